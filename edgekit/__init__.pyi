@@ -1,0 +1,34 @@
+from .dispatch import Common as Common
+from .dispatch import Directional as Directional
+from .display import Display as Display
+from .display import overlay as overlay
+from .display import to_display as to_display
+from .display import white_level as white_level
+from .errors import DecodeError as DecodeError
+from .errors import DtypeError as DtypeError
+from .errors import EdgekitError as EdgekitError
+from .errors import ImageError as ImageError
+from .errors import KernelError as KernelError
+from .errors import MissingExtraError as MissingExtraError
+from .errors import OutputError as OutputError
+from .errors import ParameterError as ParameterError
+from .errors import ShapeError as ShapeError
+from .errors import UnreadableError as UnreadableError
+from .filters import Gradient as Gradient
+from .filters import correlate as correlate
+from .filters import dog as dog
+from .filters import farid as farid
+from .filters import gaussian_gradient as gaussian_gradient
+from .filters import gradient as gradient
+from .filters import kirsch as kirsch
+from .filters import laplacian as laplacian
+from .filters import oriented as oriented
+from .filters import prewitt as prewitt
+from .filters import roberts as roberts
+from .filters import robinson as robinson
+from .filters import scharr as scharr
+from .filters import sobel as sobel
+from .io import read_image as read_image
+from .io import write_image as write_image
+
+__version__: str

@@ -1,0 +1,135 @@
+"""Where arrays are computed on. May import errors and borders.
+
+A backend is a module with the functions of `Backend`, each with one signature; `backend_of` is the
+only place that asks what kind of array it has.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from edgekit.errors import DtypeError, ShapeError
+from edgekit.taps import Kernel
+
+Array = Any
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The layout of an image: its size in pixels, and where its axes are."""
+
+    rows: int
+    columns: int
+    channels: int | None
+    """None where the array has no channel axis."""
+    leading: tuple[int, ...]
+    """Batch axes."""
+
+    channel_axis: int
+    """Counted from the end."""
+
+    def shape(self, rows: int, columns: int, channels: int | None) -> tuple[int, ...]:
+        """Return an array's shape in this layout."""
+        if channels is None:
+            return (*self.leading, rows, columns)
+        spatial = (channels, rows, columns) if self.channel_axis == -3 else (rows, columns, channels)
+        return (*self.leading, *spatial)
+
+
+@dataclass(frozen=True)
+class Result:
+    """The array to be made."""
+
+    shape: tuple[int, ...]
+    dtype: Any
+    row_axis: int
+    out: Array | None
+
+    def check_out(self) -> None:
+        """Raise unless `out` is None or fits."""
+        if self.out is None:
+            return
+        if tuple(self.out.shape) != self.shape:
+            raise ShapeError(f"out must have the result's shape {self.shape}; found {tuple(self.out.shape)}")
+        if self.out.dtype != self.dtype:
+            raise DtypeError(f"out must have the result's type {self.dtype}; found {self.out.dtype}")
+
+
+class Backend(Protocol):
+    """What a backend provides."""
+
+    name: str
+    xp: Any
+    """The namespace of elementwise functions."""
+
+    def frame(self, image: Array) -> Frame:
+        """Check type and shape and return the layout."""
+
+    def dtypes(self, image: Array, *, wide: bool) -> tuple[Any, Any]:
+        """Return the type to compute in and the type of the result."""
+
+    def limits(self, image: Array) -> tuple[float, float]:
+        """Return the least and largest value of the image's type; infinite for floating types."""
+
+    def digits(self, dtype: Any) -> int:
+        """Return how many binary digits `dtype` computes with."""
+
+    def assemble(
+        self, compute: Callable[[int, int], Array], frame: Frame, rows: int, halo: int,
+        result: "Result", sources: Sequence[Array | None],
+    ) -> Array:
+        """Make the result of what ``compute(start, stop)`` gives for runs of its rows."""  # fmt: skip
+
+    def window(
+        self, image: Array, frame: Frame, start: int, stop: int, halo: tuple[int, int, int, int],
+        border: str, dtype: Any, outside: float,
+    ) -> Array:
+        """Return the pixels that rows ``start .. stop - 1`` of the result look at, as `dtype`."""  # fmt: skip
+
+    def correlate(self, window: Array, kernel: Kernel) -> Array:
+        """Correlate, giving only the pixels that the whole kernel fits round."""
+
+    def all_finite(self, window: Array) -> bool:
+        """Tell whether every pixel is known to be finite; False may mean that asking is too dear."""
+
+    def root(self, squares: Array) -> Array:
+        """Return the square root, with gradient 0 at 0."""
+
+    def take_along(self, array: Array, indices: Array, axis: int) -> Array:
+        """Pick one entry along `axis` for each position."""
+
+    def cast(self, array: Array, dtype: Any) -> Array:
+        """Return `array` as `dtype`."""
+
+    def as_mask(self, mask: Array, image: Array, frame: Frame) -> Array:
+        """Check a mask against the image it is for and give it the image's axes."""
+
+
+def backend_of(image: Array) -> Backend:
+    """Return the backend that computes on `image`.
+
+    torch is recognised without being imported: who holds a tensor has loaded it.
+
+    Raises
+    ------
+    DtypeError
+        If `image` is neither a NumPy array nor a torch tensor.
+    """
+    if isinstance(image, np.ndarray):
+        if isinstance(image, np.ma.MaskedArray):
+            raise DtypeError("a masked array's mask would be lost; pass image.data and mask=~image.mask")
+        from edgekit.backends import opencv
+
+        return opencv
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(image, torch.Tensor):
+        from edgekit.backends import torch as torch_backend
+
+        return torch_backend
+    raise DtypeError(
+        f"expected a NumPy array or a torch tensor; found {type(image).__module__}.{type(image).__name__}. "
+        "Convert it, for instance with numpy.asarray"
+    )

@@ -1,0 +1,173 @@
+"""The one way from options to a response: every filter and every job comes through `apply`.
+
+May import plans, responses and what is below them.
+"""
+
+from typing import Any, TypedDict
+
+from edgekit import plans
+from edgekit.backends import Array, Result, backend_of
+from edgekit.errors import DtypeError, ParameterError, ShapeError
+from edgekit.kernels import Kind, Operator, find
+from edgekit.responses import respond
+
+
+class Common(TypedDict, total=False):
+    """Options of every filter.
+
+    Attributes
+    ----------
+    scale : {"unit", "raw"}
+        ``unit`` (default): a first derivative reads 1 on a ramp of one level per pixel along its own
+        direction, a Laplacian reads 1 on x²/2. ``raw``: the taps as the books print them.
+    border : {"reflect", "symmetric", "edge", "constant", "wrap", "valid"}
+        What lies beyond the edge, in the words of `numpy.pad`; ``constant`` is zero, and ``valid``
+        shrinks the result by the kernel instead. Default ``reflect``.
+    channel : {"each", "luminance", "max", "dizenzo"}
+        Filter each channel (default), filter 0.299 R + 0.587 G + 0.114 B, keep the channel with the
+        largest absolute response, or join the channels' gradients by the structure tensor. All but
+        ``each`` reduce the channels: NumPy (H, W, C) to (H, W), torch (..., C, H, W) to (..., 1, H, W).
+    tone : {"linear", "log"}
+        ``log`` filters log(x + half a level), so that the response does not depend on exposure
+        where levels are well above one. A level is 1 for integers and 1/255 for floating types.
+    mask : array of bool
+        True where the image is valid. The response is NaN where a tap that is not zero touches an
+        invalid or non-finite pixel, and nowhere else.
+    out : array
+        Receives the result; must have its shape and type.
+    """
+
+    scale: str
+    border: str
+    channel: str
+    tone: str
+    mask: Array | None
+    out: Array | None
+
+
+class Directional(Common, total=False):
+    """Options of filters with a direction.
+
+    Attributes
+    ----------
+    angle : float, or array of float
+        Direction in degrees, clockwise from +x (45 looks towards the lower right). With one the
+        response is signed, positive where it gets brighter that way; without, it is the magnitude.
+        An array or tensor of angles broadcasts against the response: one angle per sample, or per pixel.
+    angle_of : {"gradient", "edge"}
+        What `angle` is the direction of; the gradient's is the edge's minus 90 degrees.
+    rotate : {"steer", "ring"}
+        ``steer`` (default) gives any angle as cos·gx + sin·gy; ``ring`` shifts the outer taps of a
+        3x3 kernel round, for multiples of 45 degrees.
+    """
+
+    angle: Any
+    angle_of: str
+    rotate: str
+
+
+def apply(
+    image: Array,
+    operator: str | Operator,
+    parameters: dict[str, Any],
+    *,
+    angle: Any = None,
+    mask: Array | None = None,
+    out: Array | None = None,
+    **options: Any,
+) -> Array:
+    """Filter with an operator given by its name or row.
+
+    Parameters
+    ----------
+    image, mask, out, **options
+        As for `edgekit.sobel`.
+    operator : str or Operator
+        A row, or its name.
+    parameters : dict
+        Values for the operator's own parameters; None stands for the default.
+    angle : float, tuple of float, or array, optional
+        A tuple stacks the responses on a new first axis.
+    """
+    row = operator if isinstance(operator, Operator) else find(operator)
+    if getattr(angle, "ndim", 0):
+        return _steer(image, row, parameters, angle, mask, out, **options)
+    return respond(image, plan(row, parameters, angle, **options), mask, out)
+
+
+def plan(operator: Operator, parameters: dict[str, Any], angle: Any = None, **options: Any) -> plans.Plan:
+    """Return the plan for one filtering, from the cache if it was made before."""
+    given = tuple((k, v) for k, v in parameters.items() if v is not None)
+    many = isinstance(angle, tuple)
+    angles = None if angle is None else tuple(map(_degrees, angle if many else (angle,)))
+    known = {"many", "components", "angle_of", "rotate", *Common.__annotations__}
+    unknown = options.keys() - known
+    if unknown:
+        takes = ", ".join(sorted({*operator.parameters, *Common.__annotations__, *Directional.__annotations__}))
+        raise ParameterError(f"{operator.name} does not take {min(unknown)}=; it takes {takes}")
+    try:
+        return plans.plan(operator, given, angles, many=many, **options)
+    except TypeError as error:
+        if "unhashable" not in str(error):
+            raise
+        values = ", ".join(f"{k}={v!r}" for k, v in {**parameters, **options}.items())
+        raise ParameterError(f"{operator.name}: every option takes one plain value; found {values}") from None
+
+
+def _degrees(angle: Any) -> float:
+    """Return an angle as a plain float; the scalars of NumPy and torch are taken too."""
+    number = angle.item() if hasattr(angle, "item") else angle
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise ParameterError(f"angle={angle!r} must be a number of degrees")
+    return float(number)
+
+
+def _steer(
+    image: Array, operator: Operator, parameters: dict[str, Any], angle: Array,
+    mask: Array | None, out: Array | None, *, angle_of: str = "gradient", rotate: str = "steer", **options: Any,
+) -> Array:  # fmt: skip
+    """Steer by an array of angles, one per sample or per pixel."""
+    if operator.kind is not Kind.GRADIENT or rotate != "steer" or options.get("channel") in ("max", "dizenzo"):
+        raise ParameterError(
+            "an array of angles steers gradients channel by channel: it needs a gradient operator, "
+            'rotate="steer", and channel="each" or "luminance"'
+        )
+    backend = backend_of(image)
+    if backend_of(angle) is not backend:
+        raise DtypeError(f"the image is a {type(image).__name__} and its angles a {type(angle).__name__}; convert one")
+    degrees = backend.cast(angle, backend.dtypes(angle, wide=False)[1])
+    if not backend.all_finite(degrees) and not backend.xp.isfinite(degrees).all():
+        raise ParameterError("angles must be finite; found nan or inf among them")
+    if angle_of == "edge":
+        degrees = degrees - 90
+    plan(operator, parameters, 0.0, angle_of=angle_of, **options)  # Checks what is not passed on below.
+    gx, gy = respond(image, plan(operator, parameters, components=True, **options), mask)
+    cos, sin = (backend.cast(part, gx.dtype) for part in _cos_sin(degrees, backend.xp))
+    try:
+        response = _scaled(gx, cos, backend.xp) + _scaled(gy, sin, backend.xp)
+    except (ValueError, RuntimeError):
+        response = None
+    if response is None or response.shape != gx.shape:
+        raise ShapeError(
+            f"angles of shape {tuple(angle.shape)} do not broadcast to the response's shape {tuple(gx.shape)}; "
+            "for one angle per sample give a tensor the shape (N, 1, 1, 1)"
+        )
+    if out is None:
+        return response
+    Result(tuple(response.shape), response.dtype, 0, out).check_out()
+    out[...] = response
+    return out
+
+
+def _cos_sin(degrees: Array, xp: Any) -> tuple[Array, Array]:
+    """Return cosine and sine, exact at multiples of 90 degrees."""
+    turn = xp.remainder(degrees, 360)
+    radians = xp.deg2rad(turn)
+    cos = xp.where(xp.remainder(turn, 180) == 90, 0, xp.cos(radians))
+    sin = xp.where(xp.remainder(turn, 180) == 0, 0, xp.sin(radians))
+    return cos, sin
+
+
+def _scaled(response: Array, weight: Array, xp: Any) -> Array:
+    """Multiply, leaving out what has no weight, NaN included."""
+    return xp.where(weight == 0, 0, response * weight)

@@ -1,0 +1,55 @@
+"""Everything edgekit raises on purpose. Imports nothing.
+
+Each error also subclasses the builtin that a caller would catch::
+
+    EdgekitError
+    +-- ParameterError      (ValueError)    an option has a value that it cannot take
+    +-- ShapeError          (ValueError)    an array's shape does not fit
+    +-- DtypeError          (TypeError)     an array's type does not fit
+    +-- KernelError         (ValueError)    a kernel, or a file holding one, cannot be used
+    +-- MissingExtraError   (ImportError)   a library is missing; the message says what to install
+    +-- ImageError          (OSError)       an image file could not be read or written
+        +-- UnreadableError                 the file is missing, empty, or may not be read
+        +-- DecodeError                     the content is not an image, or a damaged one
+        +-- OutputError                     the result could not be written where it should go
+"""
+
+
+class EdgekitError(Exception):
+    """The root of all errors that edgekit raises on purpose."""
+
+
+class ParameterError(EdgekitError, ValueError):
+    """An option has a value that it cannot take."""
+
+
+class ShapeError(EdgekitError, ValueError):
+    """An array's shape does not fit."""
+
+
+class DtypeError(EdgekitError, TypeError):
+    """An array's type does not fit."""
+
+
+class KernelError(EdgekitError, ValueError):
+    """A kernel, or a file holding one, cannot be used."""
+
+
+class MissingExtraError(EdgekitError, ImportError):
+    """A library is missing; the message says what to install."""
+
+
+class ImageError(EdgekitError, OSError):
+    """An image file could not be read or written."""
+
+
+class UnreadableError(ImageError):
+    """The file is missing, empty, or may not be read."""
+
+
+class DecodeError(ImageError):
+    """The content is not an image, or a damaged one."""
+
+
+class OutputError(ImageError):
+    """The result could not be written where it should go."""

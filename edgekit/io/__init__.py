@@ -1,0 +1,6 @@
+"""Image files: the only folder that opens them. May import errors and OpenCV's loader."""
+
+from edgekit.io.reading import read_image
+from edgekit.io.writing import write_image
+
+__all__ = ["read_image", "write_image"]

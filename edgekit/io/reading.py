@@ -1,0 +1,169 @@
+"""From bytes to arrays: OpenCV first, behind it Pillow, then tifffile."""
+
+import contextlib
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.backends._cv2 import cv2
+from edgekit.errors import DecodeError, UnreadableError
+from edgekit.io.formats import HEAD, sniff
+
+Array = NDArray[Any]
+
+#: Weights of luminance for types that OpenCV does not convert (Rec. ITU-R BT.601).
+LUMINANCE = (0.299, 0.587, 0.114)
+
+
+def read_image(source: str | Path | bytes, *, colour: bool = True) -> Array:
+    """Read an image file, whatever its ending says it is.
+
+    Parameters
+    ----------
+    source : path or bytes
+        A file, or the content of one.
+    colour : bool
+        Without colour, decoders that can do so give grey at once.
+
+    Returns
+    -------
+    ndarray
+        (H, W), or (H, W, 3) in RGB order; the file's own depth. The camera's orientation is
+        applied, palettes are looked up, transparency is dropped.
+
+    Raises
+    ------
+    UnreadableError
+        If the file is missing, empty, or may not be read.
+    DecodeError
+        If the content is not an image that can be read.
+
+    Examples
+    --------
+    >>> import numpy as np, edgekit as ek
+    >>> ek.write_image("grey.png", np.uint8([[1, 2], [3, 4]]))
+    >>> ek.read_image("grey.png")
+    array([[1, 2],
+           [3, 4]], dtype=uint8)
+    """
+    if isinstance(source, bytes):
+        return decode(source, "the given bytes", colour=colour)
+    return decode(read_bytes(source), str(source), colour=colour)
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """Return a file's content, or say why there is none.
+
+    Raises
+    ------
+    UnreadableError
+        If the file is missing, no regular file, empty, or may not be read.
+    """
+    path = Path(path)
+    try:
+        if path.exists() and not path.is_file():
+            raise UnreadableError(f"{path}: expected an image file; found {'a folder' if path.is_dir() else 'a device'}")
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise UnreadableError(f"{path}: no such file; check the name") from None
+    except OSError as error:
+        raise UnreadableError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if not data:
+        raise UnreadableError(f"{path}: the file is empty (0 bytes); copy or export it again")
+    return data
+
+
+def decode(data: bytes, name: str, *, colour: bool = True) -> Array:
+    """Return the image in `data`; `name` is what messages call it.
+
+    Raises
+    ------
+    DecodeError
+        If no reader can make an image of it.
+    """
+    found = sniff(data[:HEAD])
+    readers = [_by_opencv, _by_pillow]
+    if found is not None and found.name == "TIFF":
+        readers.append(_by_tifffile)
+    if found is not None and found.name == "NPY":
+        readers = [_by_numpy]
+    reasons = []
+    for reader in readers:
+        try:
+            image = reader(data, colour)
+        except Exception as error:  # Decoders raise whatever they like on damaged files.
+            reasons.append(str(error).strip().rstrip("."))
+            continue
+        if image is not None and image.ndim in (2, 3) and image.size:
+            return image
+    if found is None:
+        raise DecodeError(
+            f"{name}: expected an image; found {len(data)} bytes that begin with {data[:8]!r}, which is no format "
+            "that can be read. Convert it to PNG, JPEG or TIFF"
+        )
+    reason = next((r for r in reversed(reasons) if r), "no reader can decode it")
+    raise DecodeError(f"{name}: a {found.name} file that cannot be decoded: {reason}. Copy or export it again")
+
+
+def _by_opencv(data: bytes, colour: bool) -> Array | None:
+    flags = (cv2.IMREAD_ANYCOLOR if colour else cv2.IMREAD_GRAYSCALE) | cv2.IMREAD_ANYDEPTH
+    image: Array | None = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if image is None or image.ndim == 2:
+        return image
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def _by_pillow(data: bytes, colour: bool) -> Array:
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        image = Image.open(io.BytesIO(data))
+    except UnidentifiedImageError:
+        # Its message is about a Python object in memory.
+        raise ValueError("") from None
+    with image:
+        whole = ImageOps.exif_transpose(image)
+        if whole.mode == "LA":
+            whole = whole.convert("L")
+        elif whole.mode == "1":
+            whole = whole.convert("L")
+        elif whole.mode not in ("L", "RGB", "F", "I") and not whole.mode.startswith("I;16"):
+            whole = whole.convert("RGB")
+        array = np.asarray(whole)
+    return array if colour else _grey(array)
+
+
+def _by_tifffile(data: bytes, colour: bool) -> Array:
+    import tifffile
+
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        page = file.pages.first
+        array: Array = page.asarray()
+        if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and array.ndim == 3:
+            array = np.moveaxis(array, 0, -1)
+        if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and array.dtype.kind in "bu":
+            array = ~array
+    if array.ndim == 3 and array.shape[2] < 3:
+        array = array[:, :, 0]
+    array = array[:, :, :3] if array.ndim == 3 else array
+    return array if colour else _grey(array)
+
+
+def _by_numpy(data: bytes, colour: bool) -> Array:
+    array: Array = np.load(io.BytesIO(data), allow_pickle=False)
+    if array.ndim not in (2, 3):
+        raise ValueError(f"expected an array of shape (rows, columns[, channels]), found {array.shape}")
+    return array if colour else _grey(array)
+
+
+def _grey(array: Array) -> Array:
+    if array.ndim == 2 or array.shape[2] not in (3, 4):
+        return array
+    array = np.ascontiguousarray(array[:, :, :3])
+    with contextlib.suppress(cv2.error):
+        return cv2.cvtColor(array, cv2.COLOR_RGB2GRAY)
+    grey = sum(array[:, :, i] * w for i, w in enumerate(LUMINANCE))
+    return np.asarray(grey).astype(array.dtype if array.dtype.kind == "f" else np.float64)

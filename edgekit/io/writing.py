@@ -1,0 +1,122 @@
+"""From arrays to files that appear whole or not at all."""
+
+import contextlib
+import hashlib
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.backends._cv2 import cv2
+from edgekit.errors import OutputError, ParameterError
+from edgekit.io.formats import BY_ENDING, FORMATS, Format
+
+Array = NDArray[Any]
+
+#: Formats that can be written, by ending.
+WRITABLE = {ending: f for ending, f in BY_ENDING.items() if f.depths}
+
+# Lossless WebP; JPEG as good as cameras write it.
+_PARAMETERS = {
+    "WebP": (cv2.IMWRITE_WEBP_QUALITY, 101),
+    "JPEG": (cv2.IMWRITE_JPEG_QUALITY, 95),
+}
+
+
+def writable(ending: str) -> Format:
+    """Return the format that `ending` asks for.
+
+    Raises
+    ------
+    ParameterError
+        If it is none that can be written.
+    """
+    try:
+        return WRITABLE[ending.lower()]
+    except KeyError:
+        names = ", ".join(f.endings[0] for f in FORMATS if f.depths)
+        raise ParameterError(f"cannot write {ending or 'a file without an ending'!r}; choose one of {names}") from None
+
+
+def encode(image: Array, ending: str) -> bytes:
+    """Return `image`, RGB where it has colour, as the content of a file with `ending`.
+
+    Raises
+    ------
+    ParameterError
+        If the format cannot hold the image's type.
+    """
+    kind = writable(ending)
+    if kind.name == "NPY":
+        buffer = io.BytesIO()
+        np.save(buffer, image, allow_pickle=False)
+        return buffer.getvalue()
+    depth = {"uint8": "8", "uint16": "16", "float32": "float", "float64": "float"}.get(image.dtype.name)
+    if depth not in kind.depths:
+        raise ParameterError(f"{kind.name} cannot hold {image.dtype}; write .tif or .npy, or choose another depth")
+    if image.ndim == 3 and image.shape[2] == 3:
+        image = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    done, data = cv2.imencode(ending.lower(), image, _PARAMETERS.get(kind.name, ()))
+    if not done:
+        raise ParameterError(f"{kind.name} cannot hold an image of shape {image.shape} and type {image.dtype}")
+    return data.tobytes()
+
+
+def write_image(path: str | Path, image: Array) -> None:
+    """Write an image file; the ending chooses the format.
+
+    Parameters
+    ----------
+    path : path
+        Ends in .png, .jpg, .tif, .webp or .npy. What is there is replaced, in one step.
+    image : ndarray
+        (H, W) or (H, W, 3) in RGB order; uint8, for PNG and TIFF uint16, for TIFF float32 and
+        float64, for NPY anything.
+
+    Raises
+    ------
+    ParameterError
+        If the format is not known or cannot hold the image.
+    OutputError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import numpy as np, edgekit as ek
+    >>> ek.write_image("response.tif", np.zeros((2, 2), np.float32))
+    """
+    path = Path(path)
+    place(encode(image, path.suffix), path)
+
+
+def place(data: bytes, path: Path, before: Callable[[os.stat_result], None] | None = None) -> None:
+    """Write a file whole or not at all: beside its place first, then by one rename.
+
+    Parameters
+    ----------
+    before : callable, optional
+        Called with the finished file's status just before it appears under its name.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    # One output has one name for its unfinished file: what a killed run left is written over by the next.
+    part = path.with_name(f".{hashlib.sha1(os.fsencode(path.name)).hexdigest()[:16]}.edgekit-part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            part.write_bytes(data)
+            if before is not None:
+                before(part.stat())
+            part.replace(path)
+        finally:
+            with contextlib.suppress(OSError):
+                part.unlink()
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error

@@ -1,0 +1,190 @@
+"""From options to what must be computed: validated once, remembered. Standard library only."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+from edgekit.borders import check_border
+from edgekit.errors import ParameterError
+from edgekit.kernels import Kind, Operator, cos_sin
+from edgekit.taps import Kernel, Matrix, step_peak, weighted_sum
+
+CHANNELS = ("each", "luminance", "max", "dizenzo")
+TONES = ("linear", "log")
+SCALES = ("unit", "raw")
+ROTATIONS = ("steer", "ring")
+ANGLE_REFERENCES = ("gradient", "edge")
+
+
+@dataclass(frozen=True)
+class Component:
+    """One linear response: a weight for each kernel of the plan."""
+
+    weights: tuple[float, ...]
+    taps: Matrix
+
+    @cached_property
+    def support(self) -> Matrix:
+        """1 where a tap is not zero: where an invalid pixel spoils the response."""
+        largest = max(abs(t) for line in self.taps for t in line)
+        return tuple(tuple(float(abs(t) > 1e-12 * largest) for t in line) for line in self.taps)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to compute: linear components of a few kernels, and how to reduce them to the result.
+
+    Attributes
+    ----------
+    kernels : tuple of Kernel
+        All of one shape.
+    components : tuple of Component
+        Linear responses, scaled.
+    reduce : str
+        ``single`` (there is one component), ``stack`` (on a new first axis), ``magnitude``,
+        ``maximum``, or ``gradient`` (as ``stack``, but channels are joined as vectors).
+    """
+
+    kernels: tuple[Kernel, ...]
+    components: tuple[Component, ...]
+    reduce: str
+    direction: float | None
+    border: str
+    channel: str
+    tone: str
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns) of the kernels."""
+        return self.kernels[0].shape
+
+    @cached_property
+    def halo(self) -> tuple[int, int, int, int]:
+        """Pixels needed above, below, left and right of the response's window."""
+        rows, columns = self.shape
+        return (rows - 1) // 2, rows // 2, (columns - 1) // 2, columns // 2
+
+    @property
+    def wide(self) -> bool:
+        """Whether so many taps add up that single precision would lose digits."""
+        return max(self.shape) > 7
+
+    def exact_up_to(self, digits: int) -> float:
+        """Return the largest absolute pixel for which arithmetic of `digits` bits rounds nothing."""
+        if not all(k.integer for k in self.kernels):
+            return 0.0
+        return 2.0**digits / max(k.reach for k in self.kernels)
+
+    @property
+    def step(self) -> float:
+        """The largest absolute response to an ideal step of height 1 across the operator's direction.
+
+        Without a direction the step runs across x or y; of a bank only the first response counts.
+        """
+        across = (0.0, 90.0) if self.direction is None else (self.direction,)
+        counted = self.components[:1] if self.reduce == "stack" else self.components
+        peaks = [[step_peak(c.taps, *cos_sin(a)) for c in counted] for a in across]
+        return max(math.hypot(*p) if self.reduce == "magnitude" else max(p) for p in peaks)
+
+
+@lru_cache(maxsize=256)
+def plan(
+    operator: Operator,
+    parameters: tuple[tuple[str, Any], ...] = (),
+    angles: tuple[float, ...] | None = None,
+    *,
+    many: bool = False,
+    components: bool = False,
+    angle_of: str = "gradient",
+    rotate: str = "steer",
+    scale: str = "unit",
+    border: str = "reflect",
+    channel: str = "each",
+    tone: str = "linear",
+) -> Plan:
+    """Check the options of one filtering and work out what it must compute.
+
+    Parameters
+    ----------
+    operator : Operator
+        The row.
+    parameters : tuple of (name, value)
+        Values for the operator's own parameters.
+    angles : tuple of float, optional
+        Directions in degrees. Without them a gradient or compass operator gives its magnitude.
+    many : bool
+        Stack the responses, one for each angle, on a new first axis.
+    components : bool
+        Give the gradient's two components instead of its magnitude.
+
+    Raises
+    ------
+    ParameterError
+        For the first option that is not known or does not fit the operator.
+    """
+    check_border(border)
+    for name, value, known in (
+        ("channel", channel, CHANNELS),
+        ("tone", tone, TONES),
+        ("scale", scale, SCALES),
+        ("rotate", rotate, ROTATIONS),
+        ("angle_of", angle_of, ANGLE_REFERENCES),
+    ):
+        if value not in known:
+            raise ParameterError(f"{name}={value!r} is not known; choose one of {', '.join(known)}")
+    if channel == "dizenzo" and operator.kind is not Kind.GRADIENT:
+        raise ParameterError(f'channel="dizenzo" joins gradients, and {operator.name} is not a gradient operator')
+    if components and operator.kind is not Kind.GRADIENT:
+        names = "sobel, scharr, prewitt, roberts, central, farid or gaussian"
+        raise ParameterError(f"{operator.name} has no gradient vector; choose {names}")
+    if angles is not None and operator.kind in (Kind.LAPLACIAN, Kind.KERNEL):
+        raise ParameterError(f"{operator.name} has no direction: it does not take an angle")
+    kernels = operator.kernels(**dict(parameters))
+    directions = None if angles is None else tuple(_direction(a, angle_of) for a in angles)
+    if components:
+        directions = (0.0, 90.0)
+
+    if operator.kind is Kind.COMPASS or (rotate == "ring" and directions is not None):
+        turns = tuple(a * 45.0 for a in range(8)) if directions is None else directions
+        divisors = [operator.divisor(kernels[0], 0.0)] * len(turns)
+        kernels = tuple(operator.turned(kernels[0], a) for a in turns)
+        if operator.kind is not Kind.COMPASS:
+            divisors = [operator.divisor(k, a) for k, a in zip(kernels, turns, strict=True)]
+        weights = [
+            tuple(_unit(d, scale) if i == j else 0.0 for j in range(len(turns))) for i, d in enumerate(divisors)
+        ]
+    elif operator.kind is Kind.GRADIENT:
+        unit = _unit(operator.divisor(kernels[0], operator.axis), scale)
+        turns = (operator.axis, operator.axis + 90.0) if directions is None else directions
+        weights = [tuple(w * unit for w in cos_sin(a - operator.axis)) for a in turns]
+    else:
+        unit = 1.0 if operator.kind is Kind.KERNEL else _unit(operator.divisor(kernels[0]), scale)
+        weights = [(unit,)]
+
+    if components:
+        reduce = "gradient"
+    elif directions is not None:
+        reduce = "stack" if many else "single"
+    else:
+        reduce = {Kind.GRADIENT: "magnitude", Kind.COMPASS: "maximum"}.get(operator.kind, "single")
+    taps = [k.taps for k in kernels]
+    return Plan(
+        kernels=kernels,
+        components=tuple(Component(w, weighted_sum(w, taps)) for w in weights),
+        reduce=reduce,
+        direction=None if directions is None or components else directions[0],
+        border=border,
+        channel=channel,
+        tone=tone,
+    )
+
+
+def _unit(divisor: float, scale: str) -> float:
+    return 1.0 if scale == "raw" else 1.0 / divisor
+
+
+def _direction(angle: float, angle_of: str) -> float:
+    if not math.isfinite(angle):
+        raise ParameterError(f"angle={angle} must be finite; directions are degrees clockwise from +x")
+    return (angle - 90.0 if angle_of == "edge" else float(angle)) % 360.0

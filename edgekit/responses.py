@@ -1,0 +1,204 @@
+"""Carries out a plan on an image, window by window. May import plans and backends.
+
+Nothing here knows which operator or which kind of array it has.
+"""
+
+import math
+from typing import Any
+
+from edgekit.backends import Array, Backend, Frame, Result, backend_of
+from edgekit.errors import ShapeError
+from edgekit.plans import Plan
+from edgekit.taps import Kernel
+
+#: Weights of red, green and blue in luminance (Rec. ITU-R BT.601).
+LUMINANCE = (0.299, 0.587, 0.114)
+
+#: Integers have a level of 1; floating images are taken to span [0, 1] in as many levels as 8 bits have.
+FLOAT_LEVEL = 1 / 255
+
+
+def respond(image: Array, plan: Plan, mask: Array | None = None, out: Array | None = None) -> Array:
+    """Filter `image` as `plan` says.
+
+    Parameters
+    ----------
+    image : ndarray or Tensor
+        (H, W) or (H, W, C) for NumPy, (H, W) or (..., C, H, W) for torch.
+    plan : Plan
+        What to compute.
+    mask : ndarray or Tensor of bool, optional
+        True where the image is valid; (H, W), or anything that broadcasts to the image.
+    out : ndarray or Tensor, optional
+        Receives the result; of exactly its shape and type.
+
+    Returns
+    -------
+    ndarray or Tensor
+        The response, `out` if it was given. Stacked responses and gradients have a new first axis.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        If an array does not fit.
+    """
+    backend = backend_of(image)
+    frame = backend.frame(image)
+    work, dtype = backend.dtypes(image, wide=plan.wide)
+    rows, columns = _size(plan, frame)
+    channels = _channels(plan, frame)
+    if mask is not None:
+        mask = backend.as_mask(mask, image, frame)
+
+    low, high = backend.limits(image)
+    floating = high == math.inf
+    mixed = plan.channel == "luminance" and frame.channels not in (None, 1)
+    exact = plan.tone == "linear" and not mixed and max(-low, high) <= plan.exact_up_to(backend.digits(work))
+
+    def compute(start: int, stop: int) -> Array:
+        at = (start, stop, plan.halo, plan.border)
+        window = backend.window(image, frame, *at, work, 0)
+        valid = None if mask is None else backend.window(mask, frame, *at, mask.dtype, 1)
+        if mixed:
+            window, valid = _luminance(window, valid, frame.channel_axis)
+        if plan.tone == "log":
+            # log(x + level/2) - log(level/2), continued to negative values as an odd function: the gradient is that
+            # of the logarithm, and a border of zeros stays zero.
+            xp = backend.xp
+            window = xp.sign(window) * xp.log1p(xp.abs(window) * (2 / level(image)))
+        if floating and not backend.all_finite(window):
+            finite = backend.xp.isfinite(window)
+            valid = finite if valid is None else valid & finite
+        response = _components(window, valid, plan, frame.channel_axis, backend, exact)
+        return response[..., 0] if frame.channels is not None and channels is None else response
+
+    stacked = plan.reduce in ("stack", "gradient")
+    shape = frame.shape(rows, columns, channels)
+    result = Result((len(plan.components), *shape) if stacked else shape, dtype, int(stacked), out)
+    top, bottom, _, _ = plan.halo
+    return backend.assemble(compute, frame, rows, top + bottom, result, (image, mask))
+
+
+def level(image: Array) -> float:
+    """Return the step between neighbouring grey levels of `image`."""
+    return FLOAT_LEVEL if backend_of(image).limits(image)[1] == math.inf else 1.0
+
+
+def _size(plan: Plan, frame: Frame) -> tuple[int, int]:
+    """Return rows and columns of the result."""
+    if plan.border != "valid":
+        return frame.rows, frame.columns
+    height, width = plan.shape
+    rows, columns = frame.rows - height + 1, frame.columns - width + 1
+    if rows < 1 or columns < 1:
+        raise ShapeError(
+            f'border="valid" leaves nothing: the kernel of {height}x{width} is larger than the image of '
+            f"{frame.rows}x{frame.columns}; choose another border"
+        )
+    return rows, columns
+
+
+def _channels(plan: Plan, frame: Frame) -> int | None:
+    """Return the number of channels of the result, None for no channel axis."""
+    if plan.channel == "each" or frame.channels is None:
+        return frame.channels
+    if plan.channel == "luminance" and frame.channels not in (1, 3, 4):
+        raise ShapeError(
+            f'channel="luminance" needs 1, 3 (RGB) or 4 (RGBA) channels; found {frame.channels}. '
+            'Choose channel="each" or "max"'
+        )
+    return 1 if frame.channel_axis == -3 else None
+
+
+def _channel(array: Array, index: int, axis: int) -> Array:
+    """Return one channel, keeping the axis."""
+    return array[(Ellipsis, slice(index, index + 1), *[slice(None)] * (-axis - 1))]
+
+
+def _luminance(window: Array, valid: Array | None, axis: int) -> tuple[Array, Array | None]:
+    red, green, blue = (_channel(window, i, axis) * weight for i, weight in enumerate(LUMINANCE))
+    if valid is not None:
+        valid = _channel(valid, 0, axis) & _channel(valid, 1, axis) & _channel(valid, 2, axis)
+    return red + green + blue, valid
+
+
+def _components(window: Array, valid: Array | None, plan: Plan, axis: int, backend: Backend, exact: bool) -> Array:
+    """Filter a window, restore what invalid pixels touch, and reduce."""
+    xp = backend.xp
+    if valid is not None:
+        window = xp.where(valid, window, 0)
+        invalid = xp.where(valid, 0, xp.ones_like(window))
+    responses = [backend.correlate(window, k.direct if exact else k.differences) for k in plan.kernels]
+    components = []
+    for component in plan.components:
+        terms = [r * w for r, w in zip(responses, component.weights, strict=True) if w]
+        total = sum(terms[1:], terms[0])
+        if valid is not None:
+            touched = backend.correlate(invalid, Kernel.dense(component.support)) > 0
+            total = xp.where(touched, xp.nan, total)
+        components.append(total)
+    if plan.channel in ("max", "dizenzo") and window.ndim > 2:
+        join = _strongest if plan.channel == "max" else _dizenzo
+        return join(components, plan.reduce, axis, backend)
+    return _reduce(components, plan.reduce, backend)
+
+
+def _reduce(components: list[Array], reduce: str, backend: Backend) -> Array:
+    """Combine components, each channel by itself."""
+    xp = backend.xp
+    match reduce:
+        case "single":
+            return components[0]
+        case "magnitude":
+            gx, gy = components
+            return backend.root(gx * gx + gy * gy)
+        case "maximum":
+            total = components[0]
+            for other in components[1:]:
+                total = xp.maximum(total, other)
+            return total
+    return xp.stack(components)
+
+
+def _strongest(components: list[Array], reduce: str, axis: int, backend: Backend) -> Array:
+    """Keep, at each pixel, the channel with the largest absolute response, sign and all."""
+    xp = backend.xp
+    response = _reduce(components, reduce, backend)
+    if reduce == "gradient":
+        strength = components[0] ** 2 + components[1] ** 2
+        best = xp.argmax(strength, axis, keepdims=True)
+        return xp.stack([backend.take_along(c, best, axis) for c in components])
+    best = xp.argmax(xp.abs(response), axis, keepdims=True)
+    return backend.take_along(response, best, axis)
+
+
+def _dizenzo(components: list[Array], reduce: str, axis: int, backend: Backend) -> Array:
+    """Join the channels' gradients by the structure tensor (Di Zenzo 1986, 10.1016/0734-189X(86)90223-9).
+
+    Along a direction the joint response is the root of the channels' summed squares; the magnitude
+    is that along the direction where it is largest. The sign is that of the channels' sum.
+    """
+    xp = backend.xp
+
+    def total(array: Array) -> Array:
+        return xp.sum(array, axis, keepdims=True)
+
+    if reduce in ("single", "stack"):
+        joint = [backend.root(total(c * c)) * _sign(total(c), xp) for c in components]
+        return joint[0] if reduce == "single" else xp.stack(joint)
+    gx, gy = components
+    xx, yy, xy = total(gx * gx), total(gy * gy), total(gx * gy)
+    spread = backend.root((xx - yy) ** 2 + 4 * xy * xy)
+    magnitude = backend.root((xx + yy + spread) / 2)
+    if reduce == "magnitude":
+        return magnitude
+    # Half the double angle lies in (-90, 90]: the sum of the gradients says which of the two ways is up.
+    angle = xp.arctan2(2 * xy, xx - yy) / 2
+    cos, sin = xp.cos(angle), xp.sin(angle)
+    magnitude = magnitude * _sign(cos * total(gx) + sin * total(gy), xp)
+    return xp.stack([magnitude * cos, magnitude * sin])
+
+
+def _sign(array: Array, xp: Any) -> Array:
+    """Return -1 where negative, else 1."""
+    return xp.where(array < 0, -1, xp.ones_like(array))
