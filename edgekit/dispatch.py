@@ -92,10 +92,10 @@ def apply(
     row = operator if isinstance(operator, Operator) else find(operator)
     if getattr(angle, "ndim", 0):
         return _steer(image, row, parameters, angle, mask, out, **options)
-    return respond(image, plan(row, parameters, angle, **options), mask, out)
+    return respond(image, plan_for(row, parameters, angle, **options), mask, out)
 
 
-def plan(operator: Operator, parameters: dict[str, Any], angle: Any = None, **options: Any) -> plans.Plan:
+def plan_for(operator: Operator, parameters: dict[str, Any], angle: Any = None, **options: Any) -> plans.Plan:
     """Return the plan for one filtering, from the cache if it was made before."""
     given = tuple((k, v) for k, v in parameters.items() if v is not None)
     many = isinstance(angle, tuple)
@@ -140,8 +140,8 @@ def _steer(
         raise ParameterError("angles must be finite; found nan or inf among them")
     if angle_of == "edge":
         degrees = degrees - 90
-    plan(operator, parameters, 0.0, angle_of=angle_of, **options)  # Checks what is not passed on below.
-    gx, gy = respond(image, plan(operator, parameters, components=True, **options), mask)
+    plan_for(operator, parameters, 0.0, angle_of=angle_of, **options)  # Checks what is not passed on below.
+    gx, gy = respond(image, plan_for(operator, parameters, components=True, **options), mask)
     cos, sin = (backend.cast(part, gx.dtype) for part in _cos_sin(degrees, backend.xp))
     try:
         response = _scaled(gx, cos, backend.xp) + _scaled(gy, sin, backend.xp)

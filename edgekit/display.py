@@ -6,13 +6,18 @@ May import dispatch and what is below it.
 import math
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from edgekit.backends import Array, backend_of
-from edgekit.dispatch import plan
+from edgekit.dispatch import plan_for
 from edgekit.errors import ParameterError, ShapeError
 from edgekit.kernels import Operator, find
 from edgekit.responses import level
 
 MODES = ("full", "stretch", "signed")
+
+#: Values mapped at a time.
+STRIP = 2**17
 
 #: An ideal step over 8 bits, seen by a three-tap derivative at unit scale.
 WHITE = 127.5
@@ -77,21 +82,24 @@ def to_display(response: Array, mode: str = "full", depth: int = 8, *, white: fl
         raise ParameterError(f"white={white!r} must be positive and finite")
     backend = backend_of(response)
     xp = backend.xp
-    values = backend.cast(response, xp.float64 if response.dtype == xp.float64 else xp.float32)
-    values = xp.where(xp.isnan(values), 0, values)
     top = 2**depth - 1
+    middle = (top + 1) // 2 if mode == "signed" else 0
+    flat = response.reshape(-1)
+    # Runs that stay in cache: a large picture would otherwise wait for memory at every step.
+    runs = [flat[i : i + STRIP] for i in range(0, flat.shape[0], STRIP)]
     if mode == "stretch":
-        finite = xp.where(xp.isfinite(values), xp.abs(values), 0)
-        white = float(finite.max()) if finite.shape.count(0) == 0 else 0.0
-    if mode == "signed":
-        middle = (top + 1) // 2
-        levels = xp.round(values * ((middle - 1) / white)) + middle
-        low = 1
-    else:
-        levels = xp.round(xp.abs(values) * (top / white if white else 0.0))
-        low = 0
-    clipped = int(((levels < low) | (levels > top)).sum())
-    return Display(backend.cast(xp.clip(levels, 0, top), xp.uint8 if depth == 8 else xp.uint16), clipped)
+        white = max((float(xp.where(xp.isfinite(r), xp.abs(r), 0).max()) for r in runs), default=0.0) or 1.0
+    scale = (top - middle) / white
+    clipped = 0
+    shown = []
+    for run in runs:
+        values = backend.cast(run, xp.float64 if run.dtype == xp.float64 else xp.float32) * scale
+        levels = xp.round(values if middle else xp.abs(values)) + middle
+        clipped += ((levels > top) | (levels < (1 if middle else 0))).sum()
+        levels = xp.clip(xp.where(xp.isnan(levels), middle, levels), 0, top)
+        shown.append(backend.cast(levels, xp.uint8 if depth == 8 else xp.uint16))
+    picture = xp.concatenate(shown) if shown else backend.cast(flat, xp.uint8)
+    return Display(picture.reshape(response.shape), int(clipped))
 
 
 def white_level(
@@ -130,14 +138,14 @@ def white_level(
     >>> ek.white_level(np.zeros((4, 4), np.uint8), "sobel")
     127.5
     """
-    made = plan(operator if isinstance(operator, Operator) else find(operator), parameters or {}, **options)
-    low, high = _range(image)
+    made = plan_for(operator if isinstance(operator, Operator) else find(operator), parameters or {}, **options)
+    low, high = value_range(image)
     if made.tone == "log":
         low, high = (math.copysign(math.log1p(abs(v) * 2 / level(image)), v) for v in (low, high))
     return made.step * (high - low) or 1.0
 
 
-def _range(image: Array) -> tuple[float, float]:
+def value_range(image: Array) -> tuple[float, float]:
     """Return the least and the largest value that the image can be said to have."""
     backend = backend_of(image)
     xp = backend.xp
@@ -156,10 +164,10 @@ def overlay(image: Array, shown: Array, colour: tuple[int, int, int] = OVERLAY_C
 
     Parameters
     ----------
-    image : ndarray of uint8
-        (H, W) or (H, W, 3), RGB.
+    image : ndarray
+        (H, W) or (H, W, C), RGB where it has colour; any type, its range is shown from black to white.
     shown : ndarray of uint8
-        (H, W): how strongly to draw, as `to_display` gives it.
+        (H, W) or (H, W, C): how strongly to draw, as `to_display` gives it; of channels the strongest.
     colour : tuple of int
         Red, green, blue in [0, 255].
 
@@ -179,9 +187,11 @@ def overlay(image: Array, shown: Array, colour: tuple[int, int, int] = OVERLAY_C
     >>> ek.overlay(np.uint8([[100, 100]]), np.uint8([[0, 255]]), colour=(255, 0, 0)).tolist()
     [[[100, 100, 100], [255, 0, 0]]]
     """
-    if image.shape[:2] != shown.shape or image.ndim not in (2, 3):
-        raise ShapeError(f"expected an image of the edges' size {shown.shape}; found {image.shape}")
-    xp = backend_of(image).xp
-    strength = shown[:, :, None].astype(xp.float32) / 255
-    base = image[:, :, None] if image.ndim == 2 else image
-    return xp.rint(base * (1 - strength) + xp.asarray(colour, xp.float32) * strength).astype(xp.uint8)
+    if image.shape[:2] != shown.shape[:2]:
+        raise ShapeError(f"expected an image of the edges' size {shown.shape[:2]}; found {image.shape}")
+    low, high = value_range(image)
+    base = image if image.dtype == np.uint8 else to_display(image - np.float64(low), white=high - low or 1.0).image
+    base = base[:, :, :3] if base.ndim == 3 and base.shape[2] >= 3 else base.reshape(*base.shape[:2], -1)[:, :, :1]
+    strength = shown.reshape(*shown.shape[:2], -1).max(axis=2, keepdims=True).astype(np.float32) / 255
+    drawn: Array = np.rint(base * (1 - strength) + np.array(colour, np.float32) * strength).astype(np.uint8)
+    return drawn

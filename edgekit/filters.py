@@ -208,9 +208,7 @@ def robinson(image: Array, *, levels: int = 3, **options: Unpack[Directional]) -
     return apply(image, "robinson", {"levels": levels}, **options)
 
 
-def laplacian(
-    image: Array, *, stencil: int | str = 4, sigma: float | None = None, **options: Unpack[Common]
-) -> Array:
+def laplacian(image: Array, *, stencil: int | str = 4, sigma: float | None = None, **options: Unpack[Common]) -> Array:
     """Filter with the Laplacian: positive in valleys of brightness, negative on peaks.
 
     Parameters, results and errors are those of `sobel` without a direction, but for:
@@ -302,9 +300,7 @@ def correlate(image: Array, taps: Any, **options: Unpack[Common]) -> Array:
     return apply(image, own(taps.tolist() if hasattr(taps, "tolist") else taps), {}, **options)
 
 
-def oriented(
-    image: Array, angles: Sequence[float], *, operator: str = "sobel", **options: Any
-) -> Array:
+def oriented(image: Array, angles: Sequence[float], *, operator: str = "sobel", **options: Any) -> Array:
     """Filter with one operator in many directions, for the price of two filterings and the mixing.
 
     Parameters
@@ -355,7 +351,7 @@ class Gradient:
     @property
     def magnitude(self) -> Array:
         """The root of gx² + gy², exactly 0 where both are."""
-        return backend_of(self.gx).root(self.gx * self.gx + self.gy * self.gy)
+        return backend_of(self.gx).magnitude(self.gx, self.gy)
 
     @property
     def direction(self) -> Array:

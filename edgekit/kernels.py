@@ -108,7 +108,7 @@ class Operator:
         """Turn a 3x3 `kernel` round its ring from direction 0 to `angle`, a multiple of 45 degrees."""
         steps = (angle % 360) / 45
         if kernel.shape != (3, 3) or self.axis:
-            raise ParameterError(f'rotate="ring" needs a 3x3 kernel, and {self.name} has {_size(kernel)} here; steer it')
+            raise ParameterError(f'rotate="ring" needs a 3x3 kernel; found {_size(kernel)} for {self.name}. Steer it')
         if not steps.is_integer():
             raise ParameterError(f"angle={angle:g} does not fit a ring; choose a multiple of 45 degrees")
         return Kernel.dense(ring(kernel.taps, int(steps)))
@@ -337,5 +337,3 @@ def _own(matrix: Matrix) -> Operator:
         "kernel", "Own kernel", Kind.KERNEL, order=0, accuracy=0,
         reference="", choices={None: (Kernel.dense(matrix),)},
     )  # fmt: skip
-
-

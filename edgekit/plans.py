@@ -151,9 +151,7 @@ def plan(
         kernels = tuple(operator.turned(kernels[0], a) for a in turns)
         if operator.kind is not Kind.COMPASS:
             divisors = [operator.divisor(k, a) for k, a in zip(kernels, turns, strict=True)]
-        weights = [
-            tuple(_unit(d, scale) if i == j else 0.0 for j in range(len(turns))) for i, d in enumerate(divisors)
-        ]
+        weights = [tuple(_unit(d, scale) if i == j else 0.0 for j in range(len(turns))) for i, d in enumerate(divisors)]
     elif operator.kind is Kind.GRADIENT:
         unit = _unit(operator.divisor(kernels[0], operator.axis), scale)
         turns = (operator.axis, operator.axis + 90.0) if directions is None else directions

@@ -150,8 +150,7 @@ def _reduce(components: list[Array], reduce: str, backend: Backend) -> Array:
         case "single":
             return components[0]
         case "magnitude":
-            gx, gy = components
-            return backend.root(gx * gx + gy * gy)
+            return backend.magnitude(*components)
         case "maximum":
             total = components[0]
             for other in components[1:]:

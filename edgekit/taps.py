@@ -73,9 +73,7 @@ def moment(taps: Matrix, power: int, cos: float = 1.0, sin: float = 0.0) -> floa
     rows, columns = shape(taps)
     cy, cx = (rows - 1) / 2, (columns - 1) / 2
     return math.fsum(
-        tap * ((j - cx) * cos + (i - cy) * sin) ** power
-        for i, line in enumerate(taps)
-        for j, tap in enumerate(line)
+        tap * ((j - cx) * cos + (i - cy) * sin) ** power for i, line in enumerate(taps) for j, tap in enumerate(line)
     )
 
 
@@ -153,9 +151,7 @@ class Kernel:
     @cached_property
     def reach(self) -> float:
         """The most that any partial sum can be, over the largest absolute pixel."""
-        return sum(
-            math.prod(math.fsum(abs(t) for line in m for t in line) for m in chain) for chain in self.chains
-        )
+        return sum(math.prod(math.fsum(abs(t) for line in m for t in line) for m in chain) for chain in self.chains)
 
     @cached_property
     def direct(self) -> "Kernel":
@@ -205,8 +201,7 @@ def _split_dense(taps: Matrix) -> list[tuple[Matrix, ...]] | None:
     rows, columns = shape(taps)
     middle = columns // 2
     balanced = [
-        tuple(t - (s if j == middle else 0) for j, t in enumerate(line))
-        for s, line in zip(sums, taps, strict=True)
+        tuple(t - (s if j == middle else 0) for j, t in enumerate(line)) for s, line in zip(sums, taps, strict=True)
     ]
     pole = tuple(tuple(s if j == middle else 0.0 for j in range(columns)) for s in _cumulative(sums))
     parts: list[tuple[Matrix, ...]] = [(ALONG_X, tuple(map(_cumulative, balanced)))]

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from edgekit.errors import DtypeError, ShapeError
+from edgekit.errors import DtypeError, MissingExtraError, ParameterError, ShapeError
 from edgekit.taps import Kernel
 
 Array = Any
@@ -78,14 +78,26 @@ class Backend(Protocol):
         """Return how many binary digits `dtype` computes with."""
 
     def assemble(
-        self, compute: Callable[[int, int], Array], frame: Frame, rows: int, halo: int,
-        result: "Result", sources: Sequence[Array | None],
+        self,
+        compute: Callable[[int, int], Array],
+        frame: Frame,
+        rows: int,
+        halo: int,
+        result: "Result",
+        sources: Sequence[Array | None],
     ) -> Array:
         """Make the result of what ``compute(start, stop)`` gives for runs of its rows."""  # fmt: skip
 
     def window(
-        self, image: Array, frame: Frame, start: int, stop: int, halo: tuple[int, int, int, int],
-        border: str, dtype: Any, outside: float,
+        self,
+        image: Array,
+        frame: Frame,
+        start: int,
+        stop: int,
+        halo: tuple[int, int, int, int],
+        border: str,
+        dtype: Any,
+        outside: float,
     ) -> Array:
         """Return the pixels that rows ``start .. stop - 1`` of the result look at, as `dtype`."""  # fmt: skip
 
@@ -98,14 +110,47 @@ class Backend(Protocol):
     def root(self, squares: Array) -> Array:
         """Return the square root, with gradient 0 at 0."""
 
+    def magnitude(self, gx: Array, gy: Array) -> Array:
+        """Return the root of gx² + gy², with gradient 0 where it is 0."""
+
     def take_along(self, array: Array, indices: Array, axis: int) -> Array:
         """Pick one entry along `axis` for each position."""
 
     def cast(self, array: Array, dtype: Any) -> Array:
         """Return `array` as `dtype`."""
 
+    def lend(self, image: Any, device: str | None) -> Array:
+        """Return a NumPy image as this backend's kind, on `device`."""
+
+    def give_back(self, response: Array) -> Any:
+        """Return a response as a NumPy array in NumPy's layout."""
+
     def as_mask(self, mask: Array, image: Array, frame: Frame) -> Array:
         """Check a mask against the image it is for and give it the image's axes."""
+
+
+def load(name: str, device: str | None = None) -> Backend:
+    """Return the backend called `name`, ready to compute on `device`.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such backend, or no such device on this machine.
+    MissingExtraError
+        If the backend's library is not installed.
+    """
+    if name == "cv2":
+        from edgekit.backends import opencv
+
+        return opencv
+    if name != "torch":
+        raise ParameterError(f"backend={name!r} is not known; choose cv2 or torch")
+    try:
+        from edgekit.backends import torch as torch_backend
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(f"the torch backend needs {error.name}: pip install 'edgekit[torch]'") from error
+    torch_backend.check_device(device)
+    return torch_backend
 
 
 def backend_of(image: Array) -> Backend:
@@ -119,7 +164,8 @@ def backend_of(image: Array) -> Backend:
         If `image` is neither a NumPy array nor a torch tensor.
     """
     if isinstance(image, np.ndarray):
-        if isinstance(image, np.ma.MaskedArray):
+        masked = sys.modules.get("numpy.ma")
+        if masked is not None and isinstance(image, masked.MaskedArray):
             raise DtypeError("a masked array's mask would be lost; pass image.data and mask=~image.mask")
         from edgekit.backends import opencv
 

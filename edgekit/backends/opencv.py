@@ -20,7 +20,7 @@ name = "cv2"
 xp: ModuleType = np
 
 #: Pixels in a strip: its few working arrays together stay in a second-level cache.
-STRIP = 2**19
+STRIP = 2**17
 
 #: From this many taps on `cv2.filter2D` may turn to a Fourier transform (50 in double precision),
 #: which rounds differently and lets one pixel touch all others.
@@ -46,7 +46,7 @@ def frame(image: Array) -> Frame:
 def dtypes(image: Array, *, wide: bool) -> tuple[Any, Any]:
     kind, size = image.dtype.kind, image.dtype.itemsize
     if (kind in "iu" and size <= 2) or kind == "b":
-        result = np.dtype(np.float32)
+        result: np.dtype[Any] = np.dtype(np.float32)
     elif kind in "iu" or (kind == "f" and size == 8):
         result = np.dtype(np.float64)
     elif kind == "f" and size in (2, 4):
@@ -180,12 +180,27 @@ def root(squares: Array) -> Array:
     return np.sqrt(squares)
 
 
+def magnitude(gx: Array, gy: Array) -> Array:
+    squares = gx * gx
+    squares += gy * gy
+    np.sqrt(squares, out=squares)
+    return squares
+
+
 def take_along(array: Array, indices: Array, axis: int) -> Array:
     return np.take_along_axis(array, indices, axis)
 
 
 def cast(array: Array, dtype: Any) -> Array:
     return array.astype(dtype, copy=False)
+
+
+def lend(image: Array, device: str | None) -> Array:
+    return image
+
+
+def give_back(response: Array) -> Array:
+    return response
 
 
 def as_mask(mask: Array, image: Array, frame: Frame) -> Array:

@@ -1,4 +1,4 @@
-"""torch tensors by conv2d. May import errors, borders and taps; the only module under the filters that imports torch."""
+"""torch tensors by conv2d; the only module under the filters that imports torch. May import errors, borders, taps."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -12,8 +12,8 @@ import torch.nn.functional as F
 
 from edgekit.backends import Frame, Result
 from edgekit.borders import index_map
-from edgekit.errors import DtypeError, ShapeError
-from edgekit.taps import Kernel, Matrix, shape
+from edgekit.errors import DtypeError, ParameterError, ShapeError
+from edgekit.taps import Kernel, Matrix
 
 Array = torch.Tensor
 
@@ -143,12 +143,39 @@ def root(squares: Array) -> Array:
     return torch.where(flat, 0, torch.where(flat, 1, squares).sqrt())
 
 
+def magnitude(gx: Array, gy: Array) -> Array:
+    return root(gx * gx + gy * gy)
+
+
 def take_along(array: Array, indices: Array, axis: int) -> Array:
     return torch.take_along_dim(array, indices, axis)
 
 
 def cast(array: Array, dtype: Any) -> Array:
     return array.to(dtype)
+
+
+def check_device(device: str | None) -> None:
+    """Raise `ParameterError` unless torch can compute on `device` here."""
+    try:
+        torch.empty(0, device=device or "cpu")
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        accelerator = torch.accelerator.current_accelerator()
+        there = "cpu" if accelerator is None else f"cpu, {accelerator.type}"
+        reason = str(error).splitlines()[0]
+        raise ParameterError(f"device={device!r} cannot be used here ({reason}); available: {there}") from None
+
+
+def lend(image: Any, device: str | None) -> Array:
+    tensor = torch.from_numpy(image if image.flags.writeable else image.copy())
+    return (tensor if tensor.ndim == 2 else tensor.movedim(-1, 0)).to(device or "cpu")
+
+
+def give_back(response: Array) -> Any:
+    # A reduced response keeps its channel axis in torch's layout and loses it in NumPy's.
+    if response.ndim == 3:
+        response = response[0] if response.shape[0] == 1 else response.movedim(0, -1)
+    return response.numpy(force=True)
 
 
 def as_mask(mask: Array, image: Array, frame: Frame) -> Array:

@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -63,17 +65,34 @@ def read_bytes(path: str | Path) -> bytes:
         If the file is missing, no regular file, empty, or may not be read.
     """
     path = Path(path)
+    status_of(path)
     try:
-        if path.exists() and not path.is_file():
-            raise UnreadableError(f"{path}: expected an image file; found {'a folder' if path.is_dir() else 'a device'}")
         data = path.read_bytes()
-    except FileNotFoundError:
-        raise UnreadableError(f"{path}: no such file; check the name") from None
     except OSError as error:
         raise UnreadableError(f"{path}: cannot be read: {error.strerror or error}") from error
     if not data:
         raise UnreadableError(f"{path}: the file is empty (0 bytes); copy or export it again")
     return data
+
+
+def status_of(path: Path) -> os.stat_result:
+    """Return a file's status, or say why it is no file to read.
+
+    Raises
+    ------
+    UnreadableError
+        If the file is missing, no regular file, or may not be looked at.
+    """
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise UnreadableError(f"{path}: no such file; check the name") from None
+    except OSError as error:
+        raise UnreadableError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if not stat.S_ISREG(status.st_mode):
+        found = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, socket or device"
+        raise UnreadableError(f"{path}: expected an image file; found {found}")
+    return status
 
 
 def decode(data: bytes, name: str, *, colour: bool = True) -> Array:
@@ -126,9 +145,7 @@ def _by_pillow(data: bytes, colour: bool) -> Array:
         raise ValueError("") from None
     with image:
         whole = ImageOps.exif_transpose(image)
-        if whole.mode == "LA":
-            whole = whole.convert("L")
-        elif whole.mode == "1":
+        if whole.mode in ("LA", "1"):
             whole = whole.convert("L")
         elif whole.mode not in ("L", "RGB", "F", "I") and not whole.mode.startswith("I;16"):
             whole = whole.convert("RGB")

@@ -1,0 +1,102 @@
+"""What has been written: a record beside the results, so that a run can be killed and taken up again."""
+
+import os
+import sqlite3
+import threading
+from pathlib import Path
+from types import TracebackType
+
+from edgekit.errors import OutputError
+
+#: The journal's name in an output folder.
+NAME = ".edgekit.sqlite"
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS written (
+    output TEXT NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL,
+    input TEXT NOT NULL, input_size INTEGER NOT NULL, input_mtime INTEGER NOT NULL,
+    job TEXT NOT NULL,
+    PRIMARY KEY (output, size, mtime)
+) WITHOUT ROWID
+"""
+
+
+class Journal:
+    """A record of the files that edgekit wrote, each by name, size and time.
+
+    A file is entered just before it appears under its name. A run killed in between leaves an
+    entry for a file that is not there, which counts for nothing; the file that was there before
+    keeps its own entry.
+
+    Parameters
+    ----------
+    path : Path, optional
+        The record; made if it is not there. None keeps it in memory.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be opened or is damaged.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._folder = path.parent.absolute() if path else None
+        self._lock = threading.Lock()
+        try:
+            if path:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
+            # The record outlives the process; after a power cut the last entries may be missing, and
+            # their files are refused, not lost.
+            self._db.execute("PRAGMA synchronous = OFF")
+            self._db.execute(_TABLE)
+        except (OSError, sqlite3.Error) as error:
+            raise OutputError(
+                f"{path}: edgekit's record of what it wrote cannot be used: {error}. If it is damaged, delete it; "
+                "results already there are then replaced only with --force"
+            ) from error
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._db.close()
+
+    def wrote(self, output: Path) -> bool:
+        """Tell whether the file at `output` is as edgekit wrote it."""
+        return self._entry(output) is not None
+
+    def current(self, output: Path, source: Path, status: os.stat_result, job: str) -> bool:
+        """Tell whether `output` is what `job` makes of the input as it is now."""
+        return self._entry(output) == (str(source.absolute()), status.st_size, status.st_mtime_ns, job)
+
+    def enter(self, output: Path, made: os.stat_result, source: Path, status: os.stat_result, job: str) -> None:
+        """Enter a finished file that is about to appear at `output`."""
+        with self._lock:
+            self._db.execute(
+                "INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *self._key(output, made),
+                    str(source.absolute()), status.st_size, status.st_mtime_ns, job,
+                ),
+            )  # fmt: skip
+
+    def _key(self, output: Path, status: os.stat_result) -> tuple[str, int, int]:
+        """Name a file by its place below the record, so that an output folder can be moved as a whole."""
+        path = output.absolute()
+        name = path.relative_to(self._folder) if self._folder and path.is_relative_to(self._folder) else path
+        return name.as_posix(), status.st_size, status.st_mtime_ns
+
+    def _entry(self, output: Path) -> tuple[str, int, int, str] | None:
+        try:
+            key = self._key(output, output.stat())
+        except OSError:
+            return None
+        with self._lock:
+            row: tuple[str, int, int, str] | None = self._db.execute(
+                "SELECT input, input_size, input_mtime, job FROM written WHERE output = ? AND size = ? AND mtime = ?",
+                key,
+            ).fetchone()
+        return row

@@ -1,0 +1,162 @@
+"""Does a list of items, several at a time, and keeps count."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from itertools import islice
+from pathlib import Path
+
+from edgekit.batch.inputs import STREAM, Item
+from edgekit.batch.journal import Journal
+from edgekit.errors import EdgekitError, OutputError, UnreadableError
+from edgekit.io.reading import read_bytes, status_of
+from edgekit.io.writing import place
+
+#: Items handed out ahead, for each worker.
+AHEAD = 4
+
+
+class Status(Enum):
+    """How an item ended."""
+
+    DONE = "done"
+    CURRENT = "current"
+    """The result was there already, from an earlier run of the same job on the same input."""
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one item."""
+
+    item: Item
+    status: Status
+    reason: str = ""
+    rows: int = 0
+    columns: int = 0
+    clipped: int = 0
+    error: BaseException | None = None
+
+
+@dataclass
+class Tally:
+    """A run's count, and from it the exit status."""
+
+    done: int = 0
+    current: int = 0
+    failed: int = 0
+    failures: list[Outcome] = field(default_factory=list)
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one item."""
+        setattr(self, outcome.status.value, getattr(self, outcome.status.value) + 1)
+        if outcome.status is Status.FAILED:
+            self.failures.append(outcome)
+
+    @property
+    def exit_status(self) -> int:
+        """0 if every item is done, else 1."""
+        return 1 if self.failed else 0
+
+
+class Runner:
+    """Does items: reads, filters, writes, and enters each result in the journal.
+
+    Parameters
+    ----------
+    journal : Journal
+        What was written before.
+    inputs : iterable of Path
+        All inputs of the run; no result may fall on one.
+    force : bool
+        Do everything anew, and replace files that edgekit did not write.
+    """
+
+    def __init__(self, journal: Journal, inputs: Iterable[Path], *, force: bool = False) -> None:
+        self.journal = journal
+        self.force = force
+        self._inputs = {os.path.realpath(p) for p in inputs}
+
+    def do(self, item: Item) -> Outcome:
+        """Do one item; whatever goes wrong is its outcome."""
+        try:
+            return self._do(item)
+        except EdgekitError as error:
+            return Outcome(item, Status.FAILED, str(error), error=error)
+        except MemoryError as error:
+            return Outcome(item, Status.FAILED, f"{item.source.path}: not enough memory for this image", error=error)
+        except Exception as error:  # One item must not end the run.
+            reason = f"{item.source.path}: {type(error).__name__}: {error}"
+            return Outcome(item, Status.FAILED, reason, error=error)
+
+    def _do(self, item: Item) -> Outcome:
+        source, output, job = item.source.path, item.output, item.job
+        if item.source.stream or str(output) == STREAM:
+            return self._stream(item)
+        status = status_of(source)
+        if os.path.realpath(output) in self._inputs:
+            raise OutputError(f"{output}: an input of this run would be written over; name another output with -o")
+        if not self.force and output.exists():
+            if self.journal.current(output, source, status, job.digest):
+                return Outcome(item, Status.CURRENT)
+            if not self.journal.wrote(output):
+                raise OutputError(
+                    f"{output}: there is a file that edgekit did not write; name another output with -o, "
+                    "or replace it with --force"
+                )
+        result = job.run(read_bytes(source), str(source))
+        place(result.data, output, lambda made: self.journal.enter(output, made, source, status, job.digest))
+        return Outcome(item, Status.DONE, "", result.rows, result.columns, result.clipped)
+
+    def _stream(self, item: Item) -> Outcome:
+        if item.source.stream:
+            data, name = sys.stdin.buffer.read(), "standard input"
+            if not data:
+                raise UnreadableError("standard input: empty (0 bytes); pipe an image into edgekit")
+        else:
+            data, name = read_bytes(item.source.path), str(item.source.path)
+        result = item.job.run(data, name)
+        if str(item.output) == STREAM:
+            sys.stdout.buffer.write(result.data)
+            sys.stdout.buffer.flush()
+        elif item.output.exists() and not self.force:
+            raise OutputError(f"{item.output}: exists already; replace it with --force")
+        else:
+            place(result.data, item.output)
+        return Outcome(item, Status.DONE, "", result.rows, result.columns, result.clipped)
+
+    def run(self, items: Iterable[Item], workers: int = 1) -> Iterator[Outcome]:
+        """Do `items` and give their outcomes as they come.
+
+        Parameters
+        ----------
+        items : iterable of Item
+            Taken a few ahead of the workers.
+        workers : int
+            Threads; reading, filtering and writing leave the interpreter to the others.
+        """
+        if workers == 1:
+            yield from map(self.do, items)
+            return
+        # A single image has no use for this, and starts sooner without.
+        from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+        queue = iter(items)
+        with ThreadPoolExecutor(workers) as pool:
+            try:
+                running: set[Future[Outcome]] = {pool.submit(self.do, i) for i in islice(queue, AHEAD * workers)}
+                while running:
+                    ended, running = wait(running, return_when=FIRST_COMPLETED)
+                    running |= {pool.submit(self.do, i) for i in islice(queue, len(ended))}
+                    yield from (f.result() for f in ended)
+            except BaseException:
+                # Interrupted: what is under way is finished, what has not begun is left.
+                pool.shutdown(cancel_futures=True)
+                raise
+
+
+def available_workers() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

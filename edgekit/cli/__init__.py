@@ -1,0 +1,71 @@
+"""The command line: options and messages, no arithmetic. Each command imports what it needs when it runs.
+
+``edgekit --help`` and shell completion load neither NumPy nor OpenCV nor torch.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from edgekit import __version__
+from edgekit.errors import EdgekitError
+from edgekit.kernels import OPERATORS
+
+#: Exit statuses beside 0: an item failed, wrong usage, interrupted.
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+
+
+class Commands(click.Group):
+    """Commands made when they are asked for: one for each operator's row, and the rest by name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*OPERATORS, "filter", "kernels"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in OPERATORS or cmd_name == "filter":
+            from edgekit.cli.filter_commands import filter_command
+
+            return filter_command(OPERATORS.get(cmd_name))
+        if cmd_name == "kernels":
+            from edgekit.cli.kernels_command import kernels
+
+            return kernels
+        return None
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
+        """Run and exit with one of the statuses; no error of ours shows a traceback."""
+        arguments = sys.argv[1:] if args is None else list(args)
+        debug = "--debug" in arguments
+        try:
+            status = super().main(args, *rest, **{**extra, "standalone_mode": False})
+        except click.ClickException as error:
+            error.show()
+            status = error.exit_code
+        except EdgekitError as error:
+            if debug:
+                raise
+            click.echo(f"edgekit: {error}", err=True)
+            status = USAGE
+        except (click.Abort, KeyboardInterrupt):
+            click.echo("edgekit: interrupted", err=True)
+            status = INTERRUPTED
+        except BrokenPipeError:
+            # Who read our output has left; what Python still holds for it would fail again at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            status = FAILED
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="edgekit")
+def main() -> None:
+    """Image gradients, edges and sharpness.
+
+    \b
+      edgekit sobel photo.jpg --angle 45
+      edgekit gaussian photos/ --sigma 2 -o edges/
+      edgekit kernels sobel --angle 45
+    """

@@ -1,0 +1,70 @@
+"""``edgekit kernels``: what operators there are, and the taps of one."""
+
+import json
+from typing import Any
+
+import click
+
+from edgekit.cli.options import DIRECTION, PARAMETERS, options
+from edgekit.kernels import OPERATORS, Kind, Operator, find
+from edgekit.taps import Matrix
+
+#: One arrow for each eighth of a turn clockwise from +x.
+ARROWS = "→↘↓↙←↖↑↗"
+
+
+@click.command(short_help="List the operators, or print the taps of one.")
+@click.argument("operator", required=False, metavar="[OPERATOR]")
+@options((*DIRECTION, *PARAMETERS, "json"))
+def kernels(operator: str | None, as_json: bool, **values: Any) -> None:
+    """List the operators, or print the taps of one as they are correlated with the image.
+
+    \b
+      edgekit kernels
+      edgekit kernels sobel --angle 45
+    """
+    if operator is None:
+        _list(as_json)
+    else:
+        _show(find(operator), as_json, **values)
+
+
+def _list(as_json: bool) -> None:
+    if as_json:
+        names = ("name", "title", "order", "accuracy", "parameters", "reference")
+        rows = [{n: getattr(op, n) for n in names} | {"kind": op.kind.value} for op in OPERATORS.values()]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for op in OPERATORS.values():
+        takes = " ".join(f"--{p}" for p in op.parameters)
+        choices = "|".join(str(c) for c in op.choices if c is not None)
+        click.echo(f"{op.name:<10} {op.title:<24} {op.kind.value:<10} {takes} {choices}".rstrip())
+
+
+def _show(operator: Operator, as_json: bool, angles: tuple[float, ...], **values: Any) -> None:
+    """Print raw taps and their divisor, for each direction."""
+    from edgekit.dispatch import plan_for
+
+    parameters = {p: v for p in PARAMETERS if (v := values.pop(p)) is not None}
+    directions: tuple[float | None, ...] = angles or (None,)
+    if operator.kind is Kind.GRADIENT and not angles:
+        directions = (0.0, 90.0)
+    for n, angle in enumerate(directions):
+        raw, unit = (plan_for(operator, parameters, angle, scale=s, **values) for s in ("raw", "unit"))
+        for i, (component, scaled) in enumerate(zip(raw.components, unit.components, strict=True)):
+            turned = 45.0 * i if operator.kind is Kind.COMPASS and angle is None else raw.direction
+            divisor = next(r / u for r, u in zip(component.weights, scaled.weights, strict=True) if u)
+            if as_json:
+                entry = {"operator": operator.name, "angle": turned, "divisor": divisor, "taps": component.taps}
+                click.echo(json.dumps(entry))
+            else:
+                arrow = "" if turned is None else f" at {turned:g}° {ARROWS[round(turned / 45) % 8]}"
+                click.echo(("\n" if n or i else "") + f"{operator.title}{arrow}, divided by {divisor:.6g}:")
+                click.echo(_table(component.taps))
+
+
+def _table(taps: Matrix) -> str:
+    # Adding 0 turns -0 into 0.
+    cells = [[f"{t + 0.0:.6g}" for t in line] for line in taps]
+    width = max(len(c) for line in cells for c in line)
+    return "\n".join("  " + " ".join(c.rjust(width) for c in line) for line in cells)

@@ -1,0 +1,113 @@
+"""Every option once, by name; commands take the ones that apply to them. Standard library and click only."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import click
+
+from edgekit.borders import BORDERS
+from edgekit.plans import ANGLE_REFERENCES, CHANNELS, ROTATIONS, SCALES, TONES
+
+Decorator = Callable[[Any], Any]
+
+
+class Stencil(click.ParamType[Any]):
+    """4, 8 or isotropic."""
+
+    name = "4|8|isotropic"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return int(value) if str(value).isdigit() else value
+
+
+def choice(*names: str) -> click.Choice[str]:
+    """Return a choice among `names`."""
+    return click.Choice(names)
+
+
+_OPTIONS: dict[str, Decorator] = {
+    "angle": click.option(
+        "--angle", "angles", type=float, multiple=True, metavar="DEGREES",
+        help="Direction of the gradient: 0 right, 90 down, 45 lower right. Repeat for several outputs. "
+             "Without it: the magnitude."),
+    "angle_of": click.option(
+        "--angle-of", type=choice(*ANGLE_REFERENCES), default="gradient", show_default=True,
+        help="What the angle is the direction of."),
+    "rotate": click.option(
+        "--rotate", type=choice(*ROTATIONS), default="steer", show_default=True,
+        help="Steer to any angle, or shift the outer taps of a 3x3 kernel round."),
+    "size": click.option("--size", type=int, help="Taps along each side."),
+    "sigma": click.option("--sigma", type=float, help="Standard deviation of the Gaussian in pixels."),
+    "sigma2": click.option("--sigma2", type=float, help="That of the second Gaussian.  [default: 1.6 sigma]"),
+    "stencil": click.option("--stencil", type=Stencil(), help="Neighbours that count.  [default: 4]"),
+    "levels": click.option("--levels", type=int, help="How many different taps: 3 or 5.  [default: 3]"),
+    "kernel": click.option(
+        "--kernel", type=click.Path(), required=True, metavar="FILE",
+        help="The taps: a .json, .csv or .npy file."),
+    "scale": click.option(
+        "--scale", type=choice(*SCALES), default="unit", show_default=True,
+        help="unit: a ramp of one level per pixel reads 1. raw: the taps as printed in books."),
+    "border": click.option(
+        "--border", type=choice(*BORDERS), default="reflect", show_default=True,
+        help="What lies beyond the edge of the image."),
+    "channel": click.option(
+        "--channel", type=choice(*CHANNELS), default="luminance", show_default=True,
+        help="How colours are filtered."),
+    "tone": click.option(
+        "--tone", type=choice(*TONES), default="linear", show_default=True,
+        help="log: edges in the dark count as much as edges in the light."),
+    "display": click.option(
+        "--display", type=choice("full", "stretch", "signed"), default="full", show_default=True,
+        help="How the response becomes a picture: white is a step over the whole range; the largest response; "
+             "or mid-grey is zero."),
+    "depth": click.option(
+        "--depth", type=choice("8", "16", "float"), default="8", show_default=True,
+        help="Bits of the output; float keeps the signed response (TIFF, NPY)."),
+    "overlay": click.option("--overlay", is_flag=True, help="Draw the edges in colour over the image."),
+    "backend": click.option(
+        "--backend", type=choice("cv2", "torch"), default="cv2", show_default=True, help="What computes."),
+    "device": click.option("--device", metavar="NAME", help="torch device, such as cuda or mps."),
+    "output": click.option(
+        "-o", "--output", metavar="PATH",
+        help="A file, a folder, or - for standard output.  [default: beside the input]"),
+    "format": click.option(
+        "--format", "ending", type=choice("png", "jpg", "tif", "webp", "npy"),
+        help="Format of the outputs.  [default: png; tif for --depth float]"),
+    "recursive": click.option("-r", "--recursive", is_flag=True, help="Take folders within folders as well."),
+    "include": click.option("--include", multiple=True, metavar="PATTERN", help="Only files that match."),
+    "exclude": click.option("--exclude", multiple=True, metavar="PATTERN", help="No files that match."),
+    "jobs": click.option(
+        "-j", "--jobs", type=click.IntRange(min=1), metavar="N",
+        help="Images at a time.  [default: one for each processor]"),
+    "force": click.option(
+        "--force", is_flag=True, help="Do everything anew; replace files that edgekit did not write."),
+    "json": click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each item."),
+    "quiet": click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
+    "debug": click.option("--debug", is_flag=True, help="Show tracebacks."),
+}  # fmt: skip
+
+#: What turns an operator.
+DIRECTION = ("angle", "angle_of", "rotate")
+
+#: What chooses an operator's kernels.
+PARAMETERS = ("size", "sigma", "sigma2", "stencil", "levels")
+
+#: What decides the picture, for every filter.
+PICTURE = ("scale", "border", "channel", "tone", "display", "depth", "overlay", "backend", "device")
+
+#: What goes in and comes out, for every command that makes pictures.
+BATCH = ("output", "format", "recursive", "include", "exclude", "jobs", "force")
+
+#: How a command speaks.
+SPEECH = ("json", "quiet", "debug")
+
+
+def options(names: Iterable[str]) -> Decorator:
+    """Return a decorator that adds the named options, in order."""
+
+    def decorate(function: Any) -> Any:
+        for name in reversed(tuple(names)):
+            function = _OPTIONS[name](function)
+        return function
+
+    return decorate

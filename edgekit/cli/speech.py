@@ -1,0 +1,107 @@
+"""What a run says: data on standard output, messages and the progress bar on standard error."""
+
+import json
+import os
+import sys
+import time
+import traceback
+from types import TracebackType
+from typing import Any
+
+import click
+
+from edgekit.batch.inputs import STREAM
+from edgekit.batch.runner import Outcome, Status, Tally
+
+
+class Speech:
+    """Tells of each outcome as it comes, and sums up.
+
+    On a terminal many items have a bar, and failures are listed below it at the end; elsewhere each
+    item has its line.
+
+    Parameters
+    ----------
+    total : int
+        How many items there are.
+    passed_over : int
+        How many files were found that are none.
+    as_json, quiet, debug : bool
+        One JSON object for each item; only errors; tracebacks.
+    """
+
+    def __init__(self, total: int, passed_over: int, *, as_json: bool, quiet: bool, debug: bool) -> None:
+        self.tally = Tally()
+        self._total, self._passed_over = total, passed_over
+        self._as_json, self._quiet, self._debug = as_json, quiet, debug
+        self._start = time.monotonic()
+        self._bar: Any = None
+
+    def __enter__(self) -> "Speech":
+        shown = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        if shown and self._total > 1 and not self._quiet:
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=self._total, unit="img", file=sys.stderr, dynamic_ncols=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            for outcome in self.tally.failures:
+                self._complain(outcome)
+        if (self._total != 1 or self._passed_over) and not self._quiet:
+            click.echo(self._summary(), err=True)
+
+    def tell(self, outcome: Outcome) -> None:
+        """Count one item and say what became of it."""
+        self.tally.add(outcome)
+        if self._as_json:
+            self._print(json.dumps(_record(outcome)))
+        elif outcome.status is Status.FAILED:
+            if self._bar is None:
+                self._complain(outcome)
+        elif self._bar is None and not self._quiet and str(outcome.item.output) != STREAM:
+            self._print(str(outcome.item.output))
+        if self._bar is not None:
+            if self.tally.failed:
+                self._bar.set_postfix(failed=self.tally.failed, refresh=False)
+            self._bar.update()
+
+    def _print(self, line: str) -> None:
+        if self._bar is not None:
+            self._bar.clear()
+        click.echo(line)
+
+    def _complain(self, outcome: Outcome) -> None:
+        click.echo(f"edgekit: {outcome.reason}", err=True)
+        if self._debug and outcome.error is not None:
+            traceback.print_exception(outcome.error)
+
+    def _summary(self) -> str:
+        counts = (
+            (self.tally.done, "done"),
+            (self.tally.current, "up to date"),
+            (self.tally.failed, "failed"),
+            (self._total - self.tally.done - self.tally.current - self.tally.failed, "not begun"),
+            (self._passed_over, "passed over (no images)"),
+        )
+        said = ", ".join(f"{n} {what}" for n, what in counts if n) or "no images found"
+        return f"edgekit: {said} in {time.monotonic() - self._start:.1f} s"
+
+
+def _record(outcome: Outcome) -> dict[str, Any]:
+    item = outcome.item
+    record: dict[str, Any] = {
+        "input": str(item.source.path),
+        "output": str(item.output),
+        "filter": item.job.tag,
+        "status": outcome.status.value,
+    }
+    if outcome.status is Status.FAILED:
+        record["reason"] = outcome.reason
+    if outcome.status is Status.DONE:
+        record |= {"width": outcome.columns, "height": outcome.rows, "clipped": outcome.clipped}
+    return record
