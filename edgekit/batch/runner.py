@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -128,7 +129,7 @@ class Runner:
         return Outcome(item, Status.DONE, "", result.rows, result.columns, result.clipped)
 
     def run(self, items: Iterable[Item], workers: int = 1) -> Iterator[Outcome]:
-        """Do `items` and give their outcomes as they come.
+        """Do `items` and give their outcomes in their order.
 
         Parameters
         ----------
@@ -141,16 +142,16 @@ class Runner:
             yield from map(self.do, items)
             return
         # A single image has no use for this, and starts sooner without.
-        from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+        from concurrent.futures import ThreadPoolExecutor
 
         queue = iter(items)
         with ThreadPoolExecutor(workers) as pool:
             try:
-                running: set[Future[Outcome]] = {pool.submit(self.do, i) for i in islice(queue, AHEAD * workers)}
+                running = deque(pool.submit(self.do, i) for i in islice(queue, AHEAD * workers))
                 while running:
-                    ended, running = wait(running, return_when=FIRST_COMPLETED)
-                    running |= {pool.submit(self.do, i) for i in islice(queue, len(ended))}
-                    yield from (f.result() for f in ended)
+                    outcome = running.popleft().result()
+                    running.extend(pool.submit(self.do, i) for i in islice(queue, 1))
+                    yield outcome
             except BaseException:
                 # Interrupted: what is under way is finished, what has not begun is left.
                 pool.shutdown(cancel_futures=True)

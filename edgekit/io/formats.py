@@ -1,5 +1,6 @@
 """What image files look like from outside: endings and first bytes. Standard library only."""
 
+import re
 from dataclasses import dataclass
 
 
@@ -59,8 +60,8 @@ def sniff(head: bytes) -> Format | None:
         for offset, signature in candidate.signatures:
             if head[offset : offset + len(signature)] != signature:
                 continue
-            # The netpbm letter is followed by white space; "P1" begins many a text.
-            if candidate.name == "netpbm" and not head[2:3].isspace():
+            # "P1" begins many a text; netpbm goes on with white space and a number or a comment.
+            if candidate.name == "netpbm" and not re.match(rb"P7\s|P[1-6fF]\s[\s\d#]", head):
                 continue
             return candidate
     return None

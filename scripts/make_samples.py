@@ -1,0 +1,135 @@
+"""Make samples/: photographs whose origin is known, one of them darkened, a test chart, and a README.
+
+Run `python scripts/make_samples.py`. The photographs are copied byte for byte from the installed
+scikit-image; nothing is downloaded.
+"""
+
+import argparse
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import skimage.data
+
+import edgekit as ek
+
+Image = npt.NDArray[np.uint8]
+
+SAMPLES = Path(__file__).resolve().parents[1] / "samples"
+
+#: How many times darker the dark photograph is.
+DARKER = 8
+
+#: Pixels along each side of a quarter of the chart: a ramp of one level per pixel has room for all 256.
+QUARTER = 256
+
+#: At r pixels from their centre the rings repeat every RINGS / r pixels: at the quarter's edge, 4.
+RINGS = 2 * QUARTER
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One row of the README's table."""
+
+    name: str
+    what: str
+    author: str
+    licence: str
+    source: str
+
+
+_CC0 = "[CC0](https://creativecommons.org/publicdomain/zero/1.0/)"
+_DATA = "https://scikit-image.org/docs/stable/api/skimage.data.html#skimage.data"
+
+PHOTOGRAPHS = (
+    Sample("coffee.png", "A cup of coffee on a wooden table", "Rachel Michetti", _CC0,
+           f"[skimage.data.coffee]({_DATA}.coffee), courtesy of Pikolo Espresso Bar"),
+    Sample("chelsea.png", "Chelsea, a cat: fur and whiskers", "Stéfan van der Walt", _CC0,
+           f"[skimage.data.chelsea]({_DATA}.chelsea)"),
+    Sample("camera.png", "A photographer at work, in grey", "Lav Varshney", _CC0,
+           f"[skimage.data.camera]({_DATA}.camera)"),
+    Sample("rocket.jpg", "A Falcon 9 rocket on its launch pad at dusk", "SpaceX", "Public domain",
+           f"[skimage.data.rocket]({_DATA}.rocket), from "
+           "[SpaceX Photos](https://www.flickr.com/photos/spacexphotos/16511594820/)"),
+)  # fmt: skip
+
+DARK = Sample(
+    "coffee-dark.png", f"coffee.png with every value divided by {DARKER} and rounded, half to even",
+    "Rachel Michetti; darkened by scripts/make_samples.py", _CC0, "coffee.png",
+)  # fmt: skip
+
+CHART = Sample(
+    "chart.png", "Rings, a disc, a ramp and a star: edges in every direction, with formulas",
+    "scripts/make_samples.py", "MIT, like edgekit", "computed",
+)  # fmt: skip
+
+README = """\
+# Samples
+
+Small pictures to try edgekit on. `python scripts/make_samples.py` makes this folder.
+
+| file | what it is | by | licence | source |
+|---|---|---|---|---|
+{rows}
+
+The photographs are the files that scikit-image ships, byte for byte; authors and licences are as its
+documentation states them.
+
+The chart is {side} pixels wide and high, its quarters {quarter}:
+
+- top left, **rings**: 127.5 (1 + cos(π r² / {rings})), r pixels from the quarter's centre. Finer
+  outward: at r the rings repeat every {rings} / r pixels.
+- top right, a **disc** of level 192 on 64, its rim one pixel soft: the same step in every direction.
+- bottom left, a **ramp** of one level per pixel to the right: `sobel(chart, angle=0)` reads 1, and
+  `sobel(chart, angle=90)` reads 0.
+- bottom right, a **star** of 16 sectors: steps every 22.5 degrees.
+"""
+
+
+def darken(image: Image) -> Image:
+    """Divide every value by `DARKER` and round to whole levels, half to even."""
+    return np.rint(image / DARKER).astype(np.uint8)
+
+
+def chart() -> Image:
+    """Compute the test chart that the README describes."""
+    y, x = np.mgrid[:QUARTER, :QUARTER].astype(np.float64)
+    dx, dy = x - (QUARTER - 1) / 2, y - (QUARTER - 1) / 2
+    r = np.hypot(dx, dy)
+    rings = 127.5 * (1 + np.cos(np.pi * r**2 / RINGS))
+    disc = 64 + 128 * np.clip(0.375 * QUARTER - r + 0.5, 0, 1)
+    # Turned by a quarter of a sector, so that no edge runs along the grid of pixels.
+    sector = np.floor(np.degrees(np.arctan2(dy, dx)) / 22.5 + 0.25).astype(int)
+    star = np.where(sector % 2 == 0, 64, 192)
+    return np.rint(np.block([[rings, disc], [x, star]])).astype(np.uint8)
+
+
+def readme() -> str:
+    """Return the README: a row for each file."""
+    rows = [f"| [{s.name}]({s.name}) | {s.what} | {s.author} | {s.licence} | {s.source} |"
+            for s in (*PHOTOGRAPHS, DARK, CHART)]  # fmt: skip
+    return README.format(rows="\n".join(rows), side=2 * QUARTER, quarter=QUARTER, rings=RINGS)
+
+
+def make_samples(folder: Path) -> None:
+    """Write every sample and the README into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for sample in PHOTOGRAPHS:
+        shutil.copyfile(Path(skimage.data.data_dir) / sample.name, folder / sample.name)
+    ek.write_image(folder / DARK.name, darken(ek.read_image(folder / "coffee.png")))
+    ek.write_image(folder / CHART.name, chart())
+    (folder / "README.md").write_text(readme(), encoding="utf-8", newline="\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the command line and make the samples."""
+    parser = argparse.ArgumentParser(description="Make the sample pictures and their README.")
+    parser.add_argument("-o", "--output", type=Path, default=SAMPLES, help="folder to write into (default: samples/)")
+    make_samples(parser.parse_args(arguments).output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+"""Jobs as values, the journal under a sudden end, and a runner that loses nothing."""
+
+import os
+import pickle
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import edgekit as ek
+from edgekit.batch.inputs import Item, Source, assign, collect
+from edgekit.batch.job import FilterJob
+from edgekit.batch.journal import NAME, Journal
+from edgekit.batch.runner import Runner, Status, Tally
+from edgekit.errors import OutputError
+from edgekit.io.writing import encode
+
+JOB = FilterJob("sobel", angle=45.0)
+
+
+def test_a_job_is_a_value():
+    same = FilterJob("sobel", angle=45.0)
+    assert JOB == same
+    assert hash(JOB) == hash(same)
+    assert pickle.loads(pickle.dumps(JOB)) == JOB
+    assert JOB.digest == same.digest
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"operator": "scharr"}, {"parameters": (("size", 5),)}, {"angle": 46.0}, {"angle_of": "edge"}, {"rotate": "ring"},
+        {"scale": "raw"}, {"border": "wrap"}, {"channel": "max"}, {"tone": "log"}, {"display": "signed"}, {"depth": "16"},
+        {"overlay": True}, {"ending": ".tif"}, {"backend": "torch"}, {"taps": ((1.0,),)}, {"device": "cpu"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_every_option_that_decides_the_output_is_in_the_digest(change):
+    assert replace(JOB, **change).digest != JOB.digest
+
+
+def test_every_field_of_a_job_has_been_changed_above():
+    mark = next(m for m in test_every_option_that_decides_the_output_is_in_the_digest.pytestmark if m.name == "parametrize")
+    assert {name for change in mark.args[1] for name in change} == set(FilterJob.__dataclass_fields__)
+
+
+def test_a_job_gives_the_same_bytes_every_time():
+    photo = np.random.default_rng(5).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    data = encode(photo, ".png")
+    first, second = JOB.run(data, "a"), pickle.loads(pickle.dumps(JOB)).run(data, "a")
+    assert first == second
+    assert (first.rows, first.columns) == (40, 50)
+    grey = ek.read_image(data, colour=False)
+    response = ek.sobel(grey, angle=45)
+    white = ek.white_level(grey, "sobel", angle=45)
+    assert first.clipped == int((np.rint(np.abs(response) * np.float32(255 / white)) > 255).sum())
+
+
+@pytest.fixture
+def files(tmp_path):
+    source, output = tmp_path / "in.png", tmp_path / "out" / "out.png"
+    output.parent.mkdir()
+    source.write_bytes(b"input")
+    output.write_bytes(b"output")
+    return source, output
+
+
+def test_the_journal_knows_what_was_written_and_from_what(files, tmp_path):
+    source, output = files
+    with Journal(tmp_path / "out" / NAME) as journal:
+        assert not journal.wrote(output)
+        journal.enter(output, output.stat(), source, source.stat(), "job")
+    with Journal(tmp_path / "out" / NAME) as journal:
+        assert journal.wrote(output)
+        assert journal.current(output, source, source.stat(), "job")
+        assert not journal.current(output, source, source.stat(), "another job")
+        os.utime(source, ns=(1, 1))
+        assert not journal.current(output, source, source.stat(), "job")
+        output.write_bytes(b"changed by hand")
+        assert not journal.wrote(output)
+        output.unlink()
+        assert not journal.wrote(output)
+
+
+def test_an_entry_without_its_file_does_not_disown_the_file_before_it(files, tmp_path):
+    """As after a kill between the entry and the rename."""
+    source, output = files
+    new = tmp_path / "new"
+    new.write_bytes(b"the next output")
+    with Journal(tmp_path / "out" / NAME) as journal:
+        journal.enter(output, output.stat(), source, source.stat(), "old job")
+        journal.enter(output, new.stat(), source, source.stat(), "new job")
+        assert journal.wrote(output)
+        assert journal.current(output, source, source.stat(), "old job")
+        new.replace(output)
+        assert journal.current(output, source, source.stat(), "new job")
+
+
+@pytest.mark.parametrize("content", [b"no database at all, but long enough to look at" * 30])
+def test_a_damaged_journal_is_named(tmp_path, content):
+    (tmp_path / NAME).write_bytes(content)
+    with pytest.raises(OutputError, match=r"cannot be used.*delete it"):
+        Journal(tmp_path / NAME)
+
+
+def test_without_a_place_the_journal_forgets(files):
+    source, output = files
+    with Journal(None) as journal:
+        journal.enter(output, output.stat(), source, source.stat(), "job")
+        assert journal.wrote(output)
+    with Journal(None) as journal:
+        assert not journal.wrote(output)
+
+
+def items(folder: Path, count: int) -> list[Item]:
+    rng = np.random.default_rng(0)
+    folder.mkdir(exist_ok=True)
+    for n in range(count):
+        ek.write_image(folder / f"{n:03}.png", rng.integers(0, 256, (20, 30), dtype=np.uint8))
+    return assign(collect([str(folder)]), [JOB], str(folder.parent / "out"))
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_outcomes_come_in_order_whatever_the_number_of_workers(tmp_path, workers):
+    todo = items(tmp_path / "in", 30)
+    (tmp_path / "in" / "007.png").write_bytes(b"broken")
+    with Journal(None) as journal:
+        outcomes = list(Runner(journal, []).run(todo, workers))
+    assert [o.item for o in outcomes] == todo
+    assert [i for i, o in enumerate(outcomes) if o.status is Status.FAILED] == [7]
+    data = b"".join(p.read_bytes() for p in sorted((tmp_path / "out").glob("*.png")))
+    with Journal(None) as journal:
+        list(Runner(journal, [], force=True).run(todo, 1))
+    assert b"".join(p.read_bytes() for p in sorted((tmp_path / "out").glob("*.png"))) == data
+
+
+def test_items_are_taken_only_a_few_ahead(tmp_path):
+    todo, taken = items(tmp_path / "in", 1), []
+
+    def endless():
+        while True:
+            taken.append(1)
+            yield todo[0]
+
+    with Journal(None) as journal:
+        outcomes = Runner(journal, [], force=True).run(endless(), 2)
+        for _ in range(20):
+            next(outcomes)
+        outcomes.close()
+    assert len(taken) < 40
+
+
+def test_an_unexpected_error_costs_one_item(tmp_path, monkeypatch):
+    todo = items(tmp_path / "in", 3)
+
+    def run(job, data, name):
+        if "001" in name:
+            raise ZeroDivisionError("a bug")
+        if "002" in name:
+            raise MemoryError
+        return original(job, data, name)
+
+    original = FilterJob.run
+    monkeypatch.setattr(FilterJob, "run", run)
+    tally = Tally()
+    with Journal(None) as journal:
+        for outcome in Runner(journal, []).run(todo):
+            tally.add(outcome)
+    assert (tally.done, tally.failed, tally.exit_status) == (1, 2, 1)
+    assert "ZeroDivisionError: a bug" in tally.failures[0].reason
+    assert "not enough memory" in tally.failures[1].reason
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_killed_run_is_taken_up_without_repeating_or_losing_an_item(tmp_path, seed):
+    items(tmp_path / "in", 40)
+    command = [sys.executable, "-m", "edgekit", "sobel", "in", "-o", "out", "--angle", "45", "-j", "2"]
+    killed = textwrap.dedent(f"""
+        import os, random, signal, sys, threading, time
+        from edgekit.batch import runner
+        from edgekit.cli import main
+        place, count = runner.place, [0]
+        def counted(*arguments):
+            count[0] += 1
+            if count[0] == {seed * 6 + 1}:
+                # A moment later another worker is somewhere in the midst of an item.
+                threading.Timer({seed} / 2000, os.kill, (os.getpid(), signal.SIGKILL)).start()
+            place(*arguments)
+        runner.place = counted
+        main({command[3:]!r})
+        time.sleep(1)
+    """)
+    process = subprocess.run([sys.executable, "-c", killed], cwd=tmp_path, capture_output=True)
+    assert process.returncode == -signal.SIGKILL
+    finished = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").glob("*.png")}
+    again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    # What was finished is not touched; and of what was not, nothing is missing or left over.
+    assert all(p.stat().st_mtime_ns == t for p, t in finished.items())
+    names = sorted(p.name for p in (tmp_path / "out").iterdir())
+    assert names == sorted([NAME, *(f"{n:03}.sobel-45.png" for n in range(40))])
+    with sqlite3.connect(tmp_path / "out" / NAME) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_collecting_passes_over_what_is_no_image(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    image = encode(np.zeros((2, 2), np.uint8), ".png")
+    for name, data in {"a.PNG": b"", "b": image, "c.txt": image, "d.txt": b"P1 text", "e": b"", ".f.png": image}.items():
+        Path("folder", name).write_bytes(data)
+    found = collect(["folder", "folder/d.txt", "folder/b", "-"])
+    assert [str(s.path) for s in found.sources] == ["folder/a.PNG", "folder/b", "folder/c.txt", "folder/d.txt", "-"]
+    assert found.passed_over == 2
+    assert found.sources[-1] == Source(Path("-"), found.sources[-1].relative)

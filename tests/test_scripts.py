@@ -1,0 +1,141 @@
+"""The scripts make what the README shows and samples/ holds."""
+
+import importlib
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+import edgekit as ek
+
+ROOT = Path(__file__).parents[1]
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """Import a script by its name, as if it were run where it lies."""
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+
+    def load(name: str) -> ModuleType:
+        return importlib.import_module(name)
+
+    return load
+
+
+@pytest.fixture
+def samples(script, tmp_path):
+    script("make_samples").main(["--output", str(tmp_path)])
+    return tmp_path
+
+
+def test_samples_in_the_repository_are_what_the_script_makes(samples):
+    kept = {p.name for p in (ROOT / "samples").iterdir()}
+    assert kept == {p.name for p in samples.iterdir()}
+    for path in samples.iterdir():
+        here = ROOT / "samples" / path.name
+        if path.name in ("chart.png", "coffee-dark.png"):
+            # Encoders may change, pixels may not.
+            np.testing.assert_array_equal(ek.read_image(here), ek.read_image(path), err_msg=path.name)
+        else:
+            assert here.read_bytes() == path.read_bytes(), path.name
+
+
+def test_every_sample_has_its_row(samples):
+    text = (samples / "README.md").read_text(encoding="utf-8")
+    rows = [line.split("|") for line in text.splitlines() if line.startswith("| [")]
+    assert {row[1].split("](")[1].rstrip(" )") for row in rows} == {p.name for p in samples.iterdir()} - {"README.md"}
+    assert all(cell.strip() for row in rows for cell in row[1:-1])
+
+
+def test_darkening_rounds_half_to_even(script):
+    levels = np.uint8([[0, 4, 12, 20, 255]])  # 0, 0.5, 1.5, 2.5, 31.875
+    assert script("make_samples").darken(levels).tolist() == [[0, 0, 2, 2, 32]]
+
+
+def test_chart_reads_as_its_formulas_say(script):
+    chart = script("make_samples").chart()
+    assert chart.shape == (512, 512)
+    ramp = chart[256:, :256]
+    assert (ek.sobel(ramp, angle=0)[:, 1:-1] == 1).all()
+    assert not ek.sobel(ramp, angle=90).any()
+    # A step of 128 levels reads 64 across a row or column, and at most what the worst slope makes of 3x3 taps:
+    # one whole side and the middle of another, 4 and 2 of 8.
+    disc = chart[:256, 256:]
+    rim = ek.gradient(disc)
+    strong = rim.magnitude > 50
+    assert 64 <= rim.magnitude.max() <= 128 * np.hypot(4, 2) / 8
+    assert np.histogram(rim.direction[strong], 16, (0, 360))[0].min() > 10
+    # The gradient of a bright disc points to its centre.
+    y, x = np.nonzero(strong)
+    towards = np.degrees(np.arctan2(127.5 - y, 127.5 - x))
+    off = (rim.direction[strong] - towards + 180) % 360 - 180
+    assert np.abs(off).max() < 5
+    assert chart[127:129, 127:129].min() == 255  # the middle of the rings
+
+
+def test_contact_sheet_has_its_size_and_is_in_the_repository(script, tmp_path):
+    pytest.importorskip("matplotlib")
+    script("contact_sheet").main(["--output", str(tmp_path / "sheet.png")])
+    sheet = ek.read_image(tmp_path / "sheet.png")
+    assert sheet.shape == ek.read_image(ROOT / "docs" / "contact-sheet.png").shape
+    assert sheet.shape[1] == 1080
+    assert (tmp_path / "sheet.png").stat().st_size < 900_000
+
+
+def test_contact_sheet_shows_zero_as_mid_grey_and_darkness_as_loss(script):
+    pytest.importorskip("matplotlib")
+    sheet = script("contact_sheet")
+    photograph = sheet.fitted(ek.read_image(ROOT / "samples" / "coffee.png"), 4)
+    assert np.median(sheet.signed(photograph, 45)) == 128
+    dark = script("make_samples").darken(photograph)
+    bright_sum, dark_sum = (sheet.magnitude(p).sum(dtype=float) for p in (photograph, dark))
+    assert dark_sum < bright_sum / 5
+    bright_sum, dark_sum = (sheet.magnitude(p, "log").sum(dtype=float) for p in (photograph, dark))
+    assert dark_sum == pytest.approx(bright_sum, rel=0.1)
+
+
+def test_drawing_in_the_repository_is_what_the_script_makes(script, tmp_path):
+    drawing = script("angle_drawing")
+    drawing.main(["--output", str(tmp_path / "angles.svg")])
+    text = (tmp_path / "angles.svg").read_text(encoding="utf-8")
+    assert text == (ROOT / "docs" / "angles.svg").read_text(encoding="utf-8")
+    arrows = {
+        line.get("stroke"): [float(line.get(k)) for k in ("x1", "y1", "x2", "y2")]
+        for line in ET.fromstring(text).iter(f"{SVG}line")
+        if line.get("stroke-width") == "4"
+    }
+    x1, y1, x2, y2 = arrows[drawing.GRADIENT]
+    assert np.degrees(np.arctan2(y2 - y1, x2 - x1)) == pytest.approx(45, abs=0.2)
+    x1, y1, x2, y2 = arrows[drawing.EDGE]
+    assert np.degrees(np.arctan2(y2 - y1, x2 - x1)) == pytest.approx(135, abs=0.2)
+
+
+def test_dark_edges_reports_every_photograph(script, tmp_path):
+    script("dark_edges").main(["--output", str(tmp_path / "report.md")])
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    for photograph in script("make_samples").PHOTOGRAPHS:
+        assert text.count(f"| {photograph.name} | log |") == 2
+    assert text.count("|---") >= 4
+
+
+def test_dark_edges_of_a_step(script):
+    dark_edges = script("dark_edges")
+    # Level 64 to 128 becomes 8 to 16; the upper half is brighter and does not count.
+    image = np.full((40, 80), 200, np.uint8)
+    image[20:, :40], image[20:, 40:] = 64, 128
+    linear, log = (dark_edges.compare(image, dark_edges.fine, tone) for tone in ("linear", "log"))
+    at = (30, 40)
+    assert linear.ratios[at] == pytest.approx(1 / 8)
+    assert log.ratios[at] == pytest.approx(np.log(16.5 / 8.5) / np.log(128.5 / 64.5), rel=1e-5)
+    assert not linear.half[:20].any()
+    assert linear.half[20:].all()
+
+
+def test_share_counts_within_the_whole(script):
+    share = script("dark_edges").share
+    part, whole = np.array([True, True, False, False]), np.array([True, False, True, True])
+    assert share(part, whole) == "33.3 %"
+    assert share(part, ~whole & ~part) == "-"
