@@ -67,7 +67,7 @@ def scharr(image: Array, **options: Unpack[Directional]) -> Array:
     --------
     >>> import numpy as np, edgekit as ek
     >>> ek.scharr(np.eye(3), angle=0, scale="raw")[1]
-    array([  0.,   0.,   0.])
+    array([0., 0., 0.])
     """
     return apply(image, "scharr", {}, **options)
 
@@ -261,8 +261,8 @@ def dog(image: Array, *, sigma: float = 1.0, sigma2: float | None = None, **opti
     Examples
     --------
     >>> import numpy as np, edgekit as ek
-    >>> float(ek.dog(np.full((9, 9), 0.1), sigma=1.5).max())
-    0.0
+    >>> bool((ek.dog(np.full((9, 9), 0.1), sigma=1.5) == 0).all())
+    True
     """
     return apply(image, "dog", {"sigma": sigma, "sigma2": sigma2}, **options)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
+from numbers import Real
 from typing import Any
 
 from edgekit.errors import KernelError, ParameterError
@@ -135,7 +136,7 @@ def _pair(smooth: Sequence[float], derivative: Sequence[float]) -> tuple[Kernel,
 
 
 def _positive(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < math.inf:
         raise ParameterError(f"{name}={value!r} must be a positive, finite number of pixels")
     return float(value)
 

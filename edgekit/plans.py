@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from edgekit.borders import check_border
 from edgekit.errors import ParameterError
@@ -17,14 +17,13 @@ ROTATIONS = ("steer", "ring")
 ANGLE_REFERENCES = ("gradient", "edge")
 
 
-@dataclass(frozen=True)
-class Component:
-    """One linear response: a weight for each kernel of the plan."""
+class Component(NamedTuple):
+    """One linear response: a weight for each kernel of the plan, and the taps that come of them."""
 
     weights: tuple[float, ...]
     taps: Matrix
 
-    @cached_property
+    @property
     def support(self) -> Matrix:
         """1 where a tap is not zero: where an invalid pixel spoils the response."""
         largest = max(abs(t) for line in self.taps for t in line)

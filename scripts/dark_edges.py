@@ -151,6 +151,16 @@ def report(photographs: dict[str, Image]) -> str:
     return "\n".join([*lines, "", NOTES])
 
 
+def samples() -> dict[str, Image]:
+    """Return the sample photographs by name."""
+    return {s.name: ek.read_image(SAMPLES / s.name) for s in PHOTOGRAPHS}
+
+
+def summary() -> str:
+    """Return the table of the Sobel operator."""
+    return "\n".join(by_photograph(samples(), fine))
+
+
 NOTES = f"""\
 - Linear responses fall to 1/{DARKER}: a fixed threshold loses the edges. Their order stays, and a threshold set anew
   for each picture finds them again, no worse than the logarithm does. What the logarithm saves is setting it anew.
@@ -169,7 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Measure which edges of a dark picture the logarithm keeps.")
     parser.add_argument("-o", "--output", type=Path, help="file to write instead of printing")
     output = parser.parse_args(arguments).output
-    text = report({s.name: ek.read_image(SAMPLES / s.name) for s in PHOTOGRAPHS})
+    text = report(samples())
     if output is None:
         print(text, end="")
     else:

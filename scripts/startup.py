@@ -2,8 +2,8 @@
 
     python scripts/startup.py [IMAGE] [--runs N]
 
-Prints a Markdown table: medians and quartiles in milliseconds, and the ratio of each pair of runs. The two take turns, so
-that a machine that slows down slows both.
+Prints a Markdown table: medians and quartiles in milliseconds, and the ratio of each pair of runs. They take turns,
+so that a machine that slows down slows all.
 """
 
 import argparse

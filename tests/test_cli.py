@@ -143,7 +143,15 @@ def test_streams():
 def tree():
     """A folder as they are: odd names, wrong endings, broken files, files that are no images."""
     data = Path("photo.png").read_bytes()
-    for name in ("a b.png", "ÜBER.PNG", "sub/no-ending", "sub/wrong.jpg", "sub/same.png", "sub/same.bmp", ".hidden.png"):
+    for name in (
+        "a b.png",
+        "ÜBER.PNG",
+        "sub/no-ending",
+        "sub/wrong.jpg",
+        "sub/same.png",
+        "sub/same.bmp",
+        ".hidden.png",
+    ):
         path = Path("photos", name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
@@ -356,7 +364,7 @@ def test_interrupting_keeps_what_is_finished_and_leaves_no_partial_file():
     while not list(Path().glob("edges/*.png")) and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "interrupted" in err
     assert "not begun" in err

@@ -6,8 +6,7 @@ only place that asks what kind of array it has.
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -17,8 +16,7 @@ from edgekit.taps import Kernel
 Array = Any
 
 
-@dataclass(frozen=True)
-class Frame:
+class Frame(NamedTuple):
     """The layout of an image: its size in pixels, and where its axes are."""
 
     rows: int
@@ -39,8 +37,7 @@ class Frame:
         return (*self.leading, *spatial)
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """The array to be made."""
 
     shape: tuple[int, ...]

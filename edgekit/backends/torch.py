@@ -138,9 +138,10 @@ def all_finite(window: Array) -> bool:
 
 
 def root(squares: Array) -> Array:
-    # The root's slope at 0 is infinite, and infinity times 0 is NaN: keep 0 out of the root, not out of the result.
-    flat = squares == 0
-    return torch.where(flat, 0, torch.where(flat, 1, squares).sqrt())
+    # The root's slope at 0 is infinite, and infinity times 0 is NaN, as is all that NaN meets: keep both out of
+    # the root, not out of the result.
+    positive = squares > 0
+    return torch.where(positive, torch.where(positive, squares, 1).sqrt(), squares.detach())
 
 
 def magnitude(gx: Array, gy: Array) -> Array:

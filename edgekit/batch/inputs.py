@@ -5,8 +5,8 @@ import glob
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 from edgekit.batch.job import FilterJob
 from edgekit.errors import ParameterError
@@ -16,8 +16,7 @@ from edgekit.io.formats import BY_ENDING, HEAD, sniff
 STREAM = "-"
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """One input.
 
     Attributes
@@ -37,8 +36,7 @@ class Source:
         return str(self.path) == STREAM
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """One thing to do: an input, a job and where the result goes (``-`` is standard output)."""
 
     source: Source
@@ -46,8 +44,7 @@ class Item:
     output: Path
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """What `collect` found.
 
     Attributes

@@ -11,13 +11,19 @@ from edgekit.errors import OutputError
 #: The journal's name in an output folder.
 NAME = ".edgekit.sqlite"
 
-_TABLE = """
+_TABLES = """
+CREATE TABLE IF NOT EXISTS jobs (id INTEGER PRIMARY KEY, job TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS written (
     output TEXT NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL,
     input TEXT NOT NULL, input_size INTEGER NOT NULL, input_mtime INTEGER NOT NULL,
-    job TEXT NOT NULL,
+    job INTEGER NOT NULL REFERENCES jobs (id),
     PRIMARY KEY (output, size, mtime)
-) WITHOUT ROWID
+) WITHOUT ROWID;
+"""
+
+_ENTRY = """
+SELECT input, input_size, input_mtime, jobs.job FROM written JOIN jobs ON jobs.id = written.job
+WHERE output = ? AND size = ? AND mtime = ?
 """
 
 
@@ -49,7 +55,7 @@ class Journal:
             # The record outlives the process; after a power cut the last entries may be missing, and
             # their files are refused, not lost.
             self._db.execute("PRAGMA synchronous = OFF")
-            self._db.execute(_TABLE)
+            self._db.executescript(_TABLES)
         except (OSError, sqlite3.Error) as error:
             raise OutputError(
                 f"{path}: edgekit's record of what it wrote cannot be used: {error}. If it is damaged, delete it; "
@@ -74,14 +80,13 @@ class Journal:
 
     def enter(self, output: Path, made: os.stat_result, source: Path, status: os.stat_result, job: str) -> None:
         """Enter a finished file that is about to appear at `output`."""
+        origin = (str(source.absolute()), status.st_size, status.st_mtime_ns)
         with self._lock:
+            self._db.execute("INSERT OR IGNORE INTO jobs (job) VALUES (?)", (job,))
             self._db.execute(
-                "INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *self._key(output, made),
-                    str(source.absolute()), status.st_size, status.st_mtime_ns, job,
-                ),
-            )  # fmt: skip
+                "INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?, ?, (SELECT id FROM jobs WHERE job = ?))",
+                (*self._key(output, made), *origin, job),
+            )
 
     def _key(self, output: Path, status: os.stat_result) -> tuple[str, int, int]:
         """Name a file by its place below the record, so that an output folder can be moved as a whole."""
@@ -95,8 +100,5 @@ class Journal:
         except OSError:
             return None
         with self._lock:
-            row: tuple[str, int, int, str] | None = self._db.execute(
-                "SELECT input, input_size, input_mtime, job FROM written WHERE output = ? AND size = ? AND mtime = ?",
-                key,
-            ).fetchone()
+            row: tuple[str, int, int, str] | None = self._db.execute(_ENTRY, key).fetchone()
         return row

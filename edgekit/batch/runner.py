@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from edgekit.batch.inputs import STREAM, Item
 from edgekit.batch.journal import Journal
@@ -28,8 +29,7 @@ class Status(Enum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of one item."""
 
     item: Item
@@ -100,7 +100,7 @@ class Runner:
         if os.path.realpath(output) in self._inputs:
             raise OutputError(f"{output}: an input of this run would be written over; name another output with -o")
         if not self.force and output.exists():
-            if self.journal.current(output, source, status, job.digest):
+            if self.journal.current(output, source, status, job.key):
                 return Outcome(item, Status.CURRENT)
             if not self.journal.wrote(output):
                 raise OutputError(
@@ -108,7 +108,7 @@ class Runner:
                     "or replace it with --force"
                 )
         result = job.run(read_bytes(source), str(source))
-        place(result.data, output, lambda made: self.journal.enter(output, made, source, status, job.digest))
+        place(result.data, output, lambda made: self.journal.enter(output, made, source, status, job.key))
         return Outcome(item, Status.DONE, "", result.rows, result.columns, result.clipped)
 
     def _stream(self, item: Item) -> Outcome:

@@ -65,14 +65,17 @@ def _ending(values: dict[str, Any], *, is_file: bool) -> str:
 def _jobs(name: str, parameters: tuple[str, ...], values: dict[str, Any], ending: str) -> "list[FilterJob]":
     """Make one job for each angle, and check them before any image is read."""
     from edgekit.batch.job import FilterJob
-    from edgekit.io.kernels import read_kernel
 
-    kernel = values.get("kernel")
+    kernel, taps = values.get("kernel"), None
+    if kernel is not None:
+        from edgekit.io.kernels import read_kernel
+
+        taps = read_kernel(kernel)
     jobs = [
         FilterJob(
             operator=name if kernel is None else f"{name}-{PurePath(kernel).stem}",
             parameters=tuple((p, values[p]) for p in parameters if values[p] is not None),
-            taps=None if kernel is None else read_kernel(kernel),
+            taps=taps,
             angle=angle,
             ending=ending,
             **{k: values[k] for k in ("angle_of", "rotate", *PICTURE) if k in values},

@@ -1,10 +1,8 @@
 """What a run says: data on standard output, messages and the progress bar on standard error."""
 
-import json
 import os
 import sys
 import time
-import traceback
 from types import TracebackType
 from typing import Any
 
@@ -59,6 +57,8 @@ class Speech:
         """Count one item and say what became of it."""
         self.tally.add(outcome)
         if self._as_json:
+            import json
+
             self._print(json.dumps(_record(outcome)))
         elif outcome.status is Status.FAILED:
             if self._bar is None:
@@ -78,6 +78,8 @@ class Speech:
     def _complain(self, outcome: Outcome) -> None:
         click.echo(f"edgekit: {outcome.reason}", err=True)
         if self._debug and outcome.error is not None:
+            import traceback
+
             traceback.print_exception(outcome.error)
 
     def _summary(self) -> str:

@@ -1,11 +1,10 @@
 """What image files look like from outside: endings and first bytes. Standard library only."""
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Format:
+class Format(NamedTuple):
     """One image format: its name, its usual endings, and how its files begin.
 
     Attributes

@@ -1,9 +1,9 @@
 """From bytes to arrays: OpenCV first, behind it Pillow, then tifffile."""
 
-import contextlib
 import io
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 
 from edgekit.backends._cv2 import cv2
 from edgekit.errors import DecodeError, UnreadableError
+from edgekit.io.channels import swap_red_and_blue, to_grey
 from edgekit.io.formats import HEAD, sniff
 
 Array = NDArray[Any]
-
-#: Weights of luminance for types that OpenCV does not convert (Rec. ITU-R BT.601).
-LUMINANCE = (0.299, 0.587, 0.114)
 
 
 def read_image(source: str | Path | bytes, *, colour: bool = True) -> Array:
@@ -106,7 +104,7 @@ def decode(data: bytes, name: str, *, colour: bool = True) -> Array:
     found = sniff(data[:HEAD])
     readers = [_by_opencv, _by_pillow]
     if found is not None and found.name == "TIFF":
-        readers.append(_by_tifffile)
+        readers.insert(0 if _beyond_opencv(data) else 2, _by_tifffile)
     if found is not None and found.name == "NPY":
         readers = [_by_numpy]
     reasons = []
@@ -132,7 +130,7 @@ def _by_opencv(data: bytes, colour: bool) -> Array | None:
     image: Array | None = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if image is None or image.ndim == 2:
         return image
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return swap_red_and_blue(image)
 
 
 def _by_pillow(data: bytes, colour: bool) -> Array:
@@ -150,7 +148,34 @@ def _by_pillow(data: bytes, colour: bool) -> Array:
         elif whole.mode not in ("L", "RGB", "F", "I") and not whole.mode.startswith("I;16"):
             whole = whole.convert("RGB")
         array = np.asarray(whole)
-    return array if colour else _grey(array)
+    return array if colour else to_grey(array)
+
+
+def _beyond_opencv(data: bytes) -> bool:
+    """Tell whether a TIFF has a layout that OpenCV 5.0 takes for another: it scrambles deep planes, and halves the
+    depth of two samples, without a word.
+    """
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            page = file.pages.first
+            planes = page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and page.samplesperpixel > 1
+            return page.bitspersample > 8 and (planes or page.samplesperpixel not in (1, 3, 4))
+    except Exception:  # A damaged file: the readers say what is wrong with it.
+        return False
+
+
+#: How to turn an image upright, by the TIFF tag Orientation.
+_UPRIGHT: dict[int, Callable[[Array], Array]] = {
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: a.swapaxes(0, 1)[:, ::-1],
+    7: lambda a: a.swapaxes(0, 1)[::-1, ::-1],
+    8: lambda a: a.swapaxes(0, 1)[::-1],
+}
 
 
 def _by_tifffile(data: bytes, colour: bool) -> Array:
@@ -163,24 +188,17 @@ def _by_tifffile(data: bytes, colour: bool) -> Array:
             array = np.moveaxis(array, 0, -1)
         if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and array.dtype.kind in "bu":
             array = ~array
+        orientation = page.tags.get("Orientation")
+        if orientation is not None and orientation.value in _UPRIGHT:
+            array = _UPRIGHT[orientation.value](array)
     if array.ndim == 3 and array.shape[2] < 3:
         array = array[:, :, 0]
     array = array[:, :, :3] if array.ndim == 3 else array
-    return array if colour else _grey(array)
+    return array if colour else to_grey(array)
 
 
 def _by_numpy(data: bytes, colour: bool) -> Array:
     array: Array = np.load(io.BytesIO(data), allow_pickle=False)
     if array.ndim not in (2, 3):
         raise ValueError(f"expected an array of shape (rows, columns[, channels]), found {array.shape}")
-    return array if colour else _grey(array)
-
-
-def _grey(array: Array) -> Array:
-    if array.ndim == 2 or array.shape[2] not in (3, 4):
-        return array
-    array = np.ascontiguousarray(array[:, :, :3])
-    with contextlib.suppress(cv2.error):
-        return cv2.cvtColor(array, cv2.COLOR_RGB2GRAY)
-    grey = sum(array[:, :, i] * w for i, w in enumerate(LUMINANCE))
-    return np.asarray(grey).astype(array.dtype if array.dtype.kind == "f" else np.float64)
+    return array if colour else to_grey(array)

@@ -1,9 +1,9 @@
 """From arrays to files that appear whole or not at all."""
 
 import contextlib
-import hashlib
 import io
 import os
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,16 @@ from numpy.typing import NDArray
 
 from edgekit.backends._cv2 import cv2
 from edgekit.errors import OutputError, ParameterError
+from edgekit.io.channels import swap_red_and_blue
 from edgekit.io.formats import BY_ENDING, FORMATS, Format
 
 Array = NDArray[Any]
 
 #: Formats that can be written, by ending.
 WRITABLE = {ending: f for ending, f in BY_ENDING.items() if f.depths}
+
+#: File systems take names of 255 bytes; this leaves room for the marks of an unfinished file.
+LONGEST_NAME = 200
 
 # Lossless WebP; JPEG as good as cameras write it.
 _PARAMETERS = {
@@ -59,7 +63,7 @@ def encode(image: Array, ending: str) -> bytes:
     if depth not in kind.depths:
         raise ParameterError(f"{kind.name} cannot hold {image.dtype}; write .tif or .npy, or choose another depth")
     if image.ndim == 3 and image.shape[2] == 3:
-        image = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+        image = swap_red_and_blue(image)
     done, data = cv2.imencode(ending.lower(), image, _PARAMETERS.get(kind.name, ()))
     if not done:
         raise ParameterError(f"{kind.name} cannot hold an image of shape {image.shape} and type {image.dtype}")
@@ -106,8 +110,7 @@ def place(data: bytes, path: Path, before: Callable[[os.stat_result], None] | No
     OutputError
         If the file cannot be written.
     """
-    # One output has one name for its unfinished file: what a killed run left is written over by the next.
-    part = path.with_name(f".{hashlib.sha1(os.fsencode(path.name)).hexdigest()[:16]}.edgekit-part")
+    part = _unfinished(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -120,3 +123,11 @@ def place(data: bytes, path: Path, before: Callable[[os.stat_result], None] | No
                 part.unlink()
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _unfinished(path: Path) -> Path:
+    """Name the unfinished file: always the same for one output, so that what a killed run left is written over."""
+    name = os.fsencode(path.name)
+    if len(name) > LONGEST_NAME:
+        name = b"%s-%08x" % (name[:LONGEST_NAME], zlib.crc32(name))
+    return path.with_name(f".{os.fsdecode(name)}.edgekit-part")

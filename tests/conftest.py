@@ -1,0 +1,70 @@
+"""The matrix of arrays that every filter must take: three kinds of NumPy array, and torch tensors."""
+
+import numpy as np
+import pytest
+import torch
+
+
+class Kind:
+    """Makes images of one kind out of plain NumPy arrays, and plain arrays out of responses."""
+
+    def __init__(self, name):
+        self.name = name
+        self.is_torch = name == "torch"
+
+    def __repr__(self):
+        return self.name
+
+    def image(self, array):
+        """Convert (H, W) or (H, W, C)."""
+        array = np.array(array)
+        if self.is_torch:
+            return torch.from_numpy(np.ascontiguousarray(np.moveaxis(array, 2, 0) if array.ndim == 3 else array))
+        if self.name == "strided":
+            wide = np.zeros((2 * array.shape[0], 3 * array.shape[1], *array.shape[2:]), array.dtype)
+            wide[::2, ::3] = array
+            return wide[::2, ::3]
+        array.flags.writeable = self.name != "read-only"
+        return array
+
+    def plain(self, response, channels=False):
+        """Convert a response back; `channels` tells that it has a channel axis."""
+        if not self.is_torch:
+            return np.asarray(response)
+        response = response.detach().cpu()
+        array = (response.float() if response.dtype == torch.bfloat16 else response).numpy()
+        return np.moveaxis(array, -3, -1) if channels else array
+
+    def dtype(self, response):
+        """Return the name of a response's type."""
+        return str(response.dtype).removeprefix("torch.")
+
+
+KINDS = tuple(map(Kind, ("numpy", "read-only", "strided", "torch")))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    # Small images on many threads spend their time waiting for one another, most of all under xdist.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(params=KINDS, ids=repr)
+def kind(request):
+    """One kind of array."""
+    return request.param
+
+
+@pytest.fixture
+def kinds():
+    """All kinds of array, to be compared with one another."""
+    return KINDS
+
+
+@pytest.fixture
+def kind_of():
+    """Kinds of array by name."""
+    return {k.name: k for k in KINDS}

@@ -1,0 +1,246 @@
+"""Slow, plain NumPy answers in double precision, and the operators as the books print them.
+
+Written without the package that it judges: nothing here imports edgekit.
+"""
+
+from dataclasses import dataclass, field
+from functools import cache, reduce
+from typing import Any
+
+import numpy as np
+
+BORDERS = ("reflect", "symmetric", "edge", "constant", "wrap", "valid")
+
+#: The float that each type of NumPy image is answered in.
+RESULT = {
+    "bool": "float32", "uint8": "float32", "int8": "float32", "uint16": "float32", "int16": "float32",
+    "int32": "float64", "uint32": "float64", "int64": "float64",
+    "float16": "float16", "float32": "float32", "float64": "float64",
+}  # fmt: skip
+
+#: Distance of 1 to the next number of each floating type.
+EPS = {"bfloat16": 2.0**-7, "float16": 2.0**-10, "float32": 2.0**-23, "float64": 2.0**-52}
+
+
+def pad(image, shape, border, outside=0.0):
+    """Lay out what a kernel of `shape` looks at; an even side looks one pixel further right and down."""
+    if border == "valid":
+        return image
+    around = [((n - 1) // 2, n // 2) for n in shape] + [(0, 0)] * (image.ndim - 2)
+    if border == "constant":
+        return np.pad(image, around, "constant", constant_values=outside)
+    return np.pad(image, around, border)
+
+
+def correlate(image, taps, border="reflect"):
+    """Correlate with dense taps."""
+    taps = np.asarray(taps, np.float64)
+    rows, columns = taps.shape
+    padded = pad(np.asarray(image).astype(np.float64), taps.shape, border)
+    height, width = padded.shape[0] - rows + 1, padded.shape[1] - columns + 1
+    out = np.zeros((height, width, *padded.shape[2:]))
+    lost = np.zeros_like(out)
+    for i in range(rows):
+        for j in range(columns):
+            # Thousands of roundings would add up to more than the filters are allowed.
+            term = taps[i, j] * padded[i : i + height, j : j + width] + lost
+            total = out + term
+            lost = term - (total - out)
+            out = total
+    return out
+
+
+def weight(image, taps, border="reflect"):
+    """Return the sum of the absolute products, which bounds what rounding may do."""
+    return correlate(np.abs(np.asarray(image).astype(np.float64)), np.abs(taps), border)
+
+
+def reach(image, taps, border="reflect"):
+    """Return the sum of absolute taps times the largest absolute pixel under the whole kernel."""
+    padded = pad(np.abs(np.asarray(image).astype(np.float64)), taps.shape, border)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, taps.shape, (0, 1))
+    return np.abs(taps).sum() * windows.max((-2, -1))
+
+
+def touched(valid, taps, border="reflect"):
+    """Tell where a tap that is not zero meets an invalid pixel; zeros beyond the edge are valid."""
+    taps = np.asarray(taps, np.float64)
+    support = np.abs(taps) > 1e-9 * np.abs(taps).max()
+    return correlate(~valid, support, border) > 0
+
+
+def turn(taps, steps):
+    """Shift the outer taps of a 3x3 kernel clockwise on the screen, 45 degrees at a step."""
+    circle = [(0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0)]
+    out = np.array(taps, np.float64)
+    for here, there in zip(circle, circle[steps % 8 :] + circle[: steps % 8], strict=True):
+        out[there] = taps[here[0]][here[1]]
+    return out
+
+
+def bell(sigma, radius):
+    """Sample a Gaussian, its sum 1."""
+    x = np.arange(-radius, radius + 1)
+    values = np.exp(-(x**2) / (2 * sigma**2))
+    return values / values.sum()
+
+
+def radius(sigma):
+    """Return the radius at which a Gaussian is cut off: four standard deviations."""
+    return int(4 * sigma + 0.5)
+
+
+def bell_slope(sigma):
+    """Return the derivative of a Gaussian, positive on a rising ramp."""
+    x = np.arange(-radius(sigma), radius(sigma) + 1)
+    return x / sigma**2 * bell(sigma, radius(sigma))
+
+
+def bell_curvature(sigma):
+    """Return the second derivative of a Gaussian, its sum brought to 0 by a share of the Gaussian."""
+    x = np.arange(-radius(sigma), radius(sigma) + 1)
+    smooth = bell(sigma, radius(sigma))
+    values = (x**2 / sigma**4 - 1 / sigma**2) * smooth
+    return values - values.sum() * smooth
+
+
+def log_taps(sigma):
+    """Return the Laplacian of Gaussian."""
+    smooth, curvature = bell(sigma, radius(sigma)), bell_curvature(sigma)
+    return np.outer(smooth, curvature) + np.outer(curvature, smooth)
+
+
+def dog_taps(sigma, sigma2):
+    """Return the Gaussian of `sigma` minus that of `sigma2`."""
+    r = radius(max(sigma, sigma2))
+    a, b = bell(sigma, r), bell(sigma2, r)
+    return np.outer(a, a) - np.outer(b, b)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one operator must answer.
+
+    `along` is the kernel at `axis` (0 is +x), `across` the one 90 degrees on; the raw response to
+    the unit ramp along `axis`, or to x²/2, is `divisor`.
+    """
+
+    operator: str
+    along: Any
+    across: Any
+    divisor: float
+    parameters: dict = field(default_factory=dict)
+    kind: str = "gradient"
+    axis: float = 0.0
+    accuracy: int = 2
+
+    @property
+    def id(self):
+        return "-".join([self.operator, *(f"{k}{v}" for k, v in self.parameters.items())])
+
+    @property
+    def bank(self):
+        """All kernels whose responses make the answer without an angle."""
+        if self.kind == "compass":
+            return [turn(self.along, steps) for steps in range(8)]
+        return [k for k in (self.along, self.across) if k is not None]
+
+    @property
+    def integer(self):
+        return all((k == np.round(k)).all() for k in self.bank)
+
+    def at(self, angle):
+        """Return the raw kernel steered to `angle` in degrees."""
+        turned = np.deg2rad(angle - self.axis)
+        taps = np.cos(turned) * self.along + np.sin(turned) * self.across
+        return np.where(np.abs(taps) < 1e-12, 0, taps)
+
+    def answer(self, image, border="reflect", scale="unit"):
+        """Return the answer without an angle: magnitude, maximum over the bank, or the one response."""
+        responses = [correlate(image, k, border) for k in self.bank]
+        joined = {
+            "gradient": lambda: reduce(np.hypot, responses),
+            "compass": lambda: reduce(np.maximum, responses),
+            "laplacian": lambda: responses[0],
+        }[self.kind]()
+        return joined / (self.divisor if scale == "unit" else 1)
+
+
+def _outer(along_y, along_x):
+    return np.outer(along_y, along_x).astype(np.float64)
+
+
+def _gradient(operator, smooth, derivative, divisor, **parameters):
+    return Row(operator, _outer(smooth, derivative), _outer(derivative, smooth), divisor, parameters)
+
+
+def _single(operator, taps, divisor, **parameters):
+    return Row(operator, np.array(taps, np.float64), None, divisor, parameters, kind="laplacian")
+
+
+def _compass(operator, taps, divisor, accuracy, **parameters):
+    taps = np.array(taps, np.float64)
+    return Row(operator, taps, taps.T, divisor, parameters, kind="compass", accuracy=accuracy)
+
+
+# Farid and Simoncelli 2004, table I.
+P5, D5 = [0.037659, 0.249153, 0.426375, 0.249153, 0.037659], [-0.109604, -0.276690, 0, 0.276690, 0.109604]
+P7 = [0.004711, 0.069321, 0.245410, 0.361117, 0.245410, 0.069321, 0.004711]
+D7 = [-0.018708, -0.125376, -0.193091, 0, 0.193091, 0.125376, 0.018708]
+
+
+def _moment(values, power):
+    r = len(values) // 2
+    return (values * np.arange(-r, r + 1.0) ** power).sum()
+
+
+#: One row for each operator and each way to choose its kernels. A new operator needs its row here.
+ROWS = (
+    Row("sobel", np.array([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]),
+        np.array([[-1.0, -2, -1], [0, 0, 0], [1, 2, 1]]), 8, {"size": 3}),
+    _gradient("sobel", [1, 4, 6, 4, 1], [-1, -2, 0, 2, 1], 128, size=5),
+    _gradient("sobel", [1, 6, 15, 20, 15, 6, 1], [-1, -4, -5, 0, 5, 4, 1], 2048, size=7),
+    Row("scharr", np.array([[-3.0, 0, 3], [-10, 0, 10], [-3, 0, 3]]),
+        np.array([[-3.0, -10, -3], [0, 0, 0], [3, 10, 3]]), 32),
+    Row("prewitt", np.array([[-1.0, 0, 1], [-1, 0, 1], [-1, 0, 1]]),
+        np.array([[-1.0, -1, -1], [0, 0, 0], [1, 1, 1]]), 6),
+    Row("roberts", np.array([[-1.0, 0], [0, 1]]), np.array([[0.0, -1], [1, 0]]), 2**0.5, axis=45, accuracy=1),
+    _gradient("central", [0, 1, 0], [-1, 0, 1], 2),
+    # The table's six decimals add up to 0.999999 and 0.991796, and to 1.000001 and 0.999934.
+    _gradient("farid", P5, D5, 0.999999 * 0.991796, size=5),
+    _gradient("farid", P7, D7, 1.000001 * 0.999934, size=7),
+    _gradient("gaussian", bell(0.7, 3), bell_slope(0.7), _moment(bell_slope(0.7), 1), sigma=0.7),
+    _gradient("gaussian", bell(1, 4), bell_slope(1), _moment(bell_slope(1), 1), sigma=1.0),
+    _single("laplacian", [[0, 1, 0], [1, -4, 1], [0, 1, 0]], 1, stencil=4),
+    _single("laplacian", [[1, 1, 1], [1, -8, 1], [1, 1, 1]], 3, stencil=8),
+    _single("laplacian", [[1, 4, 1], [4, -20, 4], [1, 4, 1]], 6, stencil="isotropic"),
+    _single("laplacian", log_taps(0.8), _moment(bell_curvature(0.8), 2) / 2, sigma=0.8),
+    _single("laplacian", log_taps(1.4), _moment(bell_curvature(1.4), 2) / 2, sigma=1.4),
+    _single("dog", dog_taps(1.0, 1.6), (_moment(bell(1.0, 6), 2) - _moment(bell(1.6, 6), 2)) / 2, sigma=1.0),
+    _single("dog", dog_taps(1.5, 0.6), (_moment(bell(1.5, 6), 2) - _moment(bell(0.6, 6), 2)) / 2,
+            sigma=1.5, sigma2=0.6),
+    _compass("kirsch", [[-3, -3, 5], [-3, 0, 5], [-3, -3, 5]], 24, 1),
+    _compass("robinson", [[-1, 0, 1], [-1, 0, 1], [-1, 0, 1]], 6, 2, levels=3),
+    _compass("robinson", [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], 8, 2, levels=5),
+)  # fmt: skip
+
+GRADIENTS = tuple(row for row in ROWS if row.kind == "gradient")
+COMPASSES = tuple(row for row in ROWS if row.kind == "compass")
+LAPLACIANS = tuple(row for row in ROWS if row.kind == "laplacian")
+
+
+@cache
+def picture(dtype, shape=(13, 17), seed=0, largest=None):
+    """Return a random image: integers over their type's range, at most `largest`; floats in [-1, 1)."""
+    rng = np.random.default_rng([seed, *shape])
+    dtype = np.dtype(dtype)
+    if dtype.kind == "b":
+        image = rng.integers(0, 2, shape).astype(bool)
+    elif dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        high = info.max if largest is None else min(largest, info.max)
+        image = rng.integers(max(info.min, -high), high, shape, dtype=dtype, endpoint=True)
+    else:
+        image = rng.uniform(-1, 1, shape).astype(dtype)
+    image.flags.writeable = False
+    return image

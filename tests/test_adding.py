@@ -1,0 +1,53 @@
+"""A new operator costs one row: the one that CONTRIBUTING shows is added, used everywhere, and removed."""
+
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+import edgekit as ek
+from edgekit import kernels
+from edgekit.cli import main
+
+CONTRIBUTING = Path(__file__).resolve().parents[1] / "CONTRIBUTING.md"
+
+
+@pytest.fixture
+def kroon(monkeypatch):
+    (row,) = re.findall(r"```python\n(Operator\(.*?)```", CONTRIBUTING.read_text(encoding="utf-8"), re.DOTALL)
+    operator = eval(row, vars(kernels))
+    monkeypatch.setitem(kernels.OPERATORS, operator.name, operator)
+    yield operator.name
+    monkeypatch.undo()
+    assert operator.name not in kernels.OPERATORS
+
+
+def test_a_row_is_all_that_an_operator_needs(kroon, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    image = np.random.default_rng(3).integers(0, 256, (21, 33), dtype=np.uint8)
+    taps = np.outer([17, 61, 17], [-1, 0, 1]).astype(np.float32)
+    expected = np.stack([cv2.filter2D(image, cv2.CV_32F, t) for t in (taps, taps.T)])
+
+    by_cv2 = ek.gradient(image, operator=kroon, scale="raw")
+    by_torch = ek.gradient(torch.from_numpy(image), operator=kroon, scale="raw")
+    np.testing.assert_array_equal(np.stack([by_cv2.gx, by_cv2.gy]), expected)
+    np.testing.assert_array_equal(torch.stack([by_torch.gx, by_torch.gy]), expected)
+
+    ramp = np.tile(np.arange(9.0), (9, 1))
+    np.testing.assert_allclose(ek.oriented(ramp, [0, 60], operator=kroon)[:, 4, 4], [1, 0.5], rtol=1e-12)
+
+    ek.write_image("image.png", image)
+    ran = CliRunner().invoke(main, [kroon, "image.png", "--angle", "0", "--scale", "raw", "--depth", "float"])
+    assert (ran.exit_code, ran.stdout) == (0, "image.kroon-0.tif\n"), ran.output
+    np.testing.assert_array_equal(ek.read_image("image.kroon-0.tif"), expected[0])
+    assert "kroon" in CliRunner().invoke(main, ["--help"]).stdout
+
+
+def test_it_is_gone_afterwards():
+    with pytest.raises(ek.ParameterError, match="kroon"):
+        ek.gradient(np.zeros((3, 3)), operator="kroon")

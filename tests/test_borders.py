@@ -1,0 +1,50 @@
+"""The index map against `numpy.pad`, at any size."""
+
+import numpy as np
+import pytest
+from oracle import BORDERS
+
+from edgekit import borders
+from edgekit.errors import ParameterError
+
+PADDING = [b for b in BORDERS if b not in ("valid", "constant")]
+
+
+def test_names():
+    assert set(borders.BORDERS) == set(BORDERS)
+
+
+@pytest.mark.parametrize("border", PADDING)
+@pytest.mark.parametrize("size", range(1, 7))
+def test_index_map_is_that_of_numpy(border, size):
+    for before in range(3 * size + 1):
+        for after in range(3 * size + 1):
+            expected = np.pad(np.arange(size), (before, after), border)
+            assert borders.index_map(-before, size + after, size, border) == expected.tolist()
+
+
+@pytest.mark.parametrize("size", range(1, 7))
+def test_beyond_a_constant_border_there_is_nothing(size):
+    halo = 3 * size
+    expected = np.pad(np.arange(size), halo, constant_values=borders.OUTSIDE)
+    assert borders.index_map(-halo, size + halo, size, "constant") == expected.tolist()
+
+
+@pytest.mark.parametrize("border", PADDING)
+def test_any_part_of_the_map_is_that_part_of_the_whole(border):
+    whole = borders.index_map(-9, 14, 5, border)
+    for start in range(-9, 14):
+        for stop in range(start, 14):
+            assert borders.index_map(start, stop, 5, border) == whole[start + 9 : stop + 9]
+
+
+@pytest.mark.parametrize("border", ["mirror", "REFLECT", "", None, 1])
+def test_unknown_name(border):
+    with pytest.raises(ParameterError, match=r"border=.* is not known; choose one of reflect, symmetric"):
+        borders.check_border(border)
+
+
+@pytest.mark.parametrize("border", ["valid", "mirror"])
+def test_no_map_for_what_adds_nothing(border):
+    with pytest.raises(ParameterError, match="no index map"):
+        borders.index_map(-1, 3, 2, border)

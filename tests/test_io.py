@@ -1,0 +1,249 @@
+"""Image files as the world has them, and files that are none."""
+
+import io
+import os
+import stat
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+import edgekit as ek
+from edgekit.errors import DecodeError, KernelError, OutputError, ParameterError, UnreadableError
+from edgekit.io.formats import FORMATS, sniff
+from edgekit.io.kernels import read_kernel
+from edgekit.io.writing import encode, place
+
+
+@pytest.fixture
+def photo():
+    """Three flat fields side by side, which every codec keeps: 40x60, RGB."""
+    out = np.empty((40, 60, 3), np.uint8)
+    out[:, :20], out[:, 20:40], out[:, 40:] = (250, 30, 40), (30, 200, 60), (20, 40, 240)
+    return out
+
+
+def saved(image: Image.Image, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM", "JPEG2000", "TGA", "PCX", "SGI"])
+def test_colours_are_read_as_they_are(photo, kind, tmp_path):
+    path = tmp_path / "wrong.ending"
+    path.write_bytes(saved(Image.fromarray(photo), kind))
+    read = ek.read_image(path)
+    assert read.shape == photo.shape
+    assert read.dtype == np.uint8
+    # The middle of each field, away from what the lossy codecs do at its sides.
+    np.testing.assert_allclose(read[20, [10, 30, 50]].astype(int), photo[20, [10, 30, 50]], atol=6)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "P", "1", "RGBA", "CMYK", "I;16", "F"])
+def test_modes(photo, mode):
+    image = Image.fromarray(photo)
+    kind = {"CMYK": "JPEG", "F": "TIFF"}.get(mode, "PNG")
+    if mode == "I;16":
+        wide = (np.arange(2400).reshape(40, 60) * 27).astype(np.uint16)
+        read = ek.read_image(saved(Image.fromarray(wide), kind))
+        np.testing.assert_array_equal(read, wide)
+        return
+    converted = image.convert(mode)
+    read = ek.read_image(saved(converted, kind, **({"quality": 95} if mode == "CMYK" else {})))
+    expected = np.asarray(converted if mode == "F" else converted.convert("L" if mode in ("L", "1") else "RGB"))
+    if mode == "LA":
+        expected = np.asarray(converted)[:, :, 0]
+        read = read if read.ndim == 2 else read[:, :, 0]
+    np.testing.assert_allclose(read[20, [10, 30, 50]].astype(float), expected[20, [10, 30, 50]], atol=4)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_cameras_orientation_is_applied(photo, kind, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    read = ek.read_image(saved(Image.fromarray(photo), kind, exif=exif), colour=False)
+    upright = {
+        1: lambda a: a, 2: np.fliplr, 3: lambda a: np.rot90(a, 2), 4: np.flipud,
+        5: np.transpose, 6: lambda a: np.rot90(a, -1), 7: lambda a: np.rot90(a, 2).T, 8: np.rot90,
+    }[orientation](np.asarray(Image.fromarray(photo).convert("L")))  # fmt: skip
+    assert read.shape == upright.shape
+    middle = (slice(5, None, 10),) * 2
+    np.testing.assert_allclose(read[middle].astype(int), upright[middle], atol=6)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_deep_planes_are_turned_upright_as_others_are(photo, orientation, tmp_path):
+    tag = [(274, "H", 1, orientation, True)]
+    tifffile.imwrite(tmp_path / "8.tif", photo, photometric="rgb", extratags=tag)
+    planes = np.moveaxis(photo, -1, 0).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "16.tif", planes, photometric="rgb", planarconfig="separate", extratags=tag)
+    np.testing.assert_array_equal(ek.read_image(tmp_path / "16.tif"), ek.read_image(tmp_path / "8.tif"))
+
+
+@pytest.mark.parametrize(
+    "dtype", ["uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64"]
+)
+def test_tiff_keeps_its_depth(dtype, tmp_path):
+    values = (np.arange(600).reshape(20, 30) % 120).astype(dtype)
+    tifffile.imwrite(tmp_path / "a.tif", values)
+    read = ek.read_image(tmp_path / "a.tif")
+    assert read.dtype == values.dtype
+    np.testing.assert_array_equal(read, values)
+
+
+def test_grey_is_what_opencv_makes_of_it(photo):
+    for kind in ("PNG", "JPEG", "WEBP"):
+        data = saved(Image.fromarray(photo), kind)
+        expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+        np.testing.assert_array_equal(ek.read_image(data, colour=False), expected)
+
+
+def test_tifffile_reads_what_the_others_do_not(tmp_path):
+    planes = np.random.default_rng(0).random((3, 12, 17)).astype(np.float32)
+    tifffile.imwrite(tmp_path / "p.tif", planes, photometric="rgb", planarconfig="separate")
+    np.testing.assert_array_equal(ek.read_image(tmp_path / "p.tif"), np.moveaxis(planes, 0, -1))
+    # OpenCV takes these for other layouts, without a word.
+    deep = (planes * 65535).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "q.tif", deep, photometric="rgb", planarconfig="separate", tile=(16, 16))
+    np.testing.assert_array_equal(ek.read_image(tmp_path / "q.tif"), np.moveaxis(deep, 0, -1))
+    two = np.moveaxis(deep[:2], 0, -1)
+    tifffile.imwrite(tmp_path / "two.tif", two, photometric="minisblack", planarconfig="contig")
+    np.testing.assert_array_equal(ek.read_image(tmp_path / "two.tif"), deep[0])
+    tifffile.imwrite(tmp_path / "b.tif", planes[0].astype(">f8"), byteorder=">")
+    image = ek.read_image(tmp_path / "b.tif")
+    np.testing.assert_array_equal(image, planes[0])
+    assert np.isfinite(ek.sobel(image)).all()
+
+
+@pytest.mark.parametrize(("ending", "dtype"), [
+    (".png", "uint8"), (".png", "uint16"), (".tif", "uint8"), (".tiff", "uint16"), (".tif", "float32"),
+    (".TIF", "float64"), (".webp", "uint8"), (".npy", "uint8"), (".npy", "float64"), (".npy", "int32"),
+])  # fmt: skip
+@pytest.mark.parametrize("shape", [(5, 7), (5, 7, 3)])
+def test_what_is_written_is_read_back(ending, dtype, shape, tmp_path):
+    image = (np.arange(np.prod(shape)).reshape(shape) * 2).astype(dtype)
+    ek.write_image(tmp_path / f"a{ending}", image)
+    # Lossless WebP has no grey: it comes back as three equal channels.
+    read = ek.read_image(tmp_path / f"a{ending}", colour=len(shape) == 3)
+    assert read.dtype == image.dtype
+    np.testing.assert_array_equal(read, image)
+
+
+@pytest.mark.parametrize(
+    ("image", "ending"),
+    [
+        (np.zeros((2, 2), np.float32), ".png"),
+        (np.zeros((2, 2), np.uint16), ".jpg"),
+        (np.zeros((2, 2), np.int32), ".tif"),
+        (np.zeros((2, 2), np.uint8), ".gif"),
+        (np.zeros((2, 2), np.uint8), ""),
+    ],
+)
+def test_what_a_format_cannot_hold_is_refused(image, ending):
+    with pytest.raises(ParameterError, match=r"cannot (hold|write)"):
+        encode(image, ending)
+
+
+def test_files_that_are_none_say_what_they_are(tmp_path):
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "text.png").write_text("hello, world")
+    (tmp_path / "cut.png").write_bytes(saved(Image.new("RGB", (99, 99)), "PNG")[:60])
+    os.mkfifo(tmp_path / "pipe.png")
+    for name, error, said in (
+        ("missing.png", UnreadableError, "no such file"),
+        ("empty.png", UnreadableError, "empty"),
+        (".", UnreadableError, "found a folder"),
+        ("pipe.png", UnreadableError, "found a pipe"),
+        ("text.png", DecodeError, "begin with b'hello, w'"),
+        ("cut.png", DecodeError, "a PNG file that cannot be decoded"),
+    ):
+        with pytest.raises(error, match=said) as raised:
+            ek.read_image(tmp_path / name)
+        assert str(tmp_path) in str(raised.value)
+        assert isinstance(raised.value, OSError)
+
+
+def test_every_format_is_known_by_its_first_bytes():
+    for row in FORMATS:
+        for offset, signature in row.signatures:
+            head = bytes(offset) + signature + b"\n12 "
+            found = sniff(head)
+            assert found is not None
+            assert found.name == row.name
+    for text in (b"", b"P1 is a text", b"hello", b"BN", b"{}"):
+        assert sniff(text) is None
+
+
+def test_a_file_appears_whole_with_the_usual_permissions(tmp_path):
+    old = os.umask(0o027)
+    try:
+        place(b"content", tmp_path / "deep" / "er" / "a.bin")
+    finally:
+        os.umask(old)
+    path = tmp_path / "deep" / "er" / "a.bin"
+    assert path.read_bytes() == b"content"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert [p.name for p in path.parent.iterdir()] == ["a.bin"]
+
+
+def test_a_failure_before_the_last_step_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+
+    def fail(status: os.stat_result) -> None:
+        assert status.st_size == 3
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        place(b"new", path, fail)
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_where_nothing_can_be_written_it_says_so(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OutputError, match="cannot be written"):
+        place(b"x", tmp_path / "file" / "a.bin")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.json", "[[1, 2], [3]]", "of one length"),
+        ("a.json", "[[1, 2], [3, 4]]", "found 2x2"),
+        ("a.json", "{}", "expected a kernel"),
+        ("a.json", "{", "expected a kernel"),
+        ("a.json", "5", "table of numbers"),
+        ("a.csv", "1, x, 3", "expected a kernel"),
+        ("a.csv", "", "no rows"),
+        ("a.csv", "1, nan, 3", "finite"),
+        ("a.npy", "no array", "expected a kernel"),
+        ("a.json", "[[0, 0, 0]]", "not zero"),
+    ],
+)
+def test_a_kernel_file_that_holds_none_says_why(name, content, said, tmp_path):
+    path = tmp_path / name
+    path.write_text(content)
+    with pytest.raises(KernelError, match=said) as raised:
+        read_kernel(path)
+    assert str(path) in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "-1,0,1\n-2,0,2\n-1,0,1\n"),
+        ("a.csv", "-1;0;1\r\n-2;0;2\r\n\r\n-1;0;1"),
+        ("a.txt", "-1 0 1\n -2  0\t2\n-1 0 1"),
+        ("a.json", "[[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]"),
+        ("a.JSON", '{"taps": [[-1,0,1],[-2,0,2],[-1,0,1]], "divisor": 8}'),
+    ],
+)
+def test_kernel_files(name, content, tmp_path):
+    Path(tmp_path, name).write_text(content)
+    assert read_kernel(tmp_path / name) == ((-1, 0, 1), (-2, 0, 2), (-1, 0, 1))

@@ -1,0 +1,155 @@
+"""Second opinions: OpenCV, scikit-image, SciPy and kornia, each with the factor that its documentation gives."""
+
+import cv2
+import kornia
+import numpy as np
+import pytest
+import torch
+from oracle import picture
+from scipy import ndimage
+from skimage import filters
+
+import edgekit as ek
+from edgekit.dispatch import apply
+
+GREY = picture("uint8", (23, 29))
+FLOAT = picture("float64", (23, 29))
+
+
+def assert_close(found, expected, rtol=1e-12):
+    np.testing.assert_allclose(found, expected, rtol=0, atol=rtol * np.abs(expected).max())
+
+
+# OpenCV: raw taps, correlated; BORDER_DEFAULT is reflect.
+
+
+@pytest.mark.parametrize("size", [3, 5, 7])
+def test_opencv_sobel(size):
+    for angle, order in ((0, (1, 0)), (90, (0, 1))):
+        expected = cv2.Sobel(GREY, cv2.CV_32F, *order, ksize=size)
+        np.testing.assert_array_equal(ek.sobel(GREY, size=size, angle=angle, scale="raw"), expected)
+
+
+def test_opencv_scharr():
+    for angle, order in ((0, (1, 0)), (90, (0, 1))):
+        expected = cv2.Scharr(GREY, cv2.CV_32F, *order)
+        np.testing.assert_array_equal(ek.scharr(GREY, angle=angle, scale="raw"), expected)
+
+
+def test_opencv_laplacian():
+    np.testing.assert_array_equal(ek.laplacian(GREY), cv2.Laplacian(GREY, cv2.CV_32F, ksize=1))
+    taps = [[2, 0, 2], [0, -8, 0], [2, 0, 2]]
+    np.testing.assert_array_equal(ek.correlate(GREY, taps), cv2.Laplacian(GREY, cv2.CV_32F, ksize=3))
+
+
+@pytest.mark.parametrize(
+    ("border", "code"),
+    [
+        ("reflect", cv2.BORDER_REFLECT_101), ("symmetric", cv2.BORDER_REFLECT),
+        ("edge", cv2.BORDER_REPLICATE), ("constant", cv2.BORDER_CONSTANT),
+    ],
+)  # fmt: skip
+def test_opencv_filter2d(border, code):
+    taps = np.random.default_rng(0).integers(-9, 10, (5, 3)).astype(np.float32)
+    expected = cv2.filter2D(GREY, cv2.CV_32F, taps, borderType=code)
+    np.testing.assert_array_equal(ek.correlate(GREY, taps, border=border), expected)
+
+
+def test_opencv_phase_and_magnitude():
+    gradient = ek.gradient(FLOAT)
+    assert_close(gradient.magnitude, cv2.magnitude(gradient.gx, gradient.gy))
+
+
+# scikit-image: smoothing of unit sum, but differences over two pixels undivided, so twice scale="unit"; its
+# border "reflect" is NumPy's symmetric. What it calls horizontal edges is gy. Its magnitudes are divided by √2.
+
+
+@pytest.mark.parametrize("operator", ["sobel", "scharr", "prewitt"])
+def test_skimage_three_taps(operator):
+    gradient = ek.gradient(FLOAT, operator=operator, border="symmetric")
+    both, horizontal, vertical = (getattr(filters, operator + suffix) for suffix in ("", "_h", "_v"))
+    assert_close(gradient.gy * 2, horizontal(FLOAT))
+    assert_close(gradient.gx * 2, vertical(FLOAT))
+    assert_close(gradient.magnitude * 2 / np.sqrt(2), both(FLOAT))
+
+
+def test_skimage_roberts():
+    # Taps of 1 and the root of the sum of squares over √2, as scale="unit".
+    assert_close(ek.roberts(FLOAT, border="symmetric")[:-1, :-1], filters.roberts(FLOAT)[:-1, :-1])
+
+
+def test_skimage_farid():
+    # Its taps have fifteen digits where the paper's table has six; neither is divided.
+    gradient = ek.gradient(FLOAT, operator="farid", border="symmetric", scale="raw")
+    assert_close(gradient.gy, filters.farid_h(FLOAT), 1e-5)
+    assert_close(gradient.gx, filters.farid_v(FLOAT), 1e-5)
+    assert_close(gradient.magnitude / np.sqrt(2), filters.farid(FLOAT), 1e-5)
+
+
+def test_skimage_laplace():
+    # Its middle tap is positive.
+    assert_close(ek.laplacian(FLOAT, border="symmetric"), -filters.laplace(FLOAT))
+
+
+def test_skimage_difference_of_gaussians():
+    # It cuts each Gaussian off at its own four sigma, which is 1e-4 of its weight.
+    expected = filters.difference_of_gaussians(FLOAT, 1.5, 2.4, mode="nearest")
+    assert_close(ek.dog(FLOAT, sigma=1.5, sigma2=2.4, border="edge", scale="raw"), expected, 3e-4)
+
+
+# SciPy: raw taps; axis 1 is x; its "mirror" is reflect.
+
+
+@pytest.mark.parametrize("operator", ["sobel", "prewitt"])
+def test_scipy_three_taps(operator):
+    gradient = ek.gradient(FLOAT, operator=operator, scale="raw")
+    assert_close(gradient.gx, getattr(ndimage, operator)(FLOAT, axis=1, mode="mirror"))
+    assert_close(gradient.gy, getattr(ndimage, operator)(FLOAT, axis=0, mode="mirror"))
+
+
+@pytest.mark.parametrize("sigma", [0.8, 1.0, 2.3])
+def test_scipy_gaussian_derivative(sigma):
+    gradient = ek.gradient(FLOAT, operator="gaussian", sigma=sigma, scale="raw")
+    assert_close(gradient.gx, ndimage.gaussian_filter(FLOAT, sigma, order=(0, 1), mode="mirror"))
+    assert_close(gradient.gy, ndimage.gaussian_filter(FLOAT, sigma, order=(1, 0), mode="mirror"))
+
+
+@pytest.mark.parametrize("sigma", [0.8, 1.4, 3.0])
+def test_scipy_gaussian_laplace(sigma):
+    # It reads not quite 0 on flat ground; edgekit takes that share of the Gaussian away.
+    excess = ndimage.gaussian_laplace(np.ones_like(FLOAT), sigma, mode="mirror")
+    expected = ndimage.gaussian_laplace(FLOAT, sigma, mode="mirror")
+    expected -= excess * ndimage.gaussian_filter(FLOAT, sigma, mode="mirror")
+    assert_close(ek.laplacian(FLOAT, sigma=sigma, scale="raw"), expected)
+
+
+def test_scipy_difference_of_gaussians():
+    narrow, wide = (ndimage.gaussian_filter(FLOAT, s, radius=8, mode="mirror") for s in (1.0, 2.0))
+    assert_close(ek.dog(FLOAT, sigma=1.0, sigma2=2.0, scale="raw"), narrow - wide)
+
+
+# kornia: taps divided by the sum of their absolute values; spatial_gradient repeats the edge, laplacian reflects.
+
+
+def tensor():
+    return torch.from_numpy(np.array(FLOAT))[None, None]
+
+
+def test_kornia_sobel():
+    # The sum of Sobel's absolute taps is 8, which is its gain: the same numbers as scale="unit".
+    expected = kornia.filters.spatial_gradient(tensor(), mode="sobel", order=1, normalized=True)
+    gradient = ek.gradient(tensor(), border="edge")
+    assert_close(gradient.gx.numpy(), expected[:, :, 0].numpy())
+    assert_close(gradient.gy.numpy(), expected[:, :, 1].numpy())
+
+
+def test_kornia_difference():
+    # Taps of 1/2 on both sides.
+    expected = kornia.filters.spatial_gradient(tensor(), mode="diff", order=1, normalized=True)
+    assert_close(apply(tensor(), "central", {}, angle=0, border="edge").numpy(), expected[:, :, 0].numpy())
+
+
+def test_kornia_laplacian():
+    # Eight ones around -8: 16 in absolute values.
+    expected = kornia.filters.laplacian(tensor(), kernel_size=3, normalized=True)
+    assert_close(ek.laplacian(tensor(), stencil=8, scale="raw").numpy() / 16, expected.numpy())

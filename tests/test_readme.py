@@ -1,0 +1,74 @@
+"""What the documents show is run: the README's sessions, its generated blocks, its tables."""
+
+import doctest
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import edgekit as ek
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def at_samples(tmp_path, monkeypatch):
+    """A folder with the samples, where one may write."""
+    shutil.copytree(ROOT / "samples", tmp_path / "samples")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return tmp_path
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_shell_session(at_samples):
+    (session,) = blocks("console")
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    commands = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", session, re.MULTILINE)
+    assert len(commands) > 8
+    for command, expected in commands:
+        # Standard error holds the summary, with its time.
+        ran = subprocess.run(["bash", "-euc", command], env=os.environ | {"PATH": path}, capture_output=True, text=True)
+        assert ran.returncode == 0, f"{command}: {ran.stderr}"
+        assert ran.stdout == expected, command
+    assert ek.read_image("dark.png").shape == (400, 600)
+
+
+def test_the_python_sessions(at_samples):
+    text = "\n".join(blocks("python"))
+    assert text.count(">>>") > 15
+    test = doctest.DocTestParser().get_doctest(text, {}, "README", "README.md", 0)
+    failed, attempted = doctest.DocTestRunner().run(test)
+    assert (failed, attempted > 15) == (0, True)
+
+
+def test_the_table_of_operators_is_fresh():
+    sys.path.insert(0, str(ROOT / "scripts"))
+    try:
+        from readme import fill, operators
+    finally:
+        sys.path.remove(str(ROOT / "scripts"))
+    assert fill(README, "operators", operators()) == README
+    assert fill(README, "operators", "other") != README
+
+
+def test_the_measured_blocks_are_filled():
+    for name in ("dark", "startup"):
+        (content,) = re.findall(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", README, re.DOTALL)
+        assert content.count("\n|") > 3, f"run the script that fills the block {name}"
+
+
+def test_links_lead_somewhere():
+    for page in [README, *((ROOT / n).read_text(encoding="utf-8") for n in ("CONTRIBUTING.md", "CHANGELOG.md"))]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page):
+            assert (ROOT / target).exists(), target
+    for name in re.findall(r"`((?:tests|scripts|edgekit)/[\w/.]+\.py)`", (ROOT / "CONTRIBUTING.md").read_text("utf-8")):
+        assert (ROOT / name).exists(), name

@@ -1,0 +1,126 @@
+"""The arithmetic of taps: composing, turning, moments, and the two forms in which a kernel runs."""
+
+import math
+
+import numpy as np
+import pytest
+from oracle import ROWS, correlate, turn
+
+from edgekit import taps
+from edgekit.kernels import find
+from edgekit.taps import Kernel
+
+SOBEL = ((-1, 0, 1), (-2, 0, 2), (-1, 0, 1))
+
+
+def kernels():
+    """Every kernel of every operator, and a few that no operator has."""
+    for row in ROWS:
+        for n, kernel in enumerate(find(row.operator).kernels(**row.parameters)):
+            yield pytest.param(kernel, id=f"{row.id}-{n}")
+    rng = np.random.default_rng(5)
+    for rows, columns in ((1, 1), (1, 5), (5, 1), (3, 3), (5, 3), (3, 7), (9, 9)):
+        table = rng.integers(-9, 10, (rows, columns))
+        yield pytest.param(Kernel.dense(table.tolist()), id=f"any-{rows}x{columns}")
+        if rows * columns > 1:
+            table[0, 0] -= table.sum()
+            yield pytest.param(Kernel.dense(table.tolist()), id=f"zero-sum-{rows}x{columns}")
+
+
+KERNELS = list(kernels())
+
+
+def sums_to_zero(kernel):
+    table = np.array(kernel.taps)
+    return abs(table.sum()) < 1e-9 * np.abs(table).sum()
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_forms_are_the_same_taps(kernel):
+    expected = np.array(kernel.taps, float)
+    for form in (kernel.direct, kernel.differences):
+        np.testing.assert_allclose(form.taps, expected, rtol=0, atol=1e-14 * np.abs(expected).max())
+        assert form.shape == kernel.shape == expected.shape
+        for chain in form.chains:
+            height, width = (sum(n) - len(n) + 1 for n in zip(*map(taps.shape, chain), strict=True))
+            assert (height, width) == kernel.shape
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_differences_begin_with_neighbours(kernel):
+    chains = kernel.differences.chains
+    if sums_to_zero(kernel):
+        assert {chain[0] for chain in chains} <= {((-1, 1),), ((-1,), (1,))}
+    else:
+        assert chains == kernel.chains
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_integer_kernels_stay_integer(kernel):
+    whole = all(float(t).is_integer() for line in kernel.taps for t in line)
+    assert kernel.integer == kernel.direct.integer == kernel.differences.integer == whole
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_reach_bounds_the_response(kernel):
+    assert kernel.reach >= np.abs(np.array(kernel.taps, float)).sum() * (1 - 1e-12)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_transposed(kernel):
+    np.testing.assert_allclose(kernel.transposed.taps, np.array(kernel.taps).T, rtol=1e-12, atol=1e-15)
+
+
+def test_compose_is_one_filter_after_another():
+    rng = np.random.default_rng(0)
+    first, second = rng.integers(-5, 6, (2, 3)), rng.integers(-5, 6, (4, 2))
+    image = rng.integers(0, 100, (12, 11))
+    both = taps.compose(tuple(map(tuple, first)), tuple(map(tuple, second)))
+    expected = correlate(correlate(image, first, "valid"), second, "valid")
+    np.testing.assert_array_equal(correlate(image, both, "valid"), expected)
+
+
+def test_separable_is_an_outer_product():
+    kernel = Kernel.separable(((1, 2, 1), (-1, 0, 1)), ((0, 3, 0), (1, 1, 1)))
+    np.testing.assert_array_equal(kernel.taps, [[-1, 0, 1], [1, 3, 5], [-1, 0, 1]])
+
+
+def test_weighted_sum():
+    assert taps.weighted_sum([2, -1], [((1, 2),), ((5, 6),)]) == ((-3, -2),)
+
+
+@pytest.mark.parametrize("steps", range(-9, 10))
+def test_ring_is_shifted_clockwise(steps):
+    table = ((1, 2, 3), (8, 9, 4), (7, 6, 5))
+    np.testing.assert_array_equal(taps.ring(table, steps), turn(table, steps))
+
+
+def test_ring_of_sobel():
+    assert taps.ring(SOBEL, 1) == ((-2, -1, 0), (-1, 0, 1), (0, 1, 2))
+    assert taps.ring(SOBEL, 2) == ((-1, -2, -1), (0, 0, 0), (1, 2, 1))
+    assert taps.ring(SOBEL, 4) == ((1, 0, -1), (2, 0, -2), (1, 0, -1))
+
+
+def test_moment_is_the_response_to_a_power():
+    assert taps.moment(SOBEL, 1) == 8
+    assert taps.moment(SOBEL, 1, 0, 1) == 0
+    assert taps.moment(SOBEL, 0) == 0
+    assert taps.moment(((1, -2, 1),), 2) == 2
+    # An even side has its middle between two taps.
+    assert taps.moment(((-1, 1),), 1) == 1
+    assert taps.moment(((-1, 1),), 2) == 0
+
+
+@pytest.mark.parametrize(
+    ("table", "cos", "sin", "expected"),
+    [
+        (SOBEL, 1, 0, 4),
+        (SOBEL, 0, 1, 0),
+        (((-2, -1, 0), (-1, 0, 1), (0, 1, 2)), math.sqrt(0.5), math.sqrt(0.5), 4),
+        (((0, 1, 0), (1, -4, 1), (0, 1, 0)), 1, 0, 1),
+        (((1, 1, 1), (1, -8, 1), (1, 1, 1)), 1, 0, 3),
+        (((-1, -2, 0, 2, 1),), 1, 0, 3),
+    ],
+)
+def test_step_peak(table, cos, sin, expected):
+    assert taps.step_peak(table, cos, sin) == pytest.approx(expected, abs=1e-12)
