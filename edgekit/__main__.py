@@ -1,6 +1,6 @@
 """``python -m edgekit``."""
 
-from edgekit.cli import main
+from edgekit.cli import run
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -101,6 +101,10 @@ def plan_for(operator: Operator, parameters: dict[str, Any], angle: Any = None, 
     many = isinstance(angle, tuple)
     angles = None if angle is None else tuple(map(_degrees, angle if many else (angle,)))
     known = {"many", "components", "angle_of", "rotate", *Common.__annotations__}
+    # The cache takes True for 1.
+    for name, value in given:
+        if isinstance(value, bool):
+            raise ParameterError(f"{operator.name}: {name}={value!r} must be a number or a name, not a truth value")
     unknown = options.keys() - known
     if unknown:
         takes = ", ".join(sorted({*operator.parameters, *Common.__annotations__, *Directional.__annotations__}))

@@ -137,12 +137,10 @@ def gaussian_gradient(image: Array, *, sigma: float = 1.0, **options: Unpack[Dir
 
     Parameters
     ----------
-    image : ndarray or Tensor
-        As for `sobel`.
     sigma : float
         Standard deviation in pixels, at least 0.15.
-    **options
-        See `Common` and `Directional`.
+    image, **options
+        As for `sobel`.
 
     References
     ----------
@@ -187,12 +185,10 @@ def robinson(image: Array, *, levels: int = 3, **options: Unpack[Directional]) -
 
     Parameters
     ----------
-    image : ndarray or Tensor
-        As for `sobel`.
     levels : {3, 5}
         How many different taps: -1, 0, 1, or also -2 and 2.
-    **options
-        See `Common` and `Directional`.
+    image, **options
+        As for `sobel`.
 
     References
     ----------
@@ -215,14 +211,12 @@ def laplacian(image: Array, *, stencil: int | str = 4, sigma: float | None = Non
 
     Parameters
     ----------
-    image : ndarray or Tensor
-        As for `sobel`.
     stencil : {4, 8, "isotropic"}
         Neighbours that count.
     sigma : float, optional
         Take the Laplacian of a Gaussian of this many pixels instead of a stencil; at least 0.3.
-    **options
-        See `Common`.
+    image, **options
+        As for `sobel`, without a direction.
 
     References
     ----------
@@ -247,12 +241,10 @@ def dog(image: Array, *, sigma: float = 1.0, sigma2: float | None = None, **opti
 
     Parameters
     ----------
-    image : ndarray or Tensor
-        As for `sobel`.
     sigma, sigma2 : float
         Standard deviations in pixels; `sigma2` is 1.6 times `sigma` unless given.
-    **options
-        See `Common`.
+    image, **options
+        As for `sobel`, without a direction.
 
     References
     ----------

@@ -128,13 +128,12 @@ def _components(window: Array, valid: Array | None, plan: Plan, axis: int, backe
     if valid is not None:
         window = xp.where(valid, window, 0)
         invalid = xp.where(valid, 0, xp.ones_like(window))
-    responses = [backend.correlate(window, k.direct if exact else k.differences) for k in plan.kernels]
+    responses = [backend.correlate(window, k, exact=exact) for k in plan.kernels]
     components = []
     for component in plan.components:
-        terms = [r * w for r, w in zip(responses, component.weights, strict=True) if w]
-        total = sum(terms[1:], terms[0])
+        total = backend.mix(responses, component.weights)
         if valid is not None:
-            touched = backend.correlate(invalid, Kernel.dense(component.support)) > 0
+            touched = backend.correlate(invalid, Kernel.dense(component.support), exact=True) > 0
             total = xp.where(touched, xp.nan, total)
         components.append(total)
     if plan.channel in ("max", "dizenzo") and window.ndim > 2:

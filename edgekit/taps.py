@@ -7,14 +7,16 @@ under it.
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import cached_property, lru_cache, reduce
 
 Vector = tuple[float, ...]
 Matrix = tuple[Vector, ...]
 
-#: The difference of neighbours to the right, and below.
-ALONG_X: Matrix = ((-1, 1),)
-ALONG_Y: Matrix = ((-1,), (1,))
+#: A weight and two places (row, column): the weight times the first pixel minus the second.
+Difference = tuple[float, tuple[int, int], tuple[int, int]]
+
+#: More taps than 7x7 are not run one by one, unless they are in one line.
+MOST_DIFFERENCES = 49
 
 
 def row(values: Sequence[float]) -> Matrix:
@@ -93,18 +95,37 @@ def step_peak(taps: Matrix, cos: float = 1.0, sin: float = 0.0) -> float:
     return peak
 
 
-def _cumulative(values: Iterable[float]) -> Vector:
-    """Return c with ``correlate(values) == correlate(c)`` on neighbour differences (values sum to 0)."""
-    out, total = [], 0.0
-    for value in values:
-        total -= value
-        out.append(total)
-    return tuple(out[:-1])
+def sums_to_zero(taps: Matrix) -> bool:
+    """Tell whether the taps sum to zero but for rounding."""
+    every = [t for line in taps for t in line]
+    return abs(math.fsum(every)) <= 1e-12 * math.fsum(map(abs, every))
 
 
-def _is_zero(total: float, values: Iterable[float]) -> bool:
-    """Tell whether `total`, the sum of `values`, is zero but for rounding."""
-    return abs(total) <= 1e-12 * math.fsum(map(abs, values))
+@lru_cache(maxsize=512)
+def differences(taps: Matrix) -> tuple[Difference, ...]:
+    """Write taps that sum to 0 as weighted differences of two pixels each.
+
+    A difference is exactly 0 on flat ground, and so is whatever is summed of differences in any
+    order: no rounding can leave a false edge there. Only pixels under taps that are not zero take
+    part, so that rounding stays in proportion to them.
+
+    Returns
+    -------
+    tuple of (weight, place, place)
+        Empty where the taps do not sum to zero, or are too many to be run one by one.
+    """
+    rows, columns = shape(taps)
+    places = {(i, j): t for i, line in enumerate(taps) for j, t in enumerate(line) if t}
+    if not sums_to_zero(taps) or (min(rows, columns) > 1 and len(places) > MOST_DIFFERENCES):
+        return ()
+
+    def mirrored(place: tuple[int, int]) -> tuple[int, int]:
+        return rows - 1 - place[0], columns - 1 - place[1]
+
+    if all(places.get(mirrored(p)) == -t for p, t in places.items()):
+        return tuple((t, p, mirrored(p)) for p, t in places.items() if p > mirrored(p))
+    reference = max(places, key=lambda p: abs(places[p]))
+    return tuple((t, p, reference) for p, t in places.items() if p != reference)
 
 
 @dataclass(frozen=True)
@@ -159,52 +180,6 @@ class Kernel:
         return Kernel.dense(self.taps) if max(self.shape) <= 3 else self
 
     @cached_property
-    def differences(self) -> "Kernel":
-        """The form to run where arithmetic rounds: on differences of neighbours.
-
-        They are exactly 0 on flat ground, and so is whatever is summed of them in any order: no
-        rounding can leave a false edge there. A kernel whose taps do not sum to 0 stays as it is.
-        """
-        chains: list[tuple[Matrix, ...]] = []
-        for chain in self.chains:
-            split = _split_separable(chain) if len(chain) == 2 else _split_dense(chain[0])
-            if split is None:
-                return self
-            chains.extend(split)
-        return Kernel(tuple(chains))
-
-
-def _split_separable(chain: tuple[Matrix, ...]) -> list[tuple[Matrix, ...]] | None:
-    along_y, along_x = [line[0] for line in chain[0]], chain[1][0]
-    small = max(len(along_y), len(along_x)) <= 3
-    for values, other, step, lay, lay_other in (
-        (along_x, along_y, ALONG_X, row, column),
-        (along_y, along_x, ALONG_Y, column, row),
-    ):
-        if _is_zero(math.fsum(values), values):
-            rest = (lay_other(other), lay(_cumulative(values)))
-            return [(step, compose(*rest)) if small else (step, *rest)]
-    return None
-
-
-def _split_dense(taps: Matrix) -> list[tuple[Matrix, ...]] | None:
-    """Split taps that sum to 0 into a part on differences along x and a part on those along y."""
-    sums = [math.fsum(line) for line in taps]
-    if not _is_zero(math.fsum(sums), (t for line in taps for t in line)):
-        return None
-    if all(_is_zero(s, line) for s, line in zip(sums, taps, strict=True)):
-        return [(ALONG_X, tuple(map(_cumulative, taps)))]
-    turned = transpose(taps)
-    if all(_is_zero(math.fsum(line), line) for line in turned):
-        return [(ALONG_Y, transpose(tuple(map(_cumulative, turned))))]
-    # Each row without its sum is run along x; the sums, gathered in the middle column, along y.
-    rows, columns = shape(taps)
-    middle = columns // 2
-    balanced = [
-        tuple(t - (s if j == middle else 0) for j, t in enumerate(line)) for s, line in zip(sums, taps, strict=True)
-    ]
-    pole = tuple(tuple(s if j == middle else 0.0 for j in range(columns)) for s in _cumulative(sums))
-    parts: list[tuple[Matrix, ...]] = [(ALONG_X, tuple(map(_cumulative, balanced)))]
-    if rows > 1:
-        parts.append((ALONG_Y, pole))
-    return parts
+    def rounded(self) -> "Kernel":
+        """The form to run where arithmetic rounds: what sums to zero comes first, and sees the pixels as they are."""
+        return Kernel(tuple(tuple(sorted(c, key=lambda taps: not sums_to_zero(taps))) for c in self.chains))

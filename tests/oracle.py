@@ -133,6 +133,8 @@ class Row:
     kind: str = "gradient"
     axis: float = 0.0
     accuracy: int = 2
+    parts: Any = None
+    """Where the taps are differences themselves: the sum of the parts, which rounding is in proportion to."""
 
     @property
     def id(self):
@@ -144,6 +146,11 @@ class Row:
         if self.kind == "compass":
             return [turn(self.along, steps) for steps in range(8)]
         return [k for k in (self.along, self.across) if k is not None]
+
+    @property
+    def weights(self):
+        """For each kernel of the bank, the taps that rounding is in proportion to."""
+        return self.bank if self.parts is None else [self.parts]
 
     @property
     def integer(self):
@@ -176,6 +183,14 @@ def _gradient(operator, smooth, derivative, divisor, **parameters):
 
 def _single(operator, taps, divisor, **parameters):
     return Row(operator, np.array(taps, np.float64), None, divisor, parameters, kind="laplacian")
+
+
+def _dog(parameters, sigma, sigma2):
+    r = radius(max(sigma, sigma2))
+    a, b = bell(sigma, r), bell(sigma2, r)
+    taps = dog_taps(sigma, sigma2)
+    divisor = (_moment(a, 2) - _moment(b, 2)) / 2
+    return Row("dog", taps, None, divisor, parameters, kind="laplacian", parts=np.outer(a, a) + np.outer(b, b))
 
 
 def _compass(operator, taps, divisor, accuracy, **parameters):
@@ -216,9 +231,8 @@ ROWS = (
     _single("laplacian", [[1, 4, 1], [4, -20, 4], [1, 4, 1]], 6, stencil="isotropic"),
     _single("laplacian", log_taps(0.8), _moment(bell_curvature(0.8), 2) / 2, sigma=0.8),
     _single("laplacian", log_taps(1.4), _moment(bell_curvature(1.4), 2) / 2, sigma=1.4),
-    _single("dog", dog_taps(1.0, 1.6), (_moment(bell(1.0, 6), 2) - _moment(bell(1.6, 6), 2)) / 2, sigma=1.0),
-    _single("dog", dog_taps(1.5, 0.6), (_moment(bell(1.5, 6), 2) - _moment(bell(0.6, 6), 2)) / 2,
-            sigma=1.5, sigma2=0.6),
+    _dog({"sigma": 1.0}, 1.0, 1.6),
+    _dog({"sigma": 1.5, "sigma2": 0.6}, 1.5, 0.6),
     _compass("kirsch", [[-3, -3, 5], [-3, 0, 5], [-3, -3, 5]], 24, 1),
     _compass("robinson", [[-1, 0, 1], [-1, 0, 1], [-1, 0, 1]], 6, 2, levels=3),
     _compass("robinson", [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], 8, 2, levels=5),

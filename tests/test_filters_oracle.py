@@ -24,10 +24,10 @@ def directed(image, row, **options):
     return apply(image, row.operator, row.parameters, angle=angle, **options)
 
 
-def tolerance(array, taps, dtype, border="reflect", divisor=1.0, bound=oracle.reach):
-    """Return the error allowed: four roundings of `bound`, and one to a half type."""
+def tolerance(array, taps, dtype, border="reflect", divisor=1.0, weights=None):
+    """Return the error allowed: four roundings of the sum of absolute products, and one to a half type."""
     work = max(EPS["float64"], min(EPS[dtype], EPS["float32"]))
-    allowed = 4 * work * bound(array, taps, border) / abs(divisor)
+    allowed = 4 * work * oracle.weight(array, taps if weights is None else weights, border) / abs(divisor)
     if EPS[dtype] > work:
         # Below the least normal half the distance between numbers is 2^-24.
         size = np.abs(oracle.correlate(array, taps, border) / divisor)
@@ -55,7 +55,7 @@ def check(row, array, border, kinds, scales=("raw", "unit")):
     plain = oracle.correlate(array, row.along, border)
     for scale in scales:
         divisor = 1.0 if scale == "raw" else row.divisor
-        allowed = tolerance(array, row.along, dtype, border, divisor)
+        allowed = tolerance(array, row.along, dtype, border, divisor, row.weights[0])
         first = None
         for kind in kinds:
             response = directed(kind.image(array), row, border=border, scale=scale)
@@ -84,7 +84,7 @@ def test_error_is_bounded_by_the_pixels_that_count(row, dtype, kinds):
     for array in (picture(dtype), spot):
         # In double precision the taps of Gaussians are rounded as well.
         slack = 4 * np.finfo(float).eps * oracle.reach(array, row.along) * (not row.integer)
-        allowed = tolerance(array, row.along, dtype, bound=oracle.weight) + slack
+        allowed = tolerance(array, row.along, dtype, weights=row.weights[0]) + slack
         for kind in kinds:
             found = kind.plain(directed(kind.image(array), row, scale="raw"))
             assert_within(found, oracle.correlate(array, row.along), allowed)
@@ -126,7 +126,7 @@ def test_bfloat16(row, border):
     array = tensor.float().numpy()
     response = directed(tensor, row, border=border)
     assert response.dtype == torch.bfloat16
-    allowed = tolerance(array, row.along, "bfloat16", border, row.divisor)
+    allowed = tolerance(array, row.along, "bfloat16", border, row.divisor, row.weights[0])
     assert_within(response.float().numpy(), oracle.correlate(array, row.along, border) / row.divisor, allowed)
 
 
@@ -136,7 +136,7 @@ def test_without_an_angle(row, dtype, kinds):
     array = picture(dtype)
     result = RESULT[dtype]
     expected = row.answer(array)
-    allowed = np.sqrt(sum(tolerance(array, k, result, divisor=row.divisor) ** 2 for k in row.bank))
+    allowed = np.sqrt(sum(tolerance(array, k, result, divisor=row.divisor) ** 2 for k in row.weights))
     allowed += 2 * EPS[result] * np.abs(expected)
     found = []
     for kind in kinds:

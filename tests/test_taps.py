@@ -38,7 +38,7 @@ def sums_to_zero(kernel):
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_forms_are_the_same_taps(kernel):
     expected = np.array(kernel.taps, float)
-    for form in (kernel.direct, kernel.differences):
+    for form in (kernel.direct, kernel.rounded):
         np.testing.assert_allclose(form.taps, expected, rtol=0, atol=1e-14 * np.abs(expected).max())
         assert form.shape == kernel.shape == expected.shape
         for chain in form.chains:
@@ -47,18 +47,38 @@ def test_forms_are_the_same_taps(kernel):
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
-def test_differences_begin_with_neighbours(kernel):
-    chains = kernel.differences.chains
-    if sums_to_zero(kernel):
-        assert {chain[0] for chain in chains} <= {((-1, 1),), ((-1,), (1,))}
-    else:
-        assert chains == kernel.chains
+def test_where_arithmetic_rounds_differences_come_first(kernel):
+    for chain in kernel.rounded.chains:
+        few = len(chain) > 1 or min(kernel.shape) == 1 or max(kernel.shape) <= 7
+        assert bool(taps.differences(chain[0])) == (sums_to_zero(kernel) and few)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_differences_are_the_same_taps(kernel):
+    for table in {table for chain in kernel.chains for table in chain}:
+        pairs = taps.differences(table)
+        out = np.zeros(np.shape(table))
+        for weight, first, second in pairs:
+            assert table[first[0]][first[1]] != 0
+            assert table[second[0]][second[1]] != 0
+            out[first] += weight
+            out[second] -= weight
+        if pairs:
+            np.testing.assert_allclose(out, table, rtol=0, atol=1e-15 * np.abs(table).max())
+
+
+def test_mirrored_taps_need_one_difference_for_two():
+    assert taps.differences(((-1, -2, 0, 2, 1),)) == ((2, (0, 3), (0, 1)), (1, (0, 4), (0, 0)))
+    assert len(taps.differences(((-2, -1, 0), (-1, 0, 1), (0, 1, 2)))) == 3
+    # Others are taken from the strongest.
+    assert taps.differences(((1, -2, 1),)) == ((1, (0, 0), (0, 1)), (1, (0, 2), (0, 1)))
+    assert taps.differences(((1, 2, 1),)) == ()
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_integer_kernels_stay_integer(kernel):
     whole = all(float(t).is_integer() for line in kernel.taps for t in line)
-    assert kernel.integer == kernel.direct.integer == kernel.differences.integer == whole
+    assert kernel.integer == kernel.direct.integer == kernel.rounded.integer == whole
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

@@ -98,8 +98,14 @@ class Backend(Protocol):
     ) -> Array:
         """Return the pixels that rows ``start .. stop - 1`` of the result look at, as `dtype`."""  # fmt: skip
 
-    def correlate(self, window: Array, kernel: Kernel) -> Array:
-        """Correlate, giving only the pixels that the whole kernel fits round."""
+    def correlate(self, window: Array, kernel: Kernel, *, exact: bool) -> Array:
+        """Correlate, giving only the pixels that the whole kernel fits round.
+
+        Unless arithmetic is `exact`, taps that sum to zero are run as `edgekit.taps.differences`.
+        """
+
+    def mix(self, responses: Sequence[Array], weights: Sequence[float]) -> Array:
+        """Return the weighted sum, leaving out what has no weight."""
 
     def all_finite(self, window: Array) -> bool:
         """Tell whether every pixel is known to be finite; False may mean that asking is too dear."""

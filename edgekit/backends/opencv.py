@@ -1,5 +1,7 @@
 """NumPy arrays by OpenCV. May import errors, borders, taps and cv2."""
 
+import math
+import threading
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from types import ModuleType
@@ -12,7 +14,7 @@ from edgekit.backends import Frame, Result
 from edgekit.backends._cv2 import cv2
 from edgekit.borders import OUTSIDE, index_map
 from edgekit.errors import DtypeError, ShapeError
-from edgekit.taps import Kernel, Matrix, shape
+from edgekit.taps import Difference, Kernel, Matrix, differences, shape
 
 Array = NDArray[Any]
 
@@ -29,6 +31,43 @@ BLOCK = 7
 
 #: OpenCV filters this many channels at a time.
 MOST_CHANNELS = 4
+
+
+class _Arena(threading.local):
+    """Memory for one strip's arrays, used again for the next strip: fresh memory costs more than the arithmetic."""
+
+    def __init__(self) -> None:
+        self._blocks: list[Array] = []
+        self._used = 0
+        self._open = False
+
+    def __enter__(self) -> None:
+        self._open = True
+
+    def __exit__(self, *_: object) -> None:
+        self._open = False
+        self._blocks.clear()
+
+    def begin(self) -> None:
+        """Begin a strip: whatever the last one was lent is free."""
+        self._used = 0
+
+    def empty(self, size: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        """Return an uninitialised array, of memory used before where a strip is being computed."""
+        if not self._open:
+            return np.empty(size, dtype)
+        need = math.prod(size) * dtype.itemsize
+        if self._used == len(self._blocks):
+            self._blocks.append(np.empty(need, np.uint8))
+        elif self._blocks[self._used].nbytes < need:
+            self._blocks[self._used] = np.empty(need, np.uint8)
+        block = self._blocks[self._used]
+        self._used += 1
+        return block[:need].view(dtype).reshape(size)
+
+
+_arena = _Arena()
+_empty = _arena.empty
 
 
 def frame(image: Array) -> Frame:
@@ -86,9 +125,11 @@ def assemble(
     strips = np.moveaxis(target, result.row_axis, 0)
     # A strip computes its halo as well, so it should be a few times as tall.
     height = max(STRIP // (frame.columns * (frame.channels or 1)), 4 * halo, 16)
-    for start in range(0, rows, height):
-        stop = min(start + height, rows)
-        strips[start:stop] = np.moveaxis(compute(start, stop), result.row_axis, 0)
+    with _arena:
+        for start in range(0, rows, height):
+            stop = min(start + height, rows)
+            _arena.begin()
+            strips[start:stop] = np.moveaxis(compute(start, stop), result.row_axis, 0)
     if out is not None and shared:
         out[...] = target
     return target if out is None else out
@@ -104,7 +145,7 @@ def window(
     start, stop = start - top, stop + bottom
     first, last = max(start, 0), min(stop, frame.rows)
     columns = frame.columns
-    out = np.empty((stop - start, left + columns + right, *image.shape[2:]), dtype)
+    out = _empty((stop - start, left + columns + right, *image.shape[2:]), dtype)
     inner = out[:, left : left + columns]
     inner[first - start : last - start] = image[first:last]
     for line, source in (
@@ -125,49 +166,80 @@ def _array(taps: Matrix, dtype: Any) -> Array:
     return np.array(taps, dtype)
 
 
-def _pass(window: Array, taps: Matrix) -> Array:
+def _pass(window: Array, taps: Matrix, exact: bool) -> Array:
     """Correlate with one tap array."""
     (rows, columns), (height, width) = shape(taps), window.shape[:2]
     h, w = height - rows + 1, width - columns + 1
+    if not exact and (pairs := differences(taps)):
+        return _differences(window, pairs, h, w)
     if rows * columns > MOST_TAPS and min(rows, columns) > 1:
-        blocks = (
-            (i, j, tuple(line[j : j + BLOCK] for line in taps[i : i + BLOCK]))
-            for i in range(0, rows, BLOCK)
-            for j in range(0, columns, BLOCK)
-        )
-        parts = (
-            _pass(window[i : i + h + len(block) - 1, j : j + w + len(block[0]) - 1], block)
-            for i, j, block in blocks
-            if any(map(any, block))
-        )
-        total = next(parts).copy()
-        for part in parts:
-            total += part
-        return total
+        return _blocks(window, taps, h, w)
     kernel = _array(taps, window.dtype)
+    full = _empty(window.shape, window.dtype)
     if min(rows, columns) == 1:
         one = _array(((1,),), window.dtype)
         along_x, along_y = (kernel, one) if rows == 1 else (one, kernel)
-        full = cv2.sepFilter2D(window, -1, along_x, along_y, borderType=cv2.BORDER_REPLICATE)
+        cv2.sepFilter2D(window, -1, along_x, along_y, full, borderType=cv2.BORDER_REPLICATE)
     else:
-        full = cv2.filter2D(window, -1, kernel, borderType=cv2.BORDER_REPLICATE)
+        cv2.filter2D(window, -1, kernel, full, borderType=cv2.BORDER_REPLICATE)
     return full[rows // 2 : rows // 2 + h, columns // 2 : columns // 2 + w]
 
 
-def correlate(window: Array, kernel: Kernel) -> Array:
+def _differences(window: Array, pairs: Sequence[Difference], h: int, w: int) -> Array:
+    total = _empty((h, w, *window.shape[2:]), window.dtype)
+    step = _empty(total.shape, window.dtype)
+    for n, (weight, (i, j), (k, m)) in enumerate(pairs):
+        into = step if n else total
+        np.subtract(window[i : i + h, j : j + w], window[k : k + h, m : m + w], out=into)
+        into *= weight
+        if n:
+            total += step
+    return total
+
+
+def _blocks(window: Array, taps: Matrix, h: int, w: int) -> Array:
+    """Correlate block by block, each small enough to be summed and not transformed."""
+    total = np.zeros((h, w, *window.shape[2:]), window.dtype)
+    for i in range(0, len(taps), BLOCK):
+        for j in range(0, len(taps[0]), BLOCK):
+            block = tuple(line[j : j + BLOCK] for line in taps[i : i + BLOCK])
+            if any(map(any, block)):
+                rows, columns = shape(block)
+                total += _pass(window[i : i + h + rows - 1, j : j + w + columns - 1], block, exact=True)
+    return total
+
+
+def correlate(window: Array, kernel: Kernel, *, exact: bool) -> Array:
     if window.ndim == 3:
         channels = window.shape[2]
         if channels == 1:
-            return correlate(window[:, :, 0], kernel)[:, :, np.newaxis]
+            return correlate(window[:, :, 0], kernel, exact=exact)[:, :, np.newaxis]
         if channels > MOST_CHANNELS:
-            groups = [window[:, :, i : i + MOST_CHANNELS] for i in range(0, channels, MOST_CHANNELS)]
-            return np.concatenate([correlate(np.ascontiguousarray(g), kernel) for g in groups], axis=2)
+            groups = (window[:, :, i : i + MOST_CHANNELS] for i in range(0, channels, MOST_CHANNELS))
+            parts = [correlate(np.ascontiguousarray(g), kernel, exact=exact) for g in groups]
+            return np.concatenate(parts, axis=2)
     total: Array | None = None
-    for chain in kernel.chains:
+    for chain in (kernel.direct if exact else kernel.rounded).chains:
         part = window
         for taps in chain:
-            part = _pass(part, taps)
-        total = part if total is None else total + part
+            part = _pass(part, taps, exact)
+        if total is None:
+            total = part
+        else:
+            total += part
+    assert total is not None
+    return total
+
+
+def mix(responses: Sequence[Array], weights: Sequence[float]) -> Array:
+    total: Array | None = None
+    for response, weight in zip(responses, weights, strict=True):
+        if weight:
+            term = np.multiply(response, weight, out=_empty(response.shape, response.dtype))
+            if total is None:
+                total = term
+            else:
+                total += term
     assert total is not None
     return total
 
@@ -181,8 +253,8 @@ def root(squares: Array) -> Array:
 
 
 def magnitude(gx: Array, gy: Array) -> Array:
-    squares = gx * gx
-    squares += gy * gy
+    squares = np.multiply(gx, gx, out=_empty(gx.shape, gx.dtype))
+    squares += np.multiply(gy, gy, out=_empty(gy.shape, gy.dtype))
     np.sqrt(squares, out=squares)
     return squares
 

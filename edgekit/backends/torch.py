@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from edgekit.backends import Frame, Result
 from edgekit.borders import index_map
 from edgekit.errors import DtypeError, ParameterError, ShapeError
-from edgekit.taps import Kernel, Matrix
+from edgekit.taps import Kernel, Matrix, differences, shape
 
 Array = torch.Tensor
 
@@ -119,17 +119,35 @@ def _full_precision(device: torch.device) -> AbstractContextManager[Any]:
     )
 
 
-def correlate(window: Array, kernel: Kernel) -> Array:
+def correlate(window: Array, kernel: Kernel, *, exact: bool) -> Array:
     batch = window.reshape(math.prod(window.shape[:-2]), 1, *window.shape[-2:])
     total: Array | None = None
     with _full_precision(window.device):
-        for chain in kernel.chains:
+        for chain in (kernel.direct if exact else kernel.rounded).chains:
             part = batch
             for taps in chain:
-                part = F.conv2d(part, _tensor(taps, part.dtype, part.device))
+                part = _pass(part, taps, exact)
             total = part if total is None else total + part
     assert total is not None
     return total.reshape(*window.shape[:-2], *total.shape[-2:])
+
+
+def _pass(batch: Array, taps: Matrix, exact: bool) -> Array:
+    """Correlate with one tap array."""
+    pairs = () if exact else differences(taps)
+    if not pairs:
+        return F.conv2d(batch, _tensor(taps, batch.dtype, batch.device))
+    h, w = (size - taken + 1 for size, taken in zip(batch.shape[-2:], shape(taps), strict=True))
+    terms = [
+        (batch[..., i : i + h, j : j + w] - batch[..., k : k + h, m : m + w]) * weight
+        for weight, (i, j), (k, m) in pairs
+    ]
+    return sum(terms[1:], terms[0])
+
+
+def mix(responses: Sequence[Array], weights: Sequence[float]) -> Array:
+    terms = [r * w for r, w in zip(responses, weights, strict=True) if w]
+    return sum(terms[1:], terms[0])
 
 
 def all_finite(window: Array) -> bool:

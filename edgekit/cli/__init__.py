@@ -6,7 +6,7 @@
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -57,6 +57,25 @@ class Commands(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             status = FAILED
         sys.exit(status if isinstance(status, int) else 0)
+
+
+def run() -> NoReturn:
+    """Run as a process of its own, and leave it at once.
+
+    Nothing is open by now; taking the interpreter apart, with all of NumPy and OpenCV in it, would
+    take longer than most images.
+    """
+    status = 0
+    try:
+        main()
+    except SystemExit as leave:
+        status = leave.code if isinstance(leave.code, int) else FAILED
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        status = FAILED
+    os._exit(status)
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
