@@ -30,5 +30,9 @@ from .filters import scharr as scharr
 from .filters import sobel as sobel
 from .io import read_image as read_image
 from .io import write_image as write_image
+from .measures import MEASURES as MEASURES
+from .measures import sharpness as sharpness
+from .scores import score as score
+from .scores import sharpness_map as sharpness_map
 
 __version__: str

@@ -3,6 +3,8 @@
 May import plans, responses and what is below them.
 """
 
+import math
+from collections.abc import Hashable, Sequence
 from typing import Any, TypedDict
 
 from edgekit import plans
@@ -86,43 +88,61 @@ def apply(
         A row, or its name.
     parameters : dict
         Values for the operator's own parameters; None stands for the default.
-    angle : float, tuple of float, or array, optional
-        A tuple stacks the responses on a new first axis.
+    angle : float or array, optional
+        An array steers by one angle for each sample or pixel.
     """
     row = operator if isinstance(operator, Operator) else find(operator)
-    if getattr(angle, "ndim", 0):
+    if getattr(angle, "ndim", 0) or getattr(angle, "requires_grad", False):
         return _steer(image, row, parameters, angle, mask, out, **options)
     return respond(image, plan_for(row, parameters, angle, **options), mask, out)
 
 
+def apply_bank(
+    image: Array, operator: str, parameters: dict[str, Any], angles: Any, *,
+    mask: Array | None = None, out: Array | None = None, **options: Any,
+) -> Array:  # fmt: skip
+    """Filter as `apply` does in several directions, the responses on a new first axis."""
+    angles = angles.tolist() if hasattr(angles, "tolist") else angles
+    if not isinstance(angles, Sequence) or isinstance(angles, str) or not angles:
+        raise ParameterError(f"angles={angles!r} must be a sequence of at least one direction in degrees")
+    return respond(image, _plan(find(operator), parameters, angles, options, many=True), mask, out)
+
+
+def apply_vector(
+    image: Array, operator: str, parameters: dict[str, Any], *, mask: Array | None = None, **options: Any
+) -> Array:
+    """Return the gradient's two components on a new first axis."""
+    return respond(image, _plan(find(operator), parameters, None, options, components=True), mask)
+
+
 def plan_for(operator: Operator, parameters: dict[str, Any], angle: Any = None, **options: Any) -> plans.Plan:
-    """Return the plan for one filtering, from the cache if it was made before."""
-    given = tuple((k, v) for k, v in parameters.items() if v is not None)
-    many = isinstance(angle, tuple)
-    angles = None if angle is None else tuple(map(_degrees, angle if many else (angle,)))
-    known = {"many", "components", "angle_of", "rotate", *Common.__annotations__}
-    # The cache takes True for 1.
-    for name, value in given:
-        if isinstance(value, bool):
-            raise ParameterError(f"{operator.name}: {name}={value!r} must be a number or a name, not a truth value")
-    unknown = options.keys() - known
-    if unknown:
-        takes = ", ".join(sorted({*operator.parameters, *Common.__annotations__, *Directional.__annotations__}))
-        raise ParameterError(f"{operator.name} does not take {min(unknown)}=; it takes {takes}")
-    try:
-        return plans.plan(operator, given, angles, many=many, **options)
-    except TypeError as error:
-        if "unhashable" not in str(error):
-            raise
-        values = ", ".join(f"{k}={v!r}" for k, v in {**parameters, **options}.items())
-        raise ParameterError(f"{operator.name}: every option takes one plain value; found {values}") from None
+    """Return the plan for one response, from the cache if it was made before."""
+    return _plan(operator, parameters, None if angle is None else (angle,), options)
+
+
+def _plan(
+    operator: Operator, parameters: dict[str, Any], angles: Sequence[Any] | None, options: dict[str, Any], **how: bool
+) -> plans.Plan:
+    """Check that every option is one that the operator takes, and a plain value."""
+    turning = Directional.__annotations__ if operator.directed else {}
+    known = {*Common.__annotations__, *turning} - {"angle", "mask", "out"}
+    given = {k: v for k, v in parameters.items() if v is not None}
+    for name, value in {**given, **options}.items():
+        if name not in known and name not in parameters:
+            takes = ", ".join(sorted({*operator.parameters, *known, *turning, "mask", "out"}))
+            raise ParameterError(f"{operator.name} does not take {name}=; it takes {takes}")
+        # The cache takes True for 1.
+        if isinstance(value, bool) or not isinstance(value, Hashable):
+            raise ParameterError(f"{operator.name}: {name}={value!r} must be a number or a name")
+    directions = None if angles is None else tuple(map(_degrees, angles))
+    return plans.plan(operator, tuple(given.items()), directions, **how, **options)
 
 
 def _degrees(angle: Any) -> float:
     """Return an angle as a plain float; the scalars of NumPy and torch are taken too."""
     number = angle.item() if hasattr(angle, "item") else angle
     if isinstance(number, bool) or not isinstance(number, int | float):
-        raise ParameterError(f"angle={angle!r} must be a number of degrees")
+        raise ParameterError(f"angle={angle!r} must be a number of degrees; for several directions use oriented")
     return float(number)
 
 
@@ -139,13 +159,19 @@ def _steer(
     backend = backend_of(image)
     if backend_of(angle) is not backend:
         raise DtypeError(f"the image is a {type(image).__name__} and its angles a {type(angle).__name__}; convert one")
-    degrees = backend.cast(angle, backend.dtypes(angle, wide=False)[1])
+    degrees = backend.cast(angle, backend.dtypes(angle, wide=False)[0])
     if not backend.all_finite(degrees) and not backend.xp.isfinite(degrees).all():
         raise ParameterError("angles must be finite; found nan or inf among them")
     if angle_of == "edge":
         degrees = degrees - 90
     plan_for(operator, parameters, 0.0, angle_of=angle_of, **options)  # Checks what is not passed on below.
-    gx, gy = respond(image, plan_for(operator, parameters, components=True, **options), mask)
+    work, dtype = backend.dtypes(image, wide=False)
+    # Half precision is computed in single, and rounded once.
+    gx, gy = respond(
+        backend.cast(image, work) if backend.limits(image)[1] == math.inf else image,
+        _plan(operator, parameters, None, options, components=True),
+        mask,
+    )
     cos, sin = (backend.cast(part, gx.dtype) for part in _cos_sin(degrees, backend.xp))
     try:
         response = _scaled(gx, cos, backend.xp) + _scaled(gy, sin, backend.xp)
@@ -156,6 +182,7 @@ def _steer(
             f"angles of shape {tuple(angle.shape)} do not broadcast to the response's shape {tuple(gx.shape)}; "
             "for one angle per sample give a tensor the shape (N, 1, 1, 1)"
         )
+    response = backend.cast(response, dtype)
     if out is None:
         return response
     Result(tuple(response.shape), response.dtype, 0, out).check_out()

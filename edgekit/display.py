@@ -23,7 +23,7 @@ STRIP = 2**17
 WHITE = 127.5
 
 #: Red, green, blue: rare in photographs, visible on dark and on bright ground.
-OVERLAY_COLOUR = (255, 40, 90)
+OVERLAY_COLOUR = (0, 255, 200)
 
 
 class Display(NamedTuple):
@@ -98,7 +98,7 @@ def to_display(response: Array, mode: str = "full", depth: int = 8, *, white: fl
         clipped += ((levels > top) | (levels < (1 if middle else 0))).sum()
         levels = xp.clip(xp.where(xp.isnan(levels), middle, levels), 0, top)
         shown.append(backend.cast(levels, xp.uint8 if depth == 8 else xp.uint16))
-    picture = xp.concatenate(shown) if shown else backend.cast(flat, xp.uint8)
+    picture = xp.concatenate(shown) if shown else backend.cast(flat, xp.uint8 if depth == 8 else xp.uint16)
     return Display(picture.reshape(response.shape), int(clipped))
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Unpack
 
 from edgekit.backends import Array, backend_of
-from edgekit.dispatch import Common, Directional, apply
+from edgekit.dispatch import Common, Directional, apply, apply_bank, apply_vector
 from edgekit.errors import ParameterError
 from edgekit.kernels import find, own
 
@@ -323,8 +323,8 @@ def oriented(image: Array, angles: Sequence[float], *, operator: str = "sobel", 
     >>> ek.oriented(np.eye(8), [0, 22.5, 45], operator="farid").shape
     (3, 8, 8)
     """
-    own_parameters = {k: options.pop(k) for k in find(operator).parameters if k in options}
-    return apply(image, operator, own_parameters, angle=_bank(angles), **options)
+    parameters = {k: options.pop(k) for k in find(operator).parameters if k in options}
+    return apply_bank(image, operator, parameters, angles, **options)
 
 
 @dataclass(frozen=True)
@@ -343,16 +343,25 @@ class Gradient:
     @property
     def magnitude(self) -> Array:
         """The root of gx² + gy², exactly 0 where both are."""
-        return backend_of(self.gx).magnitude(self.gx, self.gy)
+        backend = backend_of(self.gx)
+        return backend.cast(backend.magnitude(*self._working), self.gx.dtype)
 
     @property
     def direction(self) -> Array:
         """Degrees clockwise from +x, in [0, 360); 0 where the gradient is 0."""
-        xp = backend_of(self.gx).xp
-        degrees = xp.rad2deg(xp.arctan2(self.gy, self.gx))
-        degrees = xp.where(degrees < 0, degrees + 360, degrees)
+        backend = backend_of(self.gx)
+        xp, (gx, gy) = backend.xp, self._working
+        degrees = xp.rad2deg(xp.arctan2(gy, gx))
+        degrees = backend.cast(xp.where(degrees < 0, degrees + 360, degrees), self.gx.dtype)
         # A direction just short of +x rounds up to 360; a gradient of -0.0 has the direction 180.
-        return xp.where((degrees >= 360) | ((self.gx == 0) & (self.gy == 0)), 0, degrees)
+        return xp.where((degrees >= 360) | ((gx == 0) & (gy == 0)), 0, degrees)
+
+    @property
+    def _working(self) -> tuple[Array, Array]:
+        """The components in the type to compute in: half precision cannot hold their squares."""
+        backend = backend_of(self.gx)
+        work, _ = backend.dtypes(self.gx, wide=False)
+        return backend.cast(self.gx, work), backend.cast(self.gy, work)
 
 
 def gradient(image: Array, *, operator: str = "sobel", **options: Any) -> Gradient:
@@ -387,14 +396,5 @@ def gradient(image: Array, *, operator: str = "sobel", **options: Any) -> Gradie
     for name in ("out", "angle", "angle_of", "rotate"):
         if name in options:
             raise ParameterError(f"gradient does not take {name}=: it returns both components, as new arrays")
-    own_parameters = {k: options.pop(k) for k in find(operator).parameters if k in options}
-    gx, gy = apply(image, operator, own_parameters, components=True, **options)
-    return Gradient(gx, gy)
-
-
-def _bank(angles: Any) -> tuple[float, ...]:
-    if hasattr(angles, "tolist"):
-        angles = angles.tolist()
-    if not isinstance(angles, Sequence) or isinstance(angles, str) or not angles:
-        raise ParameterError(f"angles={angles!r} must be a sequence of at least one direction in degrees")
-    return tuple(angles)
+    parameters = {k: options.pop(k) for k in find(operator).parameters if k in options}
+    return Gradient(*apply_vector(image, operator, parameters, **options))

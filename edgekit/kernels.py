@@ -77,6 +77,11 @@ class Operator:
     build: Callable[..., tuple[Kernel, ...]] | None = None
     axis: float = 0.0
 
+    @property
+    def directed(self) -> bool:
+        """Whether it takes an angle."""
+        return self.kind in (Kind.GRADIENT, Kind.COMPASS)
+
     def kernels(self, **parameters: Any) -> tuple[Kernel, ...]:
         """Return the kernels for `parameters`; those not given take their defaults.
 
@@ -163,10 +168,9 @@ def gaussian(sigma: float, order: int = 0, radius: int | None = None) -> tuple[f
 def gaussian_derivative(sigma: float) -> tuple[Kernel, ...]:
     """Return the derivatives of a Gaussian along x and y."""
     sigma = _positive("sigma", sigma)
-    pair = _pair(gaussian(sigma), gaussian(sigma, order=1))
-    if not moment(pair[0].taps, 1) > 1e-12:
+    if sigma < 0.15:
         raise ParameterError(f"sigma={sigma:g} is too small to sample on a grid of pixels; use 0.15 or more")
-    return pair
+    return _pair(gaussian(sigma), gaussian(sigma, order=1))
 
 
 def laplacian(stencil: int | str, sigma: float | None) -> tuple[Kernel, ...]:
@@ -176,6 +180,8 @@ def laplacian(stencil: int | str, sigma: float | None) -> tuple[Kernel, ...]:
             raise ParameterError(f"laplacian has no stencil={stencil!r}; choose one of 4, 8, 'isotropic'")
         return (STENCILS[stencil],)
     sigma = _positive("sigma", sigma)
+    if stencil != 4:
+        raise ParameterError(f"stencil={stencil!r} and sigma={sigma:g} exclude each other; give one")
     if sigma < 0.3:
         raise ParameterError(f"sigma={sigma:g} is too small for a Laplacian of Gaussian; use 0.3 or more")
     smooth, second = gaussian(sigma), gaussian(sigma, order=2)
@@ -190,6 +196,8 @@ def difference_of_gaussians(sigma: float, sigma2: float | None) -> tuple[Kernel,
     """
     sigma = _positive("sigma", sigma)
     sigma2 = DOG_RATIO * sigma if sigma2 is None else _positive("sigma2", sigma2)
+    if min(sigma, sigma2) < 0.15:
+        raise ParameterError(f"sigma={min(sigma, sigma2):g} is too small to sample on pixels; use 0.15 or more")
     if sigma == sigma2:
         raise ParameterError(f"sigma and sigma2 are both {sigma:g}: their difference is zero everywhere")
     radius = max(1, int(TRUNCATE * max(sigma, sigma2) + 0.5))
@@ -313,6 +321,8 @@ def own(taps: Sequence[Sequence[float]]) -> Operator:
         If it is not a rectangle of finite numbers with an odd number of rows and columns, or all zero.
     """
     try:
+        if any(isinstance(line, str) for line in taps):
+            raise TypeError
         matrix: Matrix = tuple(tuple(float(t) for t in line) for line in taps)
     except (TypeError, ValueError):
         raise KernelError("a kernel must be a table of numbers: rows of taps") from None

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from edgekit.borders import check_border
 from edgekit.errors import ParameterError
-from edgekit.kernels import Kind, Operator, cos_sin
+from edgekit.kernels import OPERATORS, Kind, Operator, cos_sin
 from edgekit.taps import Kernel, Matrix, step_peak, weighted_sum
 
 CHANNELS = ("each", "luminance", "max", "dizenzo")
@@ -135,10 +135,12 @@ def plan(
     if channel == "dizenzo" and operator.kind is not Kind.GRADIENT:
         raise ParameterError(f'channel="dizenzo" joins gradients, and {operator.name} is not a gradient operator')
     if components and operator.kind is not Kind.GRADIENT:
-        names = "sobel, scharr, prewitt, roberts, central, farid or gaussian"
-        raise ParameterError(f"{operator.name} has no gradient vector; choose {names}")
-    if angles is not None and operator.kind in (Kind.LAPLACIAN, Kind.KERNEL):
+        names = ", ".join(op.name for op in OPERATORS.values() if op.kind is Kind.GRADIENT)
+        raise ParameterError(f"{operator.name} has no gradient vector; choose one of {names}")
+    if angles is not None and not operator.directed:
         raise ParameterError(f"{operator.name} has no direction: it does not take an angle")
+    if angles is None and (rotate, angle_of) != ("steer", "gradient"):
+        raise ParameterError(f"rotate={rotate!r} and angle_of={angle_of!r} say how to read an angle; give one")
     kernels = operator.kernels(**dict(parameters))
     directions = None if angles is None else tuple(_direction(a, angle_of) for a in angles)
     if components:

@@ -25,9 +25,6 @@ WIDTH, MARGIN, GAP, HEADING, CAPTION = 1080, 20, 16, 50, 56
 #: Photographs have few steps over their whole range: this share of such a step is shown white.
 WHITE = {"linear": 1 / 2, "log": 1 / 5, "signed": 1 / 4}
 
-#: Rare in coffee.
-OVERLAY = (0, 255, 200)
-
 INK, FAINT, PAPER = "#1b1f24", "#59636e", "#ffffff"
 
 
@@ -57,10 +54,10 @@ def rows(photograph: Image) -> list[Row]:
     dark = darken(small)
     edges = magnitude(large)
     return [
-        Row("All directions", [
+        Row("All directions: white is half a step over the whole range, w", [
             Panel("Photograph", 'read_image("coffee.png")', large),
-            Panel("Magnitude", "to_display(sobel(image))", edges),
-            Panel("Overlay", "overlay(image, display)", ek.overlay(large, edges, OVERLAY)),
+            Panel("Magnitude", "to_display(…, white=w / 2)", edges),
+            Panel("Overlay", "overlay(image, display)", ek.overlay(large, edges)),
         ]),
         Row("One direction: bright where it gets brighter that way, grey is zero", [
             Panel(f"{angle}° {arrow}", f"sobel(image, angle={angle})", signed(small, angle))

@@ -30,9 +30,9 @@ def _row(operator: Operator) -> str:
     kernel = operator.kernels()[0]
     if kernel.integer and max(kernel.shape) <= 3:
         taps = f"`{' / '.join(' '.join(f'{t:g}' for t in line) for line in kernel.taps)}`"
-        divisor = f"{operator.divisor(kernel, operator.axis):.4g}"
     else:
-        taps, divisor = "{}×{}, decimal".format(*kernel.shape), "its moment"
+        taps = "{}×{}, decimal".format(*kernel.shape)
+    divisor = f"{operator.divisor(kernel, operator.axis):.4g}"
     if operator.kind is Kind.GRADIENT and operator.axis:
         taps += f" (at {operator.axis:g}°)"
     choices = "".join(f" `--{p}`" for p in operator.parameters)

@@ -43,8 +43,8 @@ def test_a_row_is_all_that_an_operator_needs(kroon, tmp_path, monkeypatch):
 
     ek.write_image("image.png", image)
     ran = CliRunner().invoke(main, [kroon, "image.png", "--angle", "0", "--scale", "raw", "--depth", "float"])
-    assert (ran.exit_code, ran.stdout) == (0, "image.kroon-0.tif\n"), ran.output
-    np.testing.assert_array_equal(ek.read_image("image.kroon-0.tif"), expected[0])
+    assert (ran.exit_code, ran.stdout) == (0, "image.kroon-0-raw.tif\n"), ran.output
+    np.testing.assert_array_equal(ek.read_image("image.kroon-0-raw.tif"), expected[0])
     assert "kroon" in CliRunner().invoke(main, ["--help"]).stdout
 
 

@@ -29,7 +29,7 @@ def test_a_job_is_a_value():
     assert same == JOB
     assert hash(JOB) == hash(same)
     assert pickle.loads(pickle.dumps(JOB)) == JOB
-    assert JOB.key == same.key
+    assert JOB.key == same.key == FilterJob("sobel", angle=45).key
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def items(folder: Path, count: int) -> list[Item]:
     folder.mkdir(exist_ok=True)
     for n in range(count):
         ek.write_image(folder / f"{n:03}.png", rng.integers(0, 256, (20, 30), dtype=np.uint8))
-    return assign(collect([str(folder)]), [JOB], str(folder.parent / "out"))
+    return assign(collect([str(folder)]), [JOB], str(folder.parent / "out"), folder.parent / "out")
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])

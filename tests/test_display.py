@@ -172,7 +172,7 @@ def test_overlay():
     found = ek.overlay(colour, edges, colour=(255, 0, 10))
     assert found.tolist() == expected
     assert found.dtype == np.uint8
-    assert ek.overlay(image, edges)[0, 1].tolist() == [255, 40, 90]
+    assert ek.overlay(image, edges)[0, 1].tolist() == [0, 255, 200]
 
 
 def test_overlay_of_two_sizes():

@@ -189,6 +189,16 @@ def test_an_angle_for_each_pixel(kind):
         np.testing.assert_allclose(turned, found, rtol=1e-5, atol=1e-5 * np.abs(gx).max())
 
 
+@pytest.mark.parametrize("angle", [0, 90, 180, 270])
+def test_what_an_angle_leaves_out_does_not_spoil_it(angle, kind):
+    array = np.arange(99, dtype=np.float32).reshape(9, 11) % 17
+    array[4, 5] = np.nan
+    image, angles = kind.image(array), kind.image(np.full(array.shape, angle, np.float32))
+    expected = kind.plain(ek.sobel(image, angle=angle))
+    assert np.isnan(expected).sum() == 6
+    np.testing.assert_array_equal(kind.plain(ek.sobel(image, angle=angles)), expected)
+
+
 def test_angles_that_do_not_fit(kind):
     image = kind.image(picture("uint8"))
     with pytest.raises(ek.ShapeError, match="do not broadcast"):

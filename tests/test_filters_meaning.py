@@ -122,6 +122,24 @@ def test_direction_is_atan2_in_a_full_turn(dtype, kind):
     np.testing.assert_array_equal(magnitude, kind.plain(ek.sobel(kind.image(picture(dtype)))))
 
 
+@pytest.mark.parametrize("largest", [60000, 0.002])
+def test_half_precision_is_computed_in_single(largest, kind):
+    """Squares of such values do not fit in half precision; their root does."""
+    array = (np.random.default_rng(2).random((9, 11)) * largest).astype(np.float16)
+    gradient = ek.gradient(kind.image(array))
+    gx, gy, magnitude, direction = (
+        kind.plain(g).astype(float) for g in (gradient.gx, gradient.gy, gradient.magnitude, gradient.direction)
+    )
+    spacing = np.spacing(np.float16(largest)).astype(float)
+    np.testing.assert_allclose(magnitude, np.hypot(gx, gy), rtol=2**-10, atol=spacing)
+    apart = (direction - np.degrees(np.arctan2(gy, gx)) + 180) % 360 - 180
+    assert np.abs(apart).max() <= 0.126  # Half the distance of half-precision numbers near 360.
+    angles = kind.image(np.full(array.shape, 30, np.float16))
+    turned = kind.plain(ek.sobel(kind.image(array), angle=angles)).astype(float)
+    expected = kind.plain(ek.sobel(kind.image(array), angle=30)).astype(float)
+    np.testing.assert_allclose(turned, expected, rtol=2**-10, atol=spacing)
+
+
 def test_direction_is_zero_without_a_gradient(kind):
     zeros = kind.image(np.array([[0.0, -0.0, 0.0, -0.0]]))
     signs = kind.image(np.array([[0.0, 0.0, -0.0, -0.0]]))

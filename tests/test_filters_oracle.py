@@ -235,13 +235,22 @@ def test_strips_are_the_whole(row, border, monkeypatch):
         np.testing.assert_array_equal(part, expected)
 
 
-@pytest.mark.parametrize("reduce", [{}, {"angle": 45}, {"angle": (0.0, 90.0)}, {"components": True}])
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda image, **options: ek.sobel(image, **options),
+        lambda image, **options: ek.sobel(image, angle=45, **options),
+        lambda image, **options: ek.oriented(image, (0, 90), **options),
+        lambda image, **options: np.stack([*vars(ek.gradient(image, **options)).values()]),
+    ],
+    ids=["magnitude", "angle", "bank", "vector"],
+)
 @pytest.mark.parametrize("channel", ["each", "luminance", "max", "dizenzo"])
-def test_strips_of_colour_are_the_whole(channel, reduce, monkeypatch):
+def test_strips_of_colour_are_the_whole(channel, run, monkeypatch):
     image = picture("uint8", (100, 7, 3))
-    whole = apply(image, "sobel", {}, channel=channel, **reduce)
+    whole = run(image, channel=channel)
     monkeypatch.setattr(opencv, "STRIP", 64)
-    np.testing.assert_array_equal(apply(image, "sobel", {}, channel=channel, **reduce), whole)
+    np.testing.assert_array_equal(run(image, channel=channel), whole)
 
 
 @pytest.mark.parametrize("dtype", [">i2", ">f4", ">f8", ">u4"])

@@ -86,12 +86,21 @@ def test_no_graph_for_tensors_that_need_none(row):
 
 
 def test_a_call_under_inference_mode_spoils_no_later_one():
-    taps = [[0.0, 3.125, 0.0], [0.0, 0.0, 0.0], [0.0, -3.125, 0.0]]
+    # Taps that sum to zero would be run as differences, and none would be kept.
+    taps = [[0.0, 3.125, 0.0], [0.0, 0.0, 0.0], [0.0, 2.875, 0.0]]
     with torch.inference_mode():
         ek.correlate(tensor(), taps)
     image = tensor().requires_grad_()
     ek.correlate(image, taps).sum().backward()
     assert image.grad is not None
+
+
+def test_a_single_angle_has_a_gradient_too():
+    angle = torch.tensor(33.0, requires_grad=True)
+    ek.sobel(tensor(), angle=angle).sum().backward()
+    one = torch.tensor([[33.0]], requires_grad=True)
+    ek.sobel(tensor(), angle=one).sum().backward()
+    assert angle.grad == one.grad[0, 0] != 0
 
 
 @pytest.mark.parametrize("shape", [(0, 3, 5, 5), (0, 1, 9, 2), (2, 0, 3, 5, 5)])

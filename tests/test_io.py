@@ -107,6 +107,11 @@ def test_tifffile_reads_what_the_others_do_not(tmp_path):
     planes = np.random.default_rng(0).random((3, 12, 17)).astype(np.float32)
     tifffile.imwrite(tmp_path / "p.tif", planes, photometric="rgb", planarconfig="separate")
     np.testing.assert_array_equal(ek.read_image(tmp_path / "p.tif"), np.moveaxis(planes, 0, -1))
+    inverted = (planes[0] * 65535).astype(np.uint16)
+    for dtype in (np.uint8, np.uint16):
+        stored = inverted.astype(dtype)
+        tifffile.imwrite(tmp_path / "white.tif", stored, photometric="miniswhite")
+        np.testing.assert_array_equal(ek.read_image(tmp_path / "white.tif"), np.iinfo(dtype).max - stored)
     # OpenCV takes these for other layouts, without a word.
     deep = (planes * 65535).astype(np.uint16)
     tifffile.imwrite(tmp_path / "q.tif", deep, photometric="rgb", planarconfig="separate", tile=(16, 16))
@@ -147,6 +152,31 @@ def test_what_is_written_is_read_back(ending, dtype, shape, tmp_path):
 def test_what_a_format_cannot_hold_is_refused(image, ending):
     with pytest.raises(ParameterError, match=r"cannot (hold|write)"):
         encode(image, ending)
+
+
+@pytest.mark.parametrize("shape", [(4, 5, 2), (4, 5, 5), (4,), (0, 5), (2, 2, 2, 2)])
+def test_what_is_no_image_is_not_written(shape):
+    with pytest.raises(ek.ShapeError, match="PNG holds"):
+        encode(np.zeros(shape, np.uint8), ".png")
+    with pytest.raises(ek.DtypeError, match="found list"):
+        encode([[1]], ".png")
+
+
+@pytest.mark.parametrize("ending", [".png", ".tif", ".webp"])
+def test_four_channels_keep_their_order(ending):
+    image = np.arange(4 * 5 * 4, dtype=np.uint8).reshape(4, 5, 4) | 128
+    stored = cv2.imdecode(np.frombuffer(encode(image, ending), np.uint8), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(stored, image[:, :, [2, 1, 0, 3]])
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">u2", ">f8", ">i4"])
+def test_byte_order_makes_no_difference_in_files(dtype, tmp_path):
+    image = (np.arange(60).reshape(4, 5, 3) * 7).astype(dtype)
+    np.save(tmp_path / "a.npy", image)
+    read = ek.read_image(tmp_path / "a.npy")
+    assert read.dtype.isnative
+    np.testing.assert_array_equal(read, image)
+    assert encode(image, ".npy") == encode(read, ".npy")
 
 
 def test_files_that_are_none_say_what_they_are(tmp_path):

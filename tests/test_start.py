@@ -50,7 +50,7 @@ def test_completion_completes(tmp_path):
     environment = {"_EDGEKIT_COMPLETE": "bash_complete", "COMP_WORDS": "edgekit sc", "COMP_CWORD": "1"}
     code = "from edgekit.cli import main; main(prog_name='edgekit')"
     ran = subprocess.run([sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True)
-    assert ran.stdout == "plain,scharr\n"
+    assert ran.stdout == "plain,scharr\nplain,score\n"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgekit.backends import Frame, Result
 from edgekit.backends._cv2 import cv2
 from edgekit.borders import OUTSIDE, index_map
-from edgekit.errors import DtypeError, ShapeError
+from edgekit.errors import DtypeError, ParameterError, ShapeError
 from edgekit.taps import Difference, Kernel, Matrix, differences, shape
 
 Array = NDArray[Any]
@@ -119,6 +119,8 @@ def assemble(
     if out is not None and not isinstance(out, np.ndarray):
         raise DtypeError(f"out must be a NumPy array, as the image is; found {type(out).__name__}")
     result.check_out()
+    if out is not None and not out.flags.writeable:
+        raise ParameterError("out is read-only; give an array that can be written")
     # Rows already written must not be read again as pixels.
     shared = out is not None and any(s is not None and np.may_share_memory(out, s) for s in sources)
     target = np.empty(result.shape, result.dtype) if out is None or shared else out
@@ -242,6 +244,21 @@ def mix(responses: Sequence[Array], weights: Sequence[float]) -> Array:
                 total += term
     assert total is not None
     return total
+
+
+def laplacian_moments(image: Array) -> tuple[float, float]:
+    """Return mean and mean square of the 4-neighbour Laplacian of an 8-bit plane, as exact integers divided once."""
+    rows, columns = image.shape
+    height = max(STRIP // columns, 16)
+    total = squares = 0.0
+    for start in range(0, rows, height):
+        stop = min(start + height, rows)
+        first, last = max(start - 1, 0), min(stop + 1, rows)
+        # 16 bits hold it, and OpenCV adds their squares fastest.
+        strip = cv2.Laplacian(image[first:last], cv2.CV_16S)[start - first : stop - first]
+        total += cv2.sumElems(strip)[0]
+        squares += cv2.norm(strip, cv2.NORM_L2SQR)
+    return total / image.size, squares / image.size
 
 
 def all_finite(window: Array) -> bool:

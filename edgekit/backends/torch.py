@@ -186,7 +186,7 @@ def check_device(device: str | None) -> None:
 
 
 def lend(image: Any, device: str | None) -> Array:
-    tensor = torch.from_numpy(image if image.flags.writeable else image.copy())
+    tensor = torch.from_numpy(image if image.flags.writeable and image.flags.c_contiguous else image.copy())
     return (tensor if tensor.ndim == 2 else tensor.movedim(-1, 0)).to(device or "cpu")
 
 

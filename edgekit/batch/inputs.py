@@ -4,7 +4,7 @@ import fnmatch
 import glob
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
@@ -63,17 +63,59 @@ class Found(NamedTuple):
 
 
 def collect(
-    inputs: Sequence[str], *, recursive: bool = False, include: Sequence[str] = (), exclude: Sequence[str] = ()
+    inputs: Sequence[str],
+    *,
+    recursive: bool = False,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    own: Callable[[Path], bool] = lambda path: False,
 ) -> Found:
-    """Find the files that `inputs` mean.
+    """Find all files that `inputs` mean, in the order of their names; see `find`.
+
+    Parameters
+    ----------
+    own : callable, optional
+        Tells whether a file is a result of edgekit's: those are no inputs unless they are named.
+    """
+    passed_over: list[Path] = []
+    found = find(inputs, passed_over.append, recursive=recursive, include=include, exclude=exclude)
+    order = {text: n for n, text in enumerate(inputs)}
+    sources = []
+    for text, source in found:
+        if is_tree(text) and own(source.path):
+            passed_over.append(source.path)
+        else:
+            sources.append((text, source))
+    sources.sort(key=lambda pair: (order[pair[0]], pair[1].path))
+    unique = {s.path if s.stream else s.path.absolute(): s for _, s in sources}
+    return Found(list(unique.values()), len(passed_over), any(map(is_tree, inputs)))
+
+
+def is_tree(text: str) -> bool:
+    """Tell whether an input is a folder or a glob."""
+    path = Path(text)
+    return path.is_dir() or (glob.has_magic(text) and not path.exists())
+
+
+def find(
+    inputs: Sequence[str],
+    pass_over: Callable[[Path], object],
+    *,
+    recursive: bool = False,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+) -> Iterator[tuple[str, Source]]:
+    """Find the files that `inputs` mean, each with its input, as they come: a folder of millions begins at once.
 
     A file that is named is always taken. From folders and globs come the files with an image's
-    ending and those that begin like an image; hidden files and all others are passed over.
+    ending and those that begin like an image; hidden files are left out.
 
     Parameters
     ----------
     inputs : sequence of str
         Files, folders, globs, or ``-``.
+    pass_over : callable
+        Called with each file of a folder that is no image, or not wanted.
     recursive : bool
         Take folders within folders as well.
     include, exclude : sequence of str
@@ -84,36 +126,39 @@ def collect(
     ParameterError
         If a glob matches nothing.
     """
-    sources: list[Source] = []
-    passed_over, tree = 0, False
     folders = [text for text in inputs if Path(text).is_dir()]
     for text in inputs:
         path = Path(text)
+        if not text:
+            raise ParameterError("an input's name is empty; was a variable not set?")
+        if not is_tree(text):
+            yield text, Source(path, PurePath(path.name))
+            continue
         if text in folders:
             # Several folders keep their names, or their files would fall on each other.
             prefix = PurePath(path.resolve().name) if len(folders) > 1 else PurePath()
-            candidates = [(p, prefix / p.relative_to(path)) for p in _walk(path, recursive)]
-        elif glob.has_magic(text) and not path.exists():
-            candidates = _matches(path)
-            if not candidates:
-                raise ParameterError(f"{text}: no file matches; check the pattern, and quote it as it is")
+            candidates = ((p, prefix / p.relative_to(path)) for p in _walk(path, recursive))
         else:
-            sources.append(Source(path, PurePath(path.name)))
-            continue
-        tree = True
+            candidates = (pair for pair in _matches(path))
         for file, relative in candidates:
             if _wanted(relative, include, exclude) and _looks_like_image(file):
-                sources.append(Source(file, relative))
+                yield text, Source(file, relative)
             else:
-                passed_over += 1
-    unique = {s.path if s.stream else s.path.absolute(): s for s in sources}
-    return Found(list(unique.values()), passed_over, tree)
+                pass_over(file)
 
 
 def _walk(folder: Path, recursive: bool) -> Iterator[Path]:
-    for root, folders, files in os.walk(folder):
-        folders[:] = sorted(f for f in folders if not f.startswith(".")) if recursive else []
-        yield from (Path(root, f) for f in sorted(files) if not f.startswith("."))
+    """Give the files of a folder as the file system lists them."""
+    waiting = [folder]
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if not entry.is_dir():
+                    yield Path(entry.path)
+                elif recursive and not entry.is_symlink():
+                    waiting.append(Path(entry.path))
 
 
 def _matches(pattern: Path) -> list[tuple[Path, PurePath]]:
@@ -122,6 +167,8 @@ def _matches(pattern: Path) -> list[tuple[Path, PurePath]]:
     fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
     base = Path(*parts[:fixed])
     files = sorted(p for p in base.glob(str(PurePath(*parts[fixed:]))) if p.is_file())
+    if not files:
+        raise ParameterError(f"{pattern}: no file matches; check the pattern, and quote it as it is")
     pairs = [(p, p.relative_to(base)) for p in files]
     return [(p, place) for p, place in pairs if not any(part.startswith(".") for part in place.parts)]
 
@@ -143,37 +190,37 @@ def _looks_like_image(path: Path) -> bool:
         return False
 
 
-def root_of(output: str | None, found: Found) -> Path | None:
+def root_of(output: str | None, inputs: Sequence[str]) -> Path | None:
     """Return the folder that `output` means, None where it is a file or not given.
 
     Raises
     ------
     ParameterError
-        If it is neither a folder nor a file that can be written.
+        If several results would go into what is or looks like a file.
     """
     if output is None or output == STREAM:
         return None
     path = Path(output)
-    if path.is_dir() or output.endswith(("/", os.sep)) or found.tree or len(found.sources) > 1 or not path.suffix:
-        if path.is_file():
-            raise ParameterError(f"{output}: several results need a folder, and this is a file; name a folder with -o")
+    if path.is_dir() or output.endswith(("/", os.sep)):
         return path
-    return None
+    several = len(inputs) > 1 or any(map(is_tree, inputs))
+    if several and (path.exists() or path.suffix.lower() in BY_ENDING):
+        raise ParameterError(f"{output}: several results need a folder, and this is a file; name a folder with -o")
+    return path if several or not (path.exists() or path.suffix) else None
 
 
-def assign(found: Found, jobs: Sequence[FilterJob], output: str | None) -> list[Item]:
+def assign(found: Found, jobs: Sequence[FilterJob], output: str | None, root: Path | None) -> list[Item]:
     """Give every result its place.
 
-    Without `output` a result lies beside its input under a name that tells the filter. Below an
-    output folder the inputs' tree is mirrored. Results that would share a name keep the full
-    names of their inputs.
+    `root` is what `root_of` says. Without `output` a result lies beside its input under a name that
+    tells the filter. Below an output folder the inputs' tree is mirrored. Results that would share a
+    name keep the full names of their inputs.
 
     Raises
     ------
     ParameterError
         If the results do not fit where they should go.
     """
-    root = root_of(output, found)
     pairs = [(source, job) for source in found.sources for job in jobs]
     if output is None and found.tree:
         raise ParameterError("the results of a folder or a glob need a place of their own; name a folder with -o")
@@ -195,5 +242,5 @@ def assign(found: Found, jobs: Sequence[FilterJob], output: str | None) -> list[
     items = [Item(s, j, place(s, j, full=shared[place(s, j, full=False)] > 1)) for s, j in pairs]
     twice = [path for path, n in Counter(i.output for i in items).items() if n > 1]
     if twice:
-        raise ParameterError(f"{twice[0]}: two inputs would be written here; give them to edgekit one after the other")
+        raise ParameterError(f"{twice[0]}: two results of this run would be written here; run edgekit for each")
     return items

@@ -1,6 +1,6 @@
 """What to do to one image, as a value: picklable, hashable, the same on every engine."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,9 @@ from edgekit.taps import Matrix
 
 #: Raised when the same job would give other pixels than before, so that old results count as stale.
 REVISION = 1
+
+#: Photographs have few steps over their whole range: this share of one is drawn opaque.
+OVERLAY_WHITE = 0.25
 
 DEPTHS = ("8", "16", "float")
 
@@ -90,21 +93,26 @@ class FilterJob:
     @property
     def options(self) -> dict[str, Any]:
         """What the filter itself is told."""
-        return {
-            name: getattr(self, name) for name in ("angle", "angle_of", "rotate", "scale", "border", "channel", "tone")
-        }
+        turning = ("angle_of", "rotate") if self.row.directed else ()
+        return {n: getattr(self, n) for n in ("angle", *turning, "scale", "border", "channel", "tone")}
 
     @property
     def tag(self) -> str:
         """The part of an output's name that tells the filter, such as ``sobel-45``."""
         parameters = (f"{k}{v:g}" if isinstance(v, float) else f"{k}{v}" for k, v in self.parameters)
-        turned = () if self.angle is None else (f"{'edge' if self.angle_of == 'edge' else ''}{self.angle:g}",)
-        return "-".join((self.operator, *parameters, *turned))
+        turned = () if self.angle is None else (f"{'edge' if self.angle_of == 'edge' else ''}{self.angle:.12g}",)
+        unusual = (
+            getattr(self, name)
+            for name in ("rotate", "scale", "border", "channel", "tone", "display")
+            if getattr(self, name) != type(self).__dataclass_fields__[name].default
+        )
+        return "-".join((self.operator, *parameters, *turned, *unusual, *(("overlay",) if self.overlay else ())))
 
     @property
     def key(self) -> str:
         """A text of everything that decides the output; equal for equal jobs, in every process."""
-        return f"{self!r} revision {REVISION}"
+        angle = None if self.angle is None else float(self.angle)
+        return f"{replace(self, angle=angle)!r} revision {REVISION}"
 
     def check(self) -> None:
         """Raise what is wrong with the job itself, before any image is read.
@@ -127,6 +135,10 @@ class FilterJob:
             )
         if self.overlay and self.depth != "8":
             raise ParameterError(f"an overlay has 8 bits; found depth {self.depth}")
+        if self.overlay and self.display == "signed":
+            raise ParameterError('an overlay draws strength and no sign; choose another display than "signed"')
+        if self.depth == "float" and self.display != "full":
+            raise ParameterError(f"depth float keeps the response as it is; display {self.display} has no effect on it")
         if self.overlay and self.border == "valid":
             raise ParameterError('an overlay needs a response of the image\'s size; choose a border other than "valid"')
         if self.device is not None and self.backend != "torch":
@@ -141,18 +153,27 @@ class FilterJob:
         EdgekitError
             If the input is not an image, or the job does not fit it.
         """
-        image = decode(data, name, colour=self.overlay or self.channel != "luminance")
+        image = decode(data, name, colour=not self._grey_will_do)
         rows, columns = image.shape[:2]
         response = self._filter(image)
         if self.depth == "float":
-            return Filtered(encode(response, self.ending), rows, columns, 0)
+            # Files hold no half precision.
+            kept = response.astype(np.float32) if response.dtype == np.float16 else response
+            return Filtered(encode(kept, self.ending), rows, columns, 0)
         white = white_level(image, self.row, dict(self.parameters), **self.options)
+        if self.overlay:
+            white *= OVERLAY_WHITE
         shown, clipped = to_display(response, self.display, int(self.depth), white=white)
         if self.overlay:
             shown = overlay(image, shown)
         return Filtered(encode(shown, self.ending), rows, columns, clipped)
 
+    @property
+    def _grey_will_do(self) -> bool:
+        """Whether the decoder's own grey, in whole levels and sooner there, is as good as luminance in the picture."""
+        return (self.channel, self.tone, self.depth, self.overlay) == ("luminance", "linear", "8", False)
+
     def _filter(self, image: Array) -> Array:
         computer = load(self.backend, self.device)
-        lent = computer.lend(np.ascontiguousarray(image, image.dtype.newbyteorder("=")), self.device)
+        lent = computer.lend(image, self.device)
         return computer.give_back(apply(lent, self.row, dict(self.parameters), **self.options))

@@ -38,6 +38,8 @@ class Journal:
     ----------
     path : Path, optional
         The record; made if it is not there. None keeps it in memory.
+    alone : bool
+        Let no other process use it meanwhile.
 
     Raises
     ------
@@ -45,18 +47,27 @@ class Journal:
         If it cannot be opened or is damaged.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, *, alone: bool = False) -> None:
         self._folder = path.parent.absolute() if path else None
         self._lock = threading.Lock()
         try:
             if path:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
+            patience = 0 if alone else 10
+            self._db = sqlite3.connect(path or ":memory:", patience, check_same_thread=False, isolation_level=None)
+            if alone:
+                self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+                self._db.execute("BEGIN EXCLUSIVE")
+                self._db.execute("COMMIT")
             # The record outlives the process; after a power cut the last entries may be missing, and
             # their files are refused, not lost.
             self._db.execute("PRAGMA synchronous = OFF")
             self._db.executescript(_TABLES)
         except (OSError, sqlite3.Error) as error:
+            if "locked" in str(error):
+                raise OutputError(
+                    f"{path}: another edgekit is writing to this folder; wait until it is done, or name another folder"
+                ) from error
             raise OutputError(
                 f"{path}: edgekit's record of what it wrote cannot be used: {error}. If it is damaged, delete it; "
                 "results already there are then replaced only with --force"

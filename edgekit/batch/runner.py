@@ -3,18 +3,21 @@
 import os
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from edgekit.batch.inputs import STREAM, Item
 from edgekit.batch.journal import Journal
 from edgekit.errors import EdgekitError, OutputError, UnreadableError
 from edgekit.io.reading import read_bytes, status_of
 from edgekit.io.writing import place
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 #: Items handed out ahead, for each worker.
 AHEAD = 4
@@ -102,14 +105,18 @@ class Runner:
         if not self.force and output.exists():
             if self.journal.current(output, source, status, job.key):
                 return Outcome(item, Status.CURRENT)
-            if not self.journal.wrote(output):
-                raise OutputError(
-                    f"{output}: there is a file that edgekit did not write; name another output with -o, "
-                    "or replace it with --force"
-                )
+            self._check_own(output)
         result = job.run(read_bytes(source), str(source))
         place(result.data, output, lambda made: self.journal.enter(output, made, source, status, job.key))
         return Outcome(item, Status.DONE, "", result.rows, result.columns, result.clipped)
+
+    def _check_own(self, output: Path) -> None:
+        """Raise unless the file that is there is edgekit's own."""
+        if not self.journal.wrote(output):
+            raise OutputError(
+                f"{output}: there is a file that edgekit did not write, or has no record of; name another output "
+                "with -o, or replace it with --force"
+            )
 
     def _stream(self, item: Item) -> Outcome:
         if item.source.stream:
@@ -122,40 +129,50 @@ class Runner:
         if str(item.output) == STREAM:
             sys.stdout.buffer.write(result.data)
             sys.stdout.buffer.flush()
-        elif item.output.exists() and not self.force:
-            raise OutputError(f"{item.output}: exists already; replace it with --force")
         else:
-            place(result.data, item.output)
+            if not self.force and item.output.exists():
+                self._check_own(item.output)
+            source = item.source.path
+            place(
+                result.data, item.output, lambda made: self.journal.enter(item.output, made, source, made, item.job.key)
+            )
         return Outcome(item, Status.DONE, "", result.rows, result.columns, result.clipped)
 
     def run(self, items: Iterable[Item], workers: int = 1) -> Iterator[Outcome]:
-        """Do `items` and give their outcomes in their order.
+        """Do `items` and give their outcomes in their order; see `in_order`."""
+        return in_order(self.do, items, workers)
 
-        Parameters
-        ----------
-        items : iterable of Item
-            Taken a few ahead of the workers.
-        workers : int
-            Threads; reading, filtering and writing leave the interpreter to the others.
-        """
-        if workers == 1:
-            yield from map(self.do, items)
-            return
-        # A single image has no use for this, and starts sooner without.
-        from concurrent.futures import ThreadPoolExecutor
 
-        queue = iter(items)
-        with ThreadPoolExecutor(workers) as pool:
-            try:
-                running = deque(pool.submit(self.do, i) for i in islice(queue, AHEAD * workers))
-                while running:
-                    outcome = running.popleft().result()
-                    running.extend(pool.submit(self.do, i) for i in islice(queue, 1))
-                    yield outcome
-            except BaseException:
-                # Interrupted: what is under way is finished, what has not begun is left.
-                pool.shutdown(cancel_futures=True)
-                raise
+def in_order(do: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
+    """Give ``do(item)`` for each item, in their order.
+
+    Parameters
+    ----------
+    do : callable
+        Called in threads: reading, filtering and writing leave the interpreter to the others.
+    items : iterable
+        Taken a few ahead of the workers.
+    workers : int
+        With one, everything happens in the calling thread.
+    """
+    if workers == 1:
+        yield from map(do, items)
+        return
+    # A single image has no use for this, and starts sooner without.
+    from concurrent.futures import ThreadPoolExecutor
+
+    queue = iter(items)
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            running = deque(pool.submit(do, i) for i in islice(queue, AHEAD * workers))
+            while running:
+                result = running.popleft().result()
+                running.extend(pool.submit(do, i) for i in islice(queue, 1))
+                yield result
+        except BaseException:
+            # Interrupted: what is under way is finished, what has not begun is left.
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def available_workers() -> int:

@@ -22,13 +22,17 @@ class Commands(click.Group):
     """Commands made when they are asked for: one for each operator's row, and the rest by name."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*OPERATORS, "filter", "kernels"]
+        return [*OPERATORS, "filter", "kernels", "score"]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in OPERATORS or cmd_name == "filter":
             from edgekit.cli.filter_commands import filter_command
 
             return filter_command(OPERATORS.get(cmd_name))
+        if cmd_name == "score":
+            from edgekit.cli.score_command import score
+
+            return score
         if cmd_name == "kernels":
             from edgekit.cli.kernels_command import kernels
 
@@ -37,6 +41,8 @@ class Commands(click.Group):
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         """Run and exit with one of the statuses; no error of ours shows a traceback."""
+        # OpenCV tells of files that the readers behind it then read; what none can read has its own message.
+        os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
         arguments = sys.argv[1:] if args is None else list(args)
         debug = "--debug" in arguments
         try:
@@ -46,7 +52,7 @@ class Commands(click.Group):
             status = error.exit_code
         except EdgekitError as error:
             if debug:
-                raise
+                _print_traceback()
             click.echo(f"edgekit: {error}", err=True)
             status = USAGE
         except (click.Abort, KeyboardInterrupt):
@@ -56,7 +62,18 @@ class Commands(click.Group):
             # Who read our output has left; what Python still holds for it would fail again at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             status = FAILED
+        except OSError as error:
+            if debug:
+                _print_traceback()
+            click.echo(f"edgekit: {error.filename or 'standard output'}: {error.strerror or error}", err=True)
+            status = FAILED
         sys.exit(status if isinstance(status, int) else 0)
+
+
+def _print_traceback() -> None:
+    import traceback
+
+    traceback.print_exc()
 
 
 def run() -> NoReturn:

@@ -24,7 +24,10 @@ def filter_command(operator: Operator | None) -> click.Command:
         own = (*_DIRECTIONS.get(operator.kind, ()), *operator.parameters)
         details = f"Reference: {operator.reference}."
 
-    @options((*own, *PICTURE, *BATCH, *SPEECH))
+    # A kernel of one's own has no unit.
+    picture = PICTURE if operator else [p for p in PICTURE if p != "scale"]
+
+    @options((*own, *picture, *BATCH, *SPEECH))
     @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
     def run(inputs: tuple[str, ...], **values: Any) -> int:
         return _run(name, tuple(operator.parameters) if operator else (), inputs, values)
@@ -41,15 +44,20 @@ def _run(name: str, parameters: tuple[str, ...], inputs: tuple[str, ...], values
     from edgekit.batch.runner import Runner, available_workers
     from edgekit.cli.speech import Speech
 
-    found = collect(inputs, **{k: values[k] for k in ("recursive", "include", "exclude")})
-    root = root_of(values["output"], found)
+    output = values["output"]
+    if output == "-" and values["as_json"]:
+        raise click.UsageError("standard output takes the image or --json, not both.")
+    root = root_of(output, inputs)
     jobs = _jobs(name, parameters, values, _ending(values, is_file=root is None))
-    items = assign(found, jobs, values["output"])
-    speech = Speech(len(items), found.passed_over, **{k: values[k] for k in ("as_json", "quiet", "debug")})
-    with _journal(root) as journal, speech:
+    with _journal(root, output) as journal:
+        chosen = {k: values[k] for k in ("recursive", "include", "exclude")}
+        found = collect(inputs, own=journal.wrote, **chosen)
+        items = assign(found, jobs, output, root)
+        speech = Speech(len(items), found.passed_over, **{k: values[k] for k in ("as_json", "quiet", "debug")})
         runner = Runner(journal, (s.path for s in found.sources if not s.stream), force=values["force"])
-        for outcome in runner.run(items, min(values["jobs"] or available_workers(), len(items) or 1)):
-            speech.tell(outcome)
+        with speech:
+            for outcome in runner.run(items, min(values["jobs"] or available_workers(), len(items) or 1)):
+                speech.tell(outcome)
     return speech.tally.exit_status
 
 
@@ -80,20 +88,22 @@ def _jobs(name: str, parameters: tuple[str, ...], values: dict[str, Any], ending
             ending=ending,
             **{k: values[k] for k in ("angle_of", "rotate", *PICTURE) if k in values},
         )
-        for angle in values.get("angles") or (None,)
+        for angle in dict.fromkeys(values.get("angles") or (None,))
     ]
     for job in jobs:
         job.check()
     return jobs
 
 
-def _journal(root: Path | None) -> "Journal":
-    """Open the record of what was written: in the output folder, or the user's own for single files."""
+def _journal(root: Path | None, output: str | None) -> "Journal":
+    """Open the record of what was written: in the output folder, or the user's own for single files elsewhere."""
     from edgekit.batch.journal import NAME, Journal
     from edgekit.errors import OutputError
 
     if root is not None:
-        return Journal(root / NAME)
+        return Journal(root / NAME, alone=True)
+    if output is not None and (kept := Path(output).parent / NAME).exists():
+        return Journal(kept)
     try:
         return Journal(Path(click.get_app_dir("edgekit"), "written.sqlite"))
     except OutputError:

@@ -46,6 +46,8 @@ def _show(operator: Operator, as_json: bool, angles: tuple[float, ...], **values
     from edgekit.dispatch import plan_for
 
     parameters = {p: v for p in PARAMETERS if (v := values.pop(p)) is not None}
+    if not operator.directed:
+        values = {}
     directions: tuple[float | None, ...] = angles or (None,)
     if operator.kind is Kind.GRADIENT and not angles:
         directions = (0.0, 90.0)

@@ -20,6 +20,18 @@ class Stencil(click.ParamType[Any]):
         return int(value) if str(value).isdigit() else value
 
 
+class Region(click.ParamType[Any]):
+    """x,y,width,height."""
+
+    name = "x,y,w,h"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        parts = str(value).split(",")
+        if len(parts) != 4 or not all(p.strip().isdigit() for p in parts):
+            self.fail(f"{value!r} is not x,y,width,height in pixels.", param, ctx)
+        return tuple(map(int, parts))
+
+
 def choice(*names: str) -> click.Choice[str]:
     """Return a choice among `names`."""
     return click.Choice(names)
@@ -73,6 +85,21 @@ _OPTIONS: dict[str, Decorator] = {
     "format": click.option(
         "--format", "ending", type=choice("png", "jpg", "tif", "webp", "npy"),
         help="Format of the outputs.  [default: png; tif for --depth float]"),
+    "rows": click.option(
+        "-o", "--output", metavar="FILE", help="Where to write a row for each image: a .csv or .jsonl file."),
+    "measure": click.option(
+        "--measure", "measures", multiple=True, metavar="NAME",
+        help="What to measure; repeat for several.  [default: score]"),
+    "roi": click.option("--roi", type=Region(), help="Measure this part only, in pixels."),
+    "threshold": click.option(
+        "--threshold", metavar="N|auto|relative",
+        help="Below it an image is blurred: a number, found between two groups, or half the median.  "
+             "[default: 0.5 for score]"),
+    "fail_below": click.option(
+        "--fail-below", type=float, metavar="N", help="End with status 3 if an image scores less."),
+    "top": click.option("--top", type=click.IntRange(min=1), metavar="N", help="Print the N sharpest."),
+    "bottom": click.option("--bottom", type=click.IntRange(min=1), metavar="N", help="Print the N most blurred."),
+    "map": click.option("--map", metavar="DIR", help="Draw where each image is sharp, into this folder."),
     "recursive": click.option("-r", "--recursive", is_flag=True, help="Take folders within folders as well."),
     "include": click.option("--include", multiple=True, metavar="PATTERN", help="Only files that match."),
     "exclude": click.option("--exclude", multiple=True, metavar="PATTERN", help="No files that match."),

@@ -88,7 +88,7 @@ class Speech:
             (self.tally.current, "up to date"),
             (self.tally.failed, "failed"),
             (self._total - self.tally.done - self.tally.current - self.tally.failed, "not begun"),
-            (self._passed_over, "passed over (no images)"),
+            (self._passed_over, "passed over (no images, or results)"),
         )
         said = ", ".join(f"{n} {what}" for n, what in counts if n) or "no images found"
         return f"edgekit: {said} in {time.monotonic() - self._start:.1f} s"

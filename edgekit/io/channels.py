@@ -12,22 +12,16 @@ Array = NDArray[Any]
 #: Types that `cv2.cvtColor` takes.
 _CONVERTED = ("uint8", "uint16", "float32")
 
-#: Weights of red, green and blue in luminance (Rec. ITU-R BT.601).
-_LUMINANCE = (0.299, 0.587, 0.114)
-
 
 def swap_red_and_blue(image: Array) -> Array:
-    """Turn BGR, which OpenCV's files have, into RGB, or back."""
-    if image.dtype.name in _CONVERTED:
+    """Turn BGR or BGRA, which OpenCV's files have, into RGB or RGBA, or back."""
+    if image.shape[2] == 3 and image.dtype.name in _CONVERTED:
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-    return np.ascontiguousarray(image[:, :, ::-1])
+    return np.ascontiguousarray(image[:, :, [2, 1, 0, 3][: image.shape[2]]])
 
 
 def to_grey(image: Array) -> Array:
-    """Return the luminance of RGB, rounded as OpenCV does for 8 and 16 bits; other images as they are."""
-    if image.ndim == 2 or image.shape[2] not in (3, 4):
+    """Return the luminance of RGB in the image's own type; of types that OpenCV does not convert, the image."""
+    if image.ndim == 2 or image.shape[2] not in (3, 4) or image.dtype.name not in _CONVERTED:
         return image
-    if image.dtype.name in _CONVERTED:
-        return cv2.cvtColor(np.ascontiguousarray(image[:, :, :3]), cv2.COLOR_RGB2GRAY)
-    grey: Array = image[:, :, :3] @ np.array(_LUMINANCE)
-    return grey.astype(image.dtype) if image.dtype.kind == "f" else grey
+    return cv2.cvtColor(np.ascontiguousarray(image[:, :, :3]), cv2.COLOR_RGB2GRAY)

@@ -26,7 +26,8 @@ def read_image(source: str | Path | bytes, *, colour: bool = True) -> Array:
     source : path or bytes
         A file, or the content of one.
     colour : bool
-        Without colour, decoders that can do so give grey at once.
+        Without colour, decoders that can do so give grey at once, in whole levels; types that OpenCV
+        does not turn grey keep their colour.
 
     Returns
     -------
@@ -115,7 +116,8 @@ def decode(data: bytes, name: str, *, colour: bool = True) -> Array:
             reasons.append(str(error).strip().rstrip("."))
             continue
         if image is not None and image.ndim in (2, 3) and image.size:
-            return image
+            native = image.astype(image.dtype.newbyteorder("="), copy=False)
+            return native if colour else to_grey(native)
     if found is None:
         raise DecodeError(
             f"{name}: expected an image; found {len(data)} bytes that begin with {data[:8]!r}, which is no format "
@@ -123,6 +125,52 @@ def decode(data: bytes, name: str, *, colour: bool = True) -> Array:
         )
     reason = next((r for r in reversed(reasons) if r), "no reader can decode it")
     raise DecodeError(f"{name}: a {found.name} file that cannot be decoded: {reason}. Copy or export it again")
+
+
+def decode_grey(data: bytes, name: str, *, least: int | None = None) -> tuple[Array, tuple[int, int]]:
+    """Return the image in `data`, in grey where `decode` can, and its whole width and height.
+
+    Parameters
+    ----------
+    least : int, optional
+        A JPEG may come reduced by 2, 4 or 8, with at least so many pixels on its longer side.
+
+    Raises
+    ------
+    DecodeError
+        If no reader can make an image of it.
+    """
+    found = sniff(data[:HEAD])
+    if least is not None and found is not None and found.name == "JPEG":
+        width, height = _size(data)
+        for factor, flag in _REDUCED.items():
+            if max(width, height) >= factor * least:
+                image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
+                if image is not None:
+                    # Orientation has been applied to the image and not to the size.
+                    turned = (image.shape[0] > image.shape[1]) != (height > width)
+                    return image, (height, width) if turned else (width, height)
+    image = decode(data, name, colour=False)
+    return image, (image.shape[1], image.shape[0])
+
+
+#: How OpenCV is asked to let the JPEG decoder reduce, the most first.
+_REDUCED = {
+    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
+    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
+}
+
+
+def _size(data: bytes) -> tuple[int, int]:
+    """Return width and height as the header has them; zeros where Pillow cannot tell."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return image.size
+    except Exception:  # The readers say what is wrong with it.
+        return 0, 0
 
 
 def _by_opencv(data: bytes, colour: bool) -> Array | None:
@@ -148,12 +196,12 @@ def _by_pillow(data: bytes, colour: bool) -> Array:
         elif whole.mode not in ("L", "RGB", "F", "I") and not whole.mode.startswith("I;16"):
             whole = whole.convert("RGB")
         array = np.asarray(whole)
-    return array if colour else to_grey(array)
+    return array
 
 
 def _beyond_opencv(data: bytes) -> bool:
-    """Tell whether a TIFF has a layout that OpenCV 5.0 takes for another: it scrambles deep planes, and halves the
-    depth of two samples, without a word.
+    """Tell whether a TIFF has a layout that OpenCV 5.0 takes for another: it scrambles deep planes, halves the depth
+    of two samples, and leaves deep inverted grey inverted, without a word.
     """
     import tifffile
 
@@ -161,7 +209,8 @@ def _beyond_opencv(data: bytes) -> bool:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
             page = file.pages.first
             planes = page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and page.samplesperpixel > 1
-            return page.bitspersample > 8 and (planes or page.samplesperpixel not in (1, 3, 4))
+            inverted = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
+            return page.bitspersample > 8 and (planes or inverted or page.samplesperpixel not in (1, 3, 4))
     except Exception:  # A damaged file: the readers say what is wrong with it.
         return False
 
@@ -194,11 +243,11 @@ def _by_tifffile(data: bytes, colour: bool) -> Array:
     if array.ndim == 3 and array.shape[2] < 3:
         array = array[:, :, 0]
     array = array[:, :, :3] if array.ndim == 3 else array
-    return array if colour else to_grey(array)
+    return array
 
 
 def _by_numpy(data: bytes, colour: bool) -> Array:
     array: Array = np.load(io.BytesIO(data), allow_pickle=False)
     if array.ndim not in (2, 3):
         raise ValueError(f"expected an array of shape (rows, columns[, channels]), found {array.shape}")
-    return array if colour else to_grey(array)
+    return array

@@ -4,15 +4,15 @@ import contextlib
 import io
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.backends._cv2 import cv2
-from edgekit.errors import OutputError, ParameterError
+from edgekit.errors import DtypeError, OutputError, ParameterError, ShapeError
 from edgekit.io.channels import swap_red_and_blue
 from edgekit.io.formats import BY_ENDING, FORMATS, Format
 
@@ -47,14 +47,19 @@ def writable(ending: str) -> Format:
 
 
 def encode(image: Array, ending: str) -> bytes:
-    """Return `image`, RGB where it has colour, as the content of a file with `ending`.
+    """Return `image`, RGB or RGBA where it has colour, as the content of a file with `ending`.
 
     Raises
     ------
     ParameterError
         If the format cannot hold the image's type.
+    ShapeError, DtypeError
+        If it is no image.
     """
     kind = writable(ending)
+    if not isinstance(image, np.ndarray):
+        raise DtypeError(f"expected a NumPy array to write; found {type(image).__name__}")
+    image = image.astype(image.dtype.newbyteorder("="), copy=False)
     if kind.name == "NPY":
         buffer = io.BytesIO()
         np.save(buffer, image, allow_pickle=False)
@@ -62,7 +67,9 @@ def encode(image: Array, ending: str) -> bytes:
     depth = {"uint8": "8", "uint16": "16", "float32": "float", "float64": "float"}.get(image.dtype.name)
     if depth not in kind.depths:
         raise ParameterError(f"{kind.name} cannot hold {image.dtype}; write .tif or .npy, or choose another depth")
-    if image.ndim == 3 and image.shape[2] == 3:
+    if image.ndim not in (2, 3) or 0 in image.shape or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)):
+        raise ShapeError(f"{kind.name} holds (rows, columns) or (rows, columns, 1, 3 or 4); found {image.shape}")
+    if image.ndim == 3 and image.shape[2] > 1:
         image = swap_red_and_blue(image)
     done, data = cv2.imencode(ending.lower(), image, _PARAMETERS.get(kind.name, ()))
     if not done:
@@ -110,11 +117,19 @@ def place(data: bytes, path: Path, before: Callable[[os.stat_result], None] | No
     OutputError
         If the file cannot be written.
     """
+    with placing(path, before) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def placing(path: Path, before: Callable[[os.stat_result], None] | None = None) -> Iterator[BinaryIO]:
+    """Open a file to be written as `place` does; it appears when the block ends well."""
     part = _unfinished(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            part.write_bytes(data)
+            with part.open("wb") as file:
+                yield file
             if before is not None:
                 before(part.stat())
             part.replace(path)

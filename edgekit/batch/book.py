@@ -1,0 +1,137 @@
+"""Rows of scores on disk: what a run has measured, so that it can be killed and taken up again."""
+
+import json
+import math
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from edgekit.errors import OutputError
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS rows (
+    path TEXT PRIMARY KEY, bytes INTEGER NOT NULL, mtime INTEGER NOT NULL, job TEXT NOT NULL, run TEXT NOT NULL,
+    width INTEGER, height INTEGER, measured TEXT NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+
+class Row(NamedTuple):
+    """One image's row.
+
+    Attributes
+    ----------
+    path : str
+        As it was found.
+    bytes, mtime : int
+        Size, and time of the last change in nanoseconds.
+    width, height : int or None
+        In pixels; None where the image failed.
+    values : tuple of float
+        In the order of the job's measures; NaN where undefined, none where the image failed.
+    status : str
+        ``ok``, ``undefined`` or ``failed``.
+    reason : str
+        Why it failed.
+    """
+
+    path: str
+    bytes: int
+    mtime: int
+    width: int | None
+    height: int | None
+    values: tuple[float, ...]
+    status: str
+    reason: str
+
+
+class Book:
+    """The rows of a run, and of those before it with the same output.
+
+    Every row is kept as soon as it is measured. Rows of files that the present run did not meet stay
+    in the book, and out of its results.
+
+    Parameters
+    ----------
+    path : Path, optional
+        Where to keep it; None is a file that goes with the process.
+    job : str
+        The job's key; rows of another are stale.
+
+    Raises
+    ------
+    OutputError
+        If the book cannot be opened or is damaged.
+    """
+
+    def __init__(self, path: Path | None, job: str) -> None:
+        self._job = job
+        self._run = f"{os.getpid()}-{os.urandom(8).hex()}"
+        try:
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            # An empty name is a temporary file: a million rows need not fit in memory.
+            self._db = sqlite3.connect(path or "", check_same_thread=False, isolation_level=None)
+            self._db.execute("PRAGMA synchronous = OFF")
+            self._db.executescript(_TABLES)
+        except (OSError, sqlite3.Error) as error:
+            raise OutputError(
+                f"{path}: edgekit's record of the scores cannot be used: {error}. If it is damaged, delete it; "
+                "the images are then scored again"
+            ) from error
+
+    def __enter__(self) -> "Book":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._db.close()
+
+    def met(self, path: str, size: int, mtime: int) -> Row | None:
+        """Take the row of a file into this run if it was measured as it is now, else return None."""
+        found = self._db.execute(
+            "UPDATE rows SET run = ? WHERE path = ? AND bytes = ? AND mtime = ? AND job = ? AND status != 'failed' "
+            "RETURNING path, bytes, mtime, width, height, measured, status, reason",
+            (self._run, path, size, mtime, self._job),
+        ).fetchone()
+        return None if found is None else _row(found)
+
+    def keep(self, row: Row) -> None:
+        """Keep a row that was just measured."""
+        measured = json.dumps([None if math.isnan(v) else v for v in row.values])
+        self._db.execute(
+            "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (row.path, row.bytes, row.mtime, self._job, self._run, row.width, row.height, measured, *row[6:]),
+        )
+
+    def rows(self) -> Iterator[Row]:
+        """Give the rows of this run by path."""
+        return self._select("ORDER BY path")
+
+    def ranked(self, *, best_first: bool, most: int | None = None) -> Iterator[Row]:
+        """Give the rows of this run by their first measure, those without one last."""
+        value = "json_extract(measured, '$[0]')"
+        limit = "" if most is None else f" LIMIT {most:d}"
+        return self._select(f"ORDER BY {value} IS NULL, {value} {'DESC' if best_first else 'ASC'}, path{limit}")
+
+    def values(self) -> Sequence[float]:
+        """Return the first measure of every row that has one."""
+        found = self._db.execute(
+            "SELECT json_extract(measured, '$[0]') AS v FROM rows WHERE run = ? AND v IS NOT NULL", (self._run,)
+        )
+        return [v for (v,) in found]
+
+    def _select(self, order: str) -> Iterator[Row]:
+        columns = "path, bytes, mtime, width, height, measured, status, reason"
+        cursor = self._db.execute(f"SELECT {columns} FROM rows WHERE run = ? {order}", (self._run,))
+        return map(_row, cursor)
+
+
+def _row(found: tuple[Any, ...]) -> Row:
+    path, size, mtime, width, height, measured, status, reason = found
+    values = tuple(math.nan if v is None else float(v) for v in json.loads(measured))
+    return Row(path, size, mtime, width, height, values, status, reason)

@@ -1,0 +1,96 @@
+"""What to measure on one image, as a value: picklable, hashable, the same on every engine."""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from edgekit.errors import ParameterError
+from edgekit.io.reading import decode_grey
+from edgekit.measures import MEASURES, sharpness
+from edgekit.scores import SIZE, VERSION, score
+
+#: The composite's name among the measures.
+SCORE = "score"
+
+#: Raised when a measure of an image changes, so that old rows count as stale.
+REVISION = 1
+
+#: What made a row.
+SCORER = f"edgekit-{REVISION}.{VERSION}"
+
+
+class Scored(NamedTuple):
+    """One image's row.
+
+    Attributes
+    ----------
+    width, height : int
+        Of the whole image in pixels.
+    values : tuple of float
+        In the order of the job's measures; NaN where undefined.
+    """
+
+    width: int
+    height: int
+    values: tuple[float, ...]
+
+    @property
+    def status(self) -> str:
+        """``ok``, or ``undefined`` where a value is."""
+        return "undefined" if any(map(math.isnan, self.values)) else "ok"
+
+
+@dataclass(frozen=True)
+class ScoreJob:
+    """Measure the sharpness of an image.
+
+    Attributes
+    ----------
+    measures : tuple of str
+        ``score``, or names in `edgekit.MEASURES`.
+    roi : tuple of int, optional
+        x, y, width and height of the part to measure, in pixels of the upright image.
+    """
+
+    measures: tuple[str, ...] = (SCORE,)
+    roi: tuple[int, int, int, int] | None = None
+
+    @property
+    def key(self) -> str:
+        """A text of everything that decides the row; equal for equal jobs, in every process."""
+        return f"{self!r} {SCORER}"
+
+    def check(self) -> None:
+        """Raise what is wrong with the job itself, before any image is read.
+
+        Raises
+        ------
+        ParameterError
+            If a measure is not known, or the region has no pixels.
+        """
+        for name in self.measures:
+            if name != SCORE and name not in MEASURES:
+                raise ParameterError(f"measure {name!r} is not known; choose one of {', '.join((SCORE, *MEASURES))}")
+        if len(set(self.measures)) < len(self.measures):
+            raise ParameterError("a measure was asked for twice")
+        if self.roi is not None and (min(self.roi[:2]) < 0 or min(self.roi[2:]) < 1):
+            raise ParameterError(f"roi={','.join(map(str, self.roi))} must be x,y,width,height with a width and height")
+
+    def run(self, data: bytes, name: str) -> Scored:
+        """Measure the image in `data`.
+
+        Raises
+        ------
+        EdgekitError
+            If it is not an image, or the region lies outside it.
+        """
+        # Only the score looks at a reduced image, and the decoder reduces fastest; the last half is left to averaging.
+        alone = self.measures == (SCORE,) and self.roi is None
+        image, (width, height) = decode_grey(data, name, least=2 * SIZE if alone else None)
+        if self.roi is not None:
+            x, y, w, h = self.roi
+            if x + w > width or y + h > height:
+                raise ParameterError(f"{name}: the region {x},{y},{w},{h} does not lie within {width}x{height} pixels")
+            image = image[y : y + h, x : x + w]
+        values = tuple(score(image) if m == SCORE else sharpness(image, m) for m in self.measures)
+        return Scored(width, height, values)

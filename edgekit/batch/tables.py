@@ -1,0 +1,83 @@
+"""Rows of scores as CSV, JSON lines, or a table to read."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+from edgekit.batch.book import Row
+from edgekit.batch.score_job import SCORER
+
+#: Columns before and after those of the measures.
+BEFORE = ("path", "bytes", "mtime", "width", "height")
+AFTER = ("blurred", "status", "reason", "scorer")
+
+
+class Table(NamedTuple):
+    """What the columns of a run's rows are.
+
+    Attributes
+    ----------
+    measures : tuple of str
+        Names of the values.
+    threshold : float or None
+        An image whose first value is below is blurred.
+    """
+
+    measures: tuple[str, ...]
+    threshold: float | None
+
+    def record(self, row: Row) -> dict[str, Any]:
+        """Return a row as a mapping; None where there is no value."""
+        values = row.values or (math.nan,) * len(self.measures)
+        measured = {m: None if math.isnan(v) else v for m, v in zip(self.measures, values, strict=True)}
+        first = measured[self.measures[0]]
+        blurred = None if self.threshold is None or first is None else first < self.threshold
+        return {
+            "path": row.path, "bytes": row.bytes, "mtime": row.mtime / 1e9, "width": row.width, "height": row.height,
+            **measured,
+            "blurred": blurred, "status": row.status, "reason": row.reason, "scorer": SCORER,
+        }  # fmt: skip
+
+    def csv(self, rows: Iterable[Row]) -> Iterator[str]:
+        """Give lines of comma-separated values, the heading first; an empty cell where there is no value."""
+        names = (*BEFORE, *self.measures, *AFTER)
+        yield _csv_line(names)
+        for row in rows:
+            record = self.record(row)
+            yield _csv_line([_cell(record[n]) for n in names])
+
+    def jsonl(self, rows: Iterable[Row]) -> Iterator[str]:
+        """Give a JSON object a line; null where there is no value."""
+        for row in rows:
+            yield json.dumps(self.record(row)) + "\n"
+
+    def text(self, rows: Iterable[Row]) -> Iterator[str]:
+        """Give a table to read: the values, a mark where blurred, the path."""
+        widths = [max(8, len(m)) for m in self.measures]
+        yield "  ".join([*(m.rjust(w) for m, w in zip(self.measures, widths, strict=True)), " " * 9, "path"]) + "\n"
+        for row in rows:
+            record = self.record(row)
+            values = ("-" if record[m] is None else f"{record[m]:.4g}" for m in self.measures)
+            mark = row.status if row.status != "ok" else "blurred" if record["blurred"] else ""
+            yield (
+                "  ".join([*(v.rjust(w) for v, w in zip(values, widths, strict=True)), mark.ljust(9), row.path]) + "\n"
+            )
+
+
+#: How the rows are written, by the ending of the output.
+WRITERS: dict[str, Callable[[Table, Iterable[Row]], Iterator[str]]] = {".csv": Table.csv, ".jsonl": Table.jsonl}
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _csv_line(cells: Iterable[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(cells)
+    return line.getvalue()

@@ -1,0 +1,181 @@
+"""``edgekit score``: how sharp images are, one row for each."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgekit.cli.options import options
+
+if TYPE_CHECKING:
+    from edgekit.batch.book import Book, Row
+    from edgekit.batch.score_job import ScoreJob
+    from edgekit.batch.tables import Table
+    from edgekit.batch.threshold import Threshold
+
+#: Exit status where all is done but something scored too low.
+BELOW = 3
+
+
+@click.command(short_help="Score how sharp images are.")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@options(
+    ("rows", "measure", "roi", "threshold", "fail_below", "top", "bottom", "map",
+     "recursive", "include", "exclude", "jobs", "force", "json", "quiet", "debug")
+)  # fmt: skip
+def score(inputs: tuple[str, ...], **values: Any) -> int:
+    """Score how sharp images are: 0 is blurred, 1 sharp.
+
+    INPUT is an image, a folder, or a glob in quotes. Without -o a table sorted by score is printed, the sharpest
+    first; with it, a row for each image is written, sorted by path. A run that was stopped is taken up where it was.
+    """
+    from edgekit.batch.book import Book
+    from edgekit.batch.inputs import find
+    from edgekit.batch.runner import available_workers
+    from edgekit.batch.score_job import ScoreJob
+    from edgekit.batch.scoring import score_files
+    from edgekit.batch.tables import Table
+
+    output = None if values["output"] is None else Path(values["output"])
+    job = ScoreJob(values["measures"] or ("score",), values["roi"])
+    job.check()
+    book_path = None if output is None else _book_of(output, force=values["force"])
+    passed_over: list[int] = [0]
+
+    def pass_over(_: Path) -> None:
+        passed_over[0] += 1
+
+    chosen = {k: values[k] for k in ("recursive", "include", "exclude")}
+    sources = (source for _, source in find(inputs, pass_over, **chosen))
+    # One named image has nothing to share among workers.
+    single = len(inputs) == 1 and Path(inputs[0]).is_file()
+    workers = 1 if single else values["jobs"] or available_workers()
+    count = Count(quiet=values["quiet"])
+    with Book(book_path, job.key) as book, count:
+        rows = score_files(sources, job, book, workers=workers, maps=_folder(values["map"]), anew=values["force"])
+        for row in rows:
+            count.tell(row, values["fail_below"])
+        threshold = _threshold(values["threshold"], job, book)
+        table = Table(job.measures, threshold.value)
+        if output is not None:
+            _write(output, table, book)
+        _print(table, book, values, output)
+    count.sum_up(passed_over[0], threshold)
+    return 1 if count.failed else BELOW if count.below else 0
+
+
+def _folder(name: str | None) -> Path | None:
+    return None if name is None else Path(name)
+
+
+def _book_of(output: Path, *, force: bool) -> Path:
+    """Return where the rows are kept beside `output`, or raise if the output is none of edgekit's."""
+    from edgekit.batch.tables import WRITERS
+    from edgekit.errors import OutputError, ParameterError
+
+    if output.suffix.lower() not in WRITERS:
+        raise ParameterError(f"{output}: scores are written as {' or '.join(WRITERS)}; choose one of these endings")
+    book = output.with_name(f".{output.name}.edgekit.sqlite")
+    if output.exists() and not book.exists() and not force:
+        raise OutputError(f"{output}: there is a file that edgekit did not write; name another, or use --force")
+    return book
+
+
+def _threshold(asked: str | None, job: "ScoreJob", book: "Book") -> "Threshold":
+    from edgekit.batch.score_job import SCORE
+    from edgekit.batch.threshold import DEFAULT, Threshold, automatic, relative
+
+    match asked:
+        case "auto":
+            return automatic(book.values())
+        case "relative":
+            return relative(book.values())
+        case None:
+            return Threshold(DEFAULT if job.measures[0] == SCORE else None)
+    try:
+        return Threshold(float(asked))
+    except ValueError:
+        raise click.BadParameter(f"{asked!r} is no number, nor auto or relative.", param_hint="--threshold") from None
+
+
+def _write(output: Path, table: "Table", book: "Book") -> None:
+    from edgekit.batch.tables import WRITERS
+    from edgekit.io.writing import placing
+
+    with placing(output) as file:
+        for line in WRITERS[output.suffix.lower()](table, book.rows()):
+            # File names may hold bytes that are no text; they come back as they were.
+            file.write(line.encode("utf-8", "surrogateescape"))
+
+
+def _print(table: "Table", book: "Book", values: dict[str, Any], output: Path | None) -> None:
+    """Print the table, or the part that was asked for."""
+    best, worst = values["top"], values["bottom"]
+    if output is not None and best is None and worst is None:
+        if values["as_json"]:
+            _lines(table.jsonl(book.rows()))
+        return
+    rows: Iterable[Row] = book.ranked(best_first=worst is None, most=best if worst is None else worst)
+    if values["as_json"]:
+        _lines(table.jsonl(rows))
+    else:
+        _lines(table.text(rows))
+
+
+def _lines(lines: Iterator[str]) -> None:
+    for line in lines:
+        click.echo(line.encode("utf-8", "surrogateescape"), nl=False)
+
+
+class Count:
+    """Counts rows as they come, names failures, and shows a bar on a terminal."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.done = self.failed = self.undefined = self.below = 0
+        self._quiet, self._bar, self._start = quiet, None, time.monotonic()
+
+    def __enter__(self) -> "Count":
+        import os
+
+        if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not self._quiet:
+            from tqdm import tqdm
+
+            self._bar = tqdm(unit="img", file=sys.stderr, dynamic_ncols=True, delay=0.5)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def tell(self, row: "Row", fail_below: float | None) -> None:
+        """Count one row."""
+        self.done += row.status != "failed"
+        self.failed += row.status == "failed"
+        self.undefined += row.status == "undefined"
+        self.below += fail_below is not None and bool(row.values) and row.values[0] < fail_below
+        if row.status == "failed":
+            if self._bar is not None:
+                self._bar.clear()
+            click.echo(f"edgekit: {row.reason}", err=True)
+        if self._bar is not None:
+            self._bar.update()
+
+    def sum_up(self, passed_over: int, threshold: "Threshold") -> None:
+        """Say how many there were, and what the threshold is."""
+        if self._quiet:
+            return
+        counts = (
+            (self.done, "scored"),
+            (self.undefined, "of them undefined"),
+            (self.failed, "failed"),
+            (passed_over, "passed over (no images)"),
+        )
+        if self.done + self.failed != 1 or passed_over:
+            said = ", ".join(f"{n} {what}" for n, what in counts if n) or "no images found"
+            click.echo(f"edgekit: {said} in {time.monotonic() - self._start:.1f} s", err=True)
+        if threshold.note:
+            value = "" if threshold.value is None else f"threshold {threshold.value:.4g}, "
+            click.echo(f"edgekit: {value}{threshold.note}", err=True)

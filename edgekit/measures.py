@@ -1,0 +1,234 @@
+"""Focus measures, each a row of `MEASURES`: how sharp an image is, as one number. Higher is sharper.
+
+May import dispatch, display and what is below them.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgekit.backends import Array, backend_of
+from edgekit.dispatch import apply, apply_vector
+from edgekit.errors import ParameterError, ShapeError
+from edgekit.kernels import own
+from edgekit.responses import LUMINANCE
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One row: a focus measure.
+
+    Attributes
+    ----------
+    name : str
+        The name in Python and on the command line.
+    formula : str
+        Its definition; I is the image in levels, E the mean over its pixels.
+    limits : tuple of float
+        Least and largest value.
+    contrast : int
+        The power of contrast that the value grows with; 0 compares across exposures.
+    reference : str
+        Where it is from.
+    function : callable
+        Takes planes (..., rows, columns) of floating type, gives a value for each.
+    by_moments : callable, optional
+        The same from mean and mean square of the Laplacian, which 8 bits have a short cut to.
+    """
+
+    name: str
+    formula: str
+    limits: tuple[float, float]
+    contrast: int
+    reference: str
+    function: Callable[[Array], Array]
+    by_moments: Callable[[float, float], float] | None = None
+
+
+def sharpness(image: Array, measure: str = "laplacian_variance") -> Any:
+    """Return one focus measure; higher is sharper.
+
+    Parameters
+    ----------
+    image : ndarray or Tensor
+        NumPy (H, W) or (H, W, C); torch (H, W) or (..., C, H, W). Colour is measured on its
+        luminance. Integers are not rescaled.
+    measure : str
+        A name in `MEASURES`.
+
+    Returns
+    -------
+    float or Tensor
+        A float for a NumPy image; for a tensor one value for each image of the batch, of its
+        floating type (float64 for integers), with a gradient where the formula has one. NaN where
+        the measure is undefined: an image with a pixel that is not finite, or a ratio on a flat one.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such measure.
+    ShapeError, DtypeError
+        If the image does not fit.
+
+    Examples
+    --------
+    >>> import numpy as np, edgekit as ek
+    >>> rng = np.random.default_rng(0)
+    >>> noise = rng.integers(0, 256, (64, 64), dtype=np.uint8)
+    >>> ek.sharpness(noise) > ek.sharpness(noise // 2)
+    True
+    >>> ek.sharpness(np.full((8, 8), 7, np.uint8))
+    0.0
+    """
+    if measure not in MEASURES:
+        raise ParameterError(f"measure={measure!r} is not known; choose one of {', '.join(MEASURES)}")
+    row = MEASURES[measure]
+    backend = backend_of(image)
+    if backend.name != "cv2":
+        return row.function(planes_of(image))
+    if row.by_moments is not None and image.dtype == np.uint8 and image.ndim == 2 and image.size:
+        from edgekit.backends.opencv import laplacian_moments
+
+        return row.by_moments(*laplacian_moments(image))
+    return float(row.function(planes_of(image)))
+
+
+def planes_of(image: Array) -> Array:
+    """Return luminance as (..., rows, columns) of a floating type."""
+    backend = backend_of(image)
+    frame = backend.frame(image)
+    work, _ = backend.dtypes(image, wide=backend.name == "cv2")
+    if backend.limits(image)[1] < math.inf:
+        work = backend.xp.float64
+    if frame.channels is None:
+        return backend.cast(image, work)
+    if frame.channels not in (1, 3, 4):
+        raise ShapeError(f"sharpness needs 1, 3 (RGB) or 4 (RGBA) channels; found {frame.channels}")
+    planes = [
+        backend.cast(image[..., i] if frame.channel_axis == -1 else image[..., i, :, :], work)
+        for i in range(min(frame.channels, 3))
+    ]
+    return planes[0] if len(planes) == 1 else sum(p * w for p, w in zip(planes, LUMINANCE, strict=True))
+
+
+def _mean(values: Array) -> Array:
+    return backend_of(values).xp.mean(values, axis=(-2, -1))
+
+
+def _variance(values: Array) -> Array:
+    return _mean((values - _mean(values)[..., None, None]) ** 2)
+
+
+def _laplacian(planes: Array) -> Array:
+    return apply(planes, "laplacian", {})
+
+
+def _gradient_energy(planes: Array) -> Array:
+    gx, gy = apply_vector(planes, "sobel", {}, scale="raw")
+    return gx**2 + gy**2
+
+
+def _along(planes: Array, step: int, axis: int) -> tuple[Array, Array]:
+    """Return pixels and those `step` further along `axis`."""
+    if axis == -1:
+        return planes[..., :-step], planes[..., step:]
+    return planes[..., :-step, :], planes[..., step:, :]
+
+
+def _squared_difference(planes: Array, step: int, axis: int) -> Array:
+    near, far = _along(planes, step, axis)
+    return _mean((far - near) ** 2)
+
+
+def _products(planes: Array, step: int) -> Array:
+    near, far = _along(planes, step, -1)
+    return _mean(near * far)
+
+
+def _modified_laplacian(planes: Array) -> Array:
+    xp = backend_of(planes).xp
+    row = own([[-1, 2, -1]])
+    column = own([[-1], [2], [-1]])
+    return _mean(xp.abs(apply(planes, row, {})) + xp.abs(apply(planes, column, {})))
+
+
+def _brenner(planes: Array) -> Array:
+    xp = backend_of(planes).xp
+    return xp.maximum(_squared_difference(planes, 2, -1), _squared_difference(planes, 2, -2))
+
+
+def _laplacian_gradient_ratio(planes: Array) -> Array:
+    gx, gy = apply_vector(planes, "sobel", {})
+    return _ratio(_mean(_laplacian(planes) ** 2), _mean(gx**2 + gy**2))
+
+
+def _blur_effect(planes: Array) -> Array:
+    """Compare neighbours' differences before and after blurring along each axis."""
+    xp = backend_of(planes).xp
+    blurred = []
+    for angle, box in ((0.0, own([[1 / 11] * 11])), (90.0, own([[1 / 11]] * 11))):
+        smooth = apply(planes, box, {}, border="symmetric")
+        before, after = (
+            xp.abs(apply(p, "sobel", {}, angle=angle, border="symmetric"))[..., 2:-1, 2:-1] for p in (planes, smooth)
+        )
+        lost = (before - after).clip(0)
+        blurred.append(_ratio(_mean(before) - _mean(lost), _mean(before)))
+    return 1 - xp.maximum(*blurred)
+
+
+def _wavelet_ratio(planes: Array) -> Array:
+    """Compare the details of a one-level Haar transform with all that varies."""
+    rows, columns = (n // 2 * 2 for n in planes.shape[-2:])
+    a, b = planes[..., :rows:2, :columns:2], planes[..., :rows:2, 1:columns:2]
+    c, d = planes[..., 1:rows:2, :columns:2], planes[..., 1:rows:2, 1:columns:2]
+    details = _mean((a - b + c - d) ** 2 + (a + b - c - d) ** 2 + (a - b - c + d) ** 2)
+    return _ratio(details, details + _variance(a + b + c + d))
+
+
+def _ratio(part: Array, whole: Array) -> Array:
+    """Divide; NaN where the whole is 0."""
+    if isinstance(whole, float):  # NumPy's mean of one plane.
+        return part / whole if whole > 0 else math.nan
+    xp = backend_of(whole).xp
+    return xp.where(whole > 0, part / xp.where(whole > 0, whole, 1), math.nan)
+
+
+_ALL = (0.0, math.inf)
+_PERTUZ = "Pertuz, Puig, Garcia 2013, 10.1016/j.patcog.2012.11.011"
+
+_ROWS = (
+    Measure("laplacian_variance", "E(L²) − E(L)², L = ∇²I with 4 neighbours", _ALL, 2,
+            "Pech-Pacheco et al. 2000, 10.1109/ICPR.2000.903548",
+            lambda p: _variance(_laplacian(p)), lambda mean, square: square - mean**2),
+    Measure("laplacian_energy", "E(L²)", _ALL, 2, "Subbarao, Choi, Nikzad 1993, 10.1117/12.147706",
+            lambda p: _mean(_laplacian(p) ** 2), lambda mean, square: square),
+    Measure("modified_laplacian", "E(|[−1 2 −1] on I| + |the same along y|)", _ALL, 1,
+            "Nayar and Nakagawa 1994, 10.1109/34.308479", _modified_laplacian),
+    Measure("tenengrad", "E(Gx² + Gy²), Sobel as printed", _ALL, 2, "Krotkov 1988, 10.1007/BF00127822",
+            lambda p: _mean(_gradient_energy(p))),
+    Measure("tenengrad_variance", "the variance of Gx² + Gy²", _ALL, 4, _PERTUZ,
+            lambda p: _variance(_gradient_energy(p))),
+    Measure("brenner", "E((I(x+2) − I(x))²), or along y where that is larger", _ALL, 2,
+            "Brenner et al. 1976, 10.1177/24.1.1254907", _brenner),
+    Measure("squared_gradient", "E((I(x+1) − I(x))²) + E((I(y+1) − I(y))²)", _ALL, 2, _PERTUZ,
+            lambda p: _squared_difference(p, 1, -1) + _squared_difference(p, 1, -2)),
+    Measure("normalised_variance", "the variance of I over its mean", _ALL, 1, "Groen, Young, Ligthart 1985",
+            lambda p: _ratio(_variance(p), _mean(p))),
+    Measure("vollath_f4", "E(I(x)·I(x+1)) − E(I(x)·I(x+2))", (-math.inf, math.inf), 2,
+            "Vollath 1987, 10.1111/j.1365-2818.1987.tb02839.x",
+            lambda p: _products(p, 1) - _products(p, 2)),
+    Measure("vollath_f5", "E(I(x)·I(x+1)) − E(I)²", (-math.inf, math.inf), 2,
+            "Vollath 1987, 10.1111/j.1365-2818.1987.tb02839.x",
+            lambda p: _products(p, 1) - _mean(p) ** 2),
+    Measure("laplacian_gradient_ratio", "E(L²) / E(|∇I|²), about 1/σ² of the blur", _ALL, 0,
+            "the width of a spectrum, by its second moments", _laplacian_gradient_ratio),
+    Measure("crete_roffet", "1 − blur effect", (0.0, 1.0), 0, "Crete et al. 2007, 10.1117/12.702790", _blur_effect),
+    Measure("wavelet_ratio", "energy of Haar details over that of all that varies", (0.0, 1.0), 0,
+            "Yang and Nelson 2003, 10.1109/TBME.2003.818495", _wavelet_ratio),
+)  # fmt: skip
+
+#: Every measure by name.
+MEASURES: dict[str, Measure] = {m.name: m for m in _ROWS}

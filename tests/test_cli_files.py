@@ -1,0 +1,251 @@
+"""Folders, globs, outputs and what was there before: the command line among files."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+import edgekit as ek
+from edgekit.cli import main
+
+
+@pytest.fixture(autouse=True)
+def at_home(tmp_path, monkeypatch):
+    """A user with an own home, standing in a folder with one photograph of 40x30 pixels."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    y, x = np.mgrid[:30, :40]
+    photo = np.stack([5 * x, 8 * y, 255 - 3 * (x + y)], axis=-1).astype(np.uint8)
+    photo[8:20, 10:25] = (250, 240, 10)
+    ek.write_image("photo.png", photo)
+    return folder
+
+
+def run(*arguments: str, **extra: object) -> Result:
+    return CliRunner().invoke(main, [str(a) for a in arguments], **extra)
+
+
+def shown(path: str) -> np.ndarray:
+    return cv2.imread(path, cv2.IMREAD_UNCHANGED)
+
+
+@pytest.fixture
+def tree():
+    """A folder as they are: odd names, wrong endings, broken files, files that are no images."""
+    data = Path("photo.png").read_bytes()
+    for name in (
+        "a b.png",
+        "ÜBER.PNG",
+        "sub/no-ending",
+        "sub/wrong.jpg",
+        "sub/same.png",
+        "sub/same.bmp",
+        ".hidden.png",
+    ):
+        path = Path("photos", name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    Path("photos/notes.txt").write_text("hello")
+    Path("photos/broken.png").write_bytes(data[:200])
+    Path("photos/empty.jpg").write_bytes(b"")
+    return Path("photos")
+
+
+def listing(folder: str) -> list[str]:
+    return sorted(p.relative_to(folder).as_posix() for p in Path(folder).rglob("*") if p.is_file())
+
+
+def test_a_folder_is_mirrored_and_a_broken_file_costs_one_row(tree):
+    result = run("sobel", "photos", "-r", "-o", "edges", "-j", "2")
+    assert result.exit_code == 1
+    assert listing("edges") == [
+        ".edgekit.sqlite",
+        "a b.sobel.png",
+        "sub/no-ending.sobel.png",
+        "sub/same.bmp.sobel.png",
+        "sub/same.png.sobel.png",
+        "sub/wrong.sobel.png",
+        "ÜBER.sobel.png",
+    ]
+    assert sorted(result.stdout.splitlines()) == [f"edges/{p}" for p in listing("edges")[1:]]
+    *failures, summary = result.stderr.splitlines()
+    assert len(failures) == 2
+    assert any("photos/broken.png: a PNG file that cannot be decoded" in line for line in failures)
+    assert any("photos/empty.jpg: the file is empty (0 bytes)" in line for line in failures)
+    assert summary.startswith("edgekit: 6 done, 2 failed, 1 passed over (no images, or results) in ")
+
+
+def test_without_recursive_folders_within_are_left(tree):
+    run("sobel", "photos", "-o", "edges", "-q")
+    assert listing("edges") == [".edgekit.sqlite", "a b.sobel.png", "ÜBER.sobel.png"]
+
+
+def test_include_and_exclude(tree):
+    run("sobel", "photos", "-r", "-o", "edges", "--include", "*.png", "--exclude", "sub/*")
+    assert listing("edges") == [".edgekit.sqlite", "a b.sobel.png"]
+
+
+def test_a_glob_keeps_the_tree_below_its_fixed_part(tree):
+    assert run("sobel", "photos/**/same.*", "-o", "edges").exit_code == 0
+    assert listing("edges")[1:] == ["sub/same.bmp.sobel.png", "sub/same.png.sobel.png"]
+    nothing = run("sobel", "photos/*.xyz", "-o", "edges")
+    assert nothing.exit_code == 2
+    assert "no file matches" in nothing.stderr
+
+
+def test_two_folders_keep_their_names(tree):
+    Path("more").mkdir()
+    Path("more/a b.png").write_bytes(Path("photo.png").read_bytes())
+    run("sobel", "photos", "more", "-o", "edges", "--include", "a*")
+    assert listing("edges")[1:] == ["more/a b.sobel.png", "photos/a b.sobel.png"]
+
+
+def test_a_folder_needs_a_place_for_its_results(tree):
+    result = run("sobel", "photos")
+    assert result.exit_code == 2
+    assert "name a folder with -o" in result.stderr
+
+
+def test_an_empty_folder_is_no_error():
+    Path("empty").mkdir()
+    result = run("sobel", "empty", "-o", "edges")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "no images found" in result.stderr
+
+
+def test_json_has_one_object_for_each_item(tree):
+    result = run("sobel", "photos", "-o", "edges", "--json")
+    rows = {r["input"]: r for r in map(json.loads, result.stdout.splitlines())}
+    assert set(rows) == {f"photos/{n}" for n in ("a b.png", "ÜBER.PNG", "broken.png", "empty.jpg")}
+    assert rows["photos/a b.png"] == {
+        "input": "photos/a b.png", "output": "edges/a b.sobel.png", "filter": "sobel", "status": "done",
+        "width": 40, "height": 30, "clipped": rows["photos/a b.png"]["clipped"],
+    }  # fmt: skip
+    assert rows["photos/empty.jpg"]["status"] == "failed"
+    assert "0 bytes" in rows["photos/empty.jpg"]["reason"]
+
+
+def test_quiet_says_errors_only(tree):
+    result = run("sobel", "photos", "-o", "edges", "-q")
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 2
+
+
+def test_what_is_done_is_taken_up_again_and_what_is_stale_is_redone(tree):
+    def made() -> dict[str, int]:
+        return {p: Path("edges", p).stat().st_mtime_ns for p in listing("edges")[1:]}
+
+    run("sobel", "photos", "-o", "edges")
+    first = made()
+    again = run("sobel", "photos", "-o", "edges")
+    assert "2 up to date" in again.stderr
+    assert made() == first
+    # Another job under the same name, then a changed input.
+    run("sobel", "photos", "-o", "edges", "--depth", "16")
+    assert all(made()[p] > first[p] for p in first)
+    second = made()
+    ek.write_image("photos/a b.png", np.zeros((9, 9), np.uint8))
+    result = run("sobel", "photos", "-o", "edges", "--depth", "16")
+    assert "1 done, 1 up to date" in result.stderr
+    assert {p for p in first if made()[p] > second[p]} == {"a b.sobel.png"}
+    assert shown("edges/a b.sobel.png").shape == (9, 9)
+
+
+@pytest.mark.parametrize("output", ["photos/out", "photos"])
+def test_results_within_the_inputs_folder_are_no_inputs(tree, output):
+    first = run("sobel", "photos", "-r", "-o", output)
+    made = listing(output)
+    second = run("sobel", "photos", "-r", "-o", output)
+    assert "6 done" in first.stderr
+    assert "6 up to date, 2 failed" in second.stderr
+    assert listing(output) == made
+
+
+def test_two_runs_into_one_folder_do_not_meet(tree):
+    from edgekit.batch.journal import NAME, Journal
+
+    with Journal(Path("edges", NAME), alone=True):
+        result = run("sobel", "photos", "-o", "edges")
+    assert result.exit_code == 2
+    assert "another edgekit is writing to this folder" in result.stderr
+    assert run("sobel", "photo.png", "-o", "edges/").exit_code == 0
+
+
+def test_a_single_result_in_a_runs_folder_is_known_there(tree):
+    run("sobel", "photo.png", "-o", "edges/")
+    assert run("sobel", "photo.png", "-o", "edges/photo.sobel.png", "--border", "wrap").exit_code == 0
+
+
+def test_an_output_folder_can_be_moved(tree):
+    run("sobel", "photos", "-o", "edges")
+    Path("edges").rename("moved")
+    assert "2 up to date" in run("sobel", "photos", "-o", "moved").stderr
+
+
+@pytest.mark.parametrize("output", ["mine.png", "edges/"])
+def test_a_file_that_edgekit_did_not_write_is_replaced_only_by_force(output):
+    target = Path(output if output.endswith(".png") else "edges/photo.sobel.png")
+    target.parent.mkdir(exist_ok=True)
+    target.write_bytes(b"precious")
+    refused = run("sobel", "photo.png", "-o", output)
+    assert refused.exit_code == 1
+    assert "edgekit did not write" in refused.stderr
+    assert target.read_bytes() == b"precious"
+    assert run("sobel", "photo.png", "-o", output, "--force").exit_code == 0
+    assert run("sobel", "photo.png", "-o", output, "--border", "wrap").exit_code == 0
+    # Once somebody has changed it, it is not edgekit's any more.
+    target.write_bytes(b"precious again")
+    assert run("sobel", "photo.png", "-o", output).exit_code == 1
+    assert target.read_bytes() == b"precious again"
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_an_output_never_falls_on_an_input(force):
+    before = Path("photo.png").read_bytes()
+    Path("link.png").symlink_to("photo.png")
+    for output in ("photo.png", "../work/photo.png", "link.png"):
+        result = run("sobel", "photo.png", "-o", output, *force)
+        assert result.exit_code == 1
+        assert "would be written over" in result.stderr
+    assert Path("photo.png").read_bytes() == before
+
+
+def test_interrupting_keeps_what_is_finished_and_leaves_no_partial_file():
+    photo = np.random.default_rng(0).integers(0, 256, (1500, 2000), dtype=np.uint8)
+    Path("many").mkdir()
+    for n in range(40):
+        ek.write_image(f"many/{n:02}.png", photo) if n == 0 else os.link("many/00.png", f"many/{n:02}.png")
+    command = [sys.executable, "-m", "edgekit", "sobel", "many", "-o", "edges", "-j", "2"]
+    # A run in the background may have been told to ignore interrupts; the child is not.
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not list(Path().glob("edges/*.png")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "interrupted" in err
+    assert "not begun" in err
+    assert "Traceback" not in err
+    finished = sorted(Path("edges").glob("*.png"))
+    assert 0 < len(finished) < 40
+    assert all(shown(str(p)).shape == (1500, 2000) for p in finished)
+    assert not list(Path("edges").glob("*part*"))
+    assert not list(Path("edges").glob(".*part*"))
+    again = run("sobel", "many", "-o", "edges")
+    assert again.exit_code == 0
+    assert f"{len(finished)} up to date" in again.stderr
