@@ -54,7 +54,7 @@ def rows(photograph: Image) -> list[Row]:
     dark = darken(small)
     edges = magnitude(large)
     return [
-        Row("All directions: white is half a step over the whole range, w", [
+        Row("All directions; w is a step over the whole range", [
             Panel("Photograph", 'read_image("coffee.png")', large),
             Panel("Magnitude", "to_display(…, white=w / 2)", edges),
             Panel("Overlay", "overlay(image, display)", ek.overlay(large, edges)),

@@ -86,6 +86,18 @@ def test_a_folder_is_mirrored_and_a_broken_file_costs_one_row(tree):
     assert summary.startswith("edgekit: 6 done, 2 failed, 1 passed over (no images, or results) in ")
 
 
+def test_a_name_that_is_no_text():
+    name = os.fsdecode(b"a\xff.png")
+    Path("odd").mkdir()
+    Path("odd", name).write_bytes(Path("photo.png").read_bytes())
+    for said in ("1 done", "1 up to date"):
+        result = run("sobel", "odd", "photo.png", "-o", "edges")
+        assert result.exit_code == 0
+        assert said in result.stderr or "2 " in result.stderr
+        assert b"edges/a\xff.sobel.png" in result.stdout_bytes
+    assert Path("edges", os.fsdecode(b"a\xff.sobel.png")).exists()
+
+
 def test_without_recursive_folders_within_are_left(tree):
     run("sobel", "photos", "-o", "edges", "-q")
     assert listing("edges") == [".edgekit.sqlite", "a b.sobel.png", "ÜBER.sobel.png"]

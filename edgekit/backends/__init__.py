@@ -167,14 +167,12 @@ def backend_of(image: Array) -> Backend:
         If `image` is neither a NumPy array nor a torch tensor.
     """
     if isinstance(image, np.ndarray):
-        masked = sys.modules.get("numpy.ma")
-        if masked is not None and isinstance(image, masked.MaskedArray):
+        if isinstance(image, _loaded("numpy.ma", "MaskedArray")):
             raise DtypeError("a masked array's mask would be lost; pass image.data and mask=~image.mask")
         from edgekit.backends import opencv
 
         return opencv
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(image, torch.Tensor):
+    if isinstance(image, _loaded("torch", "Tensor")):
         from edgekit.backends import torch as torch_backend
 
         return torch_backend
@@ -182,3 +180,11 @@ def backend_of(image: Array) -> Backend:
         f"expected a NumPy array or a torch tensor; found {type(image).__module__}.{type(image).__name__}. "
         "Convert it, for instance with numpy.asarray"
     )
+
+
+def _loaded(module: str, name: str) -> Any:
+    """Return a class for `isinstance`, or no class while its module is not loaded: nobody has one of its objects yet.
+
+    Another thread may be in the midst of loading it.
+    """
+    return getattr(sys.modules.get(module), name, ())

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 
 from edgekit.errors import OutputError
 
+# Paths, and reasons that name them, are bytes: a name need not be text.
 _TABLES = """
 CREATE TABLE IF NOT EXISTS rows (
-    path TEXT PRIMARY KEY, bytes INTEGER NOT NULL, mtime INTEGER NOT NULL, job TEXT NOT NULL, run TEXT NOT NULL,
-    width INTEGER, height INTEGER, measured TEXT NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL
+    path BLOB PRIMARY KEY, bytes INTEGER NOT NULL, mtime INTEGER NOT NULL, job TEXT NOT NULL, run TEXT NOT NULL,
+    width INTEGER, height INTEGER, measured TEXT NOT NULL, status TEXT NOT NULL, reason BLOB NOT NULL
 ) WITHOUT ROWID;
 """
 
@@ -96,17 +97,19 @@ class Book:
         found = self._db.execute(
             "UPDATE rows SET run = ? WHERE path = ? AND bytes = ? AND mtime = ? AND job = ? AND status != 'failed' "
             "RETURNING path, bytes, mtime, width, height, measured, status, reason",
-            (self._run, path, size, mtime, self._job),
+            (self._run, os.fsencode(path), size, mtime, self._job),
         ).fetchone()
         return None if found is None else _row(found)
 
     def keep(self, row: Row) -> None:
         """Keep a row that was just measured."""
         measured = json.dumps([None if math.isnan(v) else v for v in row.values])
+        reason = os.fsencode(row.reason)
         self._db.execute(
             "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (row.path, row.bytes, row.mtime, self._job, self._run, row.width, row.height, measured, *row[6:]),
-        )
+            (os.fsencode(row.path), row.bytes, row.mtime, self._job, self._run, row.width, row.height, measured,
+             row.status, reason),
+        )  # fmt: skip
 
     def rows(self) -> Iterator[Row]:
         """Give the rows of this run by path."""
@@ -134,4 +137,4 @@ class Book:
 def _row(found: tuple[Any, ...]) -> Row:
     path, size, mtime, width, height, measured, status, reason = found
     values = tuple(math.nan if v is None else float(v) for v in json.loads(measured))
-    return Row(path, size, mtime, width, height, values, status, reason)
+    return Row(os.fsdecode(path), size, mtime, width, height, values, status, os.fsdecode(reason))

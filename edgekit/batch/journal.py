@@ -11,11 +11,12 @@ from edgekit.errors import OutputError
 #: The journal's name in an output folder.
 NAME = ".edgekit.sqlite"
 
+# Paths are bytes: a name need not be text.
 _TABLES = """
 CREATE TABLE IF NOT EXISTS jobs (id INTEGER PRIMARY KEY, job TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS written (
-    output TEXT NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL,
-    input TEXT NOT NULL, input_size INTEGER NOT NULL, input_mtime INTEGER NOT NULL,
+    output BLOB NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL,
+    input BLOB NOT NULL, input_size INTEGER NOT NULL, input_mtime INTEGER NOT NULL,
     job INTEGER NOT NULL REFERENCES jobs (id),
     PRIMARY KEY (output, size, mtime)
 ) WITHOUT ROWID;
@@ -87,11 +88,11 @@ class Journal:
 
     def current(self, output: Path, source: Path, status: os.stat_result, job: str) -> bool:
         """Tell whether `output` is what `job` makes of the input as it is now."""
-        return self._entry(output) == (str(source.absolute()), status.st_size, status.st_mtime_ns, job)
+        return self._entry(output) == (os.fsencode(source.absolute()), status.st_size, status.st_mtime_ns, job)
 
     def enter(self, output: Path, made: os.stat_result, source: Path, status: os.stat_result, job: str) -> None:
         """Enter a finished file that is about to appear at `output`."""
-        origin = (str(source.absolute()), status.st_size, status.st_mtime_ns)
+        origin = (os.fsencode(source.absolute()), status.st_size, status.st_mtime_ns)
         with self._lock:
             self._db.execute("INSERT OR IGNORE INTO jobs (job) VALUES (?)", (job,))
             self._db.execute(
@@ -99,17 +100,17 @@ class Journal:
                 (*self._key(output, made), *origin, job),
             )
 
-    def _key(self, output: Path, status: os.stat_result) -> tuple[str, int, int]:
+    def _key(self, output: Path, status: os.stat_result) -> tuple[bytes, int, int]:
         """Name a file by its place below the record, so that an output folder can be moved as a whole."""
         path = output.absolute()
         name = path.relative_to(self._folder) if self._folder and path.is_relative_to(self._folder) else path
-        return name.as_posix(), status.st_size, status.st_mtime_ns
+        return os.fsencode(name.as_posix()), status.st_size, status.st_mtime_ns
 
-    def _entry(self, output: Path) -> tuple[str, int, int, str] | None:
+    def _entry(self, output: Path) -> tuple[bytes, int, int, str] | None:
         try:
             key = self._key(output, output.stat())
         except OSError:
             return None
         with self._lock:
-            row: tuple[str, int, int, str] | None = self._db.execute(_ENTRY, key).fetchone()
+            row: tuple[bytes, int, int, str] | None = self._db.execute(_ENTRY, key).fetchone()
         return row

@@ -1,5 +1,6 @@
 """``edgekit score``: how sharp images are, one row for each."""
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -108,7 +109,7 @@ def _write(output: Path, table: "Table", book: "Book") -> None:
     with placing(output) as file:
         for line in WRITERS[output.suffix.lower()](table, book.rows()):
             # File names may hold bytes that are no text; they come back as they were.
-            file.write(line.encode("utf-8", "surrogateescape"))
+            file.write(os.fsencode(line))
 
 
 def _print(table: "Table", book: "Book", values: dict[str, Any], output: Path | None) -> None:
@@ -127,7 +128,7 @@ def _print(table: "Table", book: "Book", values: dict[str, Any], output: Path | 
 
 def _lines(lines: Iterator[str]) -> None:
     for line in lines:
-        click.echo(line.encode("utf-8", "surrogateescape"), nl=False)
+        click.echo(os.fsencode(line), nl=False)
 
 
 class Count:
@@ -138,8 +139,6 @@ class Count:
         self._quiet, self._bar, self._start = quiet, None, time.monotonic()
 
     def __enter__(self) -> "Count":
-        import os
-
         if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not self._quiet:
             from tqdm import tqdm
 

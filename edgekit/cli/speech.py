@@ -73,7 +73,7 @@ class Speech:
     def _print(self, line: str) -> None:
         if self._bar is not None:
             self._bar.clear()
-        click.echo(line)
+        click.echo(os.fsencode(line))
 
     def _complain(self, outcome: Outcome) -> None:
         click.echo(f"edgekit: {outcome.reason}", err=True)

@@ -1,0 +1,240 @@
+"""`edgekit score` as its users run it: rows, thresholds, and runs that are killed and taken up again."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+import edgekit as ek
+from edgekit.batch.threshold import automatic
+from edgekit.cli import main
+
+
+@pytest.fixture(autouse=True)
+def photos(tmp_path, monkeypatch):
+    """Eight pictures, the first four sharp, the others blurred, in a folder of one's own."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(4)
+    Path("photos").mkdir()
+    for n in range(8):
+        blocks = rng.integers(30, 220, (16, 20)).astype(np.uint8)
+        picture = cv2.resize(blocks, (320, 256), interpolation=cv2.INTER_NEAREST)
+        ek.write_image(f"photos/{n}.png", cv2.GaussianBlur(picture, (0, 0), 4) if n >= 4 else picture)
+    return tmp_path
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["score", *map(str, arguments)])
+
+
+def table(path: str) -> list[dict[str, str]]:
+    with Path(path).open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_rows_of_a_folder():
+    result = run("photos", "-o", "scores.csv")
+    assert result.exit_code == 0, result.output
+    assert result.stdout == ""
+    rows = table("scores.csv")
+    columns = "path bytes mtime width height score blurred status reason scorer"
+    assert list(rows[0]) == columns.split()
+    assert [r["path"] for r in rows] == [f"photos/{n}.png" for n in range(8)]
+    assert [r["blurred"] for r in rows] == ["false"] * 4 + ["true"] * 4
+    for row in rows:
+        status = Path(row["path"]).stat()
+        assert int(row["bytes"]) == status.st_size
+        assert float(row["mtime"]) == pytest.approx(status.st_mtime)
+        assert (row["width"], row["height"], row["status"], row["reason"]) == ("320", "256", "ok", "")
+        assert float(row["score"]) == ek.score(ek.read_image(row["path"]))
+
+
+def test_without_an_output_a_table_sorted_by_score_is_printed():
+    lines = run("photos").stdout.splitlines()
+    values = [float(line.split()[0]) for line in lines[1:]]
+    assert lines[0].split() == ["score", "path"]
+    assert len(values) == 8
+    assert values == sorted(values, reverse=True)
+    assert [("blurred" in line) for line in lines[1:]] == [False] * 4 + [True] * 4
+
+
+def test_the_exact_variance_of_the_laplacian():
+    run("photos", "-o", "s.jsonl", "--measure", "laplacian_variance", "--measure", "score")
+    for row in map(json.loads, Path("s.jsonl").read_text().splitlines()):
+        grey = cv2.imread(row["path"], cv2.IMREAD_GRAYSCALE)
+        assert row["laplacian_variance"] == pytest.approx(cv2.Laplacian(grey, cv2.CV_64F).var(), rel=1e-9)
+        assert row["blurred"] is None
+        assert 0 <= row["score"] < 1
+
+
+@pytest.mark.parametrize(("option", "order"), [("--top", True), ("--bottom", False)])
+def test_the_best_and_the_worst(option, order):
+    lines = run("photos", option, 3, "-o", "scores.csv").stdout.splitlines()[1:]
+    values = sorted((float(r["score"]) for r in table("scores.csv")), reverse=order)
+    assert [float(line.split()[0]) for line in lines] == pytest.approx(values[:3], rel=1e-3)
+    assert len(table("scores.csv")) == 8
+
+
+def test_thresholds():
+    def blurred() -> int:
+        return sum(r["blurred"] == "true" for r in table("scores.csv"))
+
+    result = run("photos", "-o", "scores.csv", "--threshold", "auto")
+    assert "found between 4 blurred and 4 sharp" in result.stderr
+    assert blurred() == 4
+    run("photos", "-o", "scores.csv", "--threshold", "0.0001")
+    assert blurred() == 0
+    assert "half the median" in run("photos", "-o", "scores.csv", "--threshold", "relative").stderr
+    one = run("photos", "--include", "[0-3]*", "--include", "x", "--threshold", "auto")
+    assert "too few" in one.stderr
+    assert run("photos", "--threshold", "much").exit_code == 2
+
+
+def test_one_group_is_not_parted():
+    scores = np.random.default_rng(0).normal(0.7, 0.05, 500)
+    assert automatic(scores).value is None
+    assert "only one group" in automatic(scores).note
+    assert automatic([0.5] * 20).value is None
+    both = automatic([*scores, *np.random.default_rng(1).normal(0.2, 0.03, 60), 0.0])
+    assert 0.25 < both.value < 0.55
+    assert both.note == "found between 61 blurred and 500 sharp"
+
+
+def test_exit_status():
+    assert run("photos", "--fail-below", "0.001").exit_code == 0
+    assert run("photos", "--fail-below", "0.5").exit_code == 3
+    Path("photos/broken.png").write_bytes(b"no image")
+    assert run("photos", "--fail-below", "0.5").exit_code == 1
+
+
+def test_a_broken_or_flat_file_has_its_row():
+    Path("photos/broken.png").write_bytes(b"no image")
+    Path("photos/empty.png").write_bytes(b"")
+    ek.write_image("photos/flat.png", np.full((50, 60), 7, np.uint8))
+    result = run("photos", "missing.png", "-o", "scores.csv")
+    assert result.exit_code == 1
+    rows = {r["path"]: r for r in table("scores.csv")}
+    assert len(rows) == 12
+    assert rows["photos/flat.png"]["status"] == "undefined"
+    assert rows["photos/flat.png"]["score"] == rows["photos/flat.png"]["blurred"] == ""
+    for name, said in (("photos/broken.png", "no format"), ("photos/empty.png", "0 bytes"), ("missing.png", "no such")):
+        assert rows[name]["status"] == "failed"
+        assert said in rows[name]["reason"]
+        assert said in result.stderr
+    assert "9 scored, 1 of them undefined, 3 failed" in result.stderr
+
+
+def test_odd_names_do_not_break_the_rows():
+    data = Path("photos/0.png").read_bytes()
+    names = ["a,b.png", 'quote".png', "new\nline.png", "-dash.png", "ünï.png"]
+    for name in names:
+        Path("photos", name).write_bytes(data)
+    Path(os.fsdecode(b"photos/\xff.png")).write_bytes(data)
+    run("photos", "-o", "scores.csv")
+    with Path("scores.csv").open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        paths = {r["path"] for r in csv.DictReader(file)}
+    assert {f"photos/{n}" for n in names} < paths
+    assert os.fsdecode(b"photos/\xff.png") in paths
+    lines = run("photos", "--json").stdout.splitlines()
+    assert {json.loads(line)["path"] for line in lines} == paths
+
+
+def test_a_region():
+    run("photos/0.png", "-o", "whole.csv", "--measure", "laplacian_variance")
+    run("photos/0.png", "-o", "part.csv", "--measure", "laplacian_variance", "--roi", "32,16,100,64")
+    grey = cv2.imread("photos/0.png", cv2.IMREAD_GRAYSCALE)[16:80, 32:132]
+    (part,) = table("part.csv")
+    assert float(part["laplacian_variance"]) == pytest.approx(cv2.Laplacian(grey, cv2.CV_64F).var(), rel=1e-9)
+    assert (part["width"], part["height"]) == ("320", "256")
+    outside = run("photos/0.png", "--roi", "300,0,100,10")
+    assert outside.exit_code == 1
+    assert "does not lie within 320x256" in outside.stderr
+    assert run("photos/0.png", "--roi", "1,2,3").exit_code == 2
+
+
+def test_maps_show_where():
+    result = run("photos", "--map", "maps")
+    assert result.exit_code == 0
+    assert sorted(p.name for p in Path("maps").iterdir()) == [f"{n}.png.sharpness.png" for n in range(8)]
+    sharp, blurred = (ek.read_image(f"maps/{n}.png.sharpness.png") for n in (0, 7))
+    assert sharp.shape == (256, 320)
+    assert sharp.mean() > blurred.mean() + 30
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["photos", "-o", "scores.xlsx"], ".csv or .jsonl"),
+        (["photos", "--measure", "nonsense"], "choose one of score, laplacian_variance"),
+        (["photos", "--measure", "score", "--measure", "score"], "twice"),
+        (["photos/*.nothing"], "no file matches"),
+    ],
+)
+def test_wrong_use_says_what_to_do(arguments, said):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_a_file_that_edgekit_did_not_write_is_kept():
+    Path("scores.csv").write_text("precious")
+    result = run("photos", "-o", "scores.csv")
+    assert result.exit_code == 2
+    assert "did not write" in result.stderr
+    assert Path("scores.csv").read_text() == "precious"
+    assert run("photos", "-o", "scores.csv", "--force").exit_code == 0
+
+
+def test_what_is_measured_is_not_measured_again_and_what_changed_is():
+    run("photos", "-o", "scores.csv")
+    before = Path("scores.csv").read_bytes()
+    # Nobody can make an image of them now; size and time are as they were.
+    for path in Path("photos").iterdir():
+        status = path.stat()
+        path.write_bytes(b"?" * status.st_size)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert run("photos", "-o", "scores.csv").exit_code == 0
+    assert Path("scores.csv").read_bytes() == before
+    # Another job, or another file, is measured.
+    assert run("photos", "-o", "scores.csv", "--measure", "brenner").exit_code == 1
+    ek.write_image("photos/3.png", np.zeros((40, 50), np.uint8))
+    Path("photos/4.png").unlink()
+    run("photos", "-o", "again.csv")
+    rows = {r["path"]: r["status"] for r in table("again.csv")}
+    assert rows["photos/3.png"] == "undefined"
+    assert "photos/4.png" not in rows
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_killed_run_is_taken_up_and_ends_as_if_nothing_had_been(seed):
+    for n in range(60):
+        os.link(f"photos/{n % 8}.png", f"photos/more{n:02}.png")
+    whole = subprocess.run([sys.executable, "-m", "edgekit", "score", "photos", "-o", "whole.csv", "-q"])
+    assert whole.returncode == 0
+    killed = textwrap.dedent(f"""
+        import os, signal, threading, time
+        from edgekit.batch import score_job
+        from edgekit.cli import main
+        run, count = score_job.ScoreJob.run, [0]
+        def counted(*arguments):
+            count[0] += 1
+            if count[0] == {8 * seed + 3}:
+                threading.Timer({seed} / 1000, os.kill, (os.getpid(), signal.SIGKILL)).start()
+            return run(*arguments)
+        score_job.ScoreJob.run = counted
+        main(["score", "photos", "-o", "scores.csv", "-j", "2", "-q"])
+        time.sleep(1)
+    """)
+    assert subprocess.run([sys.executable, "-c", killed]).returncode == -signal.SIGKILL
+    ran = subprocess.run([sys.executable, "-m", "edgekit", "score", "photos", "-o", "scores.csv", "-q"])
+    assert ran.returncode == 0
+    assert Path("scores.csv").read_bytes() == Path("whole.csv").read_bytes()
