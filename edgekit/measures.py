@@ -64,7 +64,8 @@ def sharpness(image: Array, measure: str = "laplacian_variance") -> Any:
     float or Tensor
         A float for a NumPy image; for a tensor one value for each image of the batch, of its
         floating type (float64 for integers), with a gradient where the formula has one. NaN where
-        the measure is undefined: an image with a pixel that is not finite, or a ratio on a flat one.
+        the measure is undefined: an image with a pixel that is not finite, a ratio on a flat one, an
+        image too small for the formula.
 
     Raises
     ------
@@ -88,12 +89,12 @@ def sharpness(image: Array, measure: str = "laplacian_variance") -> Any:
     row = MEASURES[measure]
     backend = backend_of(image)
     if backend.name != "cv2":
-        return row.function(planes_of(image))
+        return _where_finite(row.function, planes_of(image))
     if row.by_moments is not None and image.dtype == np.uint8 and image.ndim == 2 and image.size:
         from edgekit.backends.opencv import laplacian_moments
 
         return row.by_moments(*laplacian_moments(image))
-    return float(row.function(planes_of(image)))
+    return float(_where_finite(row.function, planes_of(image)))
 
 
 def planes_of(image: Array) -> Array:
@@ -114,8 +115,18 @@ def planes_of(image: Array) -> Array:
     return planes[0] if len(planes) == 1 else sum(p * w for p, w in zip(planes, LUMINANCE, strict=True))
 
 
+def _where_finite(function: Callable[[Array], Array], planes: Array) -> Array:
+    """Measure planes; NaN for those with a pixel that is not finite, even one that the formula leaves out."""
+    xp = backend_of(planes).xp
+    finite = xp.isfinite(planes).all(-1).all(-1)
+    return xp.where(finite, function(xp.where(finite[..., None, None], planes, 0)), math.nan)
+
+
 def _mean(values: Array) -> Array:
-    return backend_of(values).xp.mean(values, axis=(-2, -1))
+    xp = backend_of(values).xp
+    if 0 in values.shape[-2:]:
+        return xp.sum(values, axis=(-2, -1)) + math.nan
+    return xp.mean(values, axis=(-2, -1))
 
 
 def _variance(values: Array) -> Array:
@@ -182,6 +193,8 @@ def _blur_effect(planes: Array) -> Array:
 def _wavelet_ratio(planes: Array) -> Array:
     """Compare the details of a one-level Haar transform with all that varies."""
     rows, columns = (n // 2 * 2 for n in planes.shape[-2:])
+    # Then the sums of a flat image are 0, not rounded.
+    planes = planes - planes[..., :1, :1]
     a, b = planes[..., :rows:2, :columns:2], planes[..., :rows:2, 1:columns:2]
     c, d = planes[..., 1:rows:2, :columns:2], planes[..., 1:rows:2, 1:columns:2]
     details = _mean((a - b + c - d) ** 2 + (a + b - c - d) ** 2 + (a - b - c + d) ** 2)
@@ -227,7 +240,7 @@ _ROWS = (
             "the width of a spectrum, by its second moments", _laplacian_gradient_ratio),
     Measure("crete_roffet", "1 − blur effect", (0.0, 1.0), 0, "Crete et al. 2007, 10.1117/12.702790", _blur_effect),
     Measure("wavelet_ratio", "energy of Haar details over that of all that varies", (0.0, 1.0), 0,
-            "Yang and Nelson 2003, 10.1109/TBME.2003.818495", _wavelet_ratio),
+            "Yang and Nelson 2003, Wavelet-based autofocusing, IROS", _wavelet_ratio),
 )  # fmt: skip
 
 #: Every measure by name.

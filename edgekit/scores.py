@@ -173,7 +173,8 @@ def _parts(image: Array, limits: tuple[float, float] | None = None) -> _Parts:
     tiles = min(TILES, min(levels.shape) // (SMALLEST // 2))
     ripple = np.abs(cv2.filter2D(levels, -1, _IMMERKAER))[1:-1, 1:-1]
     noise = float(np.percentile(_tiles(ripple, 2 * tiles), NOISE_PERCENTILE)) * math.sqrt(math.pi / 2) / 6
-    darkest, brightest = np.percentile(levels, (0.5, 99.5))
+    # A quarter of the pixels tells the range as well as all of them.
+    darkest, brightest = np.percentile(levels[::2, ::2], (0.5, 99.5))
     span = float(brightest - darkest)
     if span <= max(FLAT_LEVELS, FLAT_NOISE * noise):
         return undefined
@@ -195,13 +196,9 @@ def _score(parts: _Parts) -> float:
 
 
 def _tiles(values: Array, count: int) -> Array:
-    """Return the mean of each of `count` times `count` tiles, of the pixels that count."""
-    rows, columns = (np.linspace(0, n, count + 1).astype(int)[:-1] for n in values.shape)
+    """Return the mean of each of `count` times `count` tiles, of the pixels that count; NaN where none does."""
     kept = np.isfinite(values)
-    total, number = (
-        np.add.reduceat(np.add.reduceat(v, rows, axis=0, dtype=np.float64), columns, axis=1)
-        for v in (np.where(kept, values, 0), kept)
-    )
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means: Array = (total / number).ravel()
-    return means
+    means = cv2.resize(np.where(kept, values, 0), (count, count), interpolation=cv2.INTER_AREA).astype(np.float64)
+    shares = cv2.resize(kept.astype(np.float32), (count, count), interpolation=cv2.INTER_AREA)
+    # Averaging leaves a crumb where nothing was.
+    return np.where(shares > 1e-3, means / np.maximum(shares, 1e-3), np.nan).ravel()

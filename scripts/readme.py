@@ -1,4 +1,4 @@
-"""Fills the README's generated blocks: the operators from their rows, the figures of edges in the dark.
+"""Fills the README's generated blocks: operators and measures from their rows, the figures of edges in the dark.
 
     python scripts/readme.py            # writes README.md
     python scripts/readme.py --check    # says whether it is fresh
@@ -7,6 +7,7 @@ A block stands between <!-- name --> and <!-- /name -->.
 """
 
 import argparse
+import math
 import re
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 from dark_edges import summary
 
 from edgekit.kernels import OPERATORS, Kind, Operator
+from edgekit.measures import MEASURES
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 
@@ -37,11 +39,24 @@ def _row(operator: Operator) -> str:
         taps += f" (at {operator.axis:g}°)"
     choices = "".join(f" `--{p}`" for p in operator.parameters)
     sizes = "".join(f" {c}" for c in operator.choices if c is not None)
-    reference = re.sub(r"(10\.\d{4,}/\S+?)(?=[,; ]|$)", r"[doi](https://doi.org/\1)", operator.reference)
     return (
         f"| `{operator.name}`{choices}{sizes} | {operator.title} | {taps} | {divisor} "
-        f"| {operator.accuracy} | {reference} |"
+        f"| {operator.accuracy} | {_linked(operator.reference)} |"
     )
+
+
+def measures() -> str:
+    """Return the table of focus measures."""
+    lines = ["| measure | definition | range | grows with contrast to the | reference |", "|---|---|---|---:|---|"]
+    for row in MEASURES.values():
+        low, high = ("−∞" if e == -math.inf else "∞" if e == math.inf else f"{e:g}" for e in row.limits)
+        formula = row.formula.replace("|", "\\|")
+        lines.append(f"| `{row.name}` | {formula} | {low} to {high} | {row.contrast} | {_linked(row.reference)} |")
+    return "\n".join(lines)
+
+
+def _linked(reference: str) -> str:
+    return re.sub(r"(10\.\d{4,}/\S+?)(?=[,; ]|$)", r"[doi](https://doi.org/\1)", reference)
 
 
 def fill(text: str, name: str, content: str) -> str:
@@ -58,7 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if it is not fresh")
     check = parser.parse_args(arguments).check
     old = README.read_text(encoding="utf-8")
-    new = fill(fill(old, "operators", operators()), "dark", summary())
+    new = old
+    for name, content in (("operators", operators()), ("measures", measures()), ("dark", summary())):
+        new = fill(new, name, content)
     if check:
         sys.exit(0 if new == old else "README.md is not fresh; run python scripts/readme.py")
     README.write_text(new, encoding="utf-8")

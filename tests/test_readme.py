@@ -30,7 +30,7 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_shell_session(at_samples):
-    (session,) = blocks("console")
+    session = "\n".join(blocks("console"))
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     commands = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", session, re.MULTILINE)
     assert len(commands) > 8
@@ -50,18 +50,19 @@ def test_the_python_sessions(at_samples):
     assert (failed, attempted > 15) == (0, True)
 
 
-def test_the_table_of_operators_is_fresh():
+def test_the_tables_of_rows_are_fresh():
     sys.path.insert(0, str(ROOT / "scripts"))
     try:
-        from readme import fill, operators
+        from readme import fill, measures, operators
     finally:
         sys.path.remove(str(ROOT / "scripts"))
     assert fill(README, "operators", operators()) == README
+    assert fill(README, "measures", measures()) == README
     assert fill(README, "operators", "other") != README
 
 
 def test_the_measured_blocks_are_filled():
-    for name in ("dark", "startup"):
+    for name in ("dark", "startup", "speed", "memory"):
         (content,) = re.findall(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", README, re.DOTALL)
         assert content.count("\n|") > 3, f"run the script that fills the block {name}"
 

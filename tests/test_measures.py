@@ -1,0 +1,299 @@
+"""Every focus measure against its formula written out, on arrays and on tensors."""
+
+import math
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from skimage.measure import blur_effect
+
+import edgekit as ek
+
+CAMERA = Path(__file__).parents[1] / "samples" / "camera.png"
+DTYPES = ("uint8", "uint16", "float32", "float64")
+
+#: Formulas with an absolute value or a choice of the larger have a gradient almost everywhere.
+KINKED = ("modified_laplacian", "crete_roffet")
+
+#: A ratio has no value where nothing varies.
+RATIOS = ("laplacian_gradient_ratio", "crete_roffet", "wavelet_ratio")
+
+each = pytest.mark.parametrize("name", ek.MEASURES)
+
+
+def picture(dtype="float64", size=(19, 24), seed=3):
+    """Return smooth shapes with some noise, over most of the type's range; floats are whole levels by 255."""
+    rows, columns = size[:2]
+    y, x = np.mgrid[:rows, :columns]
+    shapes = 110 + 60 * np.sin(x / 3) * np.cos(y / 4) + 50 * (x > y)
+    noise = np.random.default_rng(seed).normal(0, 9, size)
+    levels = np.rint((shapes[..., None] if len(size) == 3 else shapes) + noise).clip(0, 255)
+    return (levels * {"uint8": 1, "uint16": 257}.get(dtype, 1 / 255)).astype(dtype)
+
+
+def shifted(image, dy, dx, mode="reflect"):
+    """Return for each pixel the one `dy` rows and `dx` columns further."""
+    rows, columns = image.shape
+    return np.pad(image, 1, mode=mode)[1 + dy : 1 + dy + rows, 1 + dx : 1 + dx + columns]
+
+
+def laplacian(image):
+    return sum(shifted(image, *at) for at in ((0, 1), (0, -1), (1, 0), (-1, 0))) - 4 * image
+
+
+def sobel(image, mode="reflect"):
+    """Return both derivatives, taps as printed."""
+    weights = ((-1, 1), (0, 2), (1, 1))
+    gx = sum(w * (shifted(image, k, 1, mode) - shifted(image, k, -1, mode)) for k, w in weights)
+    gy = sum(w * (shifted(image, 1, k, mode) - shifted(image, -1, k, mode)) for k, w in weights)
+    return gx, gy
+
+
+def energy(image):
+    gx, gy = sobel(image)
+    return gx**2 + gy**2
+
+
+def modified_laplacian(image):
+    along_x = 2 * image - shifted(image, 0, 1) - shifted(image, 0, -1)
+    along_y = 2 * image - shifted(image, 1, 0) - shifted(image, -1, 0)
+    return np.mean(np.abs(along_x) + np.abs(along_y))
+
+
+def brenner(image):
+    along_x, along_y = image[:, 2:] - image[:, :-2], image[2:] - image[:-2]
+    return max(np.mean(along_x**2), np.mean(along_y**2))
+
+
+def product(image, step):
+    return np.mean(image[:, step:] * image[:, :-step])
+
+
+def crete_roffet(image):
+    shares = []
+    for axis in (0, 1):
+        width = [(0, 0), (0, 0)]
+        width[axis] = (5, 5)
+        padded = np.pad(image, width, mode="symmetric")
+        smooth = sum(np.take(padded, range(k, k + image.shape[axis]), axis) for k in range(11)) / 11
+        before, after = (np.abs(sobel(i, "symmetric")[1 - axis])[2:-1, 2:-1] for i in (image, smooth))
+        shares.append(1 - np.maximum(before - after, 0).sum() / before.sum())
+    return 1 - max(shares)
+
+
+def wavelet_ratio(image):
+    """Return what the four coefficients of each 2x2 block hold beside the mean."""
+    details, sums = 0.0, []
+    for y in range(0, image.shape[0] - 1, 2):
+        for x in range(0, image.shape[1] - 1, 2):
+            a, b, c, d = image[y, x], image[y, x + 1], image[y + 1, x], image[y + 1, x + 1]
+            details += (a + c - b - d) ** 2 + (a + b - c - d) ** 2 + (a + d - b - c) ** 2
+            sums.append(a + b + c + d)
+    return details / (details + len(sums) * np.var(sums))
+
+
+FORMULAS = {
+    "laplacian_variance": lambda i: laplacian(i).var(),
+    "laplacian_energy": lambda i: np.mean(laplacian(i) ** 2),
+    "modified_laplacian": modified_laplacian,
+    "tenengrad": lambda i: np.mean(energy(i)),
+    "tenengrad_variance": lambda i: np.var(energy(i)),
+    "brenner": brenner,
+    "squared_gradient": lambda i: np.mean(np.diff(i, axis=0) ** 2) + np.mean(np.diff(i, axis=1) ** 2),
+    "normalised_variance": lambda i: i.var() / i.mean(),
+    "vollath_f4": lambda i: product(i, 1) - product(i, 2),
+    "vollath_f5": lambda i: product(i, 1) - i.mean() ** 2,
+    "laplacian_gradient_ratio": lambda i: np.mean(laplacian(i) ** 2) / np.mean(energy(i) / 64),
+    "crete_roffet": crete_roffet,
+    "wavelet_ratio": wavelet_ratio,
+}
+
+
+def test_every_measure_has_its_formula_here():
+    assert set(FORMULAS) == set(ek.MEASURES)
+    assert all(row.name == name and row.formula and row.reference for name, row in ek.MEASURES.items())
+
+
+@pytest.mark.parametrize("size", [(19, 24), (12, 7), (4, 5)])
+@pytest.mark.parametrize("dtype", DTYPES)
+@each
+def test_formula(name, dtype, size, kind):
+    array = picture(dtype, size)
+    found = ek.sharpness(kind.image(array), name)
+    assert isinstance(found, torch.Tensor if kind.is_torch else float)
+    # Tensors of single precision stay in it; Vollath's measures are differences of much larger means.
+    single = kind.is_torch and dtype == "float32"
+    expected = FORMULAS[name](array.astype(np.float64))
+    scale = np.mean(array.astype(np.float64) ** 2) if "vollath" in name else 0
+    assert float(found) == pytest.approx(expected, rel=2e-5 if single else 1e-9, abs=(1e-6 if single else 1e-13) * scale)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("dtype", DTYPES)
+@each
+def test_colour_is_measured_on_its_luminance(name, dtype, channels, kind):
+    array = picture(dtype, (14, 17, channels))
+    wide = array.astype(np.float64)
+    grey = wide[:, :, 0] if channels == 1 else wide[:, :, :3] @ [0.299, 0.587, 0.114]
+    single = kind.is_torch and dtype == "float32"
+    found = ek.sharpness(kind.image(array), name)
+    assert float(found) == pytest.approx(FORMULAS[name](grey), rel=2e-4 if single else 1e-9)
+
+
+def extremes(dtype, size):
+    """Return noise, the two finest patterns that there are, a step, and flat white."""
+    top = np.iinfo(dtype).max
+    y, x = np.mgrid[: size[0], : size[1]]
+    yield np.random.default_rng(1).integers(0, top, size, dtype, endpoint=True)
+    for mask in ((x + y) % 2, x % 2, x > size[1] // 2, np.ones(size)):
+        yield (top * mask.astype(np.int64)).astype(dtype)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (2, 2), (5, 3), (31, 33), (300, 517)])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_variance_of_laplacian_is_that_of_opencv(dtype, size):
+    for image in extremes(dtype, size):
+        expected = cv2.Laplacian(image, cv2.CV_64F).var()
+        assert ek.sharpness(image) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("rows", [16, 17, 31, 32, 33, 97])
+def test_strips_do_not_show(rows, monkeypatch):
+    monkeypatch.setattr("edgekit.backends.opencv.STRIP", 64)
+    for image in extremes("uint8", (rows, 40)):
+        assert ek.sharpness(image) == pytest.approx(cv2.Laplacian(image, cv2.CV_64F).var(), rel=1e-9)
+        expected = np.mean(laplacian(image.astype(np.float64)) ** 2)
+        assert ek.sharpness(image, "laplacian_energy") == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("sigma", [0, 1, 3])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_crete_roffet_is_blur_effect_turned_round(dtype, sigma):
+    photograph = ek.read_image(CAMERA)[100:237, 200:411]
+    image = cv2.GaussianBlur(photograph, (0, 0), sigma) if sigma else photograph
+    image = (image * {"uint8": 1.0, "uint16": 257.0}.get(dtype, 1 / 255)).astype(dtype)
+    assert ek.sharpness(image, "crete_roffet") == pytest.approx(1 - blur_effect(image), abs=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float64"])
+@each
+def test_a_batch_gives_each_image_its_value(name, dtype):
+    colour = np.stack([picture(dtype, (13, 16, 3), seed) for seed in range(4)])
+    tensor = torch.from_numpy(np.ascontiguousarray(np.moveaxis(colour, 3, 1)))
+    cases = (
+        (tensor[0, 0], [colour[0, :, :, 0]], ()),
+        (tensor[0], [colour[0]], ()),
+        (tensor[:, :1], list(colour[..., 0]), (4,)),
+        (tensor, list(colour), (4,)),
+        (tensor.reshape(2, 2, 3, 13, 16), list(colour), (2, 2)),
+    )
+    for images, arrays, shape in cases:
+        found = ek.sharpness(images, name)
+        assert found.shape == shape
+        assert found.dtype == torch.float64
+        expected = [ek.sharpness(a, name) for a in arrays]
+        np.testing.assert_allclose(found.numpy().ravel(), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", [n for n in ek.MEASURES if n not in KINKED])
+def test_gradient_is_the_formulas(name):
+    images = torch.from_numpy(np.stack([picture(size=(1, 7, 8), seed=s) for s in (0, 1)])).requires_grad_()
+    assert torch.autograd.gradcheck(lambda i: ek.sharpness(i, name), images)
+
+
+@each
+def test_gradient_is_finite(name):
+    for array in (picture(size=(16, 17)), np.full((16, 17), 0.3), np.zeros((16, 17))):
+        image = torch.from_numpy(array).requires_grad_()
+        ek.sharpness(image, name).backward()
+        assert torch.isfinite(image.grad).all()
+    image = torch.from_numpy(picture(size=(16, 17))).requires_grad_()
+    ek.sharpness(image, name).backward()
+    assert image.grad.abs().max() > 0
+
+
+@each
+def test_falls_with_blur(name):
+    photograph = ek.read_image(CAMERA).astype(np.float64)
+    values = [
+        ek.sharpness(cv2.GaussianBlur(photograph, (0, 0), sigma) if sigma else photograph, name)
+        for sigma in (0, 1, 2, 4)
+    ]
+    assert all(a > b for a, b in zip(values, values[1:], strict=False)), values
+
+
+@pytest.mark.parametrize("factor", [0.5, 3.0])
+@each
+def test_contrast(name, factor):
+    image = picture()
+    expected = ek.sharpness(image, name) * factor ** ek.MEASURES[name].contrast
+    assert ek.sharpness(image * factor, name) == pytest.approx(expected, rel=1e-9)
+
+
+@each
+def test_limits(name):
+    low, high = ek.MEASURES[name].limits
+    assert low < high
+    images = (*extremes("uint8", (31, 32)), picture("uint8"), cv2.GaussianBlur(picture("uint8"), (0, 0), 5))
+    values = np.array([ek.sharpness(i, name) for i in images])
+    values = values[~np.isnan(values)]
+    assert len(values) >= 3
+    assert ((values >= low) & (values <= high)).all()
+
+
+@pytest.mark.parametrize("level", [0.1, 1 / 3, 123.456, 7.0, 60000.0])
+@each
+def test_flat_ground(name, level, kind):
+    for size in ((17, 15), (16, 16)):
+        found = float(ek.sharpness(kind.image(np.full(size, level)), name))
+        assert math.isnan(found) if name in RATIOS else abs(found) <= 1e-12 * level**2
+
+
+def test_black_has_no_mean_to_divide_by(kind):
+    assert math.isnan(ek.sharpness(kind.image(np.zeros((9, 8), np.uint8)), "normalised_variance"))
+
+
+@pytest.mark.parametrize("at", [(0, 0), (0, 5), (9, 7), (18, 22), (18, 0)])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@each
+def test_undefined_with_a_pixel_that_is_not_finite(name, value, at, kind):
+    array = picture(size=(19, 23))
+    array[at] = value
+    assert math.isnan(ek.sharpness(kind.image(array), name))
+
+
+@each
+def test_one_image_that_is_undefined_leaves_the_others(name):
+    arrays = np.stack([picture(size=(1, 12, 13), seed=s) for s in range(3)])
+    arrays[1, 0, 3, 4] = math.nan
+    found = ek.sharpness(torch.from_numpy(arrays), name)
+    assert torch.isnan(found).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (2, 2), (3, 3)])
+@each
+def test_small_images_have_a_value_or_none(name, size, kind):
+    low, high = ek.MEASURES[name].limits
+    found = float(ek.sharpness(kind.image(picture("uint8", size)), name))
+    assert math.isnan(found) or low <= found <= high
+
+
+def test_unknown_measure(kind):
+    with pytest.raises(ek.ParameterError, match="'sharp' is not known; choose one of laplacian_variance, "):
+        ek.sharpness(kind.image(picture()), "sharp")
+
+
+@pytest.mark.parametrize("channels", [2, 5])
+@each
+def test_number_of_channels(name, channels, kind):
+    with pytest.raises(ek.ShapeError, match=rf"1, 3 \(RGB\) or 4 \(RGBA\) channels; found {channels}"):
+        ek.sharpness(kind.image(picture("uint8", (8, 9, channels))), name)
+
+
+@pytest.mark.parametrize("size", [(0, 4), (4, 0)])
+@each
+def test_no_pixels(name, size, kind):
+    with pytest.raises(ek.ShapeError, match="no pixels"):
+        ek.sharpness(kind.image(np.zeros(size, np.uint8)), name)
