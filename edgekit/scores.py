@@ -180,7 +180,8 @@ def _parts(image: Array, limits: tuple[float, float] | None = None) -> _Parts:
         return undefined
     energy = np.square(cv2.Laplacian(levels, cv2.CV_32F))
     # Where the whole picture is at the limit, as a printed page is, nothing is burnt.
-    burnt = cv2.dilate((levels >= 255 * CLIPPED).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    # Two pixels around: reducing leaves a rim half clipped, and the Laplacian sees the rim from the next.
+    burnt = cv2.dilate((levels >= 255 * CLIPPED).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     if burnt.mean() < 0.5:
         energy[burnt] = np.nan
     return _Parts(energy, noise, span)

@@ -29,6 +29,9 @@ Image = npt.NDArray[Any]
 #: Longer side in pixels, number of tiles along each side, and percentile of the measure by tiles.
 SIZE, TILES, PERCENTILE = 512, 8, 90
 
+#: Weights of red, green and blue.
+LUMINANCE = (0.299, 0.587, 0.114)
+
 #: Longer side in pixels that cleanvision works on.
 THUMBNAIL = 64
 
@@ -69,7 +72,8 @@ def thumbnail_edges(photograph: Photograph) -> float:
     """Return the standard deviation of the edges in a thumbnail, as cleanvision does."""
     colour = photograph.colour
     if colour.dtype != np.uint8:
-        colour = np.rint(colour / np.iinfo(colour.dtype).max * 255).astype(np.uint8)
+        white = np.iinfo(colour.dtype).max if colour.dtype.kind == "u" else float(np.nanmax(colour)) or 1.0
+        colour = ek.to_display(colour, white=white).image
     picture = Pillow.fromarray(colour)
     # Pillow's own resampling of a photograph in colour, sides rounded down.
     times = max(picture.size) / THUMBNAIL
@@ -101,12 +105,13 @@ def area_under_curve(sharp: Sequence[float], blurred: Sequence[float]) -> float:
 def values_of(path: Path) -> list[float] | None:
     """Return the value of every formula; None for a file that cannot be read, which is said."""
     try:
-        colour = ek.read_image(path)
-        photograph = Photograph(colour[:, :, :3] if colour.ndim == 3 else colour, ek.read_image(path, colour=False))
+        colour, grey = ek.read_image(path), ek.read_image(path, colour=False)
     except ek.EdgekitError as error:
         print(f"{path}: {error}", file=sys.stderr)
         return None
-    return [formula(photograph) for formula in FORMULAS.values()]
+    if grey.ndim == 3:  # Types that have no decoder for grey.
+        grey = grey @ LUMINANCE
+    return [formula(Photograph(colour, grey)) for formula in FORMULAS.values()]
 
 
 def measure(folder: Path, threads: int) -> list[list[float]]:

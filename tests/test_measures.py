@@ -1,6 +1,7 @@
 """Every focus measure against its formula written out, on arrays and on tensors."""
 
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -127,7 +128,9 @@ def test_formula(name, dtype, size, kind):
     single = kind.is_torch and dtype == "float32"
     expected = FORMULAS[name](array.astype(np.float64))
     scale = np.mean(array.astype(np.float64) ** 2) if "vollath" in name else 0
-    assert float(found) == pytest.approx(expected, rel=2e-5 if single else 1e-9, abs=(1e-6 if single else 1e-13) * scale)
+    assert float(found) == pytest.approx(
+        expected, rel=2e-5 if single else 1e-9, abs=(1e-6 if single else 1e-13) * scale
+    )
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
@@ -221,7 +224,7 @@ def test_falls_with_blur(name):
         ek.sharpness(cv2.GaussianBlur(photograph, (0, 0), sigma) if sigma else photograph, name)
         for sigma in (0, 1, 2, 4)
     ]
-    assert all(a > b for a, b in zip(values, values[1:], strict=False)), values
+    assert all(a > b for a, b in pairwise(values)), values
 
 
 @pytest.mark.parametrize("factor", [0.5, 3.0])

@@ -30,7 +30,7 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_shell_session(at_samples):
-    session = "\n".join(blocks("console"))
+    session = "".join(blocks("console"))
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     commands = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", session, re.MULTILINE)
     assert len(commands) > 8

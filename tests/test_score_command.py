@@ -214,6 +214,16 @@ def test_what_is_measured_is_not_measured_again_and_what_changed_is():
     assert "photos/4.png" not in rows
 
 
+def test_what_failed_is_tried_again():
+    path = Path("photos/2.png")
+    good, status = path.read_bytes(), path.stat()
+    for content, wanted in ((b"?" * len(good), "failed"), (good, "ok")):
+        path.write_bytes(content)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        run("photos", "-o", "scores.csv")
+        assert table("scores.csv")[2]["status"] == wanted
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_killed_run_is_taken_up_and_ends_as_if_nothing_had_been(seed):
     for n in range(60):

@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from types import ModuleType
 
+import cv2
 import numpy as np
 import pytest
 
@@ -139,3 +140,49 @@ def test_share_counts_within_the_whole(script):
     part, whole = np.array([True, True, False, False]), np.array([True, False, True, True])
     assert share(part, whole) == "33.3 %"
     assert share(part, ~whole & ~part) == "-"
+
+
+def test_roc_tells_sharp_from_blurred(script, tmp_path, capsys):
+    for name, sigma in (("sharp", 0), ("blurred", 3)):
+        (tmp_path / name).mkdir()
+        for sample in script("make_samples").PHOTOGRAPHS:
+            image = ek.read_image(ROOT / "samples" / sample.name)
+            image = cv2.GaussianBlur(image, (0, 0), sigma) if sigma else image
+            ek.write_image(tmp_path / name / f"{Path(sample.name).stem}.png", image[::2, ::2])
+    ek.write_image(tmp_path / "sharp" / "flat.png", np.full((64, 64), 7, np.uint8))
+    (tmp_path / "sharp" / "broken.png").write_bytes(b"no image")
+    roc = script("roc")
+    roc.main([str(tmp_path / "sharp"), str(tmp_path / "blurred")])
+    out, err = capsys.readouterr()
+    assert "broken.png" in err
+    assert err.count("\n") == 1
+    assert out.startswith("5 sharp and 4 blurred photographs.")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in out.splitlines() if line.startswith("|")][2:]
+    assert [row[0] for row in rows] == list(roc.FORMULAS)
+    assert {*ek.MEASURES, "**score**"} < {row[0] for row in rows}
+    assert rows[0] == ["**score**", "1.000", "1"]
+    assert all(0 <= float(row[1]) <= 1 and row[2] in "01" for row in rows)
+
+
+def test_roc_refuses_what_is_no_folder(script, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        script("roc").main([str(tmp_path), str(tmp_path / "nothing")])
+    assert "nothing is not a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("sharp", "blurred", "area"),
+    [([3, 2], [1, 0], 1), ([0], [1, 2], 0), ([1], [1], 0.5), ([1, 3], [2, 1], 2.5 / 4), ([5, 5, 5], [5, 5], 0.5)],
+)
+def test_area_under_the_curve_counts_pairs(script, sharp, blurred, area):
+    assert script("roc").area_under_curve(sharp, blurred) == pytest.approx(area)
+    assert np.isnan(script("roc").area_under_curve(sharp, []))
+
+
+def test_cleanvisions_formula_sees_the_thumbnail(script):
+    roc = script("roc")
+    fine = np.tile(np.uint8([[0, 255], [255, 0]]), (64, 64))  # Halved, it is nearly flat.
+    assert roc.thumbnail_edges(roc.Photograph(fine, fine)) < 50
+    assert roc.thumbnail_edges(roc.Photograph(fine[:64, :64], fine)) > 100
+    wide = fine.astype(np.uint16) * 257
+    assert roc.thumbnail_edges(roc.Photograph(wide, wide)) == roc.thumbnail_edges(roc.Photograph(fine, fine))

@@ -1,0 +1,280 @@
+"""What the score promises, on made pictures of which everything is known and on the samples."""
+
+import math
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import edgekit as ek
+from edgekit.scores import SIZE, reduced
+
+SAMPLES = Path(__file__).parents[1] / "samples"
+PHOTOGRAPHS = ("camera.png", "chelsea.png", "coffee.png", "rocket.jpg")
+
+#: By how much the score may change for what is not blur.
+HALF_SIZE = 0.05
+HALF_EXPOSURE = HALF_CONTRAST = 0.02
+DEPTH = 1e-6
+BURNT = 0.02
+
+#: White noise of so many levels: by how much it may change the score of a sharp picture, and the most that
+#: a picture blurred by BLUR pixels may have. Noise raises what is left of a blurred one.
+BLUR = 4
+NOISE = {2: (0.02, 0.06), 5: (0.05, 0.2), 10: (0.12, 0.45)}
+
+SIGMAS = (0.5, 1, 1.5, 2, 3, 4)
+
+
+def made(rows=384, columns=512, seed=1):
+    """Return 1/f texture under discs and rectangles, in levels within [8, 247]."""
+    rng = np.random.default_rng(seed)
+    frequency = np.hypot(np.fft.fftfreq(rows)[:, None], np.fft.rfftfreq(columns))
+    frequency[0, 0] = 1
+    texture = np.fft.irfft2(np.fft.rfft2(rng.standard_normal((rows, columns))) / frequency, (rows, columns))
+    image = 120 + 22 * texture / texture.std()
+    y, x = np.mgrid[:rows, :columns]
+    for _ in range(40):
+        cx, cy, level = rng.integers(columns), rng.integers(rows), rng.integers(-50, 50)
+        width, height = rng.integers(20, 300, 2) * max(rows, columns) / 1600
+        disc = np.hypot(x - cx, y - cy) < width / 2
+        box = (x >= cx) & (x < cx + width) & (y >= cy) & (y < cy + height)
+        image[disc if rng.random() < 0.5 else box] += level
+    return image.clip(8, 247)
+
+
+def levels(image, dtype="uint8"):
+    return np.rint(image).clip(0, 255).astype(dtype)
+
+
+def blurred(image, sigma):
+    return cv2.GaussianBlur(image, (0, 0), sigma) if sigma else image
+
+
+def noisy(image, sigma, seed=5):
+    return levels(image + np.random.default_rng(seed).normal(0, sigma, image.shape))
+
+
+def load(name):
+    """Return a made picture or a sample, grey, as floats."""
+    if name == "made":
+        return made()
+    image = ek.read_image(SAMPLES / name)
+    return (image if image.ndim == 2 else image @ [0.299, 0.587, 0.114]).astype(np.float64)
+
+
+@pytest.fixture(scope="module")
+def large():
+    return made(1200, 1600, seed=0)
+
+
+@pytest.fixture(params=["made", *PHOTOGRAPHS], scope="module")
+def picture(request):
+    return load(request.param)
+
+
+def falls(values):
+    return all(a > b for a, b in pairwise(values))
+
+
+def test_falls_with_blur(picture):
+    scores = [ek.score(levels(blurred(picture, sigma))) for sigma in (0, *SIGMAS)]
+    assert falls(scores), scores
+    assert 1 > scores[0] > 0.4
+    assert 0 <= scores[-1] < 0.01
+
+
+@pytest.mark.parametrize("name", ["chart.png", "coffee-dark.png"])
+def test_falls_with_blur_of_charts_and_dark_pictures(name):
+    scores = [ek.score(levels(blurred(load(name), sigma))) for sigma in (0, *SIGMAS)]
+    assert falls(scores), scores
+    assert 0 <= scores[-1] < scores[0] < 1
+
+
+def test_falls_with_blur_of_a_large_picture(large):
+    scores = [ek.score(levels(blurred(large, sigma))) for sigma in (0, *SIGMAS)]
+    assert falls(scores), scores
+
+
+@pytest.mark.parametrize("sigma", [0, 1, 2, 4])
+def test_half_the_size(sigma, large):
+    image = levels(blurred(large, sigma))
+    half = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    assert ek.score(half) == pytest.approx(ek.score(image), abs=HALF_SIZE)
+
+
+@pytest.mark.parametrize("sigma", [0, 1, 2])
+def test_half_the_exposure_and_half_the_contrast(sigma, picture):
+    image = levels(blurred(picture, sigma))
+    assert ek.score(levels(image / 2)) == pytest.approx(ek.score(image), abs=HALF_EXPOSURE)
+    assert ek.score(levels(image / 2 + 64)) == pytest.approx(ek.score(image), abs=HALF_CONTRAST)
+
+
+@pytest.mark.parametrize("noise", NOISE)
+def test_noise_on_a_sharp_picture(noise, picture):
+    assert ek.score(noisy(picture, noise)) == pytest.approx(ek.score(levels(picture)), abs=NOISE[noise][0])
+
+
+@pytest.mark.parametrize("noise", NOISE)
+def test_noise_does_not_make_a_blurred_picture_sharp(noise, picture):
+    score = ek.score(noisy(blurred(picture, BLUR), noise))
+    assert 0 <= score < NOISE[noise][1]
+    assert score < ek.score(noisy(picture, noise)) - 0.1
+
+
+@pytest.mark.parametrize("sigma", [0, 2])
+def test_depth(sigma, picture):
+    image = levels(blurred(picture, sigma))
+    expected = ek.score(image)
+    for same in (image.astype(np.uint16) * 257, (image / 255).astype(np.float32), image / 255):
+        assert ek.score(same) == pytest.approx(expected, abs=DEPTH)
+
+
+def test_small_subject_on_a_smooth_background():
+    """An eighth of the picture's area is sharp."""
+    y, x = np.mgrid[:512, :512]
+    smooth = 90 + 60 * x / 512 + 20 * y / 512
+    camera = load("camera.png")
+    part = (slice(70, 251), slice(200, 381))
+    for background in (smooth, blurred(camera, 6)):
+        image = background.copy()
+        image[part] = camera[part]
+        assert ek.score(levels(image)) > 0.5
+        image[part] = blurred(camera, 3)[part]
+        assert ek.score(levels(image)) < 0.1
+
+
+def burnt(image, value, seed=0):
+    """Return the image with twelve discs of one value."""
+    image, rng = image.copy(), np.random.default_rng(seed)
+    rows, columns = image.shape
+    y, x = np.mgrid[:rows, :columns]
+    for _ in range(12):
+        cx, cy, radius = rng.integers(columns), rng.integers(rows), rng.integers(4, 20)
+        image[np.hypot(x - cx, y - cy) < radius] = value
+    return image
+
+
+@pytest.mark.parametrize("sigma", [2, 4])
+@pytest.mark.parametrize("rim", [0, 1, 2])
+def test_burnt_spots_are_no_detail(sigma, rim, picture):
+    image = blurred(picture, sigma)
+    spotted = levels(blurred(burnt(image, 2000), rim))
+    assert ek.score(spotted) < ek.score(levels(image)) + BURNT
+    # The same discs below the limit are edges of the scene.
+    if not rim:
+        assert ek.score(levels(burnt(image, 235))) > ek.score(spotted) + 0.2
+
+
+def flat_ones():
+    rng = np.random.default_rng(1)
+    for level in (0, 7, 128, 255):
+        yield f"flat {level}", np.full((64, 80), level, np.uint8)
+    yield "flat float", np.full((64, 80), 1 / 3)
+    yield "flat colour", np.full((64, 80, 3), (200, 31, 7), np.uint8)
+    for sigma in (1, 3, 10, 30, 60):
+        for size in ((300, 400), (1200, 1600)):
+            yield f"noise {sigma}, {size[1]} wide", levels(rng.normal(128, sigma, size))
+    yield "uniform noise", rng.integers(0, 256, (300, 300), dtype=np.uint8)
+    yield "noise of any range", rng.normal(0, 1, (300, 300))
+
+
+def unusable_ones():
+    for size in ((15, 15), (15, 400), (400, 15), (1, 1), (3, 8000), (40, 4000)):
+        yield f"{size[1]}x{size[0]}", levels(made(*(max(64, n) for n in size)))[: size[0], : size[1]]
+    for value in (math.nan, math.inf, -math.inf):
+        image = made() / 255
+        image[100, 7] = value
+        yield f"a pixel of {value}", image
+
+
+@pytest.mark.parametrize("image", [pytest.param(i, id=n) for n, i in (*flat_ones(), *unusable_ones())])
+def test_undefined(image):
+    assert math.isnan(ek.score(image))
+    shown = ek.sharpness_map(image)
+    assert shown.shape == image.shape[:2]
+    assert np.isnan(shown).all()
+
+
+@pytest.mark.parametrize("size", [(16, 16), (17, 19), (80, 100), (511, 300)])
+def test_small_pictures_are_scored_as_they_are(size):
+    image = made(*size, seed=3)
+    assert reduced(image) is image
+    assert 1 > ek.score(levels(image)) > 2 * ek.score(levels(blurred(image, 2))) > 0
+
+
+@pytest.mark.parametrize(("size", "expected"), [((513, 20), (512, 20)), ((40, 5120), (4, 512)), ((700, 900), (398, 512))])
+def test_large_pictures_are_reduced(size, expected):
+    assert max(expected) == SIZE
+    image = np.full(size, 7, np.float32)
+    assert reduced(image).shape == expected
+
+
+def test_any_array(kind):
+    image = levels(made(120, 150))
+    assert float(ek.score(kind.image(image))) == pytest.approx(ek.score(image), abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["chelsea.png", "coffee.png"])
+def test_colour_is_scored_on_its_luminance(name, kind):
+    image = ek.read_image(SAMPLES / name)
+    expected = ek.score(image @ np.array([0.299, 0.587, 0.114]) / 255)
+    opaque = np.concatenate([image, np.full_like(image[:, :, :1], 255)], axis=2)
+    for colour in (image, opaque):
+        assert float(ek.score(kind.image(colour))) == pytest.approx(expected, abs=1e-5)
+    grey = np.repeat(image[:, :, 1:2], 3, axis=2)
+    assert float(ek.score(kind.image(grey))) == pytest.approx(ek.score(image[:, :, 1]), abs=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+def test_a_batch_gives_each_image_its_score(dtype):
+    sharp = np.stack([levels(made(96, 128, seed)) for seed in range(3)])
+    images = np.concatenate([sharp, [levels(blurred(made(96, 128), 2))], [np.full((96, 128), 60, np.uint8)]])
+    images = images if dtype == "uint8" else (images / 255).astype(dtype)
+    expected = [ek.score(image) for image in images]
+    found = ek.score(torch.from_numpy(images)[:, None])
+    assert found.shape == (5,)
+    assert not found.requires_grad
+    np.testing.assert_allclose(found.numpy(), expected, rtol=0, atol=1e-6)
+    colour = torch.from_numpy(images)[:, None].expand(5, 3, 96, 128)
+    np.testing.assert_allclose(ek.score(colour).numpy(), expected, rtol=0, atol=1e-5)
+    assert ek.score(torch.from_numpy(images[0])).shape == ()
+
+
+@pytest.mark.parametrize("channels", [2, 5])
+def test_number_of_channels(channels, kind):
+    image = kind.image(np.zeros((32, 32, channels), np.uint8))
+    with pytest.raises(ek.ShapeError, match=f"found {channels}"):
+        ek.score(image)
+
+
+@pytest.mark.parametrize("size", [(90, 120), (384, 512), (700, 1000)])
+@pytest.mark.parametrize("side", ["left", "right", "top", "bottom"])
+def test_map_shows_where_it_is_sharp(size, side):
+    image = made(*size)
+    y, x = np.mgrid[: size[0], : size[1]]
+    across, length = (x, size[1]) if side in ("left", "right") else (y, size[0])
+    sharp = across < length / 2 if side in ("left", "top") else across >= length / 2
+    shown = ek.sharpness_map(levels(np.where(sharp, image, blurred(image, 6))))
+    assert shown.shape == size
+    assert shown.dtype == np.float32
+    assert 0 <= shown.min() <= shown.max() < 1
+    far = np.abs(across - length / 2) > length / 8
+    assert shown[sharp & far].min() > 2 * shown[~sharp & far].max()
+
+
+def test_map_of_a_sharp_picture_is_about_its_score(picture):
+    image = levels(picture)
+    shown = ek.sharpness_map(image)
+    assert np.percentile(shown, 90) == pytest.approx(ek.score(image), abs=0.1)
+    assert falls([np.nanmean(ek.sharpness_map(levels(blurred(picture, s)))) for s in (0, 1, 2, 4)])
+
+
+def test_map_of_colour():
+    image = ek.read_image(SAMPLES / "chelsea.png")
+    shown = ek.sharpness_map(image)
+    assert shown.shape == image.shape[:2]
+    np.testing.assert_allclose(shown, ek.sharpness_map(image @ np.array([0.299, 0.587, 0.114]) / 255), atol=1e-4)
