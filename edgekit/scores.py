@@ -47,10 +47,16 @@ FLAT_NOISE, FLAT_LEVELS = 8.0, 3.0
 CLIPPED = 1 - 2 / 255
 
 #: A smaller image has no tiles.
-SMALLEST = 16
+SMALLEST = 32
 
 #: White noise of variance 1 adds this to the energy of the 4-neighbour Laplacian: the sum of its squared taps.
 LAPLACIAN_NOISE = 20.0
+
+#: The tenth percentile of the tiles lies so many deviations below their mean, and the ninetieth above.
+SPREAD = 1.2816
+
+#: In white noise the means of n values of Immerkær's mask, and of the squared Laplacian, deviate by so much over √n.
+RIPPLE_SPREAD, ENERGY_SPREAD = 1.40, 1.82
 
 _IMMERKAER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 
@@ -78,7 +84,7 @@ def score(image: Any) -> Any:
     -------
     float or Tensor
         For a tensor one value for each image of the batch, without a gradient. NaN where it is
-        undefined: a flat image, one with a pixel that is not finite, one below 16 pixels.
+        undefined: a flat image, one with a pixel that is not finite, one below 32 pixels.
 
     Raises
     ------
@@ -172,9 +178,11 @@ def _parts(image: Array, limits: tuple[float, float] | None = None) -> _Parts:
         return undefined
     tiles = min(TILES, min(levels.shape) // (SMALLEST // 2))
     ripple = np.abs(cv2.filter2D(levels, -1, _IMMERKAER))[1:-1, 1:-1]
-    noise = float(np.percentile(_tiles(ripple, 2 * tiles), NOISE_PERCENTILE)) * math.sqrt(math.pi / 2) / 6
-    # A quarter of the pixels tells the range as well as all of them.
-    darkest, brightest = np.percentile(levels[::2, ::2], (0.5, 99.5))
+    least = float(np.percentile(_tiles(ripple, 2 * tiles), NOISE_PERCENTILE)) * math.sqrt(math.pi / 2) / 6
+    noise = least / (1 - SPREAD * RIPPLE_SPREAD * 2 * tiles / math.sqrt(levels.size))
+    # A quarter of the pixels tells the range as well as all of them; whole lines, lest stripes fall between.
+    some = np.concatenate([levels[::8].ravel(), levels[:, ::8].ravel()])
+    darkest, brightest = np.percentile(some, (0.5, 99.5))
     span = float(brightest - darkest)
     if span <= max(FLAT_LEVELS, FLAT_NOISE * noise):
         return undefined
@@ -190,8 +198,11 @@ def _parts(image: Array, limits: tuple[float, float] | None = None) -> _Parts:
 def _score(parts: _Parts) -> float:
     if math.isnan(parts.span):
         return math.nan
-    energies = _tiles(parts.energy, min(TILES, min(parts.energy.shape) // (SMALLEST // 2)))
-    energy = float(np.percentile(energies[np.isfinite(energies)], PERCENTILE)) - LAPLACIAN_NOISE * parts.noise**2
+    tiles = min(TILES, min(parts.energy.shape) // (SMALLEST // 2))
+    energies = _tiles(parts.energy, tiles)
+    most = 1 + SPREAD * ENERGY_SPREAD * tiles / math.sqrt(parts.energy.size)
+    floor = LAPLACIAN_NOISE * parts.noise**2 * most
+    energy: float = float(np.percentile(energies[np.isfinite(energies)], PERCENTILE)) - floor
     x2 = max(energy, 0.0) / parts.span**2
     return x2 / (x2 + HALF**2)
 

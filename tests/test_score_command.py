@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import edgekit as ek
+from edgekit.batch.book import Book
 from edgekit.batch.threshold import automatic
 from edgekit.cli import main
 
@@ -212,6 +213,20 @@ def test_what_is_measured_is_not_measured_again_and_what_changed_is():
     rows = {r["path"]: r["status"] for r in table("again.csv")}
     assert rows["photos/3.png"] == "undefined"
     assert "photos/4.png" not in rows
+
+
+def test_two_runs_into_one_file_do_not_meet():
+    with Book(Path(".scores.csv.edgekit.sqlite"), "job"):
+        result = run("photos", "-o", "scores.csv")
+    assert result.exit_code == 2
+    assert "another edgekit is writing there" in result.stderr
+
+
+def test_a_damaged_record_is_named():
+    Path(".scores.csv.edgekit.sqlite").write_bytes(b"no database, but long enough to look at" * 30)
+    result = run("photos", "-o", "scores.csv")
+    assert result.exit_code == 2
+    assert "delete it; the images are then scored again" in result.stderr
 
 
 def test_what_failed_is_tried_again():

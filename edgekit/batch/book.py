@@ -3,13 +3,12 @@
 import json
 import math
 import os
-import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from edgekit.errors import OutputError
+from edgekit.batch.database import connect
 
 # Paths, and reasons that name them, are bytes: a name need not be text.
 _TABLES = """
@@ -71,18 +70,7 @@ class Book:
     def __init__(self, path: Path | None, job: str) -> None:
         self._job = job
         self._run = f"{os.getpid()}-{os.urandom(8).hex()}"
-        try:
-            if path is not None:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            # An empty name is a temporary file: a million rows need not fit in memory.
-            self._db = sqlite3.connect(path or "", check_same_thread=False, isolation_level=None)
-            self._db.execute("PRAGMA synchronous = OFF")
-            self._db.executescript(_TABLES)
-        except (OSError, sqlite3.Error) as error:
-            raise OutputError(
-                f"{path}: edgekit's record of the scores cannot be used: {error}. If it is damaged, delete it; "
-                "the images are then scored again"
-            ) from error
+        self._db = connect(path, _TABLES, alone=True, without="the images are then scored again")
 
     def __enter__(self) -> "Book":
         return self

@@ -1,12 +1,11 @@
 """What has been written: a record beside the results, so that a run can be killed and taken up again."""
 
 import os
-import sqlite3
 import threading
 from pathlib import Path
 from types import TracebackType
 
-from edgekit.errors import OutputError
+from edgekit.batch.database import connect
 
 #: The journal's name in an output folder.
 NAME = ".edgekit.sqlite"
@@ -38,7 +37,7 @@ class Journal:
     Parameters
     ----------
     path : Path, optional
-        The record; made if it is not there. None keeps it in memory.
+        The record; made if it is not there. None is one that goes with the process.
     alone : bool
         Let no other process use it meanwhile.
 
@@ -51,28 +50,9 @@ class Journal:
     def __init__(self, path: Path | None, *, alone: bool = False) -> None:
         self._folder = path.parent.absolute() if path else None
         self._lock = threading.Lock()
-        try:
-            if path:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            patience = 0 if alone else 10
-            self._db = sqlite3.connect(path or ":memory:", patience, check_same_thread=False, isolation_level=None)
-            if alone:
-                self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
-                self._db.execute("BEGIN EXCLUSIVE")
-                self._db.execute("COMMIT")
-            # The record outlives the process; after a power cut the last entries may be missing, and
-            # their files are refused, not lost.
-            self._db.execute("PRAGMA synchronous = OFF")
-            self._db.executescript(_TABLES)
-        except (OSError, sqlite3.Error) as error:
-            if "locked" in str(error):
-                raise OutputError(
-                    f"{path}: another edgekit is writing to this folder; wait until it is done, or name another folder"
-                ) from error
-            raise OutputError(
-                f"{path}: edgekit's record of what it wrote cannot be used: {error}. If it is damaged, delete it; "
-                "results already there are then replaced only with --force"
-            ) from error
+        self._db = connect(
+            path, _TABLES, alone=alone, without="results already there are then replaced only with --force"
+        )
 
     def __enter__(self) -> "Journal":
         return self
