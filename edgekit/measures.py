@@ -63,9 +63,9 @@ def sharpness(image: Array, measure: str = "laplacian_variance") -> Any:
     -------
     float or Tensor
         A float for a NumPy image; for a tensor one value for each image of the batch, of its
-        floating type (float32 for half types, float64 for integers), with a gradient where the formula has one. NaN where
-        the measure is undefined: an image with a pixel that is not finite, a ratio on a flat one, an
-        image too small for the formula.
+        floating type (float32 for half types, float64 for integers), with a gradient where the
+        formula has one. NaN where the measure is undefined: an image with a pixel that is not finite,
+        a ratio on a flat one, an image too small for the formula.
 
     Raises
     ------

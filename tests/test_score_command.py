@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 import edgekit as ek
 from edgekit.batch.book import Book
@@ -165,10 +166,77 @@ def test_a_region():
 def test_maps_show_where():
     result = run("photos", "--map", "maps")
     assert result.exit_code == 0
-    assert sorted(p.name for p in Path("maps").iterdir()) == [f"{n}.png.sharpness.png" for n in range(8)]
+    names = [".edgekit.sqlite", *(f"{n}.png.sharpness.png" for n in range(8))]
+    assert sorted(p.name for p in Path("maps").iterdir()) == names
     sharp, blurred = (ek.read_image(f"maps/{n}.png.sharpness.png") for n in (0, 7))
     assert sharp.shape == (256, 320)
     assert sharp.mean() > blurred.mean() + 30
+
+
+def test_maps_keep_to_themselves():
+    """They are no inputs, do not fall on one another, and replace nothing that is not edgekit's."""
+    for _ in range(2):
+        assert "8 scored" in run("photos", "-r", "--map", "photos/maps").stderr
+    Path("maps").mkdir()
+    Path("maps/0.png.sharpness.png").write_text("precious")
+    refused = run("photos", "--map", "maps")
+    assert refused.exit_code == 1
+    assert Path("maps/0.png.sharpness.png").read_text() == "precious"
+    assert run("photos", "--map", "maps", "--force").exit_code == 0
+    Path("more").mkdir()
+    Path("more/0.png").write_bytes(Path("photos/0.png").read_bytes())
+    assert "two maps of this run" in run("photos/0.png", "more/0.png", "--map", "other").stderr
+
+
+def test_a_score_does_not_depend_on_what_else_is_measured():
+    noise = np.random.default_rng(3).integers(0, 256, (300, 413)).astype(np.uint8)
+    ek.write_image("photos/8.jpg", cv2.resize(noise, (2065, 1500), interpolation=cv2.INTER_CUBIC))
+    run("photos", "-o", "alone.csv")
+    run("photos", "-o", "both.csv", "--measure", "brenner", "--measure", "score")
+    assert [r["score"] for r in table("alone.csv")] == [r["score"] for r in table("both.csv")]
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_width_and_height_are_those_of_the_upright_image(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new("L", (2051, 2052)).save("near-square.jpg", exif=exif)
+    run("near-square.jpg", "-o", "size.csv")
+    (row,) = table("size.csv")
+    assert (row["width"], row["height"]) == (("2051", "2052") if orientation == 1 else ("2052", "2051"))
+
+
+def test_what_overflows_is_undefined():
+    np.save("photos/9.npy", np.where(np.eye(64), 1e200, 0))
+    result = run("photos", "--measure", "tenengrad_variance", "-o", "s.jsonl", "--top", "3", "--threshold", "relative")
+    assert result.exit_code == 0, result.output
+    rows = [json.loads(line) for line in Path("s.jsonl").read_text().splitlines()]
+    assert rows[-1]["status"] == "undefined"
+    assert rows[-1]["tenengrad_variance"] is None
+
+
+def test_a_file_counts_once_by_whatever_name():
+    result = run("photos", "./photos", "photos/0.png", Path("photos").absolute(), "-o", "scores.csv")
+    assert "8 scored" in result.stderr
+    assert len(table("scores.csv")) == 8
+
+
+def test_a_full_disk_is_said():
+    """As a limit on the size of files has it."""
+    code = "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+    code += (
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (24576, 24576)); from edgekit.cli import main; main(sys.argv[1:])"
+    )
+    for n in range(200):
+        os.link("photos/0.png", f"photos/{'long' * 40}{n}.png")
+    command = [sys.executable, "-c", code, "score", "photos", "-o", "scores.csv"]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert ran.returncode == 2
+    assert "Is the disk full?" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    again = run("photos", "-o", "scores.csv")
+    assert again.exit_code == 0
+    assert len(table("scores.csv")) == 208
 
 
 @pytest.mark.parametrize(
@@ -178,6 +246,9 @@ def test_maps_show_where():
         (["photos", "--measure", "nonsense"], "choose one of score, laplacian_variance"),
         (["photos", "--measure", "score", "--measure", "score"], "twice"),
         (["photos/*.nothing"], "no file matches"),
+        (["photos", "--top", "1", "--bottom", "1"], "exclude each other"),
+        (["photos", "--fail-below", "nan"], "not a number"),
+        (["photos", "--threshold", "nan"], "auto or relative"),
     ],
 )
 def test_wrong_use_says_what_to_do(arguments, said):

@@ -3,12 +3,14 @@
 import json
 import math
 import os
+import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
 from edgekit.batch.database import connect
+from edgekit.errors import OutputError
 
 # Paths, and reasons that name them, are bytes: a name need not be text.
 _TABLES = """
@@ -16,6 +18,7 @@ CREATE TABLE IF NOT EXISTS rows (
     path BLOB PRIMARY KEY, bytes INTEGER NOT NULL, mtime INTEGER NOT NULL, job TEXT NOT NULL, run TEXT NOT NULL,
     width INTEGER, height INTEGER, measured TEXT NOT NULL, status TEXT NOT NULL, reason BLOB NOT NULL
 ) WITHOUT ROWID;
+CREATE TEMP TABLE begun (path BLOB PRIMARY KEY) WITHOUT ROWID;
 """
 
 
@@ -70,6 +73,7 @@ class Book:
     def __init__(self, path: Path | None, job: str) -> None:
         self._job = job
         self._run = f"{os.getpid()}-{os.urandom(8).hex()}"
+        self._path = path
         self._db = connect(path, _TABLES, alone=True, without="the images are then scored again")
 
     def __enter__(self) -> "Book":
@@ -80,9 +84,23 @@ class Book:
     ) -> None:
         self._db.close()
 
+    def _run_sql(self, sql: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+        try:
+            return self._db.execute(sql, values)
+        except sqlite3.Error as error:
+            raise OutputError(
+                f"{self._path or 'a temporary file'}: the scores cannot be recorded: {error}. Is the disk full? "
+                "What was recorded is kept; run the same command again"
+            ) from error
+
+    def begin(self, path: str) -> bool:
+        """Tell whether this run meets a file for the first time, by whatever name."""
+        claimed = (os.fsencode(os.path.realpath(path)),)
+        return self._run_sql("INSERT OR IGNORE INTO temp.begun VALUES (?)", claimed).rowcount == 1
+
     def met(self, path: str, size: int, mtime: int) -> Row | None:
         """Take the row of a file into this run if it was measured as it is now, else return None."""
-        found = self._db.execute(
+        found = self._run_sql(
             "UPDATE rows SET run = ? WHERE path = ? AND bytes = ? AND mtime = ? AND job = ? AND status != 'failed' "
             "RETURNING path, bytes, mtime, width, height, measured, status, reason",
             (self._run, os.fsencode(path), size, mtime, self._job),
@@ -93,7 +111,7 @@ class Book:
         """Keep a row that was just measured."""
         measured = json.dumps([None if math.isnan(v) else v for v in row.values])
         reason = os.fsencode(row.reason)
-        self._db.execute(
+        self._run_sql(
             "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (os.fsencode(row.path), row.bytes, row.mtime, self._job, self._run, row.width, row.height, measured,
              row.status, reason),
@@ -111,14 +129,14 @@ class Book:
 
     def values(self) -> Sequence[float]:
         """Return the first measure of every row that has one."""
-        found = self._db.execute(
+        found = self._run_sql(
             "SELECT json_extract(measured, '$[0]') AS v FROM rows WHERE run = ? AND v IS NOT NULL", (self._run,)
         )
         return [v for (v,) in found]
 
     def _select(self, order: str) -> Iterator[Row]:
         columns = "path, bytes, mtime, width, height, measured, status, reason"
-        cursor = self._db.execute(f"SELECT {columns} FROM rows WHERE run = ? {order}", (self._run,))
+        cursor = self._run_sql(f"SELECT {columns} FROM rows WHERE run = ? {order}", (self._run,))
         return map(_row, cursor)
 
 

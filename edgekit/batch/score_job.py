@@ -2,7 +2,9 @@
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from edgekit.errors import ParameterError
 from edgekit.io.reading import decode_grey
@@ -84,13 +86,35 @@ class ScoreJob:
         EdgekitError
             If it is not an image, or the region lies outside it.
         """
-        # Only the score looks at a reduced image, and the decoder reduces fastest; the last half is left to averaging.
-        alone = self.measures == (SCORE,) and self.roi is None
-        image, (width, height) = decode_grey(data, name, least=2 * SIZE if alone else None)
-        if self.roi is not None:
-            x, y, w, h = self.roi
-            if x + w > width or y + h > height:
-                raise ParameterError(f"{name}: the region {x},{y},{w},{h} does not lie within {width}x{height} pixels")
-            image = image[y : y + h, x : x + w]
-        values = tuple(score(image) if m == SCORE else sharpness(image, m) for m in self.measures)
-        return Scored(width, height, values)
+        values: dict[str, float] = {}
+        size = None
+        if SCORE in self.measures and self.roi is None:
+            # The score looks at a reduced image, and the decoder reduces fastest; the last half is left to averaging.
+            image, size = decode_grey(data, name, least=2 * SIZE)
+            values[SCORE] = score(image)
+        if size is None or len(self.measures) > len(values):
+            image, size = decode_grey(data, name)
+            part = self.cut(image, name)
+            # What overflows is undefined, and said to be.
+            with np.errstate(all="ignore"):
+                values |= {
+                    m: score(part) if m == SCORE else sharpness(part, m) for m in self.measures if m not in values
+                }
+        measured = tuple(v if math.isfinite(v := values[m]) else math.nan for m in self.measures)
+        return Scored(*size, measured)
+
+    def cut(self, image: Any, name: str) -> Any:
+        """Return the region of an image.
+
+        Raises
+        ------
+        ParameterError
+            If it lies outside.
+        """
+        if self.roi is None:
+            return image
+        rows, columns = image.shape[:2]
+        x, y, w, h = self.roi
+        if x + w > columns or y + h > rows:
+            raise ParameterError(f"{name}: the region {x},{y},{w},{h} does not lie within {columns}x{rows} pixels")
+        return image[y : y + h, x : x + w]

@@ -1,5 +1,6 @@
 """Every option once, by name; commands take the ones that apply to them. Standard library and click only."""
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -30,6 +31,25 @@ class Region(click.ParamType[Any]):
         if len(parts) != 4 or not all(p.strip().isdigit() for p in parts):
             self.fail(f"{value!r} is not x,y,width,height in pixels.", param, ctx)
         return tuple(map(int, parts))
+
+
+class Limit(click.ParamType[Any]):
+    """A number, or one of a few words."""
+
+    def __init__(self, *words: str) -> None:
+        self._words = words
+        self.name = "|".join(("N", *words))
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value in self._words:
+            return value
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if math.isnan(number):
+            self.fail(f"{value!r} is not {' or '.join(('a number', *self._words))}.", param, ctx)
+        return number
 
 
 def choice(*names: str) -> click.Choice[str]:
@@ -92,11 +112,11 @@ _OPTIONS: dict[str, Decorator] = {
         help="What to measure; repeat for several.  [default: score]"),
     "roi": click.option("--roi", type=Region(), help="Measure this part only, in pixels."),
     "threshold": click.option(
-        "--threshold", metavar="N|auto|relative",
+        "--threshold", type=Limit("auto", "relative"),
         help="Below it an image is blurred: a number, found between two groups, or half the median.  "
              "[default: 0.5 for score]"),
     "fail_below": click.option(
-        "--fail-below", type=float, metavar="N", help="End with status 3 if an image scores less."),
+        "--fail-below", type=Limit(), help="End with status 3 if an image scores less."),
     "top": click.option("--top", type=click.IntRange(min=1), metavar="N", help="Print the N sharpest."),
     "bottom": click.option("--bottom", type=click.IntRange(min=1), metavar="N", help="Print the N most blurred."),
     "map": click.option("--map", metavar="DIR", help="Draw where each image is sharp, into this folder."),

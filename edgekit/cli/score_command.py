@@ -13,6 +13,7 @@ from edgekit.cli.options import options
 
 if TYPE_CHECKING:
     from edgekit.batch.book import Book, Row
+    from edgekit.batch.journal import Journal
     from edgekit.batch.score_job import ScoreJob
     from edgekit.batch.tables import Table
     from edgekit.batch.threshold import Threshold
@@ -34,12 +35,14 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
     first; with it, a row for each image is written, sorted by path. A run that was stopped is taken up where it was.
     """
     from edgekit.batch.book import Book
-    from edgekit.batch.inputs import find
+    from edgekit.batch.inputs import find, is_tree
     from edgekit.batch.runner import available_workers
     from edgekit.batch.score_job import ScoreJob
-    from edgekit.batch.scoring import score_files
+    from edgekit.batch.scoring import Maps, score_files
     from edgekit.batch.tables import Table
 
+    if values["top"] is not None and values["bottom"] is not None:
+        raise click.UsageError("--top and --bottom exclude each other.")
     output = None if values["output"] is None else Path(values["output"])
     job = ScoreJob(values["measures"] or ("score",), values["roi"])
     job.check()
@@ -50,13 +53,14 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
         passed_over[0] += 1
 
     chosen = {k: values[k] for k in ("recursive", "include", "exclude")}
-    sources = (source for _, source in find(inputs, pass_over, **chosen))
     # One named image has nothing to share among workers.
     single = len(inputs) == 1 and Path(inputs[0]).is_file()
     workers = 1 if single else values["jobs"] or available_workers()
     count = Count(quiet=values["quiet"])
-    with Book(book_path, job.key) as book, count:
-        rows = score_files(sources, job, book, workers=workers, maps=_folder(values["map"]), anew=values["force"])
+    with Book(book_path, job.key) as book, _journal(values["map"]) as journal, count:
+        sources = (s for text, s in find(inputs, pass_over, **chosen) if not (is_tree(text) and journal.wrote(s.path)))
+        maps = None if values["map"] is None else Maps(Path(values["map"]), journal)
+        rows = score_files(sources, job, book, workers=workers, maps=maps, anew=values["force"])
         for row in rows:
             count.tell(row, values["fail_below"])
         threshold = _threshold(values["threshold"], job, book)
@@ -68,8 +72,11 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
     return 1 if count.failed else BELOW if count.below else 0
 
 
-def _folder(name: str | None) -> Path | None:
-    return None if name is None else Path(name)
+def _journal(folder: str | None) -> "Journal":
+    """Open the record of the maps in a folder."""
+    from edgekit.batch.journal import NAME, Journal
+
+    return Journal(None) if folder is None else Journal(Path(folder, NAME), alone=True)
 
 
 def _book_of(output: Path, *, force: bool) -> Path:
@@ -96,10 +103,7 @@ def _threshold(asked: str | None, job: "ScoreJob", book: "Book") -> "Threshold":
             return relative(book.values())
         case None:
             return Threshold(DEFAULT if job.measures[0] == SCORE else None)
-    try:
-        return Threshold(float(asked))
-    except ValueError:
-        raise click.BadParameter(f"{asked!r} is no number, nor auto or relative.", param_hint="--threshold") from None
+    return Threshold(float(asked))
 
 
 def _write(output: Path, table: "Table", book: "Book") -> None:

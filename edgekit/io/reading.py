@@ -147,9 +147,7 @@ def decode_grey(data: bytes, name: str, *, least: int | None = None) -> tuple[Ar
             if max(width, height) >= factor * least:
                 image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
                 if image is not None:
-                    # Orientation has been applied to the image and not to the size.
-                    turned = (image.shape[0] > image.shape[1]) != (height > width)
-                    return image, (height, width) if turned else (width, height)
+                    return image, (width, height)
     image = decode(data, name, colour=False)
     return image, (image.shape[1], image.shape[0])
 
@@ -163,12 +161,14 @@ _REDUCED = {
 
 
 def _size(data: bytes) -> tuple[int, int]:
-    """Return width and height as the header has them; zeros where Pillow cannot tell."""
+    """Return width and height of the upright image by its header; zeros where Pillow cannot tell."""
     from PIL import Image
 
     try:
         with Image.open(io.BytesIO(data)) as image:
-            return image.size
+            width, height = image.size
+            # The tag Orientation: from 5 on the image lies on its side.
+            return (height, width) if image.getexif().get(0x0112, 1) >= 5 else (width, height)
     except Exception:  # The readers say what is wrong with it.
         return 0, 0
 
