@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+import edgekit as ek
+
 
 class Kind:
     """Makes images of one kind out of plain NumPy arrays, and plain arrays out of responses."""
@@ -68,3 +70,18 @@ def kinds():
 def kind_of():
     """Kinds of array by name."""
     return {k.name: k for k in KINDS}
+
+
+@pytest.fixture
+def at_home(tmp_path, monkeypatch):
+    """A user with an own home, standing in a folder with one photograph of 40x30 pixels."""
+    folder = tmp_path / "album"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    y, x = np.mgrid[:30, :40]
+    photo = np.stack([5 * x, 8 * y, 255 - 3 * (x + y)], axis=-1).astype(np.uint8)
+    photo[8:20, 10:25] = (250, 240, 10)
+    ek.write_image("photo.png", photo)
+    return folder

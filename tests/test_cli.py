@@ -6,34 +6,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from command_line import run, shown
 
 import edgekit as ek
-from edgekit.cli import main
 from edgekit.kernels import OPERATORS
 
-
-@pytest.fixture(autouse=True)
-def at_home(tmp_path, monkeypatch):
-    """A user with an own home, standing in a folder with one photograph of 40x30 pixels."""
-    folder = tmp_path / "work"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    y, x = np.mgrid[:30, :40]
-    photo = np.stack([5 * x, 8 * y, 255 - 3 * (x + y)], axis=-1).astype(np.uint8)
-    photo[8:20, 10:25] = (250, 240, 10)
-    ek.write_image("photo.png", photo)
-    return folder
-
-
-def run(*arguments: str, **extra: object) -> Result:
-    return CliRunner().invoke(main, [str(a) for a in arguments], **extra)
-
-
-def shown(path: str) -> np.ndarray:
-    return cv2.imread(path, cv2.IMREAD_UNCHANGED)
+pytestmark = pytest.mark.usefixtures("at_home")
 
 
 def test_one_image_lies_beside_its_input_under_a_name_that_tells_the_filter():

@@ -8,36 +8,13 @@ import sys
 import time
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from command_line import run, shown
 
 import edgekit as ek
-from edgekit.cli import main
 
-
-@pytest.fixture(autouse=True)
-def at_home(tmp_path, monkeypatch):
-    """A user with an own home, standing in a folder with one photograph of 40x30 pixels."""
-    folder = tmp_path / "work"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    y, x = np.mgrid[:30, :40]
-    photo = np.stack([5 * x, 8 * y, 255 - 3 * (x + y)], axis=-1).astype(np.uint8)
-    photo[8:20, 10:25] = (250, 240, 10)
-    ek.write_image("photo.png", photo)
-    return folder
-
-
-def run(*arguments: str, **extra: object) -> Result:
-    return CliRunner().invoke(main, [str(a) for a in arguments], **extra)
-
-
-def shown(path: str) -> np.ndarray:
-    return cv2.imread(path, cv2.IMREAD_UNCHANGED)
+pytestmark = pytest.mark.usefixtures("at_home")
 
 
 @pytest.fixture
@@ -226,7 +203,7 @@ def test_a_file_that_edgekit_did_not_write_is_replaced_only_by_force(output):
 def test_an_output_never_falls_on_an_input(force):
     before = Path("photo.png").read_bytes()
     Path("link.png").symlink_to("photo.png")
-    for output in ("photo.png", "../work/photo.png", "link.png"):
+    for output in ("photo.png", "../album/photo.png", "link.png"):
         result = run("sobel", "photo.png", "-o", output, *force)
         assert result.exit_code == 1
         assert "would be written over" in result.stderr
