@@ -13,13 +13,6 @@ BORDERS = ("reflect", "symmetric", "edge", "constant", "wrap", "valid")
 OUTSIDE = -1
 
 
-def check_border(border: str) -> str:
-    """Return `border` if it is a known name, else raise `ParameterError`."""
-    if border not in BORDERS:
-        raise ParameterError(f"border={border!r} is not known; choose one of {', '.join(BORDERS)}")
-    return border
-
-
 def index_map(start: int, stop: int, size: int, border: str) -> list[int]:
     """Map the positions ``start .. stop - 1`` of an endless axis to pixels of one with `size`.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
-from edgekit.borders import check_border
+from edgekit.borders import BORDERS
 from edgekit.errors import ParameterError
 from edgekit.kernels import OPERATORS, Kind, Operator, cos_sin
 from edgekit.taps import Kernel, Matrix, step_peak, weighted_sum
@@ -122,8 +122,8 @@ def plan(
     ParameterError
         For the first option that is not known or does not fit the operator.
     """
-    check_border(border)
     for name, value, known in (
+        ("border", border, BORDERS),
         ("channel", channel, CHANNELS),
         ("tone", tone, TONES),
         ("scale", scale, SCALES),

@@ -10,14 +10,13 @@ import argparse
 import importlib.util
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from readme import README, fill
+from startup import alternate
 
 _DECODE = """
 import cv2, sys, pathlib
@@ -82,18 +81,9 @@ def commands(folder: str, scratch: str) -> dict[str, list[str]]:
 def measure(folder: Path, runs: int) -> str:
     """Time the contenders in turn, and return a Markdown table."""
     images = len(list(folder.iterdir()))
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    times: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as scratch:
-        environment["PYTHONPYCACHEPREFIX"] = f"{scratch}/compiled"
-        contenders = commands(str(folder), scratch)
-        for n in range(runs + 1):
-            for name, command in contenders.items():
-                start = time.perf_counter()
-                subprocess.run(command, check=True, env=environment, capture_output=True)
-                took = time.perf_counter() - start
-                if n:
-                    times.setdefault(name, []).append(took * (images / FEW if name == "blur_effect" else 1))
+        times = alternate(commands(str(folder), scratch), runs, scratch)
+    times["blur_effect"] = [took * images / FEW for took in times["blur_effect"]]
     lines = [
         f"{images} images, median of {runs} runs in turns, {os.cpu_count()} cores:",
         "",

@@ -204,6 +204,7 @@ def host():
         cv2.getNumThreads(), cv2.useOptimized(), torch.get_num_threads(), torch.is_grad_enabled(),
         torch.get_default_dtype(), torch.initial_seed(), torch.get_rng_state().tolist(),
         torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark,
+        # The old generator's state is the one that a host may have set.
         str(np.random.get_state()), np.geterr(), np.get_printoptions(),  # noqa: NPY002
         list(warnings.filters), logging.getLogger().handlers[:], logging.getLogger().level,
     )  # fmt: skip

@@ -6,10 +6,9 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple
 
-from edgekit.batch.database import connect
+from edgekit.batch.database import Record
 from edgekit.errors import OutputError
 
 # Paths, and reasons that name them, are bytes: a name need not be text.
@@ -51,7 +50,7 @@ class Row(NamedTuple):
     reason: str
 
 
-class Book:
+class Book(Record):
     """The rows of a run, and of those before it with the same output.
 
     Every row is kept as soon as it is measured. Rows of files that the present run did not meet stay
@@ -74,15 +73,7 @@ class Book:
         self._job = job
         self._run = f"{os.getpid()}-{os.urandom(8).hex()}"
         self._path = path
-        self._db = connect(path, _TABLES, alone=True, without="the images are then scored again")
-
-    def __enter__(self) -> "Book":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._db.close()
+        super().__init__(path, _TABLES, alone=True, without="the images are then scored again")
 
     def _run_sql(self, sql: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
         try:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from pathlib import Path
+from typing import Self
 
 from edgekit.errors import OutputError
 
@@ -50,3 +51,22 @@ def connect(path: Path | None, tables: str, *, alone: bool, without: str) -> sql
             f"{path}: edgekit's record cannot be used: {error}. If it is damaged, delete it; {without}"
         ) from error
     return database
+
+
+class Record:
+    """A record that is closed at the end of a ``with`` block.
+
+    Parameters
+    ----------
+    path, tables, alone, without
+        As for `connect`.
+    """
+
+    def __init__(self, path: Path | None, tables: str, *, alone: bool, without: str) -> None:
+        self._db = connect(path, tables, alone=alone, without=without)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()

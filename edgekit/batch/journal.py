@@ -3,9 +3,8 @@
 import os
 import threading
 from pathlib import Path
-from types import TracebackType
 
-from edgekit.batch.database import connect
+from edgekit.batch.database import Record
 
 #: The journal's name in an output folder.
 NAME = ".edgekit.sqlite"
@@ -27,7 +26,7 @@ WHERE output = ? AND size = ? AND mtime = ?
 """
 
 
-class Journal:
+class Journal(Record):
     """A record of the files that edgekit wrote, each by name, size and time.
 
     A file is entered just before it appears under its name. A run killed in between leaves an
@@ -50,17 +49,9 @@ class Journal:
     def __init__(self, path: Path | None, *, alone: bool = False) -> None:
         self._folder = path.parent.absolute() if path else None
         self._lock = threading.Lock()
-        self._db = connect(
+        super().__init__(
             path, _TABLES, alone=alone, without="results already there are then replaced only with --force"
         )
-
-    def __enter__(self) -> "Journal":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._db.close()
 
     def wrote(self, output: Path) -> bool:
         """Tell whether the file at `output` is as edgekit wrote it."""

@@ -87,13 +87,14 @@ class ScoreJob:
             If it is not an image, or the region lies outside it.
         """
         values: dict[str, float] = {}
-        size = None
-        if SCORE in self.measures and self.roi is None:
-            # The score looks at a reduced image, and the decoder reduces fastest; the last half is left to averaging.
-            image, size = decode_grey(data, name, least=2 * SIZE)
+        # The score looks at a reduced image, and the decoder reduces fastest; the last half is left to averaging.
+        apart = SCORE in self.measures and self.roi is None
+        image, size = decode_grey(data, name, least=2 * SIZE if apart else None)
+        if apart:
             values[SCORE] = score(image)
-        if size is None or len(self.measures) > len(values):
-            image, size = decode_grey(data, name)
+        if len(self.measures) > len(values):
+            if image.shape[:2] != size[::-1]:
+                image, _ = decode_grey(data, name)
             part = self.cut(image, name)
             # What overflows is undefined, and said to be.
             with np.errstate(all="ignore"):

@@ -1,7 +1,6 @@
 """``edgekit score``: how sharp images are, one row for each."""
 
 import os
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgekit.cli.options import options
+from edgekit.cli.progress import open_bar, summary
 
 if TYPE_CHECKING:
     from edgekit.batch.book import Book, Row
@@ -140,13 +140,11 @@ class Count:
 
     def __init__(self, *, quiet: bool) -> None:
         self.done = self.failed = self.undefined = self.below = 0
-        self._quiet, self._bar, self._start = quiet, None, time.monotonic()
+        self._bar: Any = None
+        self._quiet, self._start = quiet, time.monotonic()
 
     def __enter__(self) -> "Count":
-        if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not self._quiet:
-            from tqdm import tqdm
-
-            self._bar = tqdm(unit="img", file=sys.stderr, dynamic_ncols=True, delay=0.5)
+        self._bar = open_bar(None, quiet=self._quiet)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -177,8 +175,7 @@ class Count:
             (passed_over, "passed over (no images)"),
         )
         if self.done + self.failed != 1 or passed_over:
-            said = ", ".join(f"{n} {what}" for n, what in counts if n) or "no images found"
-            click.echo(f"edgekit: {said} in {time.monotonic() - self._start:.1f} s", err=True)
+            click.echo(summary(counts, self._start), err=True)
         if threshold.note:
             value = "" if threshold.value is None else f"threshold {threshold.value:.4g}, "
             click.echo(f"edgekit: {value}{threshold.note}", err=True)

@@ -1,7 +1,6 @@
 """What a run says: data on standard output, messages and the progress bar on standard error."""
 
 import os
-import sys
 import time
 from types import TracebackType
 from typing import Any
@@ -10,6 +9,7 @@ import click
 
 from edgekit.batch.inputs import STREAM
 from edgekit.batch.runner import Outcome, Status, Tally
+from edgekit.cli.progress import open_bar, summary
 
 
 class Speech:
@@ -36,11 +36,7 @@ class Speech:
         self._bar: Any = None
 
     def __enter__(self) -> "Speech":
-        shown = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-        if shown and self._total > 1 and not self._quiet:
-            from tqdm import tqdm
-
-            self._bar = tqdm(total=self._total, unit="img", file=sys.stderr, dynamic_ncols=True)
+        self._bar = open_bar(self._total, quiet=self._quiet or self._total < 2)
         return self
 
     def __exit__(
@@ -90,8 +86,7 @@ class Speech:
             (self._total - self.tally.done - self.tally.current - self.tally.failed, "not begun"),
             (self._passed_over, "passed over (no images, or results)"),
         )
-        said = ", ".join(f"{n} {what}" for n, what in counts if n) or "no images found"
-        return f"edgekit: {said} in {time.monotonic() - self._start:.1f} s"
+        return summary(counts, self._start)
 
 
 def _record(outcome: Outcome) -> dict[str, Any]:
