@@ -194,6 +194,9 @@ def test_a_score_does_not_depend_on_what_else_is_measured():
     run("photos", "-o", "alone.csv")
     run("photos", "-o", "both.csv", "--measure", "brenner", "--measure", "score")
     assert [r["score"] for r in table("alone.csv")] == [r["score"] for r in table("both.csv")]
+    # The score is taken of a reduced image, the others of the whole.
+    whole = ek.sharpness(ek.read_image("photos/8.jpg", colour=False), "brenner")
+    assert float(table("both.csv")[8]["brenner"]) == whole
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
