@@ -1,9 +1,14 @@
+from .detector import detect as detect
 from .dispatch import Common as Common
 from .dispatch import Directional as Directional
 from .display import Display as Display
 from .display import overlay as overlay
 from .display import to_display as to_display
 from .display import white_level as white_level
+from .edges import canny as canny
+from .edges import hysteresis as hysteresis
+from .edges import nonmax_suppress as nonmax_suppress
+from .edges import zero_crossings as zero_crossings
 from .errors import DecodeError as DecodeError
 from .errors import DtypeError as DtypeError
 from .errors import EdgekitError as EdgekitError
@@ -30,6 +35,8 @@ from .filters import scharr as scharr
 from .filters import sobel as sobel
 from .io import read_image as read_image
 from .io import write_image as write_image
+from .masks import outline as outline
+from .masks import threshold as threshold
 from .measures import MEASURES as MEASURES
 from .measures import sharpness as sharpness
 from .scores import score as score

@@ -172,7 +172,7 @@ def _steer(
         _plan(operator, parameters, None, options, components=True),
         mask,
     )
-    cos, sin = (backend.cast(part, gx.dtype) for part in _cos_sin(degrees, backend.xp))
+    cos, sin = (backend.cast(part, gx.dtype) for part in cos_sin_each(degrees, backend.xp))
     try:
         response = _scaled(gx, cos, backend.xp) + _scaled(gy, sin, backend.xp)
     except (ValueError, RuntimeError):
@@ -190,7 +190,7 @@ def _steer(
     return out
 
 
-def _cos_sin(degrees: Array, xp: Any) -> tuple[Array, Array]:
+def cos_sin_each(degrees: Array, xp: Any) -> tuple[Array, Array]:
     """Return cosine and sine, exact at multiples of 90 degrees."""
     turn = xp.remainder(degrees, 360)
     radians = xp.deg2rad(turn)

@@ -20,7 +20,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 #: folder.
 FLOORS = (
     ("errors",), ("borders", "taps"), ("kernels",), ("plans",), ("backends",), ("responses",), ("dispatch",),
-    ("filters", "display"), ("edges", "measures", "nn"), ("scores", "focus", "learn"), ("io",),
+    ("filters", "display", "suppression"), ("edges", "masks", "measures", "nn"), ("detector",), ("scores", "focus", "learn"), ("io",),
     ("batch",), ("report",), ("cli",), ("__main__",),
 )  # fmt: skip
 LEVEL = {name: level for level, floor in enumerate(FLOORS) for name in floor}

@@ -17,7 +17,7 @@ from PIL import Image
 
 import edgekit as ek
 from edgekit.batch.book import Book
-from edgekit.batch.threshold import automatic
+from edgekit.batch.limit import automatic
 from edgekit.cli import main
 
 

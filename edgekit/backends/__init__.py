@@ -131,6 +131,16 @@ class Backend(Protocol):
     def as_mask(self, mask: Array, image: Array, frame: Frame) -> Array:
         """Check a mask against the image it is for and give it the image's axes."""
 
+    def by_plane(self, function: Callable[..., Array], *images: Array) -> Array:
+        """Apply a function of arrays (..., rows, columns) to images of one shape and give its result their layout."""
+
+    def by_plane_in_numpy(self, function: Callable[..., Any], *images: Array) -> Array:
+        """Apply a function of NumPy planes (rows, columns) to each plane of images of one shape.
+
+        The function gives a plane or a number. The results have the images' layout; numbers one that
+        broadcasts against it.
+        """
+
 
 def load(name: str, device: str | None = None) -> Backend:
     """Return the backend called `name`, ready to compute on `device`.

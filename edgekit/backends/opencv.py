@@ -301,3 +301,13 @@ def as_mask(mask: Array, image: Array, frame: Frame) -> Array:
     if mask.shape != image.shape and mask.shape != (*image.shape[:2], 1)[: image.ndim]:
         raise ShapeError(f"expected a mask of shape {image.shape[:2]} for this image; found {mask.shape}")
     return np.broadcast_to(mask, image.shape)
+
+
+def by_plane(function: Callable[..., Array], *images: Array) -> Array:
+    if images[0].ndim == 2:
+        return np.asarray(function(*images))
+    channels = range(images[0].shape[-1])
+    return np.stack([function(*(np.ascontiguousarray(i[..., c]) for i in images)) for c in channels], -1)
+
+
+by_plane_in_numpy = by_plane

@@ -7,6 +7,7 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -212,3 +213,17 @@ def as_mask(mask: Array, image: Array, frame: Frame) -> Array:
         raise ShapeError(
             f"a mask of shape {tuple(mask.shape)} does not fit an image of shape {tuple(image.shape)}"
         ) from None
+
+
+def by_plane(function: Callable[..., Array], *images: Array) -> Array:
+    return function(*images)
+
+
+def by_plane_in_numpy(function: Callable[..., Any], *images: Array) -> Array:
+    # NumPy has no bfloat16.
+    lent = [(i.float() if i.dtype == torch.bfloat16 else i).numpy(force=True) for i in images]
+    leading, size = lent[0].shape[:-2], lent[0].shape[-2:]
+    planes = zip(*(a.reshape(-1, *size) for a in lent), strict=True)
+    results = np.stack([np.asarray(function(*p)) for p in planes])
+    shape = (*leading, *size) if results.ndim > 1 else (*leading, 1, 1)
+    return torch.from_numpy(results.reshape(shape)).to(images[0].device)

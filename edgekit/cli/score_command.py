@@ -14,9 +14,9 @@ from edgekit.cli.progress import open_bar, summary
 if TYPE_CHECKING:
     from edgekit.batch.book import Book, Row
     from edgekit.batch.journal import Journal
+    from edgekit.batch.limit import Threshold
     from edgekit.batch.score_job import ScoreJob
     from edgekit.batch.tables import Table
-    from edgekit.batch.threshold import Threshold
 
 #: Exit status where all is done but something scored too low.
 BELOW = 3
@@ -93,8 +93,8 @@ def _book_of(output: Path, *, force: bool) -> Path:
 
 
 def _threshold(asked: str | None, job: "ScoreJob", book: "Book") -> "Threshold":
+    from edgekit.batch.limit import DEFAULT, Threshold, automatic, relative
     from edgekit.batch.score_job import SCORE
-    from edgekit.batch.threshold import DEFAULT, Threshold, automatic, relative
 
     match asked:
         case "auto":

@@ -1,0 +1,287 @@
+"""Edges as lines one pixel wide. May import dispatch, suppression and what is below them."""
+
+import math
+from typing import Any, Unpack
+
+import numpy as np
+
+from edgekit.backends import Array, backend_of
+from edgekit.dispatch import Common, apply, apply_vector, cos_sin_each
+from edgekit.errors import ParameterError, ShapeError
+from edgekit.suppression import label, offsets, shifted, suppress, thinned
+
+#: The part of the high threshold that is the low one, where only one is given. Canny recommends a half to a third.
+LOW = 0.4
+
+#: The high threshold where none is given, in root mean squares of the magnitude. Of rules tried on the
+#: training half of the Berkeley boundaries (quantiles, Otsu, Li, triangle, means) it is the best.
+AUTOMATIC = 2.5
+
+
+def nonmax_suppress(strength: Array, direction: Array, *, subpixel: bool = False) -> Any:
+    """Thin edges to one pixel: keep what is strongest across the edge.
+
+    Parameters
+    ----------
+    strength : ndarray or Tensor
+        At least 0, such as a gradient's magnitude; NaN counts as 0, as does what lies beyond the border.
+    direction : ndarray or Tensor
+        Degrees clockwise from +x, across the edge, of the same shape: a gradient's direction, or its opposite.
+    subpixel : bool
+        Also return where between the pixels each edge lies.
+
+    Returns
+    -------
+    thin : ndarray or Tensor
+        `strength` at edges, 0 elsewhere.
+    offset : ndarray or Tensor
+        With `subpixel`: how far from the pixel's centre towards `direction` the edge lies, in pixels within
+        -0.71 and 0.71, by a parabola through three strengths; NaN where there is no edge.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        If the arrays do not fit.
+
+    References
+    ----------
+    Canny, A computational approach to edge detection, 1986, 10.1109/TPAMI.1986.4767851.
+
+    Examples
+    --------
+    >>> import numpy as np, edgekit as ek
+    >>> strength = np.tile([0.0, 2, 3, 1, 0], (3, 1))
+    >>> ek.nonmax_suppress(strength, np.zeros((3, 5)))[1]
+    array([0., 0., 3., 0., 0.])
+    """
+    backend = backend_of(strength)
+    if backend_of(direction) is not backend or tuple(direction.shape) != tuple(strength.shape):
+        raise ShapeError(
+            f"strength and direction must be arrays of one kind and shape; found {type(strength).__name__} "
+            f"{tuple(strength.shape)} and {type(direction).__name__} {tuple(direction.shape)}"
+        )
+    work, dtype = backend.dtypes(strength, wide=False)
+    xp, known = backend.xp, _known(backend.cast(strength, work))
+    cos, sin = cos_sin_each(xp.nan_to_num(backend.cast(direction, work)), xp)
+    thin = thinned(suppress(known, cos, sin, interpolate=True))
+    if not subpixel:
+        return backend.cast(thin, dtype)
+    offset = xp.where(thin > 0, offsets(known, cos, sin), math.nan)
+    return backend.cast(thin, dtype), backend.cast(offset, dtype)
+
+
+def hysteresis(strength: Array, low: Any, high: Any) -> Array:
+    """Keep strong pixels, and weak ones that are connected with strong ones through weak ones.
+
+    Parameters
+    ----------
+    strength : ndarray or Tensor
+        Any layout of images; each plane by itself.
+    low, high : float, or array that broadcasts
+        Above `low` a pixel is weak, above `high` strong.
+
+    Returns
+    -------
+    ndarray or Tensor of bool
+        Of the same shape. Pixels are connected with all eight neighbours.
+
+    Raises
+    ------
+    ParameterError
+        If `low` is above `high`, or one is NaN.
+
+    References
+    ----------
+    Canny, A computational approach to edge detection, 1986, 10.1109/TPAMI.1986.4767851.
+
+    Examples
+    --------
+    >>> import numpy as np, edgekit as ek
+    >>> ek.hysteresis(np.float32([[2, 2, 5, 0, 2]]), 1, 4)
+    array([[ True,  True,  True, False, False]])
+    """
+    if not bool((low <= high) if isinstance(low <= high, bool) else (low <= high).all()):
+        raise ParameterError(f"low={low} must not be above high={high}")
+
+    def connected(weak: Array, strong: Array) -> Array:
+        count, labels = label(weak)
+        reached = np.zeros(count, bool)
+        reached[labels[strong]] = True
+        kept: Array = reached[labels]
+        return kept
+
+    weak, strong = strength > low, strength > high
+    return backend_of(strength).by_plane_in_numpy(connected, weak, strong)
+
+
+def canny(
+    image: Array,
+    sigma: float = 1.4,
+    low: float | str | None = None,
+    high: float | str | None = None,
+    *,
+    interpolate: bool = True,
+    **options: Unpack[Common],
+) -> Array:
+    """Find edges with Canny's detector: the maxima of a Gaussian gradient, by hysteresis.
+
+    Parameters
+    ----------
+    image : ndarray or Tensor
+        As for `edgekit.sobel`.
+    sigma : float
+        Standard deviation of the Gaussian in pixels; 0 takes the 3x3 Sobel operator.
+    low, high : float or str, optional
+        Thresholds of the gradient's magnitude: in levels per pixel, or ``"95%"`` for what is above so many
+        of its values. If one is given the other follows, `low` being 0.4 of `high`; if none is, `high` is
+        2.5 times the magnitude's root mean square.
+    interpolate : bool
+        Compare each magnitude with those interpolated across the edge, and thin the edges; else
+        compare with the nearest of the eight neighbours, as OpenCV does.
+    **options
+        See `Common`, without ``out``. The default of ``channel`` is "luminance"; "dizenzo" sees
+        edges between colours of one luminance.
+
+    Returns
+    -------
+    ndarray or Tensor of bool
+        True at edges, in the layout of a response.
+
+    Raises
+    ------
+    ParameterError
+        If an option has a value it cannot take.
+    ShapeError, DtypeError
+        If an array does not fit.
+
+    Notes
+    -----
+    Where OpenCV has the same parameters it gives the same pixels: ``cv2.Canny(grey, low, high,
+    L2gradient=True)`` is ``canny(grey, 0, low, high, scale="raw", border="edge", interpolate=False)``.
+
+    References
+    ----------
+    Canny, A computational approach to edge detection, 1986, 10.1109/TPAMI.1986.4767851.
+
+    Examples
+    --------
+    >>> import numpy as np, edgekit as ek
+    >>> image = np.zeros((32, 32), np.uint8)
+    >>> image[:, 16:] = 200
+    >>> edges = ek.canny(image, low=10, high=20)
+    >>> np.flatnonzero(edges.any(axis=0))
+    array([15])
+    """
+    if "out" in options:
+        raise ParameterError("canny does not take out=: it returns a new mask")
+    given = {"channel": "luminance", **options}
+    operator, parameters = ("gaussian", {"sigma": sigma}) if sigma else ("sobel", {})
+    gx, gy = apply_vector(_single(image), operator, parameters, **given)
+    magnitude = _known(backend_of(image).xp.hypot(gx, gy))
+    low, high = _limits(low, high, magnitude)
+    edges = hysteresis(suppress(magnitude, gx, gy, interpolate=interpolate), low, high)
+    return thinned(edges) if interpolate else edges
+
+
+def zero_crossings(image: Array, sigma: float = 2.0, **options: Unpack[Common]) -> Array:
+    """Find edges where the Laplacian of Gaussian changes sign (Marr and Hildreth).
+
+    Parameters
+    ----------
+    image : ndarray or Tensor
+        As for `edgekit.sobel`.
+    sigma : float
+        Standard deviation of the Gaussian in pixels, at least 0.3.
+    **options
+        See `Common`, without ``out``. The default of ``channel`` is "luminance".
+
+    Returns
+    -------
+    ndarray or Tensor
+        How steeply the sign changes, in units of the Laplacian per pixel; 0 where it does not. Lines
+        are one pixel wide. What is above a threshold is an edge; see `hysteresis`.
+
+    Raises
+    ------
+    ParameterError
+        If an option has a value it cannot take.
+    ShapeError, DtypeError
+        If an array does not fit.
+
+    References
+    ----------
+    Marr and Hildreth, Theory of edge detection, 1980, 10.1098/rspb.1980.0020.
+
+    Examples
+    --------
+    >>> import numpy as np, edgekit as ek
+    >>> image = np.zeros((32, 32), np.uint8)
+    >>> image[:, 16:] = 200
+    >>> np.flatnonzero(ek.zero_crossings(image)[8])
+    array([15])
+    """
+    if "out" in options:
+        raise ParameterError("zero_crossings does not take out=: it returns a new array")
+    given = {"channel": "luminance", **options}
+    response = apply(image, "laplacian", {"sigma": sigma}, **given)
+    backend = backend_of(response)
+    frame, xp = backend.frame(response), backend.xp
+
+    def crossing(planes: Array) -> Array:
+        here = planes
+        steepest = xp.zeros_like(planes)
+        padded = backend.window(planes, backend.frame(planes), 0, frame.rows, (1, 1, 1, 1), "edge", planes.dtype, 0)
+        for down, right in ((0, 1), (1, 0)):
+            before, after = shifted(padded, -down, -right), shifted(padded, down, right)
+            # Between two pixels the sign changes: the one nearer to zero is the edge, of equals the first.
+            for other, nearer in ((after, xp.abs(here) <= xp.abs(after)), (before, xp.abs(here) < xp.abs(before))):
+                jump = xp.where((here * other < 0) & nearer, xp.abs(here - other), 0)
+                steepest = xp.maximum(steepest, jump)
+            on = (here == 0) & (before * after < 0)
+            steepest = xp.maximum(steepest, xp.where(on, xp.abs(after - before) / 2, 0))
+        return steepest
+
+    return thinned(backend.by_plane(crossing, response))
+
+
+def _single(image: Array) -> Array:
+    """Return half precision as single: its squares would overflow."""
+    backend = backend_of(image)
+    work, _ = backend.dtypes(image, wide=False)
+    return backend.cast(image, work) if backend.limits(image)[1] == math.inf else image
+
+
+def _known(strength: Array) -> Array:
+    """Return 0 where it is not known how strong an edge is."""
+    xp = backend_of(strength).xp
+    return xp.where(xp.isnan(strength), 0, strength)
+
+
+def _limits(low: Any, high: Any, magnitude: Array) -> tuple[Any, Any]:
+    """Return both thresholds, for each plane where they follow from the image."""
+    if low is None and high is None:
+        high = backend_of(magnitude).by_plane_in_numpy(_automatic, magnitude)
+        return high * LOW, high
+    strong: Any = None if high is None else _level(high, magnitude)
+    weak: Any = strong * LOW if low is None else _level(low, magnitude)
+    return weak, weak / LOW if strong is None else strong
+
+
+def _automatic(magnitude: Array) -> float:
+    largest = float(magnitude.max())
+    # Divided first: the squares of large numbers would overflow.
+    return AUTOMATIC * largest * float(np.sqrt(np.mean(np.square(magnitude / largest)))) if largest else 0.0
+
+
+def _level(level: float | str, magnitude: Array) -> Any:
+    """Return a threshold in units of the magnitude."""
+    if not isinstance(level, str):
+        return float(level)
+    number = level.removesuffix("%")
+    try:
+        share = float(number) / 100
+    except ValueError:
+        share = math.nan
+    if not level.endswith("%") or not 0 <= share <= 1:
+        raise ParameterError(f"threshold {level!r} must be a number of levels per pixel, or a part such as '95%'")
+    return backend_of(magnitude).by_plane_in_numpy(lambda plane: np.quantile(plane, share), magnitude)

@@ -1,0 +1,137 @@
+"""Masks: what is brighter than a level, and the outline of that. May import dispatch and what is below it."""
+
+from functools import partial
+
+import numpy as np
+
+from edgekit.backends import Array, backend_of
+from edgekit.dispatch import apply
+from edgekit.errors import DtypeError, ParameterError
+from edgekit.kernels import own
+from edgekit.suppression import shifted
+
+#: How a level can be found.
+METHODS = ("otsu", "li", "triangle", "adaptive")
+
+
+def threshold(image: Array, method: str | float = "otsu", *, channel: str = "luminance", size: int = 35) -> Array:
+    """Separate what is bright from what is dark.
+
+    Parameters
+    ----------
+    image : ndarray or Tensor
+        As for `edgekit.sobel`.
+    method : {"otsu", "li", "triangle", "adaptive"} or float
+        How the level is found, in each plane by itself: by Otsu's between-class variance, Li's cross
+        entropy, the triangle below the histogram's long flank, or at each pixel as the Gaussian mean of
+        its surroundings. A number is the level itself.
+    channel : {"luminance", "each", "max"}
+        What is compared of colour images.
+    size : int
+        Pixels along each side of the surroundings, odd, for ``"adaptive"``.
+
+    Returns
+    -------
+    ndarray or Tensor of bool
+        True where the image is brighter than the level; False where it is not finite, and throughout an
+        image of a single level.
+
+    Raises
+    ------
+    ParameterError
+        If an option has a value it cannot take.
+    ShapeError, DtypeError
+        If the image does not fit.
+
+    References
+    ----------
+    Otsu 1979, 10.1109/TSMC.1979.4310076; Li and Tam 1998, 10.1016/S0167-8655(98)00057-9; Zack, Rogers
+    and Latt 1977, 10.1177/25.7.70454; computed by `skimage.filters`.
+
+    Examples
+    --------
+    >>> import numpy as np, edgekit as ek
+    >>> ek.threshold(np.uint8([[10, 12, 200, 210]]))
+    array([[False, False,  True,  True]])
+    """
+    if isinstance(method, bool) or (not isinstance(method, int | float) and method not in METHODS):
+        raise ParameterError(f"method={method!r} must be a number or one of {', '.join(METHODS)}")
+    if isinstance(size, bool) or not isinstance(size, int) or size < 3 or size % 2 == 0:
+        raise ParameterError(f"size={size!r} must be an odd number of pixels, 3 or more")
+    if channel == "dizenzo":
+        raise ParameterError('channel="dizenzo" joins gradients; choose luminance, each or max')
+    backend = backend_of(image)
+    frame = backend.frame(image)
+    work, _ = backend.dtypes(image, wide=True)
+    # A kernel of one tap reduces the channels and leaves the levels as they are.
+    values = apply(backend.cast(image, work), own([[1.0]]), {}, channel=channel if frame.channels else "each")
+    if not isinstance(method, str):
+        brighter: Array = values > method
+        return brighter
+    # Integers of up to 16 bits have a histogram of their own levels.
+    whole = backend.limits(image)[1] < 2**16
+    return backend.by_plane_in_numpy(partial(_brighter, method=method, size=size, whole=whole), values)
+
+
+def _brighter(plane: Array, method: str, size: int, whole: bool) -> Array:
+    from skimage import filters
+
+    finite = np.isfinite(plane)
+    known = plane[finite]
+    if not known.size or known.min() == known.max():
+        return np.zeros(plane.shape, bool)
+    if whole:
+        shares = np.rint(plane).astype(np.int64)
+    else:
+        # Between 0 and 1 no histogram or entropy overflows; halves, since the range itself may.
+        least = known.min() / 2
+        shares = np.where(finite, (plane / 2 - least) / (known.max() / 2 - least), 0)
+    if method == "adaptive":
+        return finite & (shares > filters.threshold_local(shares, size))  # type: ignore[no-untyped-call]
+    return finite & (shares > getattr(filters, f"threshold_{method}")(shares[finite]))
+
+
+def outline(mask: Array) -> Array:
+    """Return the edges of a mask: its pixels that have one of four neighbours outside.
+
+    Parameters
+    ----------
+    mask : ndarray or Tensor of bool
+        In an image's layout.
+
+    Returns
+    -------
+    ndarray or Tensor of bool
+        Of the same shape. Beyond the image the mask goes on as it is at the border: there is no edge.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        If the mask does not fit.
+
+    Examples
+    --------
+    >>> import numpy as np, edgekit as ek
+    >>> disc = np.zeros((5, 5), bool)
+    >>> disc[1:4, 1:4] = True
+    >>> ek.outline(disc).astype(int)
+    array([[0, 0, 0, 0, 0],
+           [0, 1, 1, 1, 0],
+           [0, 1, 0, 1, 0],
+           [0, 1, 1, 1, 0],
+           [0, 0, 0, 0, 0]])
+    """
+    backend = backend_of(mask)
+    if backend.limits(mask) != (0.0, 1.0):
+        raise DtypeError(f"expected a mask of type bool; found {mask.dtype}. Make one with threshold")
+
+    def edge(planes: Array) -> Array:
+        frame = backend.frame(planes)
+        padded = backend.window(planes, frame, 0, frame.rows, (1, 1, 1, 1), "edge", planes.dtype, 0)
+        inside = planes
+        for down, right in ((-1, 0), (1, 0), (0, -1), (0, 1)):
+            inside = inside & shifted(padded, down, right)
+        kept: Array = planes & ~inside
+        return kept
+
+    return backend.by_plane(edge, mask)
