@@ -90,7 +90,7 @@ def detect(image: Array) -> Array:
     >>> image = np.full((64, 64), 90, np.uint8)
     >>> image[:, 30:] = 110
     >>> np.flatnonzero(ek.detect(image)[32] > 0.5)
-    array([29])
+    array([30])
     """
     backend = backend_of(image)
     frame, xp = backend.frame(image), backend.xp

@@ -264,7 +264,12 @@ def _limits(low: Any, high: Any, magnitude: Array) -> tuple[Any, Any]:
         return high * LOW, high
     strong: Any = None if high is None else _level(high, magnitude)
     weak: Any = strong * LOW if low is None else _level(low, magnitude)
-    return weak, weak / LOW if strong is None else strong
+    if strong is None:
+        strong = weak / LOW
+    if isinstance(low, str) or isinstance(high, str):
+        # What follows from the image follows the other: on a flat image every share is 0.
+        strong = backend_of(magnitude).xp.where(weak > strong, weak, strong)
+    return weak, strong
 
 
 def _automatic(magnitude: Array) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from edgekit.batch.job import FilterJob
+from edgekit.batch.job import PictureJob
 from edgekit.errors import ParameterError
 from edgekit.io.formats import BY_ENDING, HEAD, sniff
 
@@ -40,7 +40,7 @@ class Item(NamedTuple):
     """One thing to do: an input, a job and where the result goes (``-`` is standard output)."""
 
     source: Source
-    job: FilterJob
+    job: PictureJob
     output: Path
 
 
@@ -209,7 +209,7 @@ def root_of(output: str | None, inputs: Sequence[str]) -> Path | None:
     return path if several or not (path.exists() or path.suffix) else None
 
 
-def assign(found: Found, jobs: Sequence[FilterJob], output: str | None, root: Path | None) -> list[Item]:
+def assign(found: Found, jobs: Sequence[PictureJob], output: str | None, root: Path | None) -> list[Item]:
     """Give every result its place.
 
     `root` is what `root_of` says. Without `output` a result lies beside its input under a name that
@@ -233,7 +233,7 @@ def assign(found: Found, jobs: Sequence[FilterJob], output: str | None, root: Pa
             raise ParameterError(f"{output} takes one result; found {len(pairs)}. Name a folder with -o")
         return [Item(*pairs[0], Path(output))]
 
-    def place(source: Source, job: FilterJob, full: bool) -> Path:
+    def place(source: Source, job: PictureJob, full: bool) -> Path:
         folder = source.path.parent if root is None else root / source.relative.parent
         name = "stdin" if source.stream else source.relative.name if full else source.relative.stem
         return folder / f"{name}.{job.tag}{job.ending}"

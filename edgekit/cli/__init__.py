@@ -14,6 +14,9 @@ from edgekit import __version__
 from edgekit.errors import EdgekitError
 from edgekit.kernels import OPERATORS
 
+#: The commands that find edges.
+EDGES = ("canny", "threshold", "detect")
+
 #: Exit statuses beside 0: an item failed, wrong usage, interrupted.
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
@@ -22,13 +25,17 @@ class Commands(click.Group):
     """Commands made when they are asked for: one for each operator's row, and the rest by name."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*OPERATORS, "filter", "kernels", "score"]
+        return [*OPERATORS, "filter", *EDGES, "kernels", "score"]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in OPERATORS or cmd_name == "filter":
             from edgekit.cli.filter_commands import filter_command
 
             return filter_command(OPERATORS.get(cmd_name))
+        if cmd_name in EDGES:
+            from edgekit.cli.edge_commands import edge_command
+
+            return edge_command(cmd_name)
         if cmd_name == "score":
             from edgekit.cli.score_command import score
 
@@ -102,6 +109,7 @@ def main() -> None:
 
     \b
       edgekit sobel photo.jpg --angle 45
-      edgekit gaussian photos/ --sigma 2 -o edges/
+      edgekit gaussian photos/ --sigma 2 -o gradients/
+      edgekit detect photos/ -o edges/
       edgekit kernels sobel --angle 45
     """

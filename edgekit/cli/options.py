@@ -52,6 +52,21 @@ class Limit(click.ParamType[Any]):
         return number
 
 
+class Level(click.ParamType[Any]):
+    """A number, or a share of all values such as 95%."""
+
+    name = "N|N%"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            number = float(str(value).removesuffix("%"))
+        except ValueError:
+            number = math.nan
+        if math.isnan(number):
+            self.fail(f"{value!r} is neither a number nor a share such as 95%.", param, ctx)
+        return value if str(value).endswith("%") else number
+
+
 def choice(*names: str) -> click.Choice[str]:
     """Return a choice among `names`."""
     return click.Choice(names)
@@ -68,7 +83,7 @@ _OPTIONS: dict[str, Decorator] = {
     "rotate": click.option(
         "--rotate", type=choice(*ROTATIONS), default="steer", show_default=True,
         help="Steer to any angle, or shift the outer taps of a 3x3 kernel round."),
-    "size": click.option("--size", type=int, help="Taps along each side."),
+    "size": click.option("--size", type=int, help="Pixels along each side."),
     "sigma": click.option("--sigma", type=float, help="Standard deviation of the Gaussian in pixels."),
     "sigma2": click.option("--sigma2", type=float, help="That of the second Gaussian.  [default: 1.6 sigma]"),
     "stencil": click.option("--stencil", type=Stencil(), help="Neighbours that count.  [default: 4]"),
@@ -76,6 +91,17 @@ _OPTIONS: dict[str, Decorator] = {
     "kernel": click.option(
         "--kernel", type=click.Path(), required=True, metavar="FILE",
         help="The taps: a .json, .csv or .npy file."),
+    "low": click.option(
+        "--low", type=Level(), help="Above it a line goes on, in levels per pixel or as a share.  [default: 0.4 high]"),
+    "high": click.option(
+        "--high", type=Level(),
+        help="Above it a line begins.  [default: 2.5 times the root mean square of the gradient]"),
+    "method": click.option(
+        "--method", type=Limit("otsu", "li", "triangle", "adaptive"), default="otsu", show_default=True,
+        help="How the level is found, or the level itself."),
+    "outlined": click.option("--outline", "outlined", is_flag=True, help="Draw the outline instead of the mask."),
+    "above": click.option(
+        "--above", type=click.FloatRange(0, 1), metavar="N", help="Draw in white what is surer, and nothing else."),
     "scale": click.option(
         "--scale", type=choice(*SCALES), default="unit", show_default=True,
         help="unit: a ramp of one level per pixel reads 1. raw: the taps as printed in books."),

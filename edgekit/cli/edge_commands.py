@@ -1,0 +1,55 @@
+"""The commands that find edges: canny, threshold and detect."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgekit.cli.options import BATCH, SPEECH, options
+from edgekit.cli.pictures import make_pictures
+
+if TYPE_CHECKING:
+    from edgekit.batch.edge_job import EdgeJob
+
+#: What each command is told beside the shared options, and what it says of itself.
+_COMMANDS = {
+    "canny": (
+        ("sigma", "low", "high", "border", "channel", "tone"),
+        "Find edges with Canny's detector: thin lines, white on black.",
+        "Reference: Canny 1986, 10.1109/TPAMI.1986.4767851.",
+    ),
+    "threshold": (
+        ("method", "size", "channel", "outlined"),
+        "Separate bright from dark, or draw the outline of that.",
+        "Levels are found by scikit-image.",
+    ),
+    "detect": (
+        ("above",),
+        "Find the edges that people would draw, and how sure they are.",
+        "Grey tells how sure: white is certain; above mid-grey they agree best with people's.",
+    ),
+}
+
+#: What the functions take for granted is not passed on, nor named in the output.
+_DEFAULTS = {"border": "reflect", "channel": "luminance", "tone": "linear", "method": "otsu", "outlined": False}
+
+_SHARED = ("depth", "overlay", "backend", "device")
+
+
+def edge_command(name: str) -> click.Command:
+    """Make the command of that name."""
+    own, summary, details = _COMMANDS[name]
+
+    @options((*own, *_SHARED, *BATCH, *SPEECH))
+    @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+    def run(inputs: tuple[str, ...], **values: Any) -> int:
+        return make_pictures(inputs, values, lambda ending: [_job(name, values, ending)])
+
+    text = f"{summary}\n\nINPUT is an image, a folder, a glob in quotes, or - for standard input.\n\n{details}"
+    return click.command(name, help=text, short_help=summary)(run)
+
+
+def _job(name: str, values: dict[str, Any], ending: str) -> "EdgeJob":
+    from edgekit.batch.edge_job import EdgeJob
+
+    given = {n: values[n] for n in _COMMANDS[name][0] if values[n] is not None and values[n] != _DEFAULTS.get(n)}
+    return EdgeJob(method=name, parameters=tuple(given.items()), ending=ending, **{n: values[n] for n in _SHARED})

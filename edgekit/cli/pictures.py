@@ -1,0 +1,73 @@
+"""What commands have in common that make a picture of each image."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from edgekit.batch.job import PictureJob
+    from edgekit.batch.journal import Journal
+
+
+def make_pictures(
+    inputs: tuple[str, ...], values: dict[str, Any], make_jobs: Callable[[str], "Sequence[PictureJob]"]
+) -> int:
+    """Do jobs to every image and return the exit status.
+
+    Parameters
+    ----------
+    inputs : tuple of str
+        As they stand on the command line.
+    values : dict
+        The values of the options `BATCH` and `SPEECH`, and of ``depth``.
+    make_jobs : callable
+        Makes the jobs from the outputs' ending.
+    """
+    from edgekit.batch.inputs import assign, collect, root_of
+    from edgekit.batch.runner import Runner, available_workers
+    from edgekit.cli.speech import Speech
+
+    output = values["output"]
+    if output == "-" and values["as_json"]:
+        raise click.UsageError("standard output takes the image or --json, not both.")
+    root = root_of(output, inputs)
+    jobs = make_jobs(_ending(values, is_file=root is None))
+    for job in jobs:
+        job.check()  # Before any image is read.
+    with _journal(root, output) as journal:
+        chosen = {k: values[k] for k in ("recursive", "include", "exclude")}
+        found = collect(inputs, own=journal.wrote, **chosen)
+        items = assign(found, jobs, output, root)
+        speech = Speech(len(items), found.passed_over, **{k: values[k] for k in ("as_json", "quiet", "debug")})
+        runner = Runner(journal, (s.path for s in found.sources if not s.stream), force=values["force"])
+        with speech:
+            for outcome in runner.run(items, min(values["jobs"] or available_workers(), len(items) or 1)):
+                speech.tell(outcome)
+    return speech.tally.exit_status
+
+
+def _ending(values: dict[str, Any], *, is_file: bool) -> str:
+    """Return the outputs' ending: that of the output's name, else the one asked for."""
+    output, asked = values["output"], values["ending"]
+    named = PurePath(output).suffix.lower() if is_file and output else ""
+    if named and asked and named != f".{asked}":
+        raise click.UsageError(f"{output} and --format {asked} do not agree; leave one out.")
+    return named or f".{asked or ('tif' if values['depth'] == 'float' else 'png')}"
+
+
+def _journal(root: Path | None, output: str | None) -> "Journal":
+    """Open the record of what was written: in the output folder, or the user's own for single files elsewhere."""
+    from edgekit.batch.journal import NAME, Journal
+    from edgekit.errors import OutputError
+
+    if root is not None:
+        return Journal(root / NAME, alone=True)
+    if output is not None and (kept := Path(output).parent / NAME).exists():
+        return Journal(kept)
+    try:
+        return Journal(Path(click.get_app_dir("edgekit"), "written.sqlite"))
+    except OutputError:
+        # A home that cannot be written to: nothing is remembered, and what exists needs --force.
+        return Journal(None)
