@@ -21,8 +21,8 @@ WEIGHTS = (1.5, 1.0, 1.0, 0.5, 0.3)
 #: How much a difference between colours counts beside one of lightness.
 COLOUR = 1.5
 
-#: Added to the magnitude, in means of it: an octave at rest weakens an edge and does not silence it.
-FLOOR = 0.2
+#: Added to the magnitude over its surround: an octave at rest weakens an edge and does not silence it.
+FLOOR = 0.1
 
 #: Standard deviation of the surround at each octave, in pixels of that octave quartered.
 SURROUND = 2.0
@@ -35,7 +35,7 @@ SHARED = 0.7
 
 #: What makes a probability of a strength, 1 / (1 + (HALF / strength) ** STEEP): fitted to the share of found
 #: pixels that match what somebody drew.
-HALF, STEEP = 1.12, 4.25
+HALF, STEEP = 1.09, 3.94
 
 #: Far below any strength that is not rounding.
 TINY = 1e-20
@@ -111,14 +111,15 @@ def detect(image: Array) -> Array:
 
 
 def _channels(image: Array, frame: Frame) -> tuple[list[Array], Array]:
-    """Return planes within -1 and 1, and where all of them are finite, near by too."""
+    """Return the planes that count, 0 where one is not finite, and where that is far enough away."""
     backend = backend_of(image)
     xp = backend.xp
     work, _ = backend.dtypes(image, wide=False)
     if frame.channels is None:
         planes = [image]
     else:
-        planes = [image[..., i] if frame.channel_axis == -1 else image[..., i, :, :] for i in range(frame.channels)]
+        counted = range(3 if frame.channels == 4 else frame.channels)
+        planes = [image[..., i] if frame.channel_axis == -1 else image[..., i, :, :] for i in counted]
     planes = [backend.cast(p, work) for p in planes]
     finite = reduce(operator.and_, (xp.isfinite(p) for p in planes))
     planes = [xp.where(finite, p, 0) for p in planes]
@@ -141,10 +142,10 @@ def _opponents(channels: Sequence[Array], image: Array) -> list[Array]:
         return backend.cast(xp.sign(share) * (xp.sqrt(xp.abs(share) + half) - half**0.5), xp.float32)
 
     roots = [root(c) for c in channels]
-    if len(roots) not in (3, 4):
+    if len(roots) != 3:
         return roots
-    red, green, blue = roots[:3]
-    lightness = sum(c * w for c, w in zip(roots[:3], LUMINANCE, strict=True))
+    red, green, blue = roots
+    lightness = sum(c * w for c, w in zip(roots, LUMINANCE, strict=True))
     return [lightness, (red - green) * COLOUR, ((red + green) / 2 - blue) * COLOUR]
 
 
@@ -167,7 +168,7 @@ def _octaves(planes: Sequence[Array], weights: Sequence[float]) -> list[Array]:
     xy = sum(gx * gy for gx, gy in gradients)
     magnitude = xp.sqrt((xx + yy + xp.sqrt((xx - yy) ** 2 + 4 * xy * xy)) / 2)
     mean = xp.mean(magnitude, axis=(-2, -1), keepdims=True) + TINY
-    strength = xp.log((magnitude + FLOOR * mean) / (_surround(magnitude) + QUIET * mean))
+    strength = xp.log(FLOOR + magnitude / (_surround(magnitude) + QUIET * mean))
     here = [part * weights[0] for part in (strength, xx, yy, xy)]
     if len(weights) == 1:
         return here
