@@ -122,7 +122,7 @@ def _channels(image: Array, frame: Frame) -> tuple[list[Array], Array]:
         planes = [image[..., i] if frame.channel_axis == -1 else image[..., i, :, :] for i in counted]
     planes = [backend.cast(p, work) for p in planes]
     finite = reduce(operator.and_, (xp.isfinite(p) for p in planes))
-    planes = [xp.where(finite, p, 0) for p in planes]
+    planes = [backend.by_plane_in_numpy(_filled, p, finite) for p in planes]
     spoiled = apply(backend.cast(~finite, xp.float32), _NEAR, {}) > 0
     return planes, ~spoiled
 
@@ -213,3 +213,16 @@ def _shared(thin: Array) -> Array:
     pixels = np.maximum(np.bincount(labels, minlength=count), 1)
     means = np.bincount(labels, thin.ravel(), count) / pixels
     return (thin ** (1 - SHARED) * means[labels].reshape(thin.shape) ** SHARED).astype(thin.dtype)
+
+
+def _filled(plane: Array, finite: Array) -> Array:
+    """Return a NumPy plane, each pixel that is not finite taken from the nearest that is."""
+    if finite.all():
+        return plane
+    if not finite.any():
+        return np.zeros_like(plane)
+    from scipy import ndimage
+
+    nearest = ndimage.distance_transform_edt(~finite, return_distances=False, return_indices=True)
+    filled: Array = plane[tuple(nearest)]
+    return filled

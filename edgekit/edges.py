@@ -60,6 +60,7 @@ def nonmax_suppress(strength: Array, direction: Array, *, subpixel: bool = False
             f"strength and direction must be arrays of one kind and shape; found {type(strength).__name__} "
             f"{tuple(strength.shape)} and {type(direction).__name__} {tuple(direction.shape)}"
         )
+    backend.frame(strength)
     work, dtype = backend.dtypes(strength, wide=False)
     xp, known = backend.xp, _known(backend.cast(strength, work))
     cos, sin = cos_sin_each(xp.nan_to_num(backend.cast(direction, work)), xp)
@@ -100,6 +101,7 @@ def hysteresis(strength: Array, low: Any, high: Any) -> Array:
     >>> ek.hysteresis(np.float32([[2, 2, 5, 0, 2]]), 1, 4)
     array([[ True,  True,  True, False, False]])
     """
+    backend_of(strength).frame(strength)
     if not bool((low <= high) if isinstance(low <= high, bool) else (low <= high).all()):
         raise ParameterError(f"low={low} must not be above high={high}")
 
@@ -175,9 +177,9 @@ def canny(
     if "out" in options:
         raise ParameterError("canny does not take out=: it returns a new mask")
     given = {"channel": "luminance", **options}
-    operator, parameters = ("gaussian", {"sigma": sigma}) if sigma else ("sobel", {})
+    operator, parameters = ("sobel", {}) if sigma == 0 else ("gaussian", {"sigma": sigma})
     gx, gy = apply_vector(_single(image), operator, parameters, **given)
-    magnitude = _known(backend_of(image).xp.hypot(gx, gy))
+    magnitude = backend_of(image).xp.hypot(gx, gy)
     low, high = _limits(low, high, magnitude)
     edges = hysteresis(suppress(magnitude, gx, gy, interpolate=interpolate), low, high)
     return thinned(edges) if interpolate else edges
@@ -223,7 +225,7 @@ def zero_crossings(image: Array, sigma: float = 2.0, **options: Unpack[Common]) 
     if "out" in options:
         raise ParameterError("zero_crossings does not take out=: it returns a new array")
     given = {"channel": "luminance", **options}
-    response = apply(image, "laplacian", {"sigma": sigma}, **given)
+    response = apply(_single(image), "laplacian", {"sigma": sigma}, **given)
     backend = backend_of(response)
     frame, xp = backend.frame(response), backend.xp
 
@@ -235,13 +237,13 @@ def zero_crossings(image: Array, sigma: float = 2.0, **options: Unpack[Common]) 
             before, after = shifted(padded, -down, -right), shifted(padded, down, right)
             # Between two pixels the sign changes: the one nearer to zero is the edge, of equals the first.
             for other, nearer in ((after, xp.abs(here) <= xp.abs(after)), (before, xp.abs(here) < xp.abs(before))):
-                jump = xp.where((here * other < 0) & nearer, xp.abs(here - other), 0)
+                jump = xp.where((xp.sign(here) * xp.sign(other) < 0) & nearer, xp.abs(here - other), 0)
                 steepest = xp.maximum(steepest, jump)
-            on = (here == 0) & (before * after < 0)
+            on = (here == 0) & (xp.sign(before) * xp.sign(after) < 0)
             steepest = xp.maximum(steepest, xp.where(on, xp.abs(after - before) / 2, 0))
         return steepest
 
-    return thinned(backend.by_plane(crossing, response))
+    return backend.cast(thinned(backend.by_plane(crossing, response)), backend.dtypes(image, wide=False)[1])
 
 
 def _single(image: Array) -> Array:
@@ -266,14 +268,15 @@ def _limits(low: Any, high: Any, magnitude: Array) -> tuple[Any, Any]:
     weak: Any = strong * LOW if low is None else _level(low, magnitude)
     if strong is None:
         strong = weak / LOW
-    if isinstance(low, str) or isinstance(high, str):
-        # What follows from the image follows the other: on a flat image every share is 0.
+    if isinstance(low, str) != isinstance(high, str):
+        # A share gives way to a number: on a flat image every share is 0.
         strong = backend_of(magnitude).xp.where(weak > strong, weak, strong)
     return weak, strong
 
 
 def _automatic(magnitude: Array) -> float:
-    largest = float(magnitude.max())
+    magnitude = magnitude[~np.isnan(magnitude)]
+    largest = float(magnitude.max(initial=0))
     # Divided first: the squares of large numbers would overflow.
     return AUTOMATIC * largest * float(np.sqrt(np.mean(np.square(magnitude / largest)))) if largest else 0.0
 
@@ -289,4 +292,9 @@ def _level(level: float | str, magnitude: Array) -> Any:
         share = math.nan
     if not level.endswith("%") or not 0 <= share <= 1:
         raise ParameterError(f"threshold {level!r} must be a number of levels per pixel, or a part such as '95%'")
-    return backend_of(magnitude).by_plane_in_numpy(lambda plane: np.quantile(plane, share), magnitude)
+    return backend_of(magnitude).by_plane_in_numpy(lambda plane: _quantile(plane, share), magnitude)
+
+
+def _quantile(plane: Array, share: float) -> Any:
+    known = plane[~np.isnan(plane)]
+    return np.quantile(known, share) if known.size else 0.0

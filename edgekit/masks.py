@@ -13,6 +13,9 @@ from edgekit.suppression import shifted
 #: How a level can be found.
 METHODS = ("otsu", "li", "triangle", "adaptive")
 
+#: How colours become levels.
+CHANNELS = ("luminance", "each", "max")
+
 
 def threshold(image: Array, method: str | float = "otsu", *, channel: str = "luminance", size: int = 35) -> Array:
     """Separate what is bright from what is dark.
@@ -46,7 +49,7 @@ def threshold(image: Array, method: str | float = "otsu", *, channel: str = "lum
     References
     ----------
     Otsu 1979, 10.1109/TSMC.1979.4310076; Li and Tam 1998, 10.1016/S0167-8655(98)00057-9; Zack, Rogers
-    and Latt 1977, 10.1177/25.7.70454; computed by `skimage.filters`.
+    and Latt 1977, 10.1177/25.7.70454; levels of whole images are computed by `skimage.filters`.
 
     Examples
     --------
@@ -54,12 +57,15 @@ def threshold(image: Array, method: str | float = "otsu", *, channel: str = "lum
     >>> ek.threshold(np.uint8([[10, 12, 200, 210]]))
     array([[False, False,  True,  True]])
     """
+    method = method.item() if isinstance(method, np.number) else method
     if isinstance(method, bool) or (not isinstance(method, int | float) and method not in METHODS):
         raise ParameterError(f"method={method!r} must be a number or one of {', '.join(METHODS)}")
     if isinstance(size, bool) or not isinstance(size, int) or size < 3 or size % 2 == 0:
         raise ParameterError(f"size={size!r} must be an odd number of pixels, 3 or more")
-    if channel == "dizenzo":
-        raise ParameterError('channel="dizenzo" joins gradients; choose luminance, each or max')
+    if method != method:
+        raise ParameterError("method=nan: the level must be a number that others can be compared with")
+    if channel not in CHANNELS:
+        raise ParameterError(f"channel={channel!r} is not known; choose one of {', '.join(CHANNELS)}")
     backend = backend_of(image)
     frame = backend.frame(image)
     work, _ = backend.dtypes(image, wide=True)
@@ -74,6 +80,7 @@ def threshold(image: Array, method: str | float = "otsu", *, channel: str = "lum
 
 
 def _brighter(plane: Array, method: str, size: int, whole: bool) -> Array:
+    from scipy import ndimage
     from skimage import filters
 
     finite = np.isfinite(plane)
@@ -87,7 +94,11 @@ def _brighter(plane: Array, method: str, size: int, whole: bool) -> Array:
         least = known.min() / 2
         shares = np.where(finite, (plane / 2 - least) / (known.max() / 2 - least), 0)
     if method == "adaptive":
-        return finite & (shares > filters.threshold_local(shares, size))  # type: ignore[no-untyped-call]
+        sigma = (size - 1) / 6
+        mean = ndimage.gaussian_filter(shares.astype(float), sigma)
+        if not finite.all():
+            mean /= np.maximum(ndimage.gaussian_filter(finite.astype(float), sigma), 1e-9)
+        return finite & (shares > mean)
     return finite & (shares > getattr(filters, f"threshold_{method}")(shares[finite]))
 
 
@@ -122,8 +133,9 @@ def outline(mask: Array) -> Array:
            [0, 0, 0, 0, 0]])
     """
     backend = backend_of(mask)
-    if backend.limits(mask) != (0.0, 1.0):
+    if str(mask.dtype).removeprefix("torch.") != "bool":
         raise DtypeError(f"expected a mask of type bool; found {mask.dtype}. Make one with threshold")
+    backend.frame(mask)
 
     def edge(planes: Array) -> Array:
         frame = backend.frame(planes)

@@ -17,8 +17,8 @@ def suppress(strength: Array, gx: Array, gy: Array, *, interpolate: bool) -> Arr
     Parameters
     ----------
     strength, gx, gy : ndarray or Tensor
-        Of one shape and floating type, finite; (gx, gy) points across the edge, its length and sign
-        do not matter.
+        Of one shape and floating type; (gx, gy) points across the edge, its length and sign do not
+        matter. A strength that is NaN is unknown: neither it nor what it is compared with stays.
     interpolate : bool
         Compare with the strength interpolated between the two neighbours that the direction passes
         between; else with the nearest neighbour.
@@ -90,7 +90,7 @@ def _across(function: Any, strength: Array, gx: Array, gy: Array, *, interpolate
             # The diagonal neighbour is on the same side as the near one.
             rising = xp.where(flat, shifted(padded, side, -side), shifted(padded, -side, side))
             far = xp.where(falling, rising, shifted(padded, side, side))
-            sides.append(near + (far - near) * diagonal)
+            sides.append(near + (far - near) * diagonal if interpolate else xp.where(diagonal > 0, far, near))
         along = xp.where(xp.where(flat, y, x) < 0, -1, xp.ones_like(x))
         return function(shifted(padded, 0, 0), *sides, diagonal, along)
 

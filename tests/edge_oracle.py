@@ -1,0 +1,152 @@
+"""Slow, plain answers about edges, and pictures whose edges are known.
+
+Written without the package that it judges: nothing here imports edgekit.
+"""
+
+import math
+from collections import deque
+
+import numpy as np
+from scipy import ndimage
+from skimage.morphology import thin
+
+EIGHT = np.ones((3, 3), bool)
+
+
+def between(plane, row, column):
+    """Return the value between pixels, in proportion; beyond the border lies 0."""
+    top, left = math.floor(row), math.floor(column)
+    total = 0.0
+    for i, by_row in ((top, 1 - (row - top)), (top + 1, row - top)):
+        for j, by_column in ((left, 1 - (column - left)), (left + 1, column - left)):
+            if by_row * by_column and 0 <= i < plane.shape[0] and 0 <= j < plane.shape[1]:
+                total += by_row * by_column * plane[i, j]
+    return total
+
+
+def across(strength, gx, gy, nearest=False):
+    """Return for each pixel the strength behind, that ahead, and the step from pixel to ahead.
+
+    The line along (gx, gy) is followed to where it leaves the square of eight neighbours. Ahead is to
+    the right, or down where the line is steeper than 45 degrees.
+    """
+    for (row, column), _ in np.ndenumerate(strength):
+        x, y = gx[row, column], gy[row, column]
+        major = x if abs(x) >= abs(y) else y
+        dx, dy = (x / major, y / major) if major else (1.0, 0.0)
+        if nearest:
+            # The nearest of four directions: they change at 22.5 degrees from the axes.
+            dx, dy = (np.sign(d) * (abs(d) > math.tan(math.pi / 8)) for d in (dx, dy))
+        behind, ahead = (between(strength, row + s * dy, column + s * dx) for s in (-1, 1))
+        yield (row, column), behind, ahead, (dx, dy)
+
+
+def maxima(strength, gx, gy, nearest=False):
+    """Return the strength where it is greatest across the edge; of two equals the first stays.
+
+    With the nearest of eight neighbours, none of two equals stays on a diagonal: so does OpenCV.
+    """
+    kept = np.zeros_like(strength)
+    for at, behind, ahead, (dx, dy) in across(strength, gx, gy, nearest):
+        here = strength[at]
+        first = here > ahead if nearest and dx and dy else here >= ahead
+        kept[at] = here if here > behind and first else 0
+    return kept
+
+
+def tops(strength, gx, gy):
+    """Return how far along (gx, gy) the parabola through three strengths has its top."""
+    found = np.zeros_like(strength)
+    for at, behind, ahead, (dx, dy) in across(strength, gx, gy):
+        length = math.hypot(dx, dy)
+        a, b, _ = np.polyfit([-length, 0, length], [behind, strength[at], ahead], 2)
+        along = 1 if dx * gx[at] + dy * gy[at] >= 0 else -1
+        found[at] = -b / (2 * a) * along if a else 0
+    return found
+
+
+def flood(weak, strong):
+    """Return what can be reached from a strong pixel over weak ones, diagonally too."""
+    found = np.zeros(weak.shape, bool)
+    waiting = deque(zip(*np.nonzero(strong), strict=True))
+    while waiting:
+        row, column = waiting.popleft()
+        inside = 0 <= row < weak.shape[0] and 0 <= column < weak.shape[1]
+        if not inside or found[row, column] or not weak[row, column]:
+            continue
+        found[row, column] = True
+        waiting.extend((row + i, column + j) for i in (-1, 0, 1) for j in (-1, 0, 1))
+    return found
+
+
+def crossings(response):
+    """Return the largest change of sign at each pixel; of two pixels that nearer to 0 has it, of equals the first."""
+    found = np.zeros_like(response)
+    for plane, out in ((response, found), (response.T, found.T)):
+        for row, values in enumerate(plane):
+            for j in range(len(values) - 1):
+                a, b = values[j], values[j + 1]
+                if min(a, b) < 0 < max(a, b):
+                    k = j if abs(a) <= abs(b) else j + 1
+                    out[row, k] = max(out[row, k], abs(a - b))
+            for j in range(1, len(values) - 1):
+                a, b = values[j - 1], values[j + 1]
+                if values[j] == 0 and min(a, b) < 0 < max(a, b):
+                    out[row, j] = max(out[row, j], abs(a - b) / 2)
+    return found
+
+
+def thinned(edges):
+    """Return edges one pixel wide, their strength kept."""
+    return np.where(thin(edges > 0), edges, 0)
+
+
+def is_thin(edges):
+    """Tell whether nothing is left to take away of edges."""
+    mask = np.asarray(edges) > 0
+    return bool((thin(mask) == mask).all())
+
+
+def share_near(edges, others):
+    """Return the share of edges that lie within a pixel of others."""
+    return (edges & ndimage.binary_dilation(others, EIGHT)).sum() / max(edges.sum(), 1)
+
+
+def agreement(a, b):
+    """Return the F measure of two masks of edges that may lie a pixel apart."""
+    precision, recall = share_near(a, b), share_near(b, a)
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def disc(radius, x, y, size, low=0.0, high=1.0):
+    """Return a disc as a sensor sees it: each pixel the mean of 16x16 points."""
+    points = (np.arange(16 * size) + 0.5) / 16 - 0.5
+    inside = np.hypot(points - x, points[:, None] - y) < radius
+    return low + (high - low) * inside.reshape(size, 16, size, 16).mean((1, 3))
+
+
+def pictures(size=72):
+    """Return images of levels, by name, in which lines meet, end, cross and are as close as they can be."""
+    y, x = np.mgrid[:size, :size]
+    rng = np.random.default_rng(5)
+    noise = rng.integers(0, 256, (size, size))
+    angle = np.arctan2(y - size / 2 + 0.3, x - size / 2 + 0.2)
+    shapes = {
+        "noise": noise,
+        "smooth noise": 20 * ndimage.gaussian_filter(noise.astype(float), 3),
+        "disc": 200 * (np.hypot(x - size / 2, y - size / 2) < size / 3),
+        "star": 200 * (np.floor(angle * 8 / np.pi) % 2),
+        "stripes": 200 * (x // 3 % 2),
+        "slanted stripes": 200 * ((x + 2 * y) // 7 % 2),
+        "single pixels": 200 * ((x % 4 == 0) & (y % 4 == 0)),
+        "checkerboard": 200 * ((x + y) % 2),
+        "large checkerboard": 200 * ((x // 8 + y // 8) % 2),
+        "cross": 200 * ((np.abs(x - y) < 2) | (np.abs(x + y - size) < 2)),
+    }
+    return {name: image.astype(np.uint16) for name, image in shapes.items()}
+
+
+def soft(size=(40, 52), seed=0):
+    """Return shapes of whole levels from 0 to 255, their edges uneven and a few pixels wide."""
+    noise = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=size), 6)
+    return np.rint(127.5 + 127.5 * np.tanh(10 * noise / noise.std()))
