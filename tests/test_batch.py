@@ -196,8 +196,10 @@ def test_a_killed_run_is_taken_up_without_repeating_or_losing_an_item(tmp_path, 
                 threading.Timer({seed} / 2000, os.kill, (os.getpid(), signal.SIGKILL)).start()
             place(*arguments)
         runner.place = counted
-        main({command[3:]!r})
-        time.sleep(1)
+        try:
+            main({command[3:]!r})
+        finally:
+            time.sleep(5)  # The timer may come late.
     """)
     process = subprocess.run([sys.executable, "-c", killed], cwd=tmp_path, capture_output=True)
     assert process.returncode == -signal.SIGKILL
