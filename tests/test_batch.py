@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import edgekit as ek
-from edgekit.batch.inputs import Item, Source, assign, collect
 from edgekit.batch.filter_job import FilterJob
+from edgekit.batch.inputs import Item, Source, assign, collect
 from edgekit.batch.journal import NAME, Journal
 from edgekit.batch.runner import Runner, Status, Tally
 from edgekit.errors import OutputError

@@ -19,9 +19,9 @@ MODULES = sorted(ROOT.rglob("*.py"))
 #: Floors of the house, lowest first. A module imports from floors below its own, and within its own
 #: folder.
 FLOORS = (
-    ("errors",), ("borders", "taps"), ("kernels",), ("plans",), ("backends",), ("responses",), ("dispatch",),
-    ("filters", "display", "suppression"), ("edges", "masks", "measures", "nn"), ("detector",), ("scores", "focus", "learn"), ("io",),
-    ("batch",), ("report",), ("cli",), ("__main__",),
+    ("errors",), ("borders", "curves", "taps"), ("kernels",), ("plans",), ("backends",), ("responses",), ("dispatch",),
+    ("filters", "display", "suppression"), ("edges", "masks", "measures", "nn"), ("detector",),
+    ("scores", "focus", "learn", "selection"), ("io",), ("batch",), ("report",), ("cli",), ("__main__",),
 )  # fmt: skip
 LEVEL = {name: level for level, floor in enumerate(FLOORS) for name in floor}
 PURE = ("errors", "borders", "taps", "kernels", "plans")
