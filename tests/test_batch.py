@@ -185,13 +185,12 @@ def test_a_killed_run_is_taken_up_without_repeating_or_losing_an_item(tmp_path, 
     items(tmp_path / "in", 40)
     command = [sys.executable, "-m", "edgekit", "sobel", "in", "-o", "out", "--angle", "45", "-j", "2"]
     killed = textwrap.dedent(f"""
-        import os, random, signal, sys, threading, time
+        import itertools, os, signal, threading, time
         from edgekit.batch import runner
         from edgekit.cli import main
-        place, count = runner.place, [0]
+        place, count = runner.place, itertools.count()
         def counted(*arguments):
-            count[0] += 1
-            if count[0] == {seed * 6 + 1}:
+            if next(count) == {seed * 6}:
                 # A moment later another worker is somewhere in the midst of an item.
                 threading.Timer({seed} / 2000, os.kill, (os.getpid(), signal.SIGKILL)).start()
             place(*arguments)

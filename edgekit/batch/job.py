@@ -1,5 +1,6 @@
 """A job that makes a picture of an image: what is common to filters and edges."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -37,7 +38,7 @@ class Picture(NamedTuple):
 
 
 @dataclass(frozen=True)
-class PictureJob:
+class PictureJob(ABC):
     """What to do to one image, as a value: picklable, hashable, the same on every engine.
 
     Attributes
@@ -62,9 +63,9 @@ class PictureJob:
     device: str | None = field(default=None, kw_only=True)
 
     @property
+    @abstractmethod
     def tag(self) -> str:
         """The part of an output's name that tells what was done, such as ``sobel-45``."""
-        raise NotImplementedError
 
     @property
     def key(self) -> str:
@@ -76,9 +77,9 @@ class PictureJob:
         """Whether the decoder's own grey, in whole levels and sooner there, is as good as colour."""
         return False
 
+    @abstractmethod
     def respond(self, image: Array) -> Array:
         """Return what the picture is to show."""
-        raise NotImplementedError
 
     def white(self, image: Array) -> float:
         """Return the response that is shown white."""
