@@ -14,6 +14,7 @@ from .errors import DtypeError as DtypeError
 from .errors import EdgekitError as EdgekitError
 from .errors import ImageError as ImageError
 from .errors import KernelError as KernelError
+from .errors import MeasureError as MeasureError
 from .errors import MissingExtraError as MissingExtraError
 from .errors import OutputError as OutputError
 from .errors import ParameterError as ParameterError
@@ -33,6 +34,10 @@ from .filters import roberts as roberts
 from .filters import robinson as robinson
 from .filters import scharr as scharr
 from .filters import sobel as sobel
+from .focus import Focus as Focus
+from .focus import Peak as Peak
+from .focus import autofocus as autofocus
+from .focus import find_peak as find_peak
 from .io import read_image as read_image
 from .io import write_image as write_image
 from .masks import outline as outline

@@ -8,6 +8,7 @@ Each error also subclasses the builtin that a caller would catch::
     +-- DtypeError          (TypeError)     an array's type does not fit
     +-- KernelError         (ValueError)    a kernel, or a file holding one, cannot be used
     +-- MissingExtraError   (ImportError)   a library is missing; the message says what to install
+    +-- MeasureError        (RuntimeError)  a measurement failed on the way to the focus; it carries those before
     +-- ImageError          (OSError)       an image file could not be read or written
         +-- UnreadableError                 the file is missing, empty, or may not be read
         +-- DecodeError                     the content is not an image, or a damaged one
@@ -37,6 +38,26 @@ class KernelError(EdgekitError, ValueError):
 
 class MissingExtraError(EdgekitError, ImportError):
     """A library is missing; the message says what to install."""
+
+
+class MeasureError(EdgekitError, RuntimeError):
+    """A measurement failed on the way to the focus.
+
+    Attributes
+    ----------
+    position : float
+        Where it failed.
+    measurements : tuple of (float, float)
+        Position and score of those before.
+    """
+
+    def __init__(self, message: str, position: float, measurements: tuple[tuple[float, float], ...]) -> None:
+        super().__init__(message)
+        self.position, self.measurements = position, measurements
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # An error that comes from another process is made again of these.
+        return type(self), (str(self), self.position, self.measurements)
 
 
 class ImageError(EdgekitError, OSError):

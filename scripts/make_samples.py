@@ -1,4 +1,4 @@
-"""Make samples/: photographs whose origin is known, one of them darkened, a test chart, and a README.
+"""Make samples/: photographs whose origin is known, one of them darkened, a test chart, a clip, and a README.
 
 Run `python scripts/make_samples.py`. The photographs are copied byte for byte from the installed
 scikit-image; nothing is downloaded.
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import skimage.data
+from make_clip import write
 
 import edgekit as ek
 
@@ -66,6 +67,11 @@ CHART = Sample(
     "scripts/make_samples.py", "MIT, like edgekit", "computed",
 )  # fmt: skip
 
+CLIP = Sample(
+    "pan.mp4", "A view that wanders over coffee.png and stops twice on the way: 60 frames, most of them blurred",
+    "Rachel Michetti; filmed by scripts/make_clip.py", _CC0, "coffee.png",
+)  # fmt: skip
+
 README = """\
 # Samples
 
@@ -110,7 +116,7 @@ def chart() -> Image:
 def readme() -> str:
     """Return the README: a row for each file."""
     rows = [f"| [{s.name}]({s.name}) | {s.what} | {s.author} | {s.licence} | {s.source} |"
-            for s in (*PHOTOGRAPHS, DARK, CHART)]  # fmt: skip
+            for s in (*PHOTOGRAPHS, DARK, CHART, CLIP)]  # fmt: skip
     return README.format(rows="\n".join(rows), side=2 * QUARTER, quarter=QUARTER, rings=RINGS)
 
 
@@ -121,6 +127,7 @@ def make_samples(folder: Path) -> None:
         shutil.copyfile(Path(skimage.data.data_dir) / sample.name, folder / sample.name)
     ek.write_image(folder / DARK.name, darken(ek.read_image(folder / "coffee.png")))
     ek.write_image(folder / CHART.name, chart())
+    write(folder / CLIP.name, ek.read_image(folder / "coffee.png"))
     (folder / "README.md").write_text(readme(), encoding="utf-8", newline="\n")
 
 

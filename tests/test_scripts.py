@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import edgekit as ek
+from edgekit.io.video import read_frames
 
 ROOT = Path(__file__).parents[1]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -40,6 +41,10 @@ def test_samples_in_the_repository_are_what_the_script_makes(samples):
         if path.name in ("chart.png", "coffee-dark.png"):
             # Encoders may change, pixels may not.
             np.testing.assert_array_equal(ek.read_image(here), ek.read_image(path), err_msg=path.name)
+        elif path.suffix == ".mp4":
+            for one, other in zip(read_frames(here), read_frames(path), strict=True):
+                assert one.time == other.time
+                assert abs(one.image.astype(int) - other.image).mean() < 5
         else:
             assert here.read_bytes() == path.read_bytes(), path.name
 

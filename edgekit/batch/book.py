@@ -13,16 +13,26 @@ from edgekit.errors import OutputError
 
 # Paths, and reasons that name them, are bytes: a name need not be text.
 _TABLES = """
-CREATE TABLE IF NOT EXISTS rows (
-    path BLOB PRIMARY KEY, bytes INTEGER NOT NULL, mtime INTEGER NOT NULL, job TEXT NOT NULL, run TEXT NOT NULL,
-    width INTEGER, height INTEGER, measured TEXT NOT NULL, status TEXT NOT NULL, reason BLOB NOT NULL
+CREATE TABLE IF NOT EXISTS scored (
+    path BLOB NOT NULL, frame INTEGER NOT NULL, time REAL, bytes INTEGER NOT NULL, mtime INTEGER NOT NULL,
+    job TEXT NOT NULL, run TEXT NOT NULL, width INTEGER, height INTEGER, measured TEXT NOT NULL,
+    status TEXT NOT NULL, reason BLOB NOT NULL, PRIMARY KEY (path, frame)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS clips (
+    path BLOB PRIMARY KEY, bytes INTEGER NOT NULL, mtime INTEGER NOT NULL, job TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TEMP TABLE begun (path BLOB PRIMARY KEY) WITHOUT ROWID;
 """
 
 
+_COLUMNS = "path, frame, time, bytes, mtime, width, height, measured, status, reason"
+
+#: Stands in the record for no frame: the file as a whole.
+WHOLE = -1
+
+
 class Row(NamedTuple):
-    """One image's row.
+    """One image's row, or that of one frame of a clip.
 
     Attributes
     ----------
@@ -38,6 +48,10 @@ class Row(NamedTuple):
         ``ok``, ``undefined`` or ``failed``.
     reason : str
         Why it failed.
+    frame : int or None
+        Of a clip: which frame, from 0 on.
+    time : float or None
+        Of a clip: seconds from its begin.
     """
 
     path: str
@@ -48,6 +62,8 @@ class Row(NamedTuple):
     values: tuple[float, ...]
     status: str
     reason: str
+    frame: int | None = None
+    time: float | None = None
 
 
 class Book(Record):
@@ -89,49 +105,59 @@ class Book(Record):
         claimed = (os.fsencode(os.path.realpath(path)),)
         return self._run_sql("INSERT OR IGNORE INTO temp.begun VALUES (?)", claimed).rowcount == 1
 
-    def met(self, path: str, size: int, mtime: int) -> Row | None:
-        """Take the row of a file into this run if it was measured as it is now, else return None."""
+    def met(self, path: str, size: int, mtime: int) -> list[Row]:
+        """Take the rows of a file into this run if it was measured as it is now: one, or a clip's frames in order."""
         found = self._run_sql(
-            "UPDATE rows SET run = ? WHERE path = ? AND bytes = ? AND mtime = ? AND job = ? AND status != 'failed' "
-            "RETURNING path, bytes, mtime, width, height, measured, status, reason",
+            "UPDATE scored SET run = ? WHERE path = ? AND bytes = ? AND mtime = ? AND job = ? AND status != 'failed' "
+            f"RETURNING {_COLUMNS}",
             (self._run, os.fsencode(path), size, mtime, self._job),
-        ).fetchone()
-        return None if found is None else _row(found)
+        ).fetchall()
+        return sorted(map(_row, found), key=lambda row: row.frame or 0)
 
     def keep(self, row: Row) -> None:
         """Keep a row that was just measured."""
         measured = json.dumps([None if math.isnan(v) else v for v in row.values])
-        reason = os.fsencode(row.reason)
         self._run_sql(
-            "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (os.fsencode(row.path), row.bytes, row.mtime, self._job, self._run, row.width, row.height, measured,
-             row.status, reason),
+            f"INSERT OR REPLACE INTO scored ({_COLUMNS}, job, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (os.fsencode(row.path), WHOLE if row.frame is None else row.frame, row.time, row.bytes, row.mtime,
+             row.width, row.height, measured, row.status, os.fsencode(row.reason), self._job, self._run),
         )  # fmt: skip
 
+    def finish(self, path: str, size: int, mtime: int) -> None:
+        """Keep that all frames of a clip were measured."""
+        self._run_sql("INSERT OR REPLACE INTO clips VALUES (?, ?, ?, ?)", (os.fsencode(path), size, mtime, self._job))
+
+    def finished(self, path: str, size: int, mtime: int) -> bool:
+        """Tell whether all frames of a clip were measured, as it is now."""
+        return self._run_sql(
+            "SELECT 1 FROM clips WHERE path = ? AND bytes = ? AND mtime = ? AND job = ?",
+            (os.fsencode(path), size, mtime, self._job),
+        ).fetchone() is not None  # fmt: skip
+
     def rows(self) -> Iterator[Row]:
-        """Give the rows of this run by path."""
-        return self._select("ORDER BY path")
+        """Give the rows of this run by path and frame."""
+        return self._select("ORDER BY path, frame")
 
     def ranked(self, *, best_first: bool, most: int | None = None) -> Iterator[Row]:
         """Give the rows of this run by their first measure, those without one last."""
         value = "json_extract(measured, '$[0]')"
         limit = "" if most is None else f" LIMIT {most:d}"
-        return self._select(f"ORDER BY {value} IS NULL, {value} {'DESC' if best_first else 'ASC'}, path{limit}")
+        return self._select(f"ORDER BY {value} IS NULL, {value} {'DESC' if best_first else 'ASC'}, path, frame{limit}")
 
     def values(self) -> Sequence[float]:
         """Return the first measure of every row that has one."""
         found = self._run_sql(
-            "SELECT json_extract(measured, '$[0]') AS v FROM rows WHERE run = ? AND v IS NOT NULL", (self._run,)
+            "SELECT json_extract(measured, '$[0]') AS v FROM scored WHERE run = ? AND v IS NOT NULL", (self._run,)
         )
         return [v for (v,) in found]
 
     def _select(self, order: str) -> Iterator[Row]:
-        columns = "path, bytes, mtime, width, height, measured, status, reason"
-        cursor = self._run_sql(f"SELECT {columns} FROM rows WHERE run = ? {order}", (self._run,))
+        cursor = self._run_sql(f"SELECT {_COLUMNS} FROM scored WHERE run = ? {order}", (self._run,))
         return map(_row, cursor)
 
 
 def _row(found: tuple[Any, ...]) -> Row:
-    path, size, mtime, width, height, measured, status, reason = found
+    path, frame, time, size, mtime, width, height, measured, status, reason = found
     values = tuple(math.nan if v is None else float(v) for v in json.loads(measured))
-    return Row(os.fsdecode(path), size, mtime, width, height, values, status, os.fsdecode(reason))
+    number = None if frame == WHOLE else frame
+    return Row(os.fsdecode(path), size, mtime, width, height, values, status, os.fsdecode(reason), number, time)

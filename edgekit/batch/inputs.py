@@ -11,6 +11,7 @@ from typing import NamedTuple
 from edgekit.batch.job import PictureJob
 from edgekit.errors import ParameterError
 from edgekit.io.formats import BY_ENDING, HEAD, sniff
+from edgekit.io.video import is_video
 
 #: Standard input as an input, standard output as an output.
 STREAM = "-"
@@ -104,6 +105,7 @@ def find(
     recursive: bool = False,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    clips: bool = False,
 ) -> Iterator[tuple[str, Source]]:
     """Find the files that `inputs` mean, each with its input, as they come: a folder of millions begins at once.
 
@@ -120,6 +122,8 @@ def find(
         Take folders within folders as well.
     include, exclude : sequence of str
         Patterns for the name or the path below the folder; they do not touch files that are named.
+    clips : bool
+        Take videos as well.
 
     Raises
     ------
@@ -141,7 +145,7 @@ def find(
         else:
             candidates = (pair for pair in _matches(path))
         for file, relative in candidates:
-            if _wanted(relative, include, exclude) and _looks_like_image(file):
+            if _wanted(relative, include, exclude) and (_looks_like_image(file) or (clips and is_video(file))):
                 yield text, Source(file, relative)
             else:
                 pass_over(file)

@@ -1,6 +1,7 @@
 """What to measure on one image, as a value: picklable, hashable, the same on every engine."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -52,10 +53,16 @@ class ScoreJob:
         ``score``, or names in `edgekit.MEASURES`.
     roi : tuple of int, optional
         x, y, width and height of the part to measure, in pixels of the upright image.
+    every : int
+        Of clips: one of so many frames.
+    rate : float, optional
+        Of clips: at most so many frames a second.
     """
 
     measures: tuple[str, ...] = (SCORE,)
     roi: tuple[int, int, int, int] | None = None
+    every: int = 1
+    rate: float | None = None
 
     @property
     def key(self) -> str:
@@ -77,6 +84,8 @@ class ScoreJob:
             raise ParameterError("a measure was asked for twice")
         if self.roi is not None and (min(self.roi[:2]) < 0 or min(self.roi[2:]) < 1):
             raise ParameterError(f"roi={','.join(map(str, self.roi))} must be x,y,width,height with a width and height")
+        if self.every < 1 or (self.rate is not None and not 0 < self.rate < math.inf):
+            raise ParameterError(f"every={self.every} and rate={self.rate} must be positive")
 
     def run(self, data: bytes, name: str) -> Scored:
         """Measure the image in `data`.
@@ -95,14 +104,26 @@ class ScoreJob:
         if len(self.measures) > len(values):
             if image.shape[:2] != size[::-1]:
                 image, _ = decode_grey(data, name)
-            part = self.cut(image, name)
-            # What overflows is undefined, and said to be.
-            with np.errstate(all="ignore"):
-                values |= {
-                    m: score(part) if m == SCORE else sharpness(part, m) for m in self.measures if m not in values
-                }
-        measured = tuple(v if math.isfinite(v := values[m]) else math.nan for m in self.measures)
-        return Scored(*size, measured)
+            return self.measure(image, name, values)
+        return Scored(*size, self._defined(values))
+
+    def measure(self, image: Any, name: str, known: Mapping[str, float] | None = None) -> Scored:
+        """Measure a whole image; what is known already is taken as it is.
+
+        Raises
+        ------
+        EdgekitError
+            If the region lies outside it.
+        """
+        part, values = self.cut(image, name), dict(known or {})
+        # What overflows is undefined, and said to be.
+        with np.errstate(all="ignore"):
+            values |= {m: score(part) if m == SCORE else sharpness(part, m) for m in self.measures if m not in values}
+        rows, columns = image.shape[:2]
+        return Scored(columns, rows, self._defined(values))
+
+    def _defined(self, values: Mapping[str, float]) -> tuple[float, ...]:
+        return tuple(v if math.isfinite(v := values[m]) else math.nan for m in self.measures)
 
     def cut(self, image: Any, name: str) -> Any:
         """Return the region of an image.

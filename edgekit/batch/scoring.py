@@ -1,20 +1,38 @@
 """Scores many images: each file once, whatever happens in between."""
 
+import itertools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from edgekit.batch.book import Book, Row
+from edgekit.batch.clips import score_clip
 from edgekit.batch.inputs import Source
 from edgekit.batch.journal import Journal
 from edgekit.batch.runner import in_order
 from edgekit.batch.score_job import ScoreJob
 from edgekit.display import to_display
-from edgekit.errors import EdgekitError, OutputError
+from edgekit.errors import EdgekitError, OutputError, ParameterError
+from edgekit.io.formats import BY_ENDING
 from edgekit.io.reading import decode, read_bytes, status_of
+from edgekit.io.video import is_video
 from edgekit.io.writing import encode, place
 from edgekit.scores import sharpness_map
+
+
+class Drawer(Protocol):
+    """Draws pictures beside the rows, in a folder of its own."""
+
+    def claim(self, source: Source) -> None:
+        """Raise if the pictures of two files of this run would have the same place."""
+
+    def drawn(self, source: Source, status: os.stat_result, job: ScoreJob) -> bool:
+        """Tell whether the pictures are there, of the file as it is now."""
+
+    def draw(self, source: Source, status: os.stat_result, job: ScoreJob, data: bytes, *, anew: bool) -> None:
+        """Draw a file's pictures; raise if a file is there that edgekit did not write."""
 
 
 def score_files(
@@ -23,10 +41,10 @@ def score_files(
     book: Book,
     *,
     workers: int = 1,
-    maps: "Maps | None" = None,
+    drawers: Sequence[Drawer] = (),
     anew: bool = False,
 ) -> Iterator[Row]:
-    """Give a row for each file, from the book if it was measured before as it is now.
+    """Give a row for each image and for each frame of a clip, from the book if it was measured before as it is now.
 
     Parameters
     ----------
@@ -38,13 +56,44 @@ def score_files(
         Keeps each row as soon as it is measured.
     workers : int
         Threads that decode and measure.
-    maps : Maps, optional
-        Draws where each image is sharp.
+    drawers : sequence of Drawer
+        Each draws pictures of every image that has none of the file as it is now.
     anew : bool
         Measure everything, whatever the book says.
     """
-    begun = _begun(sources, job, book, maps, anew)
-    for row, fresh in in_order(partial(_done, job=job, maps=maps, anew=anew), begun, workers):
+    for clips, group in itertools.groupby(sources, _is_clip):
+        if clips:
+            for source in group:
+                yield from _clip(source, job, book, workers, drawers, anew)
+        else:
+            yield from _images(group, job, book, workers, drawers, anew)
+
+
+def _is_clip(source: Source) -> bool:
+    return source.path.suffix.lower() not in BY_ENDING and is_video(source.path)
+
+
+def _clip(
+    source: Source, job: ScoreJob, book: Book, workers: int, drawers: Sequence[Drawer], anew: bool
+) -> Iterator[Row]:
+    path = str(source.path)
+    if not book.begin(path):
+        return
+    try:
+        if drawers:
+            raise ParameterError(f"{path}: pictures are drawn of images; pick frames of the clip, and score those")
+        yield from score_clip(source, status_of(source.path), job, book, workers=workers, anew=anew)
+    except EdgekitError as error:
+        row = Row(path, 0, 0, None, None, (), "failed", str(error))
+        book.keep(row)
+        yield row
+
+
+def _images(
+    sources: Iterable[Source], job: ScoreJob, book: Book, workers: int, drawers: Sequence[Drawer], anew: bool
+) -> Iterator[Row]:
+    begun = _begun(sources, job, book, drawers, anew)
+    for row, fresh in in_order(partial(_done, job=job, drawers=drawers, anew=anew), begun, workers):
         if fresh:
             book.keep(row)
         yield row
@@ -96,44 +145,53 @@ class Maps:
         )
 
 
-#: A source to be measured with its status and its row so far, or a finished row.
+#: A source to be measured or drawn with its status and its row so far, or a finished row.
 _Begun = tuple[Source | None, os.stat_result | None, Row]
 
 
-def _begun(sources: Iterable[Source], job: ScoreJob, book: Book, maps: Maps | None, anew: bool) -> Iterator[_Begun]:
+def _begun(
+    sources: Iterable[Source], job: ScoreJob, book: Book, drawers: Sequence[Drawer], anew: bool
+) -> Iterator[_Begun]:
     for source in sources:
         path = str(source.path)
         if not book.begin(path):
             continue
         try:
             status = status_of(source.path)
-            if maps is not None:
-                maps.claim(source)
+            for drawer in drawers:
+                drawer.claim(source)
         except EdgekitError as error:
             yield None, None, Row(path, 0, 0, None, None, (), "failed", str(error))
             continue
-        drawn = maps is None or maps.drawn(source, status, job)
-        known = book.met(path, status.st_size, status.st_mtime_ns) if drawn and not anew else None
-        if known is not None:
-            yield None, None, known
+        known = [] if anew else book.met(path, status.st_size, status.st_mtime_ns)
+        if known and all(d.drawn(source, status, job) for d in drawers):
+            yield None, None, known[0]
         else:
-            yield source, status, Row(path, status.st_size, status.st_mtime_ns, None, None, (), "", "")
+            blank = Row(path, status.st_size, status.st_mtime_ns, None, None, (), "", "")
+            yield source, status, known[0] if known else blank
 
 
-def _done(begun: _Begun, job: ScoreJob, maps: Maps | None, anew: bool) -> tuple[Row, bool]:
-    """Measure what is to be measured; tell whether the row is new."""
+def _done(begun: _Begun, job: ScoreJob, drawers: Sequence[Drawer], anew: bool) -> tuple[Row, bool]:
+    """Measure and draw what is to be measured and drawn; tell whether the row is new."""
     source, status, row = begun
     if source is None or status is None:
         return row, row.status == "failed"
     try:
         data = read_bytes(source.path)
-        scored = job.run(data, row.path)
-        if maps is not None:
-            maps.draw(source, status, job, data, anew=anew)
+        # What was measured before, and only lacks its pictures, keeps its row.
+        if not row.status:
+            width, height, values = scored = job.run(data, row.path)
+            row = row._replace(width=width, height=height, values=values, status=scored.status)
+        for drawer in drawers:
+            if anew or not drawer.drawn(source, status, job):
+                drawer.draw(source, status, job, data, anew=anew)
     except EdgekitError as error:
         said = str(error)
-        return row._replace(status="failed", reason=said if row.path in said else f"{row.path}: {said}"), True
+        return _failed(row, said if row.path in said else f"{row.path}: {said}"), True
     except Exception as error:  # One file must not end the run.
-        return row._replace(status="failed", reason=f"{row.path}: {type(error).__name__}: {error}"), True
-    width, height, values = scored
-    return row._replace(width=width, height=height, values=values, status=scored.status), True
+        return _failed(row, f"{row.path}: {type(error).__name__}: {error}"), True
+    return row, True
+
+
+def _failed(row: Row, reason: str) -> Row:
+    return row._replace(width=None, height=None, values=(), status="failed", reason=reason)

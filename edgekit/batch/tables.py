@@ -24,10 +24,13 @@ class Table(NamedTuple):
         Names of the values.
     threshold : float or None
         An image whose first value is below is blurred.
+    clips : bool
+        Whether rows may be frames of a clip: then there are columns for frame and time.
     """
 
     measures: tuple[str, ...]
     threshold: float | None
+    clips: bool = False
 
     def record(self, row: Row) -> dict[str, Any]:
         """Return a row as a mapping; None where there is no value."""
@@ -35,15 +38,17 @@ class Table(NamedTuple):
         measured = {m: None if math.isnan(v) else v for m, v in zip(self.measures, values, strict=True)}
         first = measured[self.measures[0]]
         blurred = None if self.threshold is None or first is None else first < self.threshold
+        frame = {"frame": row.frame, "time": row.time} if self.clips else {}
         return {
-            "path": row.path, "bytes": row.bytes, "mtime": row.mtime / 1e9, "width": row.width, "height": row.height,
-            **measured,
+            "path": row.path, **frame, "bytes": row.bytes, "mtime": row.mtime / 1e9,
+            "width": row.width, "height": row.height, **measured,
             "blurred": blurred, "status": row.status, "reason": row.reason, "scorer": SCORER,
         }  # fmt: skip
 
     def csv(self, rows: Iterable[Row]) -> Iterator[str]:
         """Give lines of comma-separated values, the heading first; an empty cell where there is no value."""
-        names = (*BEFORE, *self.measures, *AFTER)
+        path, *rest = BEFORE
+        names = (path, *(("frame", "time") if self.clips else ()), *rest, *self.measures, *AFTER)
         yield _csv_line(names)
         for row in rows:
             record = self.record(row)
@@ -62,9 +67,8 @@ class Table(NamedTuple):
             record = self.record(row)
             values = ("-" if record[m] is None else f"{record[m]:.4g}" for m in self.measures)
             mark = row.status if row.status != "ok" else "blurred" if record["blurred"] else ""
-            yield (
-                "  ".join([*(v.rjust(w) for v, w in zip(values, widths, strict=True)), mark.ljust(9), row.path]) + "\n"
-            )
+            name = row.path if row.frame is None else f"{row.path} {row.frame} ({row.time:.3f} s)"
+            yield "  ".join([*(v.rjust(w) for v, w in zip(values, widths, strict=True)), mark.ljust(9), name]) + "\n"
 
 
 #: How the rows are written, by the ending of the output.

@@ -3,6 +3,7 @@
 ``edgekit --help`` and shell completion load neither NumPy nor OpenCV nor torch.
 """
 
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,9 @@ from edgekit.kernels import OPERATORS
 #: The commands that find edges.
 EDGES = ("canny", "threshold", "detect")
 
+#: The rest, each in a module of its own.
+_OTHERS = ("pick", "score", "focus", "kernels")
+
 #: Exit statuses beside 0: an item failed, wrong usage, interrupted.
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
@@ -25,7 +29,7 @@ class Commands(click.Group):
     """Commands made when they are asked for: one for each operator's row, and the rest by name."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*OPERATORS, "filter", *EDGES, "kernels", "score"]
+        return [*OPERATORS, "filter", *EDGES, *_OTHERS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in OPERATORS or cmd_name == "filter":
@@ -36,14 +40,10 @@ class Commands(click.Group):
             from edgekit.cli.edge_commands import edge_command
 
             return edge_command(cmd_name)
-        if cmd_name == "score":
-            from edgekit.cli.score_command import score
-
-            return score
-        if cmd_name == "kernels":
-            from edgekit.cli.kernels_command import kernels
-
-            return kernels
+        if cmd_name in _OTHERS:
+            module = importlib.import_module(f"edgekit.cli.{cmd_name}_command")
+            command: click.Command = getattr(module, cmd_name)
+            return command
         return None
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:

@@ -146,6 +146,33 @@ _OPTIONS: dict[str, Decorator] = {
     "top": click.option("--top", type=click.IntRange(min=1), metavar="N", help="Print the N sharpest."),
     "bottom": click.option("--bottom", type=click.IntRange(min=1), metavar="N", help="Print the N most blurred."),
     "map": click.option("--map", metavar="DIR", help="Draw where each image is sharp, into this folder."),
+    "report": click.option(
+        "--report", metavar="DIR", help="Write a page for reviewing the images in a browser, into this folder."),
+    "folder": click.option(
+        "-o", "--output", "folder", metavar="DIR", required=True, help="Where what is picked goes."),
+    "count": click.option("-n", "--count", type=click.IntRange(min=1), metavar="N", help="How many to pick."),
+    "method_of_choice": click.option(
+        "--method", type=choice("spread", "windows", "best", "outliers"),
+        help="spread: the best of N equal windows. windows: the best of each --window. best: the N best. outliers: all "
+             "but those far below their neighbours.  [default: spread, or windows with --window]"),
+    "window": click.option("--window", type=float, metavar="LENGTH", help="Length of a window, in seconds or images."),
+    "min_gap": click.option(
+        "--min-gap", type=float, default=0.0, metavar="LENGTH", help="Pick no two nearer than this."),
+    "every": click.option(
+        "--every", type=click.IntRange(min=1), default=1, metavar="N", help="Of clips, take one of N frames."),
+    "rate": click.option(
+        "--fps", "rate", type=click.FloatRange(min=0, min_open=True), metavar="N",
+        help="Of clips, take at most N frames a second."),
+    "frame_format": click.option(
+        "--format", "ending", type=choice("png", "jpg", "webp", "tif"), default="png", show_default=True,
+        help="Format of the frames."),
+    "focus_measure": click.option(
+        "--measure", metavar="NAME", default="tenengrad", show_default=True, help="The focus measure."),
+    "positions": click.option(
+        "--positions", type=click.Path(), metavar="FILE",
+        help="Where the images were taken: a number a line, or lines of name,position.  [default: 0, 1, 2, ...]"),
+    "plot": click.option(
+        "--plot", metavar="FILE", help="Draw score over position: a .png, .svg or .pdf file."),
     "recursive": click.option("-r", "--recursive", is_flag=True, help="Take folders within folders as well."),
     "include": click.option("--include", multiple=True, metavar="PATTERN", help="Only files that match."),
     "exclude": click.option("--exclude", multiple=True, metavar="PATTERN", help="No files that match."),

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,12 @@ if TYPE_CHECKING:
     from edgekit.batch.journal import Journal
     from edgekit.batch.limit import Threshold
     from edgekit.batch.score_job import ScoreJob
+    from edgekit.batch.scoring import Drawer
     from edgekit.batch.tables import Table
+    from edgekit.report.review import Review
+
+#: Where the rows are kept in a review page's folder if they go nowhere else.
+REPORT_BOOK = ".edgekit-scores.sqlite"
 
 #: Exit status where all is done but something scored too low.
 BELOW = 3
@@ -25,14 +31,15 @@ BELOW = 3
 @click.command(short_help="Score how sharp images are.")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @options(
-    ("rows", "measure", "roi", "threshold", "fail_below", "top", "bottom", "map",
+    ("rows", "measure", "roi", "every", "rate", "threshold", "fail_below", "top", "bottom", "map", "report",
      "recursive", "include", "exclude", "jobs", "force", "json", "quiet", "debug")
 )  # fmt: skip
 def score(inputs: tuple[str, ...], **values: Any) -> int:
     """Score how sharp images are: 0 is blurred, 1 sharp.
 
-    INPUT is an image, a folder, or a glob in quotes. Without -o a table sorted by score is printed, the sharpest
-    first; with it, a row for each image is written, sorted by path. A run that was stopped is taken up where it was.
+    INPUT is an image, a folder, a glob in quotes, or a video, of which each frame has a row. Without -o a table sorted
+    by score is printed, the sharpest first; with it, a row for each image is written, sorted by path. --report writes a
+    page instead, or as well. A run that was stopped is taken up where it was.
     """
     from edgekit.batch.book import Book
     from edgekit.batch.inputs import find, is_tree
@@ -40,13 +47,15 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
     from edgekit.batch.score_job import ScoreJob
     from edgekit.batch.scoring import Maps, score_files
     from edgekit.batch.tables import Table
+    from edgekit.io.formats import BY_ENDING
 
     if values["top"] is not None and values["bottom"] is not None:
         raise click.UsageError("--top and --bottom exclude each other.")
     output = None if values["output"] is None else Path(values["output"])
-    job = ScoreJob(values["measures"] or ("score",), values["roi"])
+    job = ScoreJob(values["measures"] or ("score",), values["roi"], values["every"], values["rate"])
     job.check()
-    book_path = None if output is None else _book_of(output, force=values["force"])
+    folder = None if values["report"] is None else Path(values["report"])
+    book_path = _book_of(output, folder, force=values["force"])
     passed_over: list[int] = [0]
 
     def pass_over(_: Path) -> None:
@@ -54,20 +63,35 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
 
     chosen = {k: values[k] for k in ("recursive", "include", "exclude")}
     # One named image has nothing to share among workers.
-    single = len(inputs) == 1 and Path(inputs[0]).is_file()
+    single = len(inputs) == 1 and Path(inputs[0]).suffix.lower() in BY_ENDING and Path(inputs[0]).is_file()
     workers = 1 if single else values["jobs"] or available_workers()
     count = Count(quiet=values["quiet"])
-    with Book(book_path, job.key) as book, _journal(values["map"]) as journal, count:
-        sources = (s for text, s in find(inputs, pass_over, **chosen) if not (is_tree(text) and journal.wrote(s.path)))
-        maps = None if values["map"] is None else Maps(Path(values["map"]), journal)
-        rows = score_files(sources, job, book, workers=workers, maps=maps, anew=values["force"])
+    with ExitStack() as opened:
+        # What is missing for the page is said before anything is made.
+        review = None if folder is None else opened.enter_context(_review(folder, force=values["force"]))
+        book = opened.enter_context(Book(book_path, job.key))
+        journal = opened.enter_context(_journal(values["map"]))
+        opened.enter_context(count)
+        drawers: list[Drawer] = [] if values["map"] is None else [Maps(Path(values["map"]), journal)]
+        if review is not None:
+            drawers.append(review.pictures)
+
+        def own(path: Path) -> bool:
+            return journal.wrote(path) or (review is not None and review.wrote(path))
+
+        # Pictures are drawn of images.
+        found = find(inputs, pass_over, clips=not drawers, **chosen)
+        sources = (s for text, s in found if not (is_tree(text) and own(s.path)))
+        rows = score_files(sources, job, book, workers=workers, drawers=drawers, anew=values["force"])
         for row in rows:
             count.tell(row, values["fail_below"])
         threshold = _threshold(values["threshold"], job, book)
-        table = Table(job.measures, threshold.value)
+        table = Table(job.measures, threshold.value, clips=count.clips)
         if output is not None:
             _write(output, table, book)
-        _print(table, book, values, output)
+        if review is not None:
+            review.write(book, job.measures, threshold)
+        _print(table, book, values, review)
     count.sum_up(passed_over[0], threshold)
     return 1 if count.failed else BELOW if count.below else 0
 
@@ -79,11 +103,19 @@ def _journal(folder: str | None) -> "Journal":
     return Journal(None) if folder is None else Journal(Path(folder, NAME), alone=True)
 
 
-def _book_of(output: Path, *, force: bool) -> Path:
-    """Return where the rows are kept beside `output`, or raise if the output is none of edgekit's."""
+def _review(folder: Path, *, force: bool) -> "Review":
+    from edgekit.report.review import Review
+
+    return Review(folder, force=force)
+
+
+def _book_of(output: Path | None, report: Path | None, *, force: bool) -> Path | None:
+    """Return where the rows are kept, beside `output` or in the report, or raise if the output is none of edgekit's."""
     from edgekit.batch.tables import WRITERS
     from edgekit.errors import OutputError, ParameterError
 
+    if output is None:
+        return None if report is None else report / REPORT_BOOK
     if output.suffix.lower() not in WRITERS:
         raise ParameterError(f"{output}: scores are written as {' or '.join(WRITERS)}; choose one of these endings")
     book = output.with_name(f".{output.name}.edgekit.sqlite")
@@ -116,12 +148,14 @@ def _write(output: Path, table: "Table", book: "Book") -> None:
             file.write(os.fsencode(line))
 
 
-def _print(table: "Table", book: "Book", values: dict[str, Any], output: Path | None) -> None:
-    """Print the table, or the part that was asked for."""
+def _print(table: "Table", book: "Book", values: dict[str, Any], review: "Review | None") -> None:
+    """Print the table, or the part that was asked for, or where the page is."""
     best, worst = values["top"], values["bottom"]
-    if output is not None and best is None and worst is None:
+    if best is None and worst is None and (values["output"] is not None or review is not None):
         if values["as_json"]:
             _lines(table.jsonl(book.rows()))
+        elif review is not None:
+            click.echo(os.fsencode(review.index))
         return
     rows: Iterable[Row] = book.ranked(best_first=worst is None, most=best if worst is None else worst)
     if values["as_json"]:
@@ -140,6 +174,7 @@ class Count:
 
     def __init__(self, *, quiet: bool) -> None:
         self.done = self.failed = self.undefined = self.below = 0
+        self.clips = False
         self._bar: Any = None
         self._quiet, self._start = quiet, time.monotonic()
 
@@ -156,6 +191,7 @@ class Count:
         self.done += row.status != "failed"
         self.failed += row.status == "failed"
         self.undefined += row.status == "undefined"
+        self.clips |= row.frame is not None
         self.below += fail_below is not None and bool(row.values) and row.values[0] < fail_below
         if row.status == "failed":
             if self._bar is not None:

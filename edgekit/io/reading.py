@@ -142,7 +142,7 @@ def decode_grey(data: bytes, name: str, *, least: int | None = None) -> tuple[Ar
     """
     found = sniff(data[:HEAD])
     if least is not None and found is not None and found.name == "JPEG":
-        width, height = _size(data)
+        width, height = size_of(data)
         for factor, flag in _REDUCED.items():
             if max(width, height) >= factor * least:
                 image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
@@ -160,7 +160,7 @@ _REDUCED = {
 }
 
 
-def _size(data: bytes) -> tuple[int, int]:
+def size_of(data: bytes) -> tuple[int, int]:
     """Return width and height of the upright image by its header; zeros where Pillow cannot tell."""
     from PIL import Image
 
@@ -231,15 +231,21 @@ def _by_tifffile(data: bytes, colour: bool) -> Array:
     import tifffile
 
     with tifffile.TiffFile(io.BytesIO(data)) as file:
-        page = file.pages.first
-        array: Array = page.asarray()
-        if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and array.ndim == 3:
-            array = np.moveaxis(array, 0, -1)
-        if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and array.dtype.kind in "bu":
-            array = ~array
-        orientation = page.tags.get("Orientation")
-        if orientation is not None and orientation.value in _UPRIGHT:
-            array = _UPRIGHT[orientation.value](array)
+        return page_image(file.pages.first)
+
+
+def page_image(page: Any) -> Array:
+    """Return the image of one of tifffile's pages: upright, white bright, (H, W) or (H, W, 3)."""
+    import tifffile
+
+    array: Array = page.asarray()
+    if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and array.ndim == 3:
+        array = np.moveaxis(array, 0, -1)
+    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and array.dtype.kind in "bu":
+        array = ~array
+    orientation = page.tags.get("Orientation")
+    if orientation is not None and orientation.value in _UPRIGHT:
+        array = _UPRIGHT[orientation.value](array)
     if array.ndim == 3 and array.shape[2] < 3:
         array = array[:, :, 0]
     array = array[:, :, :3] if array.ndim == 3 else array

@@ -1,0 +1,61 @@
+"""Scores the frames of clips: each frame once, one at a time in memory for each worker."""
+
+import os
+from collections.abc import Iterator
+from functools import partial
+
+from edgekit.batch.book import Book, Row
+from edgekit.batch.inputs import Source
+from edgekit.batch.runner import in_order
+from edgekit.batch.score_job import ScoreJob
+from edgekit.errors import EdgekitError
+from edgekit.io.video import Frame, read_frames
+
+
+def score_clip(
+    source: Source, status: os.stat_result, job: ScoreJob, book: Book, *, workers: int = 1, anew: bool = False
+) -> Iterator[Row]:
+    """Give a row for each frame of a clip; if it is damaged, at last a row that says so.
+
+    Frames that the book has are not measured again, nor is a clip decoded that is finished there.
+    """
+    path, size, mtime = str(source.path), status.st_size, status.st_mtime_ns
+    known = {} if anew else {row.frame: row for row in book.met(path, size, mtime)}
+    if known and book.finished(path, size, mtime):
+        yield from known.values()
+        return
+    blank = Row(path, size, mtime, None, None, (), "", "")
+    wrong: list[EdgekitError] = []
+
+    def frames() -> Iterator[Frame | Row]:
+        # An error here must not end what the workers are at.
+        try:
+            for frame in read_frames(source.path, every=job.every, rate=job.rate):
+                yield known.get(frame.number) or frame
+        except EdgekitError as error:
+            wrong.append(error)
+
+    for row, fresh in in_order(partial(_measured, job=job, blank=blank), frames(), workers):
+        if fresh:
+            book.keep(row)
+        yield row
+    if wrong:
+        failed = blank._replace(status="failed", reason=str(wrong[0]))
+        book.keep(failed)
+        yield failed
+    else:
+        book.finish(path, size, mtime)
+
+
+def _measured(frame: Frame | Row, job: ScoreJob, blank: Row) -> tuple[Row, bool]:
+    """Return a frame's row, and whether it is new."""
+    if isinstance(frame, Row):
+        return frame, False
+    row = blank._replace(frame=frame.number, time=frame.time)
+    try:
+        scored = job.measure(frame.image, row.path)
+    except EdgekitError as error:
+        return row._replace(status="failed", reason=str(error)), True
+    return row._replace(
+        width=scored.width, height=scored.height, values=scored.values, status=scored.status
+    ), True  # fmt: skip

@@ -1,0 +1,82 @@
+"""``edgekit pick``: the best frames of a clip, or images of a folder."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgekit.cli.options import options
+from edgekit.cli.progress import open_bar, summary
+
+if TYPE_CHECKING:
+    from edgekit.batch.book import Row
+    from edgekit.batch.inputs import Source
+
+
+@click.command(short_help="Pick the sharpest frames of a clip, or images of a folder.")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@options(
+    ("folder", "count", "method_of_choice", "window", "min_gap", "measure", "roi", "every", "rate", "frame_format",
+     "recursive", "include", "exclude", "jobs", "force", "json", "quiet", "debug")
+)  # fmt: skip
+def pick(inputs: tuple[str, ...], **values: Any) -> int:
+    """Pick the sharpest frames of a clip, or images of a folder, spread over it.
+
+    INPUT is one video, or a folder, a glob in quotes, or images. Frames are written with their time and number in the
+    name; images are copied as they are. What was chosen and why stands in picked.json. Windows and gaps are in
+    seconds of a clip, in images of a folder.
+    """
+    from edgekit.batch.picking import Picker, PickJob
+    from edgekit.batch.runner import available_workers
+    from edgekit.batch.score_job import ScoreJob
+
+    method = values["method"] or ("windows" if values["window"] is not None else "spread")
+    if method in ("spread", "best") and values["count"] is None:
+        raise click.UsageError("say how many to pick with -n, or how long a window is with --window.")
+    job = PickJob(
+        ScoreJob(values["measures"] or ("score",), values["roi"], values["every"], values["rate"]),
+        method, values["count"], values["window"], values["min_gap"], f".{values['ending']}",
+    )  # fmt: skip
+    job.check()
+    sources = _sources(inputs, values)
+    picker = Picker(Path(values["folder"]), job, workers=values["jobs"] or available_workers(), force=values["force"])
+    begun, scored, failed = time.monotonic(), 0, []
+    bar = open_bar(None, quiet=values["quiet"])
+
+    def tell(row: "Row") -> None:
+        nonlocal scored
+        scored += 1
+        if row.status == "failed":
+            failed.append(row.reason)
+        if bar is not None:
+            bar.update()
+
+    picked = 0
+    try:
+        for one in picker.run(sources, tell):
+            picked += 1
+            if values["as_json"]:
+                import json
+
+                click.echo(json.dumps(one.record()))
+            elif not values["quiet"]:
+                click.echo(str(one.output))
+    finally:
+        if bar is not None:
+            bar.close()
+        for reason in failed:
+            click.echo(f"edgekit: {reason}", err=True)
+    if not values["quiet"]:
+        counts = ((picked, "picked"), (scored - len(failed), "scored"), (len(failed), "failed"))
+        click.echo(summary(counts, begun), err=True)
+    return 1 if failed else 0
+
+
+def _sources(inputs: tuple[str, ...], values: dict[str, Any]) -> "list[Source]":
+    """Return what to pick from; what an earlier run picked is not picked from again."""
+    from edgekit.batch.inputs import collect
+
+    target = Path(values["folder"]).resolve()
+    chosen = {k: values[k] for k in ("recursive", "include", "exclude")}
+    return collect(inputs, own=lambda path: path.resolve().is_relative_to(target), **chosen).sources

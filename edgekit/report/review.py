@@ -1,0 +1,79 @@
+"""A folder with a review page and its pictures, and the record of what edgekit wrote there."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+from edgekit.batch.book import Book
+from edgekit.batch.journal import NAME, Journal
+from edgekit.batch.limit import Threshold
+from edgekit.errors import OutputError
+from edgekit.io.writing import placing
+from edgekit.report.page import Page
+from edgekit.report.pictures import Pictures
+
+#: The page's name in its folder.
+INDEX = "index.html"
+
+
+class Review:
+    """Makes a review page, in a ``with`` block that keeps others out of its folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there.
+    force : bool
+        Replace a page that edgekit did not write.
+
+    Attributes
+    ----------
+    pictures : Pictures
+        Draws what the page shows, while the images are scored.
+    index : Path
+        The page.
+
+    Raises
+    ------
+    MissingExtraError
+        If Jinja2 is missing.
+    OutputError
+        If a page is there that edgekit did not write, or its record cannot be used.
+    """
+
+    def __init__(self, folder: Path, *, force: bool = False) -> None:
+        self.index = folder / INDEX
+        self._page = Page(folder)
+        with ExitStack() as opened:
+            self._journal = opened.enter_context(Journal(folder / NAME, alone=True))
+            if self.index.exists() and not force and not self.wrote(self.index):
+                raise OutputError(
+                    f"{self.index}: there is a page that edgekit did not write; name another folder, or use --force"
+                )
+            self._opened = opened.pop_all()
+        self.pictures = Pictures(folder, self._journal)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+    def wrote(self, path: Path) -> bool:
+        """Tell whether a file is part of the page."""
+        return self._journal.wrote(path)
+
+    def write(self, book: Book, measures: tuple[str, ...], threshold: Threshold) -> None:
+        """Write the page of all rows of a run, in one step.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        rows = (r for r in book.ranked(best_first=True) if r.status != "failed")
+        failed = (r for r in book.rows() if r.status == "failed")
+        index = self.index
+        with placing(index, lambda made: self._journal.enter(index, made, index, made, "page")) as file:
+            for piece in self._page.content(rows, failed, measures, threshold):
+                file.write(piece)
