@@ -163,7 +163,8 @@ def table(seeds: int) -> str:
     lines = [
         f"{seeds} lenses, at most {BUDGET} measurements:",
         "",
-        f"| method | within {100 * CLOSE:g} % of the range | median error, % of the range | median measurements | most |",
+        f"| method | within {100 * CLOSE:g} % of the range | median error, % of the range | median measurements "
+        "| most |",
         "|---|---:|---:|---:|---:|",
     ]
     for name, method in METHODS.items():

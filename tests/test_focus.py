@@ -1,5 +1,6 @@
 """The peak of a sweep, by formulas and under noise; a search that drives simulated lenses."""
 
+import importlib
 import math
 import pickle
 from pathlib import Path
@@ -50,6 +51,13 @@ def test_three_scores():
     assert peak.confidence <= 0.5
     # Without logarithms: (y₋ − y₊) / (2 (y₋ − 2 y₀ + y₊)) steps from the middle.
     assert ek.find_peak([0, 1, 2], [-3, 2, 0]).position == pytest.approx(1 + (-3 - 0) / (2 * (-3 - 4 + 0)))
+
+
+def test_few_scores_that_differ_clearly_are_half_sure():
+    for scores in ([2, 5.9, 9.2, 6.4, 3.9], [2, 2.3, 6.1, 9.2, 6.4, 3.9]):
+        peak = ek.find_peak(range(len(scores)), scores)
+        assert peak.status == "peak"
+        assert 0 < peak.confidence <= 0.5
 
 
 @pytest.mark.parametrize("centre", [-4.0, -0.5, 0.0])
@@ -215,6 +223,20 @@ def test_backlash():
     assert np.median(taken[0.0]) > 1
 
 
+def test_with_backlash_the_drive_goes_below_and_comes_up():
+    lens = Bench(60, 0.5)
+    ek.autofocus(lens, 0, 100, backlash=4)
+    turns = [n for n in range(1, len(lens.visited)) if lens.visited[n] < lens.visited[n - 1]]
+    assert len(turns) == 1
+    assert lens.visited[turns[0] + 1] - lens.visited[turns[0]] == pytest.approx(4)
+
+
+def test_with_backlash_what_may_come_from_above_does_not_count():
+    lens = Bench(60)
+    found = ek.autofocus(lambda z: lens(z) + 1000 * (len(lens.visited) == 1), 0, 100, backlash=4)
+    assert found.position == pytest.approx(60, abs=0.5)
+
+
 def test_a_peak_at_the_end_of_the_range():
     for focus, status, position in ((-5, "start", 0), (0, "start", 0), (100, "end", 100), (110, "end", 100)):
         found = ek.autofocus(Bench(focus), 0, 100)
@@ -311,3 +333,21 @@ def test_a_photograph_out_of_focus(blurs):
         assert len(result.measurements) <= 20
         found.append(abs(result.position - focus) < 0.01)
     assert sum(found) >= 99
+
+
+def test_the_simulated_lens_of_the_script(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "scripts")
+    lens = importlib.import_module("lens")
+    for blur in (lens.disc, lens.gaussian):
+        taps = blur(6.0)
+        x = np.arange(len(taps)) - len(taps) // 2
+        assert taps.sum() == pytest.approx(1)
+        # The variance of a disc along an axis is a quarter of its squared radius.
+        assert (taps.sum(0) * x**2).sum() == pytest.approx(9, rel=0.05)
+        np.testing.assert_array_equal(np.argwhere(blur(0.0) > 1e-9), [[len(blur(0.0)) // 2] * 2])
+    lens.main(["--seeds", "6"])
+    lines = capsys.readouterr().out.splitlines()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[4:]]
+    assert [row[0] for row in rows] == list(lens.METHODS)
+    assert rows[0][1] == "6"
+    assert all(int(row[4]) <= lens.BUDGET for row in rows)

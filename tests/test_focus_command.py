@@ -234,8 +234,10 @@ def test_pages_in_colour_and_turned():
     colour = np.random.default_rng(0).integers(0, 256, (3, 20, 30, 3), dtype=np.uint8)
     tifffile.imwrite("colour.tif", colour, photometric="rgb")
     np.testing.assert_array_equal(list(read_pages("colour.tif")), colour)
-    tifffile.imwrite("white.tif", colour[..., 0], photometric="miniswhite", byteorder=">")
-    np.testing.assert_array_equal(list(read_pages("white.tif")), 255 - colour[..., 0])
+    deep = colour[..., 0].astype(np.uint16)
+    tifffile.imwrite("white.tif", deep, photometric="miniswhite", byteorder=">")
+    np.testing.assert_array_equal(list(read_pages("white.tif")), 65535 - deep)
+    assert all(page.dtype.isnative for page in read_pages("white.tif"))
 
 
 def test_burnt_spots_do_not_count():
