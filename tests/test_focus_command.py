@@ -13,7 +13,7 @@ import tifffile
 from click.testing import CliRunner, Result
 
 import edgekit as ek
-from edgekit.batch.stack import natural
+from edgekit.batch.inputs import natural
 from edgekit.cli import main
 from edgekit.io.pages import read_pages
 

@@ -3,10 +3,11 @@
 import fnmatch
 import glob
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from edgekit.batch.job import PictureJob
 from edgekit.errors import ParameterError
@@ -248,3 +249,14 @@ def assign(found: Found, jobs: Sequence[PictureJob], output: str | None, root: P
     if twice:
         raise ParameterError(f"{twice[0]}: two results of this run would be written here; run edgekit for each")
     return items
+
+
+def natural(name: str) -> list[Any]:
+    """Return a key that sorts 2 before 10.
+
+    Examples
+    --------
+    >>> sorted(["z10.png", "z2.png", "z1.png"], key=natural)
+    ['z1.png', 'z2.png', 'z10.png']
+    """
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]

@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 
 from edgekit.batch.book import Book, Row
 from edgekit.batch.clips import score_clip
-from edgekit.batch.inputs import Source
+from edgekit.batch.inputs import Source, natural
 from edgekit.batch.journal import Journal
 from edgekit.batch.score_job import ScoreJob
 from edgekit.batch.scoring import score_files
@@ -131,7 +130,14 @@ class Picker:
         if not clip and any(is_video(s.path) for s in sources):
             raise ParameterError("pick takes one clip at a time, or images; name one clip")
         with Book(self._folder / BOOK, job.score.key) as book, Journal(self._folder / ".edgekit.sqlite") as journal:
-            rows = list(self._rows(sources if clip else sorted(sources, key=_natural), book, tell, clip))
+            rows = list(
+                self._rows(
+                    sources if clip else sorted(sources, key=lambda source: natural(str(source.relative))),
+                    book,
+                    tell,
+                    clip,
+                )
+            )
             positions = [float(n if row.time is None else row.time) for n, row in enumerate(rows)]
             chosen = job.choose(positions, [row.values[0] for row in rows])
             if clip:
@@ -216,9 +222,3 @@ class Picker:
         for path in (Path(p["output"]) for p in before):
             if path not in wanted and path.is_relative_to(self._folder) and journal.wrote(path):
                 path.unlink()
-
-
-def _natural(source: Source) -> list[tuple[int, int | str]]:
-    """Order names as people count: 2 before 10."""
-    parts = re.split(r"(\d+)", str(source.relative))
-    return [(0, int(p)) if p.isdigit() else (1, p) for p in parts if p]

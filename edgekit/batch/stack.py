@@ -5,7 +5,6 @@ May import what is below batch, and the other modules of batch.
 
 import csv
 import math
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.backends._cv2 import cv2
-from edgekit.batch.inputs import find
+from edgekit.batch.inputs import find, natural
 from edgekit.batch.runner import in_order
 from edgekit.display import value_range
 from edgekit.errors import EdgekitError, ParameterError, UnreadableError
@@ -101,17 +100,6 @@ def images_of(inputs: Sequence[str], passed_over: Callable[[Path], object]) -> t
     found = sorted(find(inputs, passed_over), key=lambda pair: (order[pair[0]], natural(str(pair[1].path))))
     names = list(dict.fromkeys(str(source.path) for _, source in found))
     return names, len(names) == 1 and is_tiff(names[0])
-
-
-def natural(name: str) -> list[Any]:
-    """Return a key that sorts 2 before 10.
-
-    Examples
-    --------
-    >>> sorted(["z10.png", "z2.png", "z1.png"], key=natural)
-    ['z1.png', 'z2.png', 'z10.png']
-    """
-    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
 
 def measure_stack(
