@@ -275,7 +275,7 @@ def _limits(low: Any, high: Any, magnitude: Array) -> tuple[Any, Any]:
 
 
 def _automatic(magnitude: Array) -> float:
-    magnitude = magnitude[~np.isnan(magnitude)]
+    magnitude = magnitude[np.isfinite(magnitude)]
     largest = float(magnitude.max(initial=0))
     # Divided first: the squares of large numbers would overflow.
     return AUTOMATIC * largest * float(np.sqrt(np.mean(np.square(magnitude / largest)))) if largest else 0.0

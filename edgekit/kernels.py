@@ -18,6 +18,9 @@ from edgekit.taps import Kernel, Matrix, moment, ring
 #: A Gaussian is cut off at this many standard deviations.
 TRUNCATE = 4.0
 
+#: A Gaussian beyond this is wider than images are; reduce the image first.
+LARGEST = 500.0
+
 #: Two standard deviations in this ratio make a difference of Gaussians look most like a Laplacian
 #: (Marr and Hildreth, Theory of Edge Detection, 1980).
 DOG_RATIO = 1.6
@@ -141,8 +144,8 @@ def _pair(smooth: Sequence[float], derivative: Sequence[float]) -> tuple[Kernel,
 
 
 def _positive(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < math.inf:
-        raise ParameterError(f"{name}={value!r} must be a positive, finite number of pixels")
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) <= LARGEST:
+        raise ParameterError(f"{name}={value!r} must be a positive number of pixels, {LARGEST:g} at most")
     return float(value)
 
 

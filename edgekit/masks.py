@@ -13,6 +13,9 @@ from edgekit.suppression import shifted
 #: How a level can be found.
 METHODS = ("otsu", "li", "triangle", "adaptive")
 
+#: No surroundings are larger, in pixels along a side.
+LARGEST = 10_000
+
 #: How colours become levels.
 CHANNELS = ("luminance", "each", "max")
 
@@ -60,8 +63,8 @@ def threshold(image: Array, method: str | float = "otsu", *, channel: str = "lum
     method = method.item() if isinstance(method, np.number) else method
     if isinstance(method, bool) or (not isinstance(method, int | float) and method not in METHODS):
         raise ParameterError(f"method={method!r} must be a number or one of {', '.join(METHODS)}")
-    if isinstance(size, bool) or not isinstance(size, int) or size < 3 or size % 2 == 0:
-        raise ParameterError(f"size={size!r} must be an odd number of pixels, 3 or more")
+    if isinstance(size, bool) or not isinstance(size, int) or not 3 <= size < LARGEST or size % 2 == 0:
+        raise ParameterError(f"size={size!r} must be an odd number of pixels, from 3 to {LARGEST}")
     if method != method:
         raise ParameterError("method=nan: the level must be a number that others can be compared with")
     if channel not in CHANNELS:

@@ -7,6 +7,7 @@ import bisect
 import math
 import statistics
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from edgekit.errors import ParameterError
@@ -18,6 +19,9 @@ OUTLIER = 0.5
 
 #: So many pictures on either side are around one.
 AROUND = 12
+
+#: Rounding must not part what is a gap apart.
+ROUNDING = 1e-9
 
 
 class Choice(NamedTuple):
@@ -84,13 +88,17 @@ def pick(
     _check(method, count, window, min_gap)
     if not scores:
         return []
+    if any(b < a for a, b in pairwise(positions)):
+        raise ParameterError("positions must grow from picture to picture")
     finite = [s for s in scores if math.isfinite(s)]
     lowest = min(finite, default=0.0) - 1
     known = [s if math.isfinite(s) else lowest for s in scores]
     if method == "best":
         return _best(positions, known, count or 0, min_gap)
     if method == "outliers":
-        kept = _near_median(known)
+        # Undefined ones are outliers, unless all are.
+        candidates = [i for i, score in enumerate(scores) if math.isfinite(score)] or list(range(len(scores)))
+        kept = [candidates[i] for i in _near_median([known[i] for i in candidates])]
         alone = _one_of_each([positions[i] for i in kept], [known[i] for i in kept], list(range(len(kept))), min_gap)
         return [Choice(kept[i], f"at least {OUTLIER:g} of the median around it") for i in alone]
     first, last = positions[0], positions[-1]
@@ -107,7 +115,7 @@ def _check(method: str, count: int | None, window: float | None, min_gap: float)
     for name, value in (("count", count), ("window", window)):
         if (value is None) == (name == takes):
             raise ParameterError(f"method {method} {'needs' if name == takes else 'does not take'} {name}")
-        if value is not None and not 0 < value < math.inf:
+        if value is not None and not ROUNDING < value < math.inf:
             raise ParameterError(f"{name}={value} must be positive")
     if not 0 <= min_gap < math.inf:
         raise ParameterError(f"min_gap={min_gap} must be 0 or more")
@@ -119,7 +127,7 @@ def _best(positions: Sequence[float], scores: Sequence[float], count: int, min_g
     reasons: dict[int, str] = {}
     for rank, i in enumerate(sorted(range(len(scores)), key=lambda i: -scores[i]), 1):
         at = bisect.bisect(taken, (positions[i], i))
-        if all(abs(positions[i] - p) >= min_gap for p, _ in taken[max(at - 1, 0) : at + 1]):
+        if all(abs(positions[i] - p) >= min_gap - ROUNDING for p, _ in taken[max(at - 1, 0) : at + 1]):
             taken.insert(at, (positions[i], i))
             reasons[i] = f"rank {rank} of {len(scores)}"
             if len(taken) == count:
@@ -130,7 +138,9 @@ def _best(positions: Sequence[float], scores: Sequence[float], count: int, min_g
 def _near_median(scores: Sequence[float]) -> list[int]:
     """Return which scores are not far below the median of those around them."""
     around = (scores[max(i - AROUND, 0) : i + AROUND + 1] for i in range(len(scores)))
-    return [i for i, near in enumerate(around) if scores[i] >= OUTLIER * statistics.median(near)]
+    # Half of a negative median lies above it.
+    medians = map(statistics.median, around)
+    return [i for i, median in enumerate(medians) if scores[i] >= median - abs(median) * (1 - OUTLIER)]
 
 
 def _one_of_each(
@@ -143,8 +153,7 @@ def _one_of_each(
     best: list[tuple[int, float, int]] = []  # Up to each picture: how many, their sum, the last of them.
     before = [-1] * len(scores)
     for i, position in enumerate(positions):
-        # Rounding must not part what is a gap apart.
-        free = bisect.bisect_right(positions, position - min_gap + 1e-9)
+        free = bisect.bisect_right(positions, position - min_gap + ROUNDING)
         free = min(free, bisect.bisect_left(windows, windows[i]))
         number, total, last = best[free - 1] if free else (0, 0.0, -1)
         before[i] = last

@@ -223,7 +223,7 @@ def test_inputs_are_left_alone(kind):
         ({"method": True}, "method=True must be a number"),
         ({"method": None}, "method=None must be a number"),
         ({"method": [3]}, r"method=\[3\] must be a number"),
-        ({"size": 4}, "size=4 must be an odd number of pixels, 3 or more"),
+        ({"size": 4}, "size=4 must be an odd number of pixels, from 3 to 10000"),
         ({"size": 1}, "size=1 must be an odd number"),
         ({"size": 5.0}, "size=5.0 must be an odd number"),
         ({"size": True}, "size=True must be an odd number"),

@@ -182,3 +182,44 @@ def test_a_killed_pick_is_taken_up(clip):
     assert ran.returncode == 0, ran.stderr
     assert [p["frame"] for p in picked("frames")["picked"]] == [4, 14, 27]
     assert RATE == 10
+
+
+def test_what_finds_nothing_leaves_an_earlier_pick_alone(clip):
+    run("pick", "clip.mp4", "-n", "3", "-o", "frames")
+    before = files("frames")
+    Path("empty").mkdir()
+    Path("bad.mp4").write_bytes(b"\x00\x00\x00\x20ftypisom" + bytes(99))
+    for source in ("frames", "empty", "bad.mp4"):
+        result = run("pick", source, "-n", "2", "-o", "frames")
+        assert result.exit_code != 0
+        assert result.stderr
+        assert files("frames") == before
+
+
+def test_two_of_one_name_are_refused(folder):
+    for name in ("a", "b"):
+        Path(name).mkdir()
+        Path(name, "same.png").write_bytes(Path("photos/shot4.png").read_bytes())
+    result = run("pick", "a/same.png", "b/same.png", "-n", "2", "-o", "best")
+    assert result.exit_code == 2
+    assert "same.png: two that were picked" in result.stderr
+
+
+def test_what_a_killed_pick_left_is_cleared(clip):
+    killed = textwrap.dedent("""
+        import os, signal
+        from edgekit.batch import picking
+        from edgekit.cli import main
+        place, count = picking.place, [0]
+        def counted(*arguments):
+            place(*arguments)
+            count[0] += 1
+            if count[0] == 5:
+                os.kill(os.getpid(), signal.SIGKILL)
+        picking.place = counted
+        main(["pick", "clip.mp4", "-n", "9", "-o", "frames"])
+    """)
+    assert subprocess.run([sys.executable, "-c", killed], env=os.environ).returncode == -signal.SIGKILL
+    assert len(files("frames")) == 5
+    assert run("pick", "clip.mp4", "-n", "1", "-o", str(Path("frames").absolute())).exit_code == 0
+    assert files("frames") == ["clip-00000.400s-000004.png", "picked.json"]

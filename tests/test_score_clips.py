@@ -125,3 +125,20 @@ def test_wrong_usage(clip, options):
     result = run("score", "clip.mp4", "-o", "scores.csv", *options)
     assert result.exit_code in (1, 2)
     assert result.stderr
+
+
+def test_a_run_with_other_options_that_is_stopped_leaves_no_gap(clip, monkeypatch):
+    run("score", "clip.mp4", "-o", "scores.csv")
+    before = Path("scores.csv").read_text()
+    original = clips._measured
+
+    def stopping(frame, **rest):
+        if getattr(frame, "number", 0) == 6:
+            raise KeyboardInterrupt
+        return original(frame, **rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(clips, "_measured", stopping)
+        assert run("score", "clip.mp4", "-o", "scores.csv", "--every", "2", "-j", "1").exit_code == 130
+    assert run("score", "clip.mp4", "-o", "scores.csv").exit_code == 0
+    assert Path("scores.csv").read_text() == before

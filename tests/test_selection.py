@@ -123,3 +123,20 @@ def test_what_must_not_be_nearer_is_not():
 def test_what_does_not_fit_is_said(method, options, said):
     with pytest.raises(ParameterError, match=said):
         pick([0, 1], [0, 1], method, **options)
+
+
+def test_undefined_pictures_are_outliers_whatever_the_unit():
+    scores = [1000.0, 1001.0, math.nan, 1002.0, 1000.0]
+    assert numbers(pick(range(5), scores, "outliers")) == [0, 1, 3, 4]
+    assert len(pick(range(3), [math.nan] * 3, "outliers")) == 3
+    assert len(pick(range(3), [-1.0, -1.1, -0.9], "outliers")) == 3
+
+
+def test_rounding_parts_nothing():
+    for method in ("best", "spread"):
+        assert len(pick([0.05, 0.15], [1, 1], method, count=2, min_gap=0.1)) == 2
+
+
+def test_positions_must_grow():
+    with pytest.raises(ParameterError, match="must grow"):
+        pick([0, 2, 1], [1, 1, 1], count=2)

@@ -1,5 +1,6 @@
 """Frames of clips: all of them, upright, at their times; and what a damaged clip gives."""
 
+import itertools
 import subprocess
 import sys
 
@@ -142,3 +143,21 @@ def test_one_frame_at_a_time(tmp_path):
     assert count == 50
     # Fifty frames are 15 MB.
     assert grown < 6000
+
+
+def test_a_clip_put_together_of_two_goes_on_in_time(tmp_path):
+    path = write_clip(tmp_path / "clip.ts", [pattern(n) for n in range(12)])
+    path.write_bytes(2 * path.read_bytes())
+    times = [f.time for f in read_frames(path)]
+    assert len(times) >= 22
+    assert all(b > a for a, b in itertools.pairwise(times))
+
+
+def test_names_that_look_like_something_else(tmp_path):
+    path = write_clip(tmp_path / "12:30 #1%.mp4", [pattern()] * 3)
+    assert len(list(read_frames(path))) == 3
+
+
+def test_the_last_frame_may_last(tmp_path):
+    path = write_clip(tmp_path / "clip.mp4", [pattern(n) for n in range(4)], [0.0, 0.1, 0.2, 5.0])
+    assert [f.number for f in read_frames(path)] == [0, 1, 2, 3]

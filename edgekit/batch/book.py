@@ -19,7 +19,7 @@ CREATE TABLE IF NOT EXISTS scored (
     status TEXT NOT NULL, reason BLOB NOT NULL, PRIMARY KEY (path, frame)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS clips (
-    path BLOB PRIMARY KEY, bytes INTEGER NOT NULL, mtime INTEGER NOT NULL, job TEXT NOT NULL
+    path BLOB PRIMARY KEY, bytes INTEGER NOT NULL, mtime INTEGER NOT NULL, job TEXT NOT NULL, frames INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TEMP TABLE begun (path BLOB PRIMARY KEY) WITHOUT ROWID;
 """
@@ -123,16 +123,17 @@ class Book(Record):
              row.width, row.height, measured, row.status, os.fsencode(row.reason), self._job, self._run),
         )  # fmt: skip
 
-    def finish(self, path: str, size: int, mtime: int) -> None:
-        """Keep that all frames of a clip were measured."""
-        self._run_sql("INSERT OR REPLACE INTO clips VALUES (?, ?, ?, ?)", (os.fsencode(path), size, mtime, self._job))
+    def finish(self, path: str, size: int, mtime: int, frames: int) -> None:
+        """Keep that all frames of a clip were measured, and how many there are."""
+        self._run_sql(
+            "INSERT OR REPLACE INTO clips VALUES (?, ?, ?, ?, ?)", (os.fsencode(path), size, mtime, self._job, frames)
+        )
 
-    def finished(self, path: str, size: int, mtime: int) -> bool:
-        """Tell whether all frames of a clip were measured, as it is now."""
-        return self._run_sql(
-            "SELECT 1 FROM clips WHERE path = ? AND bytes = ? AND mtime = ? AND job = ?",
-            (os.fsencode(path), size, mtime, self._job),
-        ).fetchone() is not None  # fmt: skip
+    def finished(self, path: str, size: int, mtime: int, frames: int) -> bool:
+        """Tell whether `frames` are all of a clip as it is now; rows may have given way to those of another job."""
+        known = (os.fsencode(path), size, mtime, self._job, frames)
+        sql = "SELECT 1 FROM clips WHERE path = ? AND bytes = ? AND mtime = ? AND job = ? AND frames = ?"
+        return self._run_sql(sql, known).fetchone() is not None
 
     def rows(self) -> Iterator[Row]:
         """Give the rows of this run by path and frame."""

@@ -21,7 +21,7 @@ def score_clip(
     """
     path, size, mtime = str(source.path), status.st_size, status.st_mtime_ns
     known = {} if anew else {row.frame: row for row in book.met(path, size, mtime)}
-    if known and book.finished(path, size, mtime):
+    if known and book.finished(path, size, mtime, len(known)):
         yield from known.values()
         return
     blank = Row(path, size, mtime, None, None, (), "", "")
@@ -35,16 +35,18 @@ def score_clip(
         except EdgekitError as error:
             wrong.append(error)
 
+    count = 0
     for row, fresh in in_order(partial(_measured, job=job, blank=blank), frames(), workers):
         if fresh:
             book.keep(row)
+        count += row.status != "failed"
         yield row
     if wrong:
         failed = blank._replace(status="failed", reason=str(wrong[0]))
         book.keep(failed)
         yield failed
     else:
-        book.finish(path, size, mtime)
+        book.finish(path, size, mtime, count)
 
 
 def _measured(frame: Frame | Row, job: ScoreJob, blank: Row) -> tuple[Row, bool]:
@@ -54,8 +56,9 @@ def _measured(frame: Frame | Row, job: ScoreJob, blank: Row) -> tuple[Row, bool]
     row = blank._replace(frame=frame.number, time=frame.time)
     try:
         scored = job.measure(frame.image, row.path)
-    except EdgekitError as error:
-        return row._replace(status="failed", reason=str(error)), True
+    except Exception as error:  # One frame must not end the run.
+        said = str(error) if isinstance(error, EdgekitError) else f"{row.path}: {type(error).__name__}: {error}"
+        return row._replace(status="failed", reason=said), True
     return row._replace(
         width=scored.width, height=scored.height, values=scored.values, status=scored.status
     ), True  # fmt: skip

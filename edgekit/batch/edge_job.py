@@ -59,7 +59,9 @@ class EdgeJob(PictureJob):
         super().check()
         if self.overlay and dict(self.parameters).get("border") == "valid":
             raise ParameterError('an overlay needs edges of the image\'s size; choose a border other than "valid"')
-        self.respond(np.zeros((64, 64), np.uint8))
+        # Whatever the size of the images, a border that they have room for decides nothing here.
+        tried = {name: "reflect" if value == "valid" else value for name, value in self.parameters}
+        METHODS[self.method](np.zeros((64, 64), np.uint8), **tried)
 
     def respond(self, image: Array) -> Array:
         return METHODS[self.method](image, **dict(self.parameters))

@@ -1,10 +1,12 @@
 """What has been written: a record beside the results, so that a run can be killed and taken up again."""
 
 import os
+import sqlite3
 import threading
 from pathlib import Path
 
 from edgekit.batch.database import Record
+from edgekit.errors import OutputError
 
 #: The journal's name in an output folder.
 NAME = ".edgekit.sqlite"
@@ -57,6 +59,15 @@ class Journal(Record):
         """Tell whether the file at `output` is as edgekit wrote it."""
         return self._entry(output) is not None
 
+    def outputs(self, job: str) -> list[Path]:
+        """Return the files that jobs wrote whose keys begin with `job`; they may have been changed or be gone."""
+        with self._lock:
+            found = self._db.execute(
+                "SELECT output FROM written JOIN jobs ON jobs.id = written.job WHERE substr(jobs.job, 1, ?) = ?",
+                (len(job), job),
+            ).fetchall()
+        return [(self._folder or Path()) / os.fsdecode(output) for (output,) in found]
+
     def current(self, output: Path, source: Path, status: os.stat_result, job: str) -> bool:
         """Tell whether `output` is what `job` makes of the input as it is now."""
         return self._entry(output) == (os.fsencode(source.absolute()), status.st_size, status.st_mtime_ns, job)
@@ -65,11 +76,14 @@ class Journal(Record):
         """Enter a finished file that is about to appear at `output`."""
         origin = (os.fsencode(source.absolute()), status.st_size, status.st_mtime_ns)
         with self._lock:
-            self._db.execute("INSERT OR IGNORE INTO jobs (job) VALUES (?)", (job,))
-            self._db.execute(
-                "INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?, ?, (SELECT id FROM jobs WHERE job = ?))",
-                (*self._key(output, made), *origin, job),
-            )
+            try:
+                self._db.execute("INSERT OR IGNORE INTO jobs (job) VALUES (?)", (job,))
+                self._db.execute(
+                    "INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?, ?, (SELECT id FROM jobs WHERE job = ?))",
+                    (*self._key(output, made), *origin, job),
+                )
+            except sqlite3.Error as error:
+                raise OutputError(f"{output}: cannot be recorded: {error}. Is the disk full?") from error
 
     def _key(self, output: Path, status: os.stat_result) -> tuple[bytes, int, int]:
         """Name a file by its place below the record, so that an output folder can be moved as a whole."""

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -11,17 +12,20 @@ from typing import Any, NamedTuple
 from edgekit.batch.book import Book, Row
 from edgekit.batch.clips import score_clip
 from edgekit.batch.inputs import Source, natural
-from edgekit.batch.journal import Journal
+from edgekit.batch.journal import NAME, Journal
 from edgekit.batch.score_job import ScoreJob
-from edgekit.batch.scoring import score_files
-from edgekit.errors import OutputError, ParameterError
+from edgekit.batch.scoring import is_clip, score_files
+from edgekit.errors import OutputError, ParameterError, UnreadableError
 from edgekit.io.reading import read_bytes, status_of
-from edgekit.io.video import is_video, read_frames
+from edgekit.io.video import read_frames
 from edgekit.io.writing import encode, place
 from edgekit.selection import Choice, pick
 
 #: What was chosen and why, beside what was written.
 SUMMARY = "picked.json"
+
+#: What the record calls what was picked.
+KEY = "picked"
 
 #: The scores of what was chosen from.
 BOOK = ".edgekit-scores.sqlite"
@@ -126,28 +130,23 @@ class Picker:
             Called with each row that is scored, failed ones included.
         """
         job = self._job
-        clip = len(sources) == 1 and is_video(sources[0].path)
-        if not clip and any(is_video(s.path) for s in sources):
+        clip = len(sources) == 1 and is_clip(sources[0])
+        if not clip and any(map(is_clip, sources)):
             raise ParameterError("pick takes one clip at a time, or images; name one clip")
-        with Book(self._folder / BOOK, job.score.key) as book, Journal(self._folder / ".edgekit.sqlite") as journal:
-            rows = list(
-                self._rows(
-                    sources if clip else sorted(sources, key=lambda source: natural(str(source.relative))),
-                    book,
-                    tell,
-                    clip,
-                )
-            )
+        with Book(self._folder / BOOK, job.score.key) as book, Journal(self._folder / NAME) as journal:
+            ordered = sorted(sources, key=lambda source: natural(str(source.relative)))
+            rows = list(self._rows(ordered, book, tell, clip))
             positions = [float(n if row.time is None else row.time) for n, row in enumerate(rows)]
             chosen = job.choose(positions, [row.values[0] for row in rows])
-            if clip:
-                picked = [self._frame(sources[0], rows[c.number], c) for c in chosen]
-            else:
-                places = {str(s.path): s.relative for s in sources}
-                picked = [self._image(rows[c.number], places[rows[c.number].path], c) for c in chosen]
-            self._clear(picked, journal)
+            if not chosen:
+                raise UnreadableError("there is nothing to pick from; what an earlier pick left stays as it is")
+            places = {str(s.path): s.relative for s in sources}
+            picked = [self._picked(rows[c.number], places[rows[c.number].path], c) for c in chosen]
+            missing = self._missing(picked, journal)
+            yield from (p for p in picked if p not in missing)
             write = self._write_frames if clip else self._write_images
-            yield from write(picked, journal)
+            yield from write(missing, journal)
+            self._clear(picked, sources, journal)
             records = {"method": job.method, "of": len(rows), "picked": [p.record() for p in picked]}
             place((json.dumps(records, indent=1) + "\n").encode(), self._folder / SUMMARY)
 
@@ -162,63 +161,63 @@ class Picker:
             if row.values:
                 yield row
 
-    def _frame(self, source: Source, row: Row, choice: Choice) -> Picked:
-        name = f"{source.path.stem}-{row.time:09.3f}s-{row.frame:06d}{self._job.ending}"
-        return Picked(self._folder / name, source.path, row.frame, row.time, row.values[0], choice.reason)
+    def _picked(self, row: Row, relative: PurePath, choice: Choice) -> Picked:
+        name = relative
+        if row.frame is not None:
+            name = PurePath(f"{relative.stem}-{row.time:09.3f}s-{row.frame:06d}{self._job.ending}")
+        return Picked(self._folder / name, Path(row.path), row.frame, row.time, row.values[0], choice.reason)
 
-    def _image(self, row: Row, relative: PurePath, choice: Choice) -> Picked:
-        return Picked(self._folder / relative, Path(row.path), None, None, row.values[0], choice.reason)
+    def _missing(self, picked: Sequence[Picked], journal: Journal) -> list[Picked]:
+        """Return what is not there yet, of the source as it is now; raise if something else is in its place."""
+        twice = [path for path, n in Counter(os.path.normcase(p.output) for p in picked).items() if n > 1]
+        if twice:
+            raise OutputError(f"{twice[0]}: two that were picked would be written here; pick from their common folder")
+        missing = []
+        for one in picked:
+            output, source = one.output, one.source
+            if os.path.realpath(output) == os.path.realpath(source):
+                raise OutputError(f"{output}: what is picked would be written over itself; name another folder")
+            if not self._force and output.exists():
+                if journal.current(output, source, status_of(source), _key(one)):
+                    continue
+                if not journal.wrote(output):
+                    raise OutputError(
+                        f"{output}: there is a file that edgekit did not write; name another folder, or use --force"
+                    )
+            missing.append(one)
+        return missing
 
-    def _write_frames(self, picked: Sequence[Picked], journal: Journal) -> Iterator[Picked]:
+    def _write_frames(self, missing: Sequence[Picked], journal: Journal) -> Iterator[Picked]:
         """Decode the clip once more for the frames that are not there."""
-        missing = {p.frame: p for p in picked if not self._there(p, journal)}
-        yield from (p for p in picked if p.frame not in missing)
-        if not missing:
+        todo = {p.frame: p for p in missing}
+        if not todo:
             return
-        status = status_of(picked[0].source)
-        for frame in read_frames(picked[0].source, colour=True, only=frozenset(n for n in missing if n is not None)):
-            made = missing.pop(frame.number)
-            self._place(made, encode(frame.image, self._job.ending), status, journal)
+        path = missing[0].source
+        status = status_of(path)
+        for frame in read_frames(path, colour=True, only=frozenset(n for n in todo if n is not None)):
+            made = todo.pop(frame.number)
+            _place(made, encode(frame.image, self._job.ending), status, journal)
             yield made
-            if not missing:
+            if not todo:
                 return
 
-    def _write_images(self, picked: Sequence[Picked], journal: Journal) -> Iterator[Picked]:
+    def _write_images(self, missing: Sequence[Picked], journal: Journal) -> Iterator[Picked]:
         """Copy the images that are not there."""
-        for one in picked:
-            if not self._there(one, journal):
-                self._place(one, read_bytes(one.source), status_of(one.source), journal)
+        for one in missing:
+            _place(one, read_bytes(one.source), status_of(one.source), journal)
             yield one
 
-    def _there(self, picked: Picked, journal: Journal) -> bool:
-        """Tell whether a result is there, of the source as it is now; raise if something else is."""
-        if os.path.realpath(picked.output) == os.path.realpath(picked.source):
-            raise OutputError(f"{picked.output}: what is picked would be written over itself; name another folder")
-        if self._force or not picked.output.exists():
-            return False
-        if journal.current(picked.output, picked.source, status_of(picked.source), self._key(picked)):
-            return True
-        if not journal.wrote(picked.output):
-            raise OutputError(
-                f"{picked.output}: there is a file that edgekit did not write; name another folder, or use --force"
-            )
-        return False
-
-    def _place(self, picked: Picked, data: bytes, status: os.stat_result, journal: Journal) -> None:
-        key = self._key(picked)
-        place(data, picked.output, lambda made: journal.enter(picked.output, made, picked.source, status, key))
-
-    @staticmethod
-    def _key(picked: Picked) -> str:
-        return "picked" if picked.frame is None else f"picked frame {picked.frame}"
-
-    def _clear(self, picked: Sequence[Picked], journal: Journal) -> None:
-        """Take away what an earlier pick wrote and this one does not want: the folder holds one choice."""
-        try:
-            before = json.loads((self._folder / SUMMARY).read_text("utf-8"))["picked"]
-        except (OSError, ValueError, KeyError):
-            return
-        wanted = {p.output for p in picked}
-        for path in (Path(p["output"]) for p in before):
-            if path not in wanted and path.is_relative_to(self._folder) and journal.wrote(path):
+    def _clear(self, picked: Sequence[Picked], sources: Sequence[Source], journal: Journal) -> None:
+        """Take away what earlier picks wrote and this one does not want: the folder holds one choice."""
+        kept = {os.path.realpath(p) for p in (*(p.output for p in picked), *(s.path for s in sources))}
+        for path in journal.outputs(KEY):
+            if os.path.realpath(path) not in kept and journal.wrote(path):
                 path.unlink()
+
+
+def _place(picked: Picked, data: bytes, status: os.stat_result, journal: Journal) -> None:
+    place(data, picked.output, lambda made: journal.enter(picked.output, made, picked.source, status, _key(picked)))
+
+
+def _key(picked: Picked) -> str:
+    return KEY if picked.frame is None else f"{KEY} frame {picked.frame}"

@@ -61,7 +61,7 @@ def score_files(
     anew : bool
         Measure everything, whatever the book says.
     """
-    for clips, group in itertools.groupby(sources, _is_clip):
+    for clips, group in itertools.groupby(sources, is_clip):
         if clips:
             for source in group:
                 yield from _clip(source, job, book, workers, drawers, anew)
@@ -69,7 +69,8 @@ def score_files(
             yield from _images(group, job, book, workers, drawers, anew)
 
 
-def _is_clip(source: Source) -> bool:
+def is_clip(source: Source) -> bool:
+    """Tell whether a file is a clip; what has an image's ending is taken for one."""
     return source.path.suffix.lower() not in BY_ENDING and is_video(source.path)
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import math
+import re
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,11 +13,11 @@ from numpy.typing import NDArray
 
 from edgekit.errors import DecodeError, MissingExtraError, ParameterError, UnreadableError
 
-#: First bytes, from an offset on, of the containers that are common: MP4 and MOV, Matroska and WebM, AVI, MPEG.
-_MAGIC = ((4, b"ftypqt"), (4, b"ftyp"), (0, b"\x1aE\xdf\xa3"), (8, b"AVI "), (0, b"\x00\x00\x01\xba"))
+#: First bytes, from an offset on, of the containers that are common: MP4 and MOV, Matroska and WebM, AVI, MPEG, FLV.
+_MAGIC = ((4, b"ftypqt"), (4, b"ftyp"), (0, b"\x1aE\xdf\xa3"), (8, b"AVI "), (0, b"\x00\x00\x01\xba"), (0, b"FLV\x01"))
 
-#: Still pictures that begin as MP4 does.
-_STILL = (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1")
+#: Still pictures and sound that begin as MP4 does.
+_OTHER = (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1", b"crx ", b"M4A ", b"M4B ", b"M4P ")
 
 #: A clip that ends sooner than this before its time, in seconds, was cut off.
 SLACK = 0.5
@@ -51,7 +52,7 @@ def is_video(path: Path) -> bool:
             head = file.read(16)
     except OSError:
         return False
-    return any(head[at:].startswith(magic) for at, magic in _MAGIC) and head[8:12] not in _STILL
+    return any(head[at:].startswith(magic) for at, magic in _MAGIC) and head[8:12] not in _OTHER
 
 
 def read_frames(
@@ -90,7 +91,7 @@ def read_frames(
     """
     if every < 1 or (rate is not None and not rate > 0):
         raise ParameterError(f"every={every} and rate={rate} must be positive")
-    due = 0.0
+    due = -math.inf
     for number, time, frame in _decoded(path):
         if number % every or (only is not None and number not in only) or time < due:
             continue
@@ -103,7 +104,7 @@ def read_frames(
 def _decoded(path: Path) -> Iterator[tuple[int, float, Any]]:
     """Give number, time and frame; raise in the end if there was something wrong."""
     av = _library()
-    count, last, wrong = 0, 0.0, ""
+    count, last, end, wrong = 0, 0.0, 0.0, ""
     with _opened(path, av) as container:
         stream = container.streams.video[0]
         # With threads for frames, what can be read after damage would differ from run to run.
@@ -112,6 +113,7 @@ def _decoded(path: Path) -> Iterator[tuple[int, float, Any]]:
         step = float(1 / stream.average_rate) if stream.average_rate else 0.0
         packets = container.demux(stream)
         while True:
+            packet = None
             try:
                 packet = next(packets, None)
                 if packet is None:
@@ -127,31 +129,47 @@ def _decoded(path: Path) -> Iterator[tuple[int, float, Any]]:
                 if frame.is_corrupt:
                     wrong = wrong or f"damaged after frame {count - 1} at {last:.2f} s"
                     continue
-                last = count * step if frame.time is None else frame.time - begin
+                time = end if frame.time is None else frame.time - begin
+                if count and time <= last:
+                    # Clips that were put together begin to count anew: what follows goes on from there.
+                    begin -= end - time
+                    time = end
+                last = time
+                end = last + (float(frame.duration * frame.time_base) if frame.duration and frame.time_base else step)
                 yield count, last, frame
                 count += 1
-        if stream.duration and stream.time_base:
-            expected = float(stream.duration * stream.time_base)
-        else:
-            # Of the whole file, whose sound may go on for a while.
-            expected = 0.95 * (container.duration or 0) / av.time_base
-    if not wrong and count and last + step < expected - SLACK:
-        wrong = f"cut off: it ends after {last + step:.2f} of {expected:.2f} s"
+        expected = _duration(container, stream, av)
+    if not wrong and count and end < expected - SLACK:
+        wrong = f"cut off: it ends after {end:.2f} of {expected:.2f} s"
     if not count:
         raise DecodeError(f"{path}: no frame could be read{': ' * bool(wrong)}{wrong}; export the clip again")
     if wrong:
         raise DecodeError(f"{path}: {wrong}; {count} frames could be read. Copy or export the clip again")
 
 
+def _duration(container: Any, stream: Any, av: Any) -> float:
+    """Return how long the pictures should go on in seconds, 0 where the file does not say."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    # Matroska writes hours:minutes:seconds.
+    if found := re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", "")):
+        hours, minutes, seconds = map(float, found.groups())
+        return 3600 * hours + 60 * minutes + seconds
+    alone = len(container.streams) == 1
+    return float(container.duration / av.time_base) if alone and container.duration else 0.0
+
+
 @contextmanager
 def _opened(path: Path, av: Any) -> Iterator[Any]:
     try:
-        container = av.open(str(path))
-    except av.error.FFmpegError as error:
+        # In a name such as "12:30.mp4" the library would see a protocol.
+        container = av.open(f"file:{path}", metadata_errors="replace")
+    except (av.error.FFmpegError, ValueError) as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOENT, errno.EACCES, errno.EISDIR):
             raise UnreadableError(f"{path}: cannot be read: {error.strerror}") from None
+        said = getattr(error, "strerror", None) or error
         raise DecodeError(
-            f"{path}: expected a video; it cannot be opened as one ({error.strerror}). Copy or export it again"
+            f"{path}: expected a video; it cannot be opened as one ({said}). Copy or export it again"
         ) from None
     with container:
         if not container.streams.video:
