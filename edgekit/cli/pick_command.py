@@ -11,7 +11,7 @@ from edgekit.cli.progress import open_bar, summary
 
 if TYPE_CHECKING:
     from edgekit.batch.book import Row
-    from edgekit.batch.inputs import Source
+    from edgekit.batch.inputs import Found
 
 
 @click.command(short_help="Pick the sharpest frames of a clip, or images of a folder.")
@@ -39,7 +39,7 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
         method, values["count"], values["window"], values["min_gap"], f".{values['ending']}",
     )  # fmt: skip
     job.check()
-    sources = _sources(inputs, values)
+    found = _found(inputs, values)
     picker = Picker(Path(values["folder"]), job, workers=values["jobs"] or available_workers(), force=values["force"])
     begun, scored, failed = time.monotonic(), 0, []
     bar = open_bar(None, quiet=values["quiet"])
@@ -54,7 +54,7 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
 
     picked = 0
     try:
-        for one in picker.run(sources, tell):
+        for one in picker.run(found.sources, tell):
             picked += 1
             if values["as_json"]:
                 import json
@@ -68,15 +68,16 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
         for reason in failed:
             click.echo(f"edgekit: {reason}", err=True)
     if not values["quiet"]:
-        counts = ((picked, "picked"), (scored - len(failed), "scored"), (len(failed), "failed"))
+        counts = ((picked, "picked"), (scored - len(failed), "scored"), (len(failed), "failed"),
+                  (found.passed_over, "passed over (no images, or results)"))  # fmt: skip
         click.echo(summary(counts, begun), err=True)
     return 1 if failed else 0
 
 
-def _sources(inputs: tuple[str, ...], values: dict[str, Any]) -> "list[Source]":
+def _found(inputs: tuple[str, ...], values: dict[str, Any]) -> "Found":
     """Return what to pick from; what an earlier run picked is not picked from again."""
     from edgekit.batch.inputs import collect
 
     target = Path(values["folder"]).resolve()
     chosen = {k: values[k] for k in ("recursive", "include", "exclude")}
-    return collect(inputs, own=lambda path: path.resolve().is_relative_to(target), **chosen).sources
+    return collect(inputs, own=lambda path: path.resolve().is_relative_to(target), **chosen)
