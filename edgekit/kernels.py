@@ -145,7 +145,7 @@ def _pair(smooth: Sequence[float], derivative: Sequence[float]) -> tuple[Kernel,
 
 def _positive(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) <= LARGEST:
-        raise ParameterError(f"{name}={value!r} must be a positive number of pixels, {LARGEST:g} at most")
+        raise ParameterError(f"{name}={value!r} must be a positive, finite number of pixels, {LARGEST:g} at most")
     return float(value)
 
 
