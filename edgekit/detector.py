@@ -13,7 +13,7 @@ from edgekit.kernels import gaussian, own
 from edgekit.responses import FLOAT_LEVEL, LUMINANCE
 from edgekit.suppression import label, suppress, thinned
 
-# Chosen on the 200 training images of the Berkeley boundaries, BSDS500.
+# Chosen on half of the 200 training images of the Berkeley boundaries, BSDS500.
 
 #: How much each octave counts in the mean over scales, the finest first.
 WEIGHTS = (1.5, 1.0, 1.0, 0.5, 0.3)

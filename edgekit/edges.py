@@ -14,7 +14,7 @@ from edgekit.suppression import label, offsets, shifted, suppress, thinned
 LOW = 0.4
 
 #: The high threshold where none is given, in root mean squares of the magnitude. Of rules tried on the
-#: training half of the Berkeley boundaries (quantiles, Otsu, Li, triangle, means) it is the best.
+#: training images of the Berkeley boundaries (quantiles, Otsu, Li, triangle, means) it is the best.
 AUTOMATIC = 2.5
 
 

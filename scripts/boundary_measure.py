@@ -107,6 +107,7 @@ def _offsets(reach: float) -> npt.NDArray[np.int32]:
     return np.array(sorted(places, key=lambda p: p[0] ** 2 + p[1] ** 2), np.int32)
 
 
+# Numba takes the types of the functions below from their calls.
 @njit(cache=True)
 def _neighbours(ys, xs, drawn, offsets):  # type: ignore[no-untyped-def]
     """Return a graph: a row for each found pixel of the drawn ones near it, numbered, and at which of the offsets.

@@ -3,7 +3,7 @@
 import io
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -140,16 +140,25 @@ def decode_grey(data: bytes, name: str, *, least: int | None = None) -> tuple[Ar
     DecodeError
         If no reader can make an image of it.
     """
-    found = sniff(data[:HEAD])
-    if least is not None and found is not None and found.name == "JPEG":
-        width, height = size_of(data)
-        for factor, flag in _REDUCED.items():
-            if max(width, height) >= factor * least:
-                image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
-                if image is not None:
-                    return image, (width, height)
+    reduced = None if least is None else reduced_jpeg(data, least, _REDUCED)
+    if reduced is not None:
+        return reduced, size_of(data)
     image = decode(data, name, colour=False)
     return image, (image.shape[1], image.shape[0])
+
+
+def reduced_jpeg(data: bytes, least: int, flags: Mapping[int, int]) -> Array | None:
+    """Let the JPEG decoder reduce by the first factor of `flags` that leaves `least` pixels on the longer side.
+
+    None where there is none, or the content is no JPEG file that can be read.
+    """
+    found = sniff(data[:HEAD])
+    if found is None or found.name != "JPEG":
+        return None
+    longer = max(size_of(data))
+    flag = next((flag for factor, flag in flags.items() if longer >= factor * least), None)
+    image: Array | None = None if flag is None else cv2.imdecode(np.frombuffer(data, np.uint8), flag)
+    return image
 
 
 #: How OpenCV is asked to let the JPEG decoder reduce, the most first.

@@ -2,14 +2,12 @@
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.backends._cv2 import cv2
 from edgekit.errors import ParameterError
 from edgekit.io.channels import swap_red_and_blue
-from edgekit.io.formats import HEAD, sniff
-from edgekit.io.reading import decode, size_of
+from edgekit.io.reading import decode, reduced_jpeg
 
 Array = NDArray[Any]
 
@@ -34,14 +32,9 @@ def decode_reduced(data: bytes, name: str, *, least: int | None = None) -> Array
     DecodeError
         If no reader can make an image of it.
     """
-    found = sniff(data[:HEAD])
-    if least is not None and found is not None and found.name == "JPEG":
-        longer = max(size_of(data))
-        for factor, flag in _REDUCED.items():
-            if longer >= factor * least:
-                image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
-                if image is not None:
-                    return swap_red_and_blue(image)
+    reduced = None if least is None else reduced_jpeg(data, least, _REDUCED)
+    if reduced is not None:
+        return swap_red_and_blue(reduced)
     return decode(data, name)
 
 

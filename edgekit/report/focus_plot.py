@@ -29,6 +29,7 @@ def check(ending: str) -> None:
             f"cannot draw {ending or 'a file without an ending'!r}; choose one of {', '.join(ENDINGS)}"
         )
     try:
+        # Only asked for: it is used when the drawing is made, after all images were read.
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise MissingExtraError(f"a drawing needs {error.name}: pip install 'edgekit[plot]'") from error
