@@ -15,6 +15,8 @@ import edgekit as ek
 from edgekit.errors import DecodeError, KernelError, OutputError, ParameterError, UnreadableError
 from edgekit.io.formats import FORMATS, sniff
 from edgekit.io.kernels import read_kernel
+from edgekit.io.reading import decode_grey
+from edgekit.io.thumbnails import decode_reduced
 from edgekit.io.writing import encode, place
 
 
@@ -277,3 +279,14 @@ def test_a_kernel_file_that_holds_none_says_why(name, content, said, tmp_path):
 def test_kernel_files(name, content, tmp_path):
     Path(tmp_path, name).write_text(content)
     assert read_kernel(tmp_path / name) == ((-1, 0, 1), (-2, 0, 2), (-1, 0, 1))
+
+
+@pytest.mark.parametrize(
+    ("least", "size"), [(1000, (600, 1000)), (501, (600, 1000)), (300, (300, 500)), (100, (75, 125))]
+)
+def test_a_jpeg_is_reduced_to_no_less_than_is_asked_for(least, size):
+    data = encode(np.full((600, 1000), 90, np.uint8), ".jpg")
+    image, whole = decode_grey(data, "photo.jpg", least=least)
+    assert image.shape == size
+    assert whole == (1000, 600)
+    assert decode_reduced(data, "photo.jpg", least=least).shape[:2] == size
