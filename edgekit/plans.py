@@ -1,6 +1,7 @@
 """From options to what must be computed: validated once, remembered. Standard library only."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
@@ -8,7 +9,7 @@ from typing import Any, NamedTuple
 from edgekit.borders import BORDERS
 from edgekit.errors import ParameterError
 from edgekit.kernels import OPERATORS, Kind, Operator, cos_sin
-from edgekit.taps import Kernel, Matrix, step_peak, weighted_sum
+from edgekit.taps import Kernel, Matrix, Vector, step_peak, weighted_sum
 
 CHANNELS = ("each", "luminance", "max", "dizenzo")
 TONES = ("linear", "log")
@@ -71,9 +72,7 @@ class Plan:
 
     def exact_up_to(self, digits: int) -> float:
         """Return the largest absolute pixel for which arithmetic of `digits` bits rounds nothing."""
-        if not all(k.integer for k in self.kernels):
-            return 0.0
-        return 2.0**digits / max(k.reach for k in self.kernels)
+        return 2.0**digits * min(k.grain / k.reach for k in self.kernels)
 
     @property
     def step(self) -> float:
@@ -167,6 +166,7 @@ def plan(
         reduce = "stack" if many else "single"
     else:
         reduce = {Kind.GRADIENT: "magnitude", Kind.COMPASS: "maximum"}.get(operator.kind, "single")
+    kernels, weights = _absorbed(kernels, weights)
     taps = [k.taps for k in kernels]
     return Plan(
         kernels=kernels,
@@ -177,6 +177,23 @@ def plan(
         channel=channel,
         tone=tone,
     )
+
+
+def _absorbed(kernels: Sequence[Kernel], weights: list[Vector]) -> tuple[tuple[Kernel, ...], list[Vector]]:
+    """Leave out kernels without weight, and scale those by a power of two that only one response has a part in.
+
+    Scaling so rounds nothing, and saves a pass over the response.
+    """
+    kept, columns = [], []
+    for kernel, column in zip(kernels, zip(*weights, strict=True), strict=True):
+        parts = [w for w in column if w]
+        if len(parts) == 1 and abs(math.frexp(parts[0])[0]) == 0.5:
+            kept.append(kernel.scaled(parts[0]))
+            columns.append([w / parts[0] for w in column])
+        elif parts:
+            kept.append(kernel)
+            columns.append(list(column))
+    return tuple(kept), list(zip(*columns, strict=True))
 
 
 def _unit(divisor: float, scale: str) -> float:

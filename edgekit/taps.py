@@ -60,6 +60,12 @@ def weighted_sum(weights: Sequence[float], matrices: Sequence[Matrix]) -> Matrix
     )
 
 
+def grain(taps: Matrix) -> float:
+    """Return the largest power of two of which every tap is a multiple."""
+    ratios = (float(t).as_integer_ratio() for line in taps for t in line if t)
+    return min((math.ldexp(n & -n, 1 - d.bit_length()) for n, d in ratios), default=1.0)
+
+
 def ring(taps: Matrix, steps: int) -> Matrix:
     """Shift the outer taps of a 3x3 kernel clockwise by `steps` places of 45 degrees."""
     places = ((0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0))
@@ -164,10 +170,14 @@ class Kernel:
         """The same kernel with x and y swapped."""
         return Kernel(tuple(tuple(map(transpose, reversed(chain))) for chain in self.chains))
 
+    def scaled(self, factor: float) -> "Kernel":
+        """The same kernel times `factor`."""
+        return Kernel(tuple((weighted_sum([factor], [first]), *rest) for first, *rest in self.chains))
+
     @cached_property
-    def integer(self) -> bool:
-        """Whether every tap of every chain is a whole number."""
-        return all(float(t).is_integer() for chain in self.chains for m in chain for line in m for t in line)
+    def grain(self) -> float:
+        """A power of two of which every partial sum over whole pixels is a multiple; tiny where taps are decimal."""
+        return min(math.prod(map(grain, chain)) for chain in self.chains)
 
     @cached_property
     def reach(self) -> float:

@@ -30,7 +30,7 @@ def operators() -> str:
 
 def _row(operator: Operator) -> str:
     kernel = operator.kernels()[0]
-    if kernel.integer and max(kernel.shape) <= 3:
+    if kernel.grain >= 1 and max(kernel.shape) <= 3:
         taps = f"`{' / '.join(' '.join(f'{t:g}' for t in line) for line in kernel.taps)}`"
     else:
         taps = "{}×{}, decimal".format(*kernel.shape)

@@ -78,7 +78,19 @@ def test_mirrored_taps_need_one_difference_for_two():
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_integer_kernels_stay_integer(kernel):
     whole = all(float(t).is_integer() for line in kernel.taps for t in line)
-    assert kernel.integer == kernel.direct.integer == kernel.rounded.integer == whole
+    assert {k.grain >= 1 for k in (kernel, kernel.direct, kernel.rounded)} == {whole}
+
+
+def test_the_grain_is_the_largest_power_of_two_in_every_tap():
+    assert taps.grain(((4, -12), (0, 8))) == 4
+    assert taps.grain(((0.75, 1.5),)) == 0.25
+    assert taps.grain(((1 / 3,),)) == 2.0**-54
+    assert taps.Kernel.separable(((1, 2, 1), (-2, 0, 2)), ((4,) * 3, (4,) * 3)).grain == 2
+
+
+def test_a_scaled_kernel_has_scaled_taps():
+    kernel = taps.Kernel.separable(((1, 2, 1), (-1, 0, 1)), ((1, 1, 1), (1, 1, 1)))
+    np.testing.assert_array_equal(kernel.scaled(0.25).taps, np.array(kernel.taps) / 4)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
