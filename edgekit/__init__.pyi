@@ -3,6 +3,7 @@ from .dispatch import Common as Common
 from .dispatch import Directional as Directional
 from .display import Display as Display
 from .display import overlay as overlay
+from .display import picture as picture
 from .display import to_display as to_display
 from .display import white_level as white_level
 from .edges import canny as canny

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from edgekit.backends import Array, backend_of
-from edgekit.dispatch import plan_for
+from edgekit.backends import Array, Backend, Frame, Result, backend_of
+from edgekit.dispatch import apply, plan_for
 from edgekit.errors import ParameterError, ShapeError
 from edgekit.kernels import Operator, find
-from edgekit.responses import level
+from edgekit.responses import Finish, level, respond
 
 MODES = ("full", "stretch", "signed")
 
@@ -74,32 +74,109 @@ def to_display(response: Array, mode: str = "full", depth: int = 8, *, white: fl
     >>> ek.to_display(np.float32([-300, 0, 51, 127.5]))
     Display(image=array([255,   0, 102, 255], dtype=uint8), clipped=1)
     """
+    _check(mode, depth, white)
+    backend = backend_of(response)
+    flat = response.reshape(-1)
+    if mode == "stretch":
+        white = _largest(flat) or 1.0
+    finish, clipped = _levels(backend, mode, depth, white)
+    line = Frame(flat.shape[0], 1, None, (), channel_axis=-1)
+    result = Result((line.rows,), finish.dtype, 0, None)
+    shown = backend.assemble(
+        lambda start, stop, into: finish.apply(flat[start:stop], into), line, line.rows, 0, result, ()
+    )
+    return Display(shown.reshape(response.shape), int(sum(clipped)))
+
+
+def picture(
+    image: Array,
+    operator: str | Operator = "sobel",
+    parameters: dict[str, Any] | None = None,
+    *,
+    mode: str = "full",
+    depth: int = 8,
+    white: float | None = None,
+    mask: Array | None = None,
+    out: Array | None = None,
+    **options: Any,
+) -> Display:
+    """Filter an image and turn the response into 8 or 16 bits, without keeping the response.
+
+    It is what `to_display` makes of the response, in less memory and time.
+
+    Parameters
+    ----------
+    image, operator, parameters, **options
+        As for `white_level`.
+    mode, depth
+        As for `to_display`.
+    white : float, optional
+        The response shown white; that of `white_level` unless given.
+    mask, out
+        As for `edgekit.sobel`; `out` is of uint8 or uint16.
+
+    Returns
+    -------
+    Display
+        The picture and the number of clipped values.
+
+    Raises
+    ------
+    ParameterError, ShapeError, DtypeError
+        As for `edgekit.sobel` and `to_display`.
+
+    Examples
+    --------
+    >>> import numpy as np, edgekit as ek
+    >>> ek.picture(np.uint8([[0, 0, 255, 255]]), "sobel").image
+    array([[  0, 255, 255,   0]], dtype=uint8)
+    """
+    row = operator if isinstance(operator, Operator) else find(operator)
+    if white is None:
+        white = white_level(image, row, parameters, **options)
+    _check(mode, depth, white)
+    if mode == "stretch":
+        shown = to_display(apply(image, row, parameters or {}, mask=mask, **options), mode, depth)
+        if out is None:
+            return shown
+        Result(tuple(shown.image.shape), shown.image.dtype, 0, out).check_out()
+        out[...] = shown.image
+        return shown._replace(image=out)
+    finish, clipped = _levels(backend_of(image), mode, depth, white)
+    made = respond(image, plan_for(row, parameters or {}, **options), mask, out, finish)
+    return Display(made, int(sum(clipped)))
+
+
+def _check(mode: str, depth: int, white: float) -> None:
     if mode not in MODES:
         raise ParameterError(f"mode={mode!r} is not known; choose one of {', '.join(MODES)}")
     if depth not in (8, 16):
         raise ParameterError(f"depth={depth!r} must be 8 or 16 bits")
-    if not 0 < white < float("inf"):
+    if not 0 < white < math.inf:
         raise ParameterError(f"white={white!r} must be positive and finite")
-    backend = backend_of(response)
-    xp = backend.xp
+
+
+def _levels(backend: Backend, mode: str, depth: int, white: float) -> tuple[Finish, list[Any]]:
+    """Return what turns responses into levels, and the list where it counts what it clipped."""
     top = 2**depth - 1
     middle = (top + 1) // 2 if mode == "signed" else 0
-    flat = response.reshape(-1)
+    dtype = backend.xp.uint8 if depth == 8 else backend.xp.uint16
+    counts: list[Any] = []
+
+    def show(response: Array, into: Array | None) -> Array:
+        made, clipped = backend.levels(response, (top - middle) / white, middle, top, dtype, into)
+        counts.append(clipped)
+        return made
+
+    return Finish(dtype, show), counts
+
+
+def _largest(flat: Array) -> float:
+    """Return the largest absolute finite value, 0 where there is none."""
+    xp = backend_of(flat).xp
     # Runs that stay in cache: a large picture would otherwise wait for memory at every step.
-    runs = [flat[i : i + STRIP] for i in range(0, flat.shape[0], STRIP)]
-    if mode == "stretch":
-        white = max((float(xp.where(xp.isfinite(r), xp.abs(r), 0).max()) for r in runs), default=0.0) or 1.0
-    scale = (top - middle) / white
-    clipped = 0
-    shown = []
-    for run in runs:
-        values = backend.cast(run, xp.float64 if run.dtype == xp.float64 else xp.float32) * scale
-        levels = xp.round(values if middle else xp.abs(values)) + middle
-        clipped += ((levels > top) | (levels < (1 if middle else 0))).sum()
-        levels = xp.clip(xp.where(xp.isnan(levels), middle, levels), 0, top)
-        shown.append(backend.cast(levels, xp.uint8 if depth == 8 else xp.uint16))
-    picture = xp.concatenate(shown) if shown else backend.cast(flat, xp.uint8 if depth == 8 else xp.uint16)
-    return Display(picture.reshape(response.shape), int(clipped))
+    runs = (flat[i : i + STRIP] for i in range(0, flat.shape[0], STRIP))
+    return max((float(xp.where(xp.isfinite(r), xp.abs(r), 0).max()) for r in runs), default=0.0)
 
 
 def white_level(

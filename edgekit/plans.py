@@ -24,14 +24,8 @@ class Component(NamedTuple):
     weights: tuple[float, ...]
     taps: Matrix
 
-    @property
-    def support(self) -> Matrix:
-        """1 where a tap is not zero: where an invalid pixel spoils the response."""
-        largest = max(abs(t) for line in self.taps for t in line)
-        return tuple(tuple(float(abs(t) > 1e-12 * largest) for t in line) for line in self.taps)
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
     """What to compute: linear components of a few kernels, and how to reduce them to the result.
 
@@ -65,6 +59,11 @@ class Plan:
         rows, columns = self.shape
         return (rows - 1) // 2, rows // 2, (columns - 1) // 2, columns // 2
 
+    @cached_property
+    def footprints(self) -> tuple[Kernel, ...]:
+        """For each component 1 where a tap is not zero: where an invalid pixel spoils the response."""
+        return tuple(_footprint(c.taps) for c in self.components)
+
     @property
     def wide(self) -> bool:
         """Whether so many taps add up that single precision would lose digits."""
@@ -84,6 +83,11 @@ class Plan:
         counted = self.components[:1] if self.reduce == "stack" else self.components
         peaks = [[step_peak(c.taps, *cos_sin(a)) for c in counted] for a in across]
         return max(math.hypot(*p) if self.reduce == "magnitude" else max(p) for p in peaks)
+
+
+def _footprint(taps: Matrix) -> Kernel:
+    largest = max(abs(t) for line in taps for t in line)
+    return Kernel.dense((float(abs(t) > 1e-12 * largest) for t in line) for line in taps)
 
 
 @lru_cache(maxsize=256)

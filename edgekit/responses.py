@@ -4,12 +4,12 @@ Nothing here knows which operator or which kind of array it has.
 """
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from edgekit.backends import Array, Backend, Frame, Result, backend_of
 from edgekit.errors import ShapeError
 from edgekit.plans import Plan
-from edgekit.taps import Kernel
 
 #: Weights of red, green and blue in luminance (Rec. ITU-R BT.601).
 LUMINANCE = (0.299, 0.587, 0.114)
@@ -18,7 +18,19 @@ LUMINANCE = (0.299, 0.587, 0.114)
 FLOAT_LEVEL = 1 / 255
 
 
-def respond(image: Array, plan: Plan, mask: Array | None = None, out: Array | None = None) -> Array:
+class Finish(NamedTuple):
+    """What becomes of a response in the end."""
+
+    dtype: Any
+    """The result's type."""
+
+    apply: Callable[[Array, Array | None], Array]
+    """Given some of the response and where its result may be put, returns the result."""
+
+
+def respond(
+    image: Array, plan: Plan, mask: Array | None = None, out: Array | None = None, finish: Finish | None = None
+) -> Array:
     """Filter `image` as `plan` says.
 
     Parameters
@@ -31,6 +43,8 @@ def respond(image: Array, plan: Plan, mask: Array | None = None, out: Array | No
         True where the image is valid; (H, W), or anything that broadcasts to the image.
     out : ndarray or Tensor, optional
         Receives the result; of exactly its shape and type.
+    finish : Finish, optional
+        Turns the response into something else, element by element, before it is written anywhere.
 
     Returns
     -------
@@ -55,9 +69,15 @@ def respond(image: Array, plan: Plan, mask: Array | None = None, out: Array | No
     mixed = plan.channel == "luminance" and frame.channels not in (None, 1)
     exact = plan.tone == "linear" and not mixed and max(-low, high) <= plan.exact_up_to(backend.digits(work))
 
-    def compute(start: int, stop: int) -> Array:
+    pixels = work if mixed or plan.tone == "log" else backend.pixels_of(image, work)
+
+    shortcut = backend.shortcut(image, plan) if mask is None and not mixed else None
+
+    def compute(start: int, stop: int, into: Array | None) -> Array:
+        if shortcut is not None and (made := shortcut(start, stop, into)) is not None:
+            return made
         at = (start, stop, plan.halo, plan.border)
-        window = backend.window(image, frame, *at, work, 0)
+        window = backend.window(image, frame, *at, pixels, 0)
         valid = None if mask is None else backend.window(mask, frame, *at, mask.dtype, 1)
         if mixed:
             window, valid = _luminance(window, valid, frame.channel_axis)
@@ -69,14 +89,23 @@ def respond(image: Array, plan: Plan, mask: Array | None = None, out: Array | No
         if floating and not backend.all_finite(window):
             finite = backend.xp.isfinite(window)
             valid = finite if valid is None else valid & finite
-        response = _components(window, valid, plan, frame.channel_axis, backend, exact)
+        if channels != frame.channels:
+            into = None
+        response = _components(window, valid, plan, frame.channel_axis, backend, work, exact, into)
         return response[..., 0] if frame.channels is not None and channels is None else response
 
     stacked = plan.reduce in ("stack", "gradient")
     shape = frame.shape(rows, columns, channels)
     result = Result((len(plan.components), *shape) if stacked else shape, dtype, int(stacked), out)
     top, bottom, _, _ = plan.halo
-    return backend.assemble(compute, frame, rows, top + bottom, result, (image, mask))
+    make = compute
+    if finish is not None:
+        result = result._replace(dtype=finish.dtype)
+
+        def make(start: int, stop: int, into: Array | None) -> Array:
+            return finish.apply(backend.cast(compute(start, stop, None), dtype), into)
+
+    return backend.assemble(make, frame, rows, top + bottom, result, (image, mask))
 
 
 def level(image: Array) -> float:
@@ -122,34 +151,51 @@ def _luminance(window: Array, valid: Array | None, axis: int) -> tuple[Array, Ar
     return red + green + blue, valid
 
 
-def _components(window: Array, valid: Array | None, plan: Plan, axis: int, backend: Backend, exact: bool) -> Array:
+def _components(
+    window: Array, valid: Array | None, plan: Plan, axis: int, backend: Backend, work: Any, exact: bool,
+    into: Array | None,
+) -> Array:  # fmt: skip
     """Filter a window, restore what invalid pixels touch, and reduce."""
     xp = backend.xp
     if valid is not None:
         window = xp.where(valid, window, 0)
         invalid = xp.where(valid, 0, xp.ones_like(window))
-    responses = [backend.correlate(window, k, exact=exact) for k in plan.kernels]
+    responses = [backend.correlate(window, k, work, exact=exact) for k in plan.kernels]
+    places = _places(plan, into)
     components = []
-    for component in plan.components:
-        total = backend.mix(responses, component.weights)
+    for component, place, footprint in zip(plan.components, places, plan.footprints, strict=True):
+        total = backend.mix(responses, component.weights, place)
         if valid is not None:
-            touched = backend.correlate(invalid, Kernel.dense(component.support), exact=True) > 0
+            touched = backend.correlate(invalid, footprint, work, exact=True) > 0
             total = xp.where(touched, xp.nan, total)
         components.append(total)
     if plan.channel in ("max", "dizenzo") and window.ndim > 2:
         join = _strongest if plan.channel == "max" else _dizenzo
         return join(components, plan.reduce, axis, backend)
-    return _reduce(components, plan.reduce, backend)
+    if into is not None and plan.reduce in ("stack", "gradient"):
+        for made, place in zip(components, places, strict=True):
+            if place is not None and made is not place:
+                place[...] = made
+        return into
+    return _reduce(components, plan.reduce, backend, into)
 
 
-def _reduce(components: list[Array], reduce: str, backend: Backend) -> Array:
+def _places(plan: Plan, into: Array | None) -> list[Array | None]:
+    """Return where in the result each component can be computed."""
+    if into is None or plan.reduce in ("magnitude", "maximum"):
+        return [None] * len(plan.components)
+    return [into] if plan.reduce == "single" else list(into)
+
+
+def _reduce(components: list[Array], reduce: str, backend: Backend, into: Array | None = None) -> Array:
     """Combine components, each channel by itself."""
     xp = backend.xp
     match reduce:
         case "single":
             return components[0]
         case "magnitude":
-            return backend.magnitude(*components)
+            gx, gy = components
+            return backend.magnitude(gx, gy, into, overwrite=True)
         case "maximum":
             total = components[0]
             for other in components[1:]:

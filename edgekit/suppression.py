@@ -74,7 +74,7 @@ def _across(function: Any, strength: Array, gx: Array, gy: Array, *, interpolate
     backend = backend_of(strength)
     frame, xp = backend.frame(strength), backend.xp
 
-    def compute(start: int, stop: int) -> Array:
+    def compute(start: int, stop: int, into: Array | None) -> Array:
         padded = backend.window(strength, frame, start, stop, (1, 1, 1, 1), "constant", strength.dtype, 0)
         x, y = gx[..., start:stop, :], gy[..., start:stop, :]
         wide, high = xp.abs(x), xp.abs(y)

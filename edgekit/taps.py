@@ -134,7 +134,7 @@ def differences(taps: Matrix) -> tuple[Difference, ...]:
     return tuple((t, p, reference) for p, t in places.items() if p != reference)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Kernel:
     """A linear filter: a sum of chains, each a few small tap arrays applied one after another.
 

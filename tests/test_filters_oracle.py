@@ -7,7 +7,7 @@ import torch
 from oracle import BORDERS, EPS, RESULT, ROWS, picture
 
 import edgekit as ek
-from edgekit.backends import opencv
+from edgekit.backends import opencv, strips
 from edgekit.dispatch import apply
 
 DTYPES = tuple(RESULT)
@@ -227,7 +227,7 @@ def test_strips_are_the_whole(row, border, monkeypatch):
         starts.append(start)
         return window(image, frame, start, *others)
 
-    monkeypatch.setattr(opencv, "STRIP", 64)
+    monkeypatch.setattr(strips, "STRIP", 64)
     monkeypatch.setattr(opencv, "window", counted)
     cut = [apply(image, row.operator, row.parameters, border=border, mask=m) for m in (None, mask)]
     assert len(set(starts)) > 1
@@ -249,7 +249,7 @@ def test_strips_are_the_whole(row, border, monkeypatch):
 def test_strips_of_colour_are_the_whole(channel, run, monkeypatch):
     image = picture("uint8", (100, 7, 3))
     whole = run(image, channel=channel)
-    monkeypatch.setattr(opencv, "STRIP", 64)
+    monkeypatch.setattr(strips, "STRIP", 64)
     np.testing.assert_array_equal(run(image, channel=channel), whole)
 
 

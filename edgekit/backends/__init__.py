@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from edgekit.errors import DtypeError, MissingExtraError, ParameterError, ShapeError
+from edgekit.plans import Plan
 from edgekit.taps import Kernel
 
 Array = Any
@@ -74,16 +75,22 @@ class Backend(Protocol):
     def digits(self, dtype: Any) -> int:
         """Return how many binary digits `dtype` computes with."""
 
+    def pixels_of(self, image: Array, work: Any) -> Any:
+        """Return the type in which `correlate` likes the image's pixels best, where it computes in `work`."""
+
     def assemble(
         self,
-        compute: Callable[[int, int], Array],
+        compute: Callable[[int, int, Array | None], Array],
         frame: Frame,
         rows: int,
         halo: int,
         result: "Result",
         sources: Sequence[Array | None],
     ) -> Array:
-        """Make the result of what ``compute(start, stop)`` gives for runs of its rows."""  # fmt: skip
+        """Make the result of what ``compute(start, stop, into)`` gives for runs of its rows.
+
+        `into` is their place in the result; what is not computed there is copied there.
+        """  # fmt: skip
 
     def window(
         self,
@@ -98,14 +105,28 @@ class Backend(Protocol):
     ) -> Array:
         """Return the pixels that rows ``start .. stop - 1`` of the result look at, as `dtype`."""  # fmt: skip
 
-    def correlate(self, window: Array, kernel: Kernel, *, exact: bool) -> Array:
-        """Correlate, giving only the pixels that the whole kernel fits round.
+    def correlate(self, window: Array, kernel: Kernel, dtype: Any, *, exact: bool) -> Array:
+        """Correlate in `dtype`, giving only the pixels that the whole kernel fits round.
 
         Unless arithmetic is `exact`, taps that sum to zero are run as `edgekit.taps.differences`.
         """
 
-    def mix(self, responses: Sequence[Array], weights: Sequence[float]) -> Array:
-        """Return the weighted sum, leaving out what has no weight."""
+    def mix(self, responses: Sequence[Array], weights: Sequence[float], out: Array | None = None) -> Array:
+        """Return the weighted sum, leaving out what has no weight; in `out` where that can be."""
+
+    def shortcut(self, image: Array, plan: Plan) -> Callable[[int, int, Array | None], Array | None] | None:
+        """Return a faster way to carry out a plan on an image without a mask, None where there is none.
+
+        Its ``compute(start, stop, into)`` is as in `assemble`; None where it does not apply after all.
+        """
+
+    def levels(
+        self, values: Array, scale: float, middle: int, top: int, dtype: Any, out: Array | None = None
+    ) -> tuple[Array, Any]:
+        """Turn a response into levels, in `out` where that can be, and count what was clipped.
+
+        Scaled, rounded, and absolute where `middle`, the level of 0, is 0. NaN becomes `middle` and does not count.
+        """
 
     def all_finite(self, window: Array) -> bool:
         """Tell whether every pixel is known to be finite; False may mean that asking is too dear."""
@@ -113,8 +134,11 @@ class Backend(Protocol):
     def root(self, squares: Array) -> Array:
         """Return the square root, with gradient 0 at 0."""
 
-    def magnitude(self, gx: Array, gy: Array) -> Array:
-        """Return the root of gx² + gy², with gradient 0 where it is 0."""
+    def magnitude(self, gx: Array, gy: Array, out: Array | None = None, *, overwrite: bool = False) -> Array:
+        """Return the root of gx² + gy², with gradient 0 where it is 0.
+
+        It is computed in `out` where that can be, and over the components where that is allowed.
+        """
 
     def take_along(self, array: Array, indices: Array, axis: int) -> Array:
         """Pick one entry along `axis` for each position."""

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from edgekit.backends import Frame, Result
 from edgekit.borders import index_map
 from edgekit.errors import DtypeError, ParameterError, ShapeError
+from edgekit.plans import Plan
 from edgekit.taps import Kernel, Matrix, differences, shape
 
 Array = torch.Tensor
@@ -67,15 +68,19 @@ def digits(dtype: Any) -> int:
     return {torch.float32: 24, torch.float64: 53}[dtype]
 
 
+def pixels_of(image: Array, work: Any) -> Any:
+    return work
+
+
 def assemble(
-    compute: Callable[[int, int], Array], frame: Frame, rows: int, halo: int,
+    compute: Callable[[int, int, Array | None], Array], frame: Frame, rows: int, halo: int,
     result: Result, sources: Sequence[Array | None],
 ) -> Array:  # fmt: skip
     out = result.out
     if out is not None and not isinstance(out, torch.Tensor):
         raise DtypeError(f"out must be a torch tensor, as the image is; found {type(out).__name__}")
     result.check_out()
-    response = compute(0, rows).to(result.dtype)
+    response = compute(0, rows, None).to(result.dtype)
     return response if out is None else out.copy_(response)
 
 
@@ -120,7 +125,7 @@ def _full_precision(device: torch.device) -> AbstractContextManager[Any]:
     )
 
 
-def correlate(window: Array, kernel: Kernel, *, exact: bool) -> Array:
+def correlate(window: Array, kernel: Kernel, dtype: Any, *, exact: bool) -> Array:
     batch = window.reshape(math.prod(window.shape[:-2]), 1, *window.shape[-2:])
     total: Array | None = None
     with _full_precision(window.device):
@@ -146,9 +151,22 @@ def _pass(batch: Array, taps: Matrix, exact: bool) -> Array:
     return sum(terms[1:], terms[0])
 
 
-def mix(responses: Sequence[Array], weights: Sequence[float]) -> Array:
+def mix(responses: Sequence[Array], weights: Sequence[float], out: Array | None = None) -> Array:
     terms = [r * w for r, w in zip(responses, weights, strict=True) if w]
     return sum(terms[1:], terms[0])
+
+
+def shortcut(image: Array, plan: Plan) -> None:
+    return None
+
+
+def levels(
+    values: Array, scale: float, middle: int, top: int, dtype: Any, out: Array | None = None
+) -> tuple[Array, Array]:
+    values = values.to(torch.float64 if values.dtype == torch.float64 else torch.float32) * scale
+    shown = torch.round(values if middle else values.abs()) + middle
+    clipped = ((shown > top) | (shown < (1 if middle else 0))).sum()
+    return torch.where(shown.isnan(), middle, shown).clip(0, top).to(dtype), clipped
 
 
 def all_finite(window: Array) -> bool:
@@ -163,7 +181,7 @@ def root(squares: Array) -> Array:
     return torch.where(positive, torch.where(positive, squares, 1).sqrt(), squares.detach())
 
 
-def magnitude(gx: Array, gy: Array) -> Array:
+def magnitude(gx: Array, gy: Array, out: Array | None = None, *, overwrite: bool = False) -> Array:
     return root(gx * gx + gy * gy)
 
 

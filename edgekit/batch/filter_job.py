@@ -6,7 +6,7 @@ from typing import Any
 from edgekit.backends import Array
 from edgekit.batch.job import PictureJob
 from edgekit.dispatch import apply, plan_for
-from edgekit.display import MODES, white_level
+from edgekit.display import MODES, Display, picture, white_level
 from edgekit.errors import ParameterError
 from edgekit.kernels import Operator, find, own
 from edgekit.taps import Matrix
@@ -98,6 +98,7 @@ class FilterJob(PictureJob):
     def respond(self, image: Array) -> Array:
         return apply(image, self.row, dict(self.parameters), **self.options)
 
-    def white(self, image: Array) -> float:
-        white = white_level(image, self.row, dict(self.parameters), **self.options)
-        return white * OVERLAY_WHITE if self.overlay else white
+    def show(self, image: Array) -> Display:
+        what = (image, self.row, dict(self.parameters))
+        white = white_level(*what, **self.options) * (OVERLAY_WHITE if self.overlay else 1)
+        return picture(*what, mode=self.display, depth=int(self.depth), white=white, **self.options)

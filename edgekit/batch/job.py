@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from edgekit.backends import Array, load
-from edgekit.display import overlay, to_display
+from edgekit.display import Display, overlay, to_display
 from edgekit.errors import ParameterError
 from edgekit.io.reading import decode
 from edgekit.io.writing import encode, writable
@@ -81,9 +81,9 @@ class PictureJob(ABC):
     def respond(self, image: Array) -> Array:
         """Return what the picture is to show."""
 
-    def white(self, image: Array) -> float:
-        """Return the response that is shown white."""
-        return 1.0
+    def show(self, image: Array) -> Display:
+        """Return the picture of it."""
+        return to_display(self.respond(image), self.display, int(self.depth), white=1.0)
 
     def check(self) -> None:
         """Raise what is wrong with the job itself, before any image is read.
@@ -118,12 +118,14 @@ class PictureJob(ABC):
         image = decode(data, name, colour=not self.grey_will_do)
         rows, columns = image.shape[:2]
         computer = load(self.backend, self.device)
-        response = computer.give_back(self.respond(computer.lend(image, self.device)))
+        lent = computer.lend(image, self.device)
         if self.depth == "float":
+            response = computer.give_back(self.respond(lent))
             # Files hold no half precision and no single bits.
             kept = response.astype(np.float32) if response.dtype in (np.float16, bool) else response
             return Picture(encode(kept, self.ending), rows, columns, 0)
-        shown, clipped = to_display(response, self.display, int(self.depth), white=self.white(image))
+        made, clipped = self.show(lent)
+        shown = computer.give_back(made)
         if self.overlay:
             shown = overlay(image, shown)
         return Picture(encode(shown, self.ending), rows, columns, clipped)

@@ -1,0 +1,110 @@
+"""Compiled loops where they pay. May import NumPy, plans and, once it is worth while, loops.
+
+Loading them takes as long as filtering some hundreds of megapixels without: they are loaded when a process has
+done as much, or at once if Numba is there already. ``EDGEKIT_FAST=1`` loads them at the first image,
+``EDGEKIT_FAST=0`` never.
+"""
+
+import importlib.util
+import os
+import sys
+from collections.abc import Callable
+from functools import cache, lru_cache
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.borders import index_map
+from edgekit.errors import MissingExtraError
+from edgekit.plans import Plan
+from edgekit.taps import Matrix, transpose
+
+Array = NDArray[Any]
+
+MODE = os.environ.get("EDGEKIT_FAST", "")
+
+#: Pixels whose filtering without takes as long as loading: half a second, at the millisecond that one
+#: megapixel costs more.
+PAYS = 5 * 10**8
+
+#: Smaller images are not counted, and not worth it.
+LEAST = 2**16
+
+_TYPES = {np.dtype(t) for t in (np.uint8, np.int8, np.uint16, np.int16, np.float32)}
+
+_met = 0
+
+
+def loops(pixels: int) -> ModuleType | None:
+    """Return the compiled loops if they are to be used for so many pixels.
+
+    Raises
+    ------
+    MissingExtraError
+        If they are asked for and Numba is not installed.
+    """
+    global _met
+    if MODE == "0" or pixels < LEAST:
+        return None
+    if MODE != "1":
+        _met += pixels
+        if _met < PAYS and "numba" not in sys.modules:
+            return None
+    return _load(MODE == "1")
+
+
+@cache
+def _load(asked: bool) -> ModuleType | None:
+    if importlib.util.find_spec("numba") is None:
+        if asked:
+            raise MissingExtraError("EDGEKIT_FAST=1 needs Numba: pip install 'edgekit[fast]'")
+        return None
+    from edgekit.backends import loops
+
+    return loops
+
+
+def magnitude(image: Array, plan: Plan) -> Callable[[int, Array], Array] | None:
+    """Return a function that computes ``magnitude(start, into)``, or None where no loop fits.
+
+    It fills `into`, rows from `start` on of what `plan` says.
+    """
+    derivative = _derivative(plan)
+    if derivative is None or image.dtype not in _TYPES or image.ndim != 2 or min(image.shape) < 2:
+        return None
+    if not (image.flags.c_contiguous and image.dtype.isnative):
+        return None
+    compiled = loops(image.size)
+    if compiled is None:
+        return None
+    beyond = tuple(i for n in image.shape for end in (-1, n) for i in index_map(end, end + 1, n, plan.border))
+    taps = tuple(map(np.float32, derivative))
+
+    def compute(start: int, into: Array) -> Array:
+        compiled.gradient_magnitude(image, start, beyond, *taps, into)
+        return into
+
+    return compute
+
+
+@lru_cache
+def _derivative(plan: Plan) -> tuple[float, float, float] | None:
+    """Return the corner and the middle tap of a 3x3 gradient, and its unit."""
+    weights = tuple(c.weights for c in plan.components)
+    if plan.reduce != "magnitude" or plan.border == "valid" or plan.tone != "linear" or plan.channel == "dizenzo":
+        return None
+    along, across = (k.taps for k in plan.kernels)
+    unit = weights[0][0]
+    if along != _three(along) or across != transpose(along) or weights != ((unit, 0), (0, unit)):
+        return None
+    return along[0][2], along[1][2], unit
+
+
+def _three(taps: Matrix) -> Matrix:
+    """Return the 3x3 derivative along x whose corner and middle taps these are."""
+    if (len(taps), len(taps[0])) != (3, 3):
+        return ()
+    corner, middle = taps[0][2], taps[1][2]
+    return ((-corner, 0, corner), (-middle, 0, middle), (-corner, 0, corner))

@@ -1,0 +1,129 @@
+"""A kernel as calls of OpenCV and NumPy on a strip. May import taps, strips and cv2."""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.backends import strips
+from edgekit.backends._cv2 import cv2
+from edgekit.taps import Difference, Kernel, Matrix, differences, shape, sums_to_zero
+
+Array = NDArray[Any]
+
+#: Filters a window, giving the pixels that the whole kernel fits round.
+Run = Callable[[Array], Array]
+
+#: From this many taps on `cv2.filter2D` may turn to a Fourier transform (50 in double precision),
+#: which rounds differently and lets one pixel touch all others.
+MOST_TAPS = 49
+BLOCK = 7
+
+_ONE = ((1.0,),)
+
+
+@lru_cache(maxsize=512)
+def program(kernel: Kernel, dtype: Any, exact: bool) -> tuple[tuple[Run, ...], ...]:
+    """Return what to run one after another, for each of the kernel's chains, whose results add up.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        What to run.
+    dtype : dtype
+        Single or double precision.
+    exact : bool
+        Whether nothing will be rounded. Otherwise taps that sum to zero are run as differences.
+    """
+    chains = kernel.chains if exact else kernel.rounded.chains
+    return tuple(tuple(_run(taps, np.dtype(dtype), exact) for taps in _grouped(c, exact)) for c in chains)
+
+
+def _grouped(chain: tuple[Matrix, ...], exact: bool) -> tuple[tuple[Matrix, ...], ...]:
+    """Group a chain by what is run in one call: a column and a row, where no rounding can leave a false edge."""
+    if len(chain) == 2 and {len(taps) == 1 for taps in chain} == {len(taps[0]) == 1 for taps in chain} == {True, False}:
+        # OpenCV takes three taps of which two cancel as one difference.
+        if exact or all(max(shape(taps)) == 3 and differences(taps)[1:] == () for taps in chain if sums_to_zero(taps)):
+            return (chain,)
+    return tuple((taps,) for taps in chain)
+
+
+def _run(taps: tuple[Matrix, ...], dtype: np.dtype[Any], exact: bool) -> Run:
+    rows, columns = (max(sides) for sides in zip(*map(shape, taps), strict=True))
+    if len(taps) == 1:
+        if not exact and (pairs := differences(taps[0])):
+            return _differences(pairs, rows, columns, dtype)
+        if min(rows, columns) > 1:
+            return (_blocks if rows * columns > MOST_TAPS else _dense)(taps[0], dtype)
+    along_x = next((t for t in taps if len(t) == 1), _ONE)
+    along_y = next((t for t in taps if t is not along_x), _ONE)
+    return _separable(along_y, along_x, dtype)
+
+
+def _separable(along_y: Matrix, along_x: Matrix, dtype: np.dtype[Any]) -> Run:
+    x, y = np.array(along_x, dtype), np.array(along_y, dtype)
+    return _cropped(
+        lambda window, depth, full: cv2.sepFilter2D(window, depth, x, y, full, borderType=cv2.BORDER_REPLICATE),
+        (y.size, x.size), dtype,
+    )  # fmt: skip
+
+
+def _dense(taps: Matrix, dtype: np.dtype[Any]) -> Run:
+    kernel = np.array(taps, dtype)
+    return _cropped(
+        lambda window, depth, full: cv2.filter2D(window, depth, kernel, full, borderType=cv2.BORDER_REPLICATE),
+        kernel.shape, dtype,
+    )  # fmt: skip
+
+
+def _cropped(call: Callable[[Array, int, Array], Any], size: tuple[int, int], dtype: np.dtype[Any]) -> Run:
+    rows, columns = size
+    depth = cv2.CV_64F if dtype.itemsize == 8 else cv2.CV_32F
+    top, left = rows // 2, columns // 2
+
+    def run(window: Array) -> Array:
+        full = strips.empty(window.shape, dtype)
+        call(window, depth, full)
+        height, width = window.shape[:2]
+        return full[top : top + height - rows + 1, left : left + width - columns + 1]
+
+    return run
+
+
+def _differences(pairs: Sequence[Difference], rows: int, columns: int, dtype: np.dtype[Any]) -> Run:
+    def run(window: Array) -> Array:
+        h, w = window.shape[0] - rows + 1, window.shape[1] - columns + 1
+        total = strips.empty((h, w, *window.shape[2:]), dtype)
+        step = strips.empty(total.shape, dtype)
+        for n, (weight, (i, j), (k, m)) in enumerate(pairs):
+            into = step if n else total
+            np.subtract(window[i : i + h, j : j + w], window[k : k + h, m : m + w], out=into, dtype=dtype)
+            if weight != 1:
+                into *= weight
+            if n:
+                total += step
+        return total
+
+    return run
+
+
+def _blocks(taps: Matrix, dtype: np.dtype[Any]) -> Run:
+    """Correlate block by block, each small enough to be summed and not transformed."""
+    rows, columns = shape(taps)
+    blocks = []
+    for i in range(0, rows, BLOCK):
+        for j in range(0, columns, BLOCK):
+            block = tuple(line[j : j + BLOCK] for line in taps[i : i + BLOCK])
+            if any(map(any, block)):
+                blocks.append((i, j, *shape(block), _run((block,), dtype, exact=True)))
+
+    def run(window: Array) -> Array:
+        h, w = window.shape[0] - rows + 1, window.shape[1] - columns + 1
+        total = np.zeros((h, w, *window.shape[2:]), dtype)
+        for i, j, height, width, part in blocks:
+            total += part(window[i : i + h + height - 1, j : j + w + width - 1])
+        return total
+
+    return run

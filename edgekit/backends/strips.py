@@ -1,0 +1,144 @@
+"""Work done strip by strip, on several threads, in memory that is used again. Standard library and NumPy only.
+
+Full-size intermediate arrays wait for memory and cost page faults; a strip's stay in the second-level cache.
+"""
+
+import contextvars
+import math
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+#: Pixels in a strip. Half as many cost more in calls, twice as many no longer stay in the cache.
+STRIP = 2**18
+
+#: More threads wait for memory, not for arithmetic.
+MOST_THREADS = 8
+
+#: Bytes of working memory that are kept for the next image.
+KEPT = 2**23
+
+
+class _Arena:
+    """Memory for one strip's arrays, used again for the next strip."""
+
+    def __init__(self) -> None:
+        self._blocks: list[Array] = []
+        self._used = 0
+
+    def begin(self) -> None:
+        """Begin a strip: whatever the last one was lent is free."""
+        self._used = 0
+
+    def empty(self, size: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        """Lend an uninitialised array."""
+        need = math.prod(size) * dtype.itemsize
+        if self._used == len(self._blocks):
+            self._blocks.append(np.empty(need, np.uint8))
+        elif self._blocks[self._used].nbytes < need:
+            self._blocks[self._used] = np.empty(need, np.uint8)
+        block = self._blocks[self._used]
+        self._used += 1
+        return np.ndarray(size, dtype, block)
+
+    @property
+    def nbytes(self) -> int:
+        """All of its memory."""
+        return sum(b.nbytes for b in self._blocks)
+
+
+class _Thread(threading.local):
+    """What this thread is doing."""
+
+    arena: _Arena | None = None
+    alone = False
+
+
+_here = _Thread()
+_spare: list[_Arena] = []
+
+
+def stay_alone() -> None:
+    """Keep what this thread does from using further threads: it is itself one of many."""
+    _here.alone = True
+
+
+def empty(size: tuple[int, ...], dtype: Any) -> Array:
+    """Return an uninitialised array, of memory used before where a strip is being done."""
+    return np.empty(size, dtype) if _here.arena is None else _here.arena.empty(size, np.dtype(dtype))
+
+
+def height(pixels: int, least: int) -> int:
+    """Return how many rows of so many pixels make a strip, `least` or more."""
+    return max(STRIP // pixels, least)
+
+
+def each(rows: int, height: int, threads: int, do: Callable[[int, int], None]) -> None:
+    """Do all rows, about `height` at a time.
+
+    Parameters
+    ----------
+    rows, height : int
+        Strips are as many as fit, and of one height but for the last.
+    threads : int
+        At most so many strips are done at a time, the calling thread's among them.
+    do : callable
+        ``do(start, stop)`` does some rows. What `empty` lends is its own until it returns.
+    """
+    if rows <= height:
+        with _arena():
+            do(0, rows)
+        return
+    height = math.ceil(rows / math.ceil(rows / height))
+    todo = deque(range(0, rows, height))
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            with _arena() as arena:
+                while (start := _take(todo)) is not None:
+                    arena.begin()
+                    do(start, min(start + height, rows))
+        except BaseException as error:
+            todo.clear()
+            failures.append(error)
+
+    helpers = 0 if _here.alone else min(threads, MOST_THREADS, len(todo)) - 1
+    # NumPy's error state, for one, is the caller's in every thread.
+    started = [threading.Thread(target=contextvars.copy_context().run, args=(work,)) for _ in range(helpers)]
+    for thread in started:
+        thread.start()
+    work()
+    for thread in started:
+        thread.join()
+    if failures:
+        raise failures[0]
+
+
+def _take(todo: deque[int]) -> int | None:
+    """Take what is to be done next; another thread may have taken the last."""
+    try:
+        return todo.popleft()
+    except IndexError:
+        return None
+
+
+@contextmanager
+def _arena() -> Iterator[_Arena]:
+    """Let `empty` lend from an arena."""
+    outer, arena = _here.arena, _spare.pop() if _spare else _Arena()
+    arena.begin()
+    _here.arena = arena
+    try:
+        yield arena
+    finally:
+        _here.arena = outer
+        if arena.nbytes <= KEPT:
+            _spare.append(arena)
