@@ -74,8 +74,8 @@ def respond(
     shortcut = backend.shortcut(image, plan) if mask is None and not mixed else None
 
     def compute(start: int, stop: int, into: Array | None) -> Array:
-        if shortcut is not None and (made := shortcut(start, stop, into)) is not None:
-            return made
+        if shortcut is not None:
+            return shortcut(start, stop, into)
         at = (start, stop, plan.halo, plan.border)
         window = backend.window(image, frame, *at, pixels, 0)
         valid = None if mask is None else backend.window(mask, frame, *at, mask.dtype, 1)

@@ -1,10 +1,11 @@
-"""The matrix of arrays that every filter must take: three kinds of NumPy array, and torch tensors."""
+"""The matrix of arrays that every filter must take: kinds of NumPy array, by compiled loops or not, and tensors."""
 
 import numpy as np
 import pytest
 import torch
 
 import edgekit as ek
+from edgekit.backends import fast
 
 
 class Kind:
@@ -18,7 +19,8 @@ class Kind:
         return self.name
 
     def image(self, array):
-        """Convert (H, W) or (H, W, C)."""
+        """Convert (H, W) or (H, W, C); what is filtered next runs compiled or not, as this kind does."""
+        fast.MODE = "1" if self.name == "compiled" else "0"
         array = np.array(array)
         if self.is_torch:
             return torch.from_numpy(np.ascontiguousarray(np.moveaxis(array, 2, 0) if array.ndim == 3 else array))
@@ -42,7 +44,13 @@ class Kind:
         return str(response.dtype).removeprefix("torch.")
 
 
-KINDS = tuple(map(Kind, ("numpy", "read-only", "strided", "torch")))
+KINDS = tuple(map(Kind, ("numpy", "compiled", "read-only", "strided", "torch")))
+
+
+@pytest.fixture(autouse=True)
+def _plain_loops(monkeypatch):
+    # Whether loops are compiled is the test's to say, not the amount of work done before it.
+    monkeypatch.setattr(fast, "MODE", "0")
 
 
 @pytest.fixture(scope="session", autouse=True)

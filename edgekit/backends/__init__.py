@@ -114,11 +114,8 @@ class Backend(Protocol):
     def mix(self, responses: Sequence[Array], weights: Sequence[float], out: Array | None = None) -> Array:
         """Return the weighted sum, leaving out what has no weight; in `out` where that can be."""
 
-    def shortcut(self, image: Array, plan: Plan) -> Callable[[int, int, Array | None], Array | None] | None:
-        """Return a faster way to carry out a plan on an image without a mask, None where there is none.
-
-        Its ``compute(start, stop, into)`` is as in `assemble`; None where it does not apply after all.
-        """
+    def shortcut(self, image: Array, plan: Plan) -> Callable[[int, int, Array | None], Array] | None:
+        """Return a faster ``compute`` for `assemble`, of an image without a mask; None where there is none."""
 
     def levels(
         self, values: Array, scale: float, middle: int, top: int, dtype: Any, out: Array | None = None

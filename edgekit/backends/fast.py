@@ -32,7 +32,8 @@ PAYS = 5 * 10**8
 #: Smaller images are not counted, and not worth it.
 LEAST = 2**16
 
-_TYPES = {np.dtype(t) for t in (np.uint8, np.int8, np.uint16, np.int16, np.float32)}
+#: Of these no order of summing rounds, so that compiled or not the bits are the same.
+_TYPES = {np.dtype(t) for t in (np.uint8, np.int8, np.uint16, np.int16)}
 
 _met = 0
 
@@ -46,17 +47,16 @@ def loops(pixels: int) -> ModuleType | None:
         If they are asked for and Numba is not installed.
     """
     global _met
+    if MODE == "1":
+        return _load(asked=True)
     if MODE == "0" or pixels < LEAST:
         return None
-    if MODE != "1":
-        _met += pixels
-        if _met < PAYS and "numba" not in sys.modules:
-            return None
-    return _load(MODE == "1")
+    _met += pixels
+    return _load(asked=False) if _met >= PAYS or "numba" in sys.modules else None
 
 
 @cache
-def _load(asked: bool) -> ModuleType | None:
+def _load(*, asked: bool) -> ModuleType | None:
     if importlib.util.find_spec("numba") is None:
         if asked:
             raise MissingExtraError("EDGEKIT_FAST=1 needs Numba: pip install 'edgekit[fast]'")

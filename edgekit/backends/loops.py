@@ -1,4 +1,4 @@
-"""Compiled loops: what takes several passes in NumPy and OpenCV, in one. May import NumPy and Numba.
+"""Compiled loops: what takes several passes in NumPy and OpenCV, in one, to the same bits. May import NumPy and Numba.
 
 Each is compiled at its first use and kept on disk. They leave the interpreter to other threads.
 """
@@ -26,7 +26,7 @@ def _compiled(function: Callable[..., Any]) -> Any:
 def gradient_magnitude(
     image: Array, start: int, beyond: tuple[int, int, int, int], corner: float, middle: float, unit: float, out: Array
 ) -> None:
-    """Compute some rows of the magnitude of a 3x3 gradient, in single precision.
+    """Compute some rows of the magnitude of a 3x3 gradient, in single precision, where that is exact but for the root.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def gradient_magnitude(
     corner, middle : float32
         The derivative's taps are [[-corner, 0, corner], [-middle, 0, middle], [-corner, 0, corner]].
     unit : float32
-        What the magnitude is multiplied with.
+        What both components are multiplied with.
     out : ndarray of float32
         The rows from `start` on.
     """
@@ -61,7 +61,8 @@ def gradient_magnitude(
                 (np.float32(below[j - 1]) - np.float32(above[j - 1]))
                 + (np.float32(below[j + 1]) - np.float32(above[j + 1]))
             ) + middle * (np.float32(below[j]) - np.float32(above[j]))
-            line[j] = unit * math.sqrt(gx * gx + gy * gy)
+            gx, gy = unit * gx, unit * gy
+            line[j] = math.sqrt(gx * gx + gy * gy)
         for j, before, after in ((0, left, 1), (columns - 1, columns - 2, right)):
             a0, h0, b0 = np.float32(0), np.float32(0), np.float32(0)
             a1, h1, b1 = np.float32(0), np.float32(0), np.float32(0)
@@ -71,7 +72,8 @@ def gradient_magnitude(
                 a1, h1, b1 = np.float32(above[after]), np.float32(here[after]), np.float32(below[after])
             gx = corner * ((a1 - a0) + (b1 - b0)) + middle * (h1 - h0)
             gy = corner * ((b0 - a0) + (b1 - a1)) + middle * (np.float32(below[j]) - np.float32(above[j]))
-            line[j] = unit * math.sqrt(gx * gx + gy * gy)
+            gx, gy = unit * gx, unit * gy
+            line[j] = math.sqrt(gx * gx + gy * gy)
 
 
 @_compiled

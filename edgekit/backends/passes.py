@@ -43,10 +43,11 @@ def program(kernel: Kernel, dtype: Any, exact: bool) -> tuple[tuple[Run, ...], .
 
 def _grouped(chain: tuple[Matrix, ...], exact: bool) -> tuple[tuple[Matrix, ...], ...]:
     """Group a chain by what is run in one call: a column and a row, where no rounding can leave a false edge."""
-    if len(chain) == 2 and {len(taps) == 1 for taps in chain} == {len(taps[0]) == 1 for taps in chain} == {True, False}:
-        # OpenCV takes three taps of which two cancel as one difference.
-        if exact or all(max(shape(taps)) == 3 and differences(taps)[1:] == () for taps in chain if sums_to_zero(taps)):
-            return (chain,)
+    lines = {len(taps) == 1 for taps in chain}, {len(taps[0]) == 1 for taps in chain}
+    # OpenCV takes three taps of which two cancel as one difference.
+    safe = exact or all(max(shape(t)) == 3 and not differences(t)[1:] for t in chain if sums_to_zero(t))
+    if len(chain) == 2 and lines == ({True, False}, {True, False}) and safe:
+        return (chain,)
     return tuple((taps,) for taps in chain)
 
 

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from edgekit.backends.strips import stay_alone
 from edgekit.batch.inputs import STREAM, Item
 from edgekit.batch.journal import Journal
 from edgekit.errors import EdgekitError, OutputError, UnreadableError
@@ -162,7 +163,7 @@ def in_order(do: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator
     from concurrent.futures import ThreadPoolExecutor
 
     queue = iter(items)
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(workers, initializer=stay_alone) as pool:
         try:
             running = deque(pool.submit(do, i) for i in islice(queue, AHEAD * workers))
             while running:

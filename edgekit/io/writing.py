@@ -15,6 +15,7 @@ from edgekit.backends._cv2 import cv2
 from edgekit.errors import DtypeError, OutputError, ParameterError, ShapeError
 from edgekit.io.channels import swap_red_and_blue
 from edgekit.io.formats import BY_ENDING, FORMATS, Format
+from edgekit.io.png import available, encode_png
 
 Array = NDArray[Any]
 
@@ -69,6 +70,8 @@ def encode(image: Array, ending: str) -> bytes:
         raise ParameterError(f"{kind.name} cannot hold {image.dtype}; write .tif or .npy, or choose another depth")
     if image.ndim not in (2, 3) or 0 in image.shape or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)):
         raise ShapeError(f"{kind.name} holds (rows, columns) or (rows, columns, 1, 3 or 4); found {image.shape}")
+    if kind.name == "PNG" and available():
+        return encode_png(image)
     if image.ndim == 3 and image.shape[2] > 1:
         image = swap_red_and_blue(image)
     done, data = cv2.imencode(ending.lower(), image, _PARAMETERS.get(kind.name, ()))
