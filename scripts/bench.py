@@ -64,32 +64,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
             machine=in_short(machine),
         )
         for name in options.suites:
-            outcomes[name] = importlib.import_module(f"benchmarks.{SUITES[name]}").run(bench)
-            # What was measured must not be lost if a later suite fails.
-            for block, text in captioned(outcomes[name], bench).items():
+            outcome = importlib.import_module(f"benchmarks.{SUITES[name]}").run(bench)
+            page = captioned(outcome, bench)
+            for block, text in page.items():
                 print(f"\n## {block}\n\n{text}", flush=True)
-            keep(options, machine, outcomes, bench)
+            # Written at once: what was measured must not be lost if a later suite fails.
+            outcomes[name] = outcome
+            if options.json:
+                text = json.dumps(as_json(machine, bench, outcomes), indent=1)
+                options.json.write_text(f"{text}\n", encoding="utf-8")
+            if options.plots:
+                for chart in outcome.charts:
+                    draw(chart, options.plots)
+            if options.write:
+                write(PAGE, {"machine": in_words(machine), **page})
+                write(README, outcome.readme)
 
 
-def keep(options: argparse.Namespace, machine: dict[str, Any], outcomes: dict[str, Outcome], bench: Bench) -> None:
-    """Write what is known so far into the files that are asked for."""
-    if options.json:
-        options.json.write_text(json.dumps(as_json(machine, bench, outcomes), indent=1) + "\n", encoding="utf-8")
-    if options.plots:
-        for outcome in outcomes.values():
-            for chart in outcome.charts:
-                draw(chart, options.plots)
-    if options.write:
-        page = {"machine": in_words(machine)}
-        readme: dict[str, str] = {}
-        for outcome in outcomes.values():
-            page |= captioned(outcome, bench)
-            readme |= outcome.readme
-        for path, blocks in ((PAGE, page), (README, readme)):
-            text = path.read_text(encoding="utf-8")
-            for name, content in blocks.items():
-                text = fill(text, name, content)
-            path.write_text(text, encoding="utf-8")
+def write(path: Path, blocks: dict[str, str]) -> None:
+    """Fill blocks of a page."""
+    text = path.read_text(encoding="utf-8")
+    for name, content in blocks.items():
+        text = fill(text, name, content)
+    path.write_text(text, encoding="utf-8")
 
 
 def captioned(outcome: Outcome, bench: Bench) -> dict[str, str]:

@@ -33,7 +33,7 @@ MEGAPIXELS = 2.0
 
 PEAK = Path(__file__).with_name("peak.py")
 
-#: Own kernels have random taps, whose sum is about so much; results may differ by a share of it.
+#: By how many levels results may differ: through the frequency domain, as OpenCV takes large kernels, they are coarser.
 TOLERANCE = 0.02
 
 

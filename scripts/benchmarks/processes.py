@@ -14,6 +14,10 @@ LAUNCHER = Path(__file__).with_name("launch.py")
 PYTHON = (sys.executable, "-c")
 
 
+#: Runs that are not measured: they fill the caches of the system.
+UNMEASURED = 1
+
+
 class Ran(NamedTuple):
     """One run of a process: seconds, and the peak memory in bytes of the largest process in it."""
 
@@ -37,14 +41,14 @@ def alternate(
     folder: str | Path,
     changes: Mapping[str, Mapping[str, str]] | None = None,
 ) -> dict[str, list[Ran]]:
-    """Run the commands in turn in a folder, once unmeasured; `changes` are those of their environments, by name."""
+    """Run the commands in turn in a folder, the first ones unmeasured; `changes` are those of environments, by name."""
     # Modules are compiled once, as they are where edgekit is installed.
     compiled = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": f"{folder}/compiled"}
     out: dict[str, list[Ran]] = {name: [] for name in commands}
-    for n in range(runs + 1):
+    for n in range(UNMEASURED + runs):
         for name, command in commands.items():
             ran = launch(command, compiled | dict((changes or {}).get(name, {})), folder)
-            if n:
+            if n >= UNMEASURED:
                 out[name].append(ran)
     return out
 
