@@ -51,6 +51,9 @@ def draw(chart: Chart, folder: Path) -> Path:
             _plain(axes)
         else:
             axes.set_ylim(bottom=0)
+        # What was measured stands on the axis.
+        axes.set_xticks(sorted({x for points in chart.lines.values() for x, _ in points}))
+        axes.set_xticks([], minor=True)
         axes.set(xlabel=chart.x, ylabel=chart.y)
         axes.grid(which="major", color=GRID)
         # Beside the lines, since these may be anywhere.
@@ -70,7 +73,7 @@ def _words(label: str) -> str:
 
 
 def _plain(axes: object) -> None:
-    """Write 0.1, 1, 10 instead of powers, and ticks between where the axis spans little."""
+    """Write 0.1, 1, 10 instead of powers, and more between where the axis spans little."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     for axis in (axes.xaxis, axes.yaxis):  # type: ignore[attr-defined]

@@ -6,9 +6,11 @@ from benchmarks.contest import Contest, Spread, spread
 
 
 def number(value: float) -> str:
-    """Return three digits, more only before the point."""
+    """Return three digits, more before the point, and two where there are none before it but zeros."""
     if abs(value) >= 100:
         return f"{value:.0f}"
+    if 0 < abs(value) < 0.1:
+        return f"{value:.2g}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
