@@ -15,8 +15,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.processes import alternate, seconds
 from readme import README, fill
-from startup import alternate
 
 from edgekit.io.video import read_frames
 
@@ -50,7 +50,7 @@ def measure(clips: Sequence[Path], runs: int) -> str:
         height, width = last.image.shape
         rate = last.number / last.time
         with tempfile.TemporaryDirectory() as scratch:
-            times = alternate(commands(clip, rate, scratch), runs, scratch)
+            times = seconds(alternate(commands(clip.resolve(), rate, scratch), runs, scratch))
         ours, theirs = (statistics.median(times[name]) for name in ("edgekit", "sharp_frames"))
         ratio = statistics.median(b / a for a, b in zip(times["edgekit"], times["sharp_frames"], strict=True))
         lines.append(

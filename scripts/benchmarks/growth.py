@@ -1,0 +1,203 @@
+"""How time grows with pixels, kernels, directions and workers, and memory with the image."""
+
+import dataclasses
+import math
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from benchmarks import LeftOut, batch, filters
+from benchmarks.contest import Contender, Contest, Entry, Work, compete
+from benchmarks.fleet import SWITCH, environment, has_switch
+from benchmarks.images import Image, photograph
+from benchmarks.plots import Chart
+from benchmarks.processes import alternate, seconds
+from benchmarks.report import Bench, Outcome
+from benchmarks.tables import left_out, number, table
+from benchmarks.worker import Call
+
+PIXELS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+#: Below this an allocator has enough at hand.
+PEAKS = (1.0, 3.0, 10.0, 30.0)
+SIGMAS = (1, 2, 4, 8, 16)
+SIDES = (3, 5, 7, 9, 11, 15, 21, 31)
+ANGLES = (1, 2, 4, 8, 16)
+WORKERS = (1, 2)
+
+#: The image's size where something else grows.
+MEGAPIXELS = 2.0
+
+PEAK = Path(__file__).with_name("peak.py")
+
+#: By how many levels results may differ: through the frequency domain, as OpenCV takes large kernels, they are coarser.
+TOLERANCE = 0.02
+
+
+@dataclasses.dataclass(frozen=True)
+class Series:
+    """Contests in a row: what grows, and by how much."""
+
+    name: str
+    title: str
+    grows: str
+    values: Sequence[float]
+    work: Callable[[float, float], Work]
+
+
+def make(name: str, kind: str, size: int, megapixels: float) -> Call:
+    """Return a contender's call."""
+    image = photograph(megapixels, "uint8")
+    if name == "fast" and not has_switch():
+        raise LeftOut("this edgekit has no fast path")
+    makers = {"gaussian": _gaussian, "own": _own, "angles": _angles}
+    return makers[kind](name, size, image)
+
+
+def _gaussian(name: str, sigma: int, image: Image) -> Call:
+    if name == "scipy":
+        from scipy import ndimage
+
+        return lambda: ndimage.gaussian_gradient_magnitude(image.astype(np.float32), sigma)
+    import edgekit as ek
+
+    return lambda: ek.gaussian_gradient(image, sigma=sigma)
+
+
+def _own(name: str, side: int, image: Image) -> Call:
+    taps = np.random.default_rng(side).normal(size=(side, side)).astype(np.float32) / side
+    if name == "opencv":
+        return lambda: cv2.filter2D(image, cv2.CV_32F, taps)
+    import edgekit as ek
+
+    return lambda: ek.correlate(image, taps)
+
+
+def _angles(name: str, count: int, image: Image) -> Call:
+    angles = [180 * n / count for n in range(count)]
+    if name == "opencv":
+
+        def steered() -> list[Image]:
+            x, y = (cv2.Sobel(image, cv2.CV_32F, *order) for order in ((1, 0), (0, 1)))
+            turns = map(math.radians, angles)
+            return [cv2.addWeighted(x, math.cos(turn) / 8, y, math.sin(turn) / 8, 0) for turn in turns]
+
+        return steered
+    import edgekit as ek
+
+    return lambda: ek.oriented(image, angles)
+
+
+def _pixels(megapixels: float, _: float) -> Work:
+    whole = filters.work("magnitude", "uint8", megapixels)
+    chosen = [c for c in whole.contenders if c.name in ("opencv", "base", "fast", "floor")]
+    return dataclasses.replace(whole, name=f"pixels-{megapixels:g}", contenders=chosen)
+
+
+def _series(kind: str, peer: Contender) -> Callable[[float, float], Work]:
+    contenders = (
+        peer,
+        Contender("base", "edgekit, base path", "base"),
+        Contender("fast", "edgekit, fast path", "fast"),
+    )
+
+    def work(size: float, megapixels: float) -> Work:
+        task = {"kind": kind, "size": int(size), "megapixels": megapixels}
+        name, margin = f"{kind}-{size:g}", int(size) // 2 + 1
+        return Work(name, f"{kind} {size:g}", __name__, task, contenders, [peer.name], TOLERANCE, margin)
+
+    return work
+
+
+OPENCV = Contender("opencv", "OpenCV")
+
+SERIES = (
+    Series("pixels", "Sobel magnitude, uint8", "megapixels", PIXELS, _pixels),
+    Series(
+        "gaussian", "Gaussian gradient, uint8", "sigma", SIGMAS,
+        _series("gaussian", Contender("scipy", "SciPy", own="taps of its own")),
+    ),
+    Series("own", "A kernel of one's own, uint8", "taps along a side", SIDES, _series("own", OPENCV)),
+    Series("angles", "Sobel in many directions, uint8", "directions", ANGLES, _series("angles", OPENCV)),
+)  # fmt: skip
+
+
+def run(bench: Bench) -> Outcome:
+    """Measure all that grows."""
+    top = max(bench.sizes)
+    contests, blocks, charts = [], [], []
+    for series in SERIES:
+        values = [v for v in series.values if v <= top] or [top] if series.name == "pixels" else series.values
+        row = [compete(series.work(value, min(MEGAPIXELS, top)), bench.fleet, bench.runs) for value in values]
+        contests += row
+        size = "" if series.name == "pixels" else f", {min(MEGAPIXELS, top):g} megapixels"
+        lines = _lines(row, values)
+        blocks.append(_table(f"{series.title}{size}, ms", series.grows, values, lines, left_out(row)))
+        charts.append(Chart(f"growth-{series.name}", f"{series.title}{size}", series.grows, "milliseconds", lines))
+    for measured in (_workers(bench), _memory(bench)) if bench.photographs else (_memory(bench),):
+        contests += measured.contests
+        blocks += measured.blocks.values()
+        charts += measured.charts
+    if not bench.photographs:
+        blocks.append("Workers were not measured: no photographs were given.")
+    return Outcome(contests, {"growth": "\n\n".join(blocks)}, charts=charts)
+
+
+Lines = dict[str, list[tuple[float, float]]]
+
+
+def _lines(contests: Sequence[Contest], values: Sequence[float]) -> Lines:
+    lines: Lines = {}
+    for value, contest in zip(values, contests, strict=True):
+        for entry in contest.entries.values():
+            lines.setdefault(entry.label, []).append((value, 1e3 * entry.median))
+    return lines
+
+
+def _table(title: str, grows: str, values: Sequence[float], lines: Lines, notes: Sequence[str] = ()) -> str:
+    """Return a row for each value, and a column for each line."""
+    found = [dict(points) for points in lines.values()]
+    rows = [[f"{v:g}", *(number(points[v]) if v in points else "-" for points in found)] for v in values]
+    return "\n".join([f"{title}:", "", table([grows, *lines], rows), *notes])
+
+
+def _workers(bench: Bench) -> Outcome:
+    """Measure a batch by one worker and by two."""
+    assert bench.photographs is not None
+    scratch = bench.scratch / "growth"
+    batch.copies(bench.photographs, scratch / "in", bench.count, batch.REDUCED)
+    commands = {f"{n}": batch.edgekit(scratch / "in", scratch / f"out{n}", n) for n in WORKERS}
+    took = seconds(alternate(commands, bench.runs, scratch))
+    entries = {name: Entry(name, f"`-j {name}`", runs) for name, runs in took.items()}
+    title = f"{bench.count} JPEGs of {batch.REDUCED:g} megapixels to PNG"
+    contest = Contest("workers", title, entries, ["1"], facts={"images": bench.count})
+    lines = {"edgekit": [(float(name), bench.count / entry.median) for name, entry in entries.items()]}
+    text = _table(f"{title}, images per second", "workers", WORKERS, lines)
+    chart = Chart("growth-workers", title, "workers", "images per second", lines, logarithmic=False)
+    return Outcome([contest], {"workers": text}, charts=[chart])
+
+
+def _memory(bench: Bench) -> Outcome:
+    """Measure how far the peak of a fresh process rises while it filters."""
+    places = {"opencv": {}, "base": {SWITCH: "0"}} | ({"fast": {SWITCH: "1"}} if has_switch() else {})
+    labels = {"opencv": "OpenCV", "base": "edgekit, base path", "fast": "edgekit, fast path"}
+    sizes = [size for size in PEAKS if size <= max(bench.sizes)] or [max(bench.sizes)]
+    lines: Lines = {"the image and its response": []}
+    facts: dict[str, list[list[int]]] = {}
+    for megapixels in sizes:
+        for name, changes in places.items():
+            asked = [sys.executable, str(PEAK), name, f"{megapixels}"]
+            ran = subprocess.run(asked, env=environment(changes), capture_output=True, text=True, check=True)
+            before, after, image = map(int, ran.stdout.split())
+            facts.setdefault(name, []).append([before, after, image])
+            lines.setdefault(labels[name], []).append((megapixels, (after - before + image) / 2**20))
+        # One byte for each pixel of the image, four for each of the response.
+        lines["the image and its response"].append((megapixels, 5 * image / 2**20))
+    title = "Sobel magnitude, uint8: the image and what the peak rises by"
+    text = _table(f"{title}, MiB", "megapixels", sizes, lines)
+    contest = Contest("memory", "bytes of the peak before and after, and of the image", {}, facts=facts)
+    chart = Chart("growth-memory", title, "megapixels", "MiB", lines)
+    return Outcome([contest], {"memory": text}, charts=[chart])

@@ -1,0 +1,138 @@
+"""Before and after each change that mattered: two revisions of edgekit, side by side.
+
+Each revision is checked out into a folder of its own, and a worker imports edgekit from there.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks import ROOT, batch, start
+from benchmarks.contest import Contender, Contest, Entry, Work, compete
+from benchmarks.fleet import Fleet
+from benchmarks.images import photograph
+from benchmarks.processes import alternate, seconds
+from benchmarks.report import Bench, Outcome
+from benchmarks.tables import number, table, times
+from benchmarks.worker import Call
+
+
+class Change(NamedTuple):
+    """What was changed, the revisions before and after it, and the workload that shows it."""
+
+    what: str
+    before: str
+    after: str
+    workload: str
+
+
+#: The changes that mattered, oldest first.
+CHANGES: tuple[Change, ...] = (
+    # Change("strips stay in cache", "1a2b3c4", "5d6e7f8", "sobel"),
+)
+
+#: Megapixels of the image.
+MEGAPIXELS = 8.0
+
+#: A revision may have learned to round better.
+TOLERANCE = 1e-2
+
+
+def workloads(megapixels: float) -> dict[str, Call]:
+    """Return the workloads by name; each uses only what all revisions have."""
+    import edgekit as ek
+
+    image = photograph(megapixels, "uint8")
+    small = np.ascontiguousarray(image[:64, :64])
+    out = np.empty(image.shape, np.float32)
+    return {
+        "sobel": lambda: ek.sobel(image),
+        "sobel-out": lambda: ek.sobel(image, out=out),
+        "sobel-uint16": lambda: ek.sobel(photograph(megapixels, "uint16")),
+        "sobel-float32": lambda: ek.sobel(photograph(megapixels, "float32")),
+        "angle": lambda: ek.sobel(image, angle=45),
+        "oriented": lambda: ek.oriented(image, [22.5 * n for n in range(8)]),
+        "laplacian": lambda: ek.laplacian(image),
+        "gaussian": lambda: ek.gaussian_gradient(image, sigma=2),
+        "sharpness": lambda: ek.sharpness(image),
+        "tenengrad": lambda: ek.sharpness(image, "tenengrad"),
+        "score": lambda: ek.score(image),
+        "canny": lambda: ek.canny(image, sigma=2, low=2, high=6),
+        "detect": lambda: ek.detect(image),
+        "display": lambda: ek.to_display(out).image,
+        "small": lambda: ek.sobel(small),
+    }
+
+
+def command(workload: str, bench: Bench, folder: Path) -> list[str] | None:
+    """Return the workloads that are whole processes, None for others."""
+    edgekit = [sys.executable, "-m", "edgekit"]
+    if workload == "help":
+        return [*edgekit, "--help"]
+    if workload == "start":
+        return [*edgekit, "sobel", str(start.SAMPLE), "-o", f"{folder}/edges.png", "--force"]
+    if workload not in ("batch", "score-folder"):
+        return None
+    if bench.photographs is None:
+        raise SystemExit(f"the workload {workload} needs --photographs FOLDER")
+    if workload == "batch":
+        return batch.edgekit(bench.photographs, folder / "edges", 2)
+    return [*edgekit, "score", str(bench.photographs), "--force", "-q", "-j", "2", "-o", f"{folder}/scores.csv"]
+
+
+def make(_: str, workload: str, megapixels: float) -> Call:
+    """Return a revision's call."""
+    return workloads(megapixels)[workload]
+
+
+@contextmanager
+def checked_out(revision: str, folder: Path) -> Iterator[Path]:
+    """Check a revision out, and take it away in the end."""
+    git = ["git", "-C", str(ROOT)]
+    subprocess.run([*git, "worktree", "add", "--quiet", "--detach", str(folder), revision], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run([*git, "worktree", "remove", "--force", str(folder)], check=True)
+
+
+def run(bench: Bench) -> Outcome:
+    """Measure every change."""
+    contests = [measure(change, bench, n) for n, change in enumerate(CHANGES)]
+    if not contests:
+        return Outcome([], {"history": "No changes are listed yet."})
+    rows = []
+    for change, contest in zip(CHANGES, contests, strict=True):
+        before, after = (1e3 * contest.entries[name].median for name in ("before", "after"))
+        ratio = times(contest, "after", "before")
+        rows.append([change.what, f"`{change.before}`", f"`{change.after}`", f"`{change.workload}`"])
+        rows[-1] += [number(before), number(after), ratio]
+    head = ["change", "from", "to", "workload", "before, ms", "after, ms", "after / before"]
+    return Outcome(contests, {"history": table(head, rows)})
+
+
+def measure(change: Change, bench: Bench, number: int) -> Contest:
+    """Measure one change."""
+    megapixels = min(MEGAPIXELS, max(bench.sizes))
+    contenders = (Contender("before", change.before, "before"), Contender("after", change.after, "after"))
+    work = Work(
+        f"history-{number}", change.what, __name__, {"workload": change.workload, "megapixels": megapixels},
+        contenders, ["before"], TOLERANCE,
+    )  # fmt: skip
+    before, after = (bench.scratch / f"{side}-{number}" for side in ("before", "after"))
+    with checked_out(change.before, before), checked_out(change.after, after):
+        places = {"before": {"PYTHONPATH": str(before)}, "after": {"PYTHONPATH": str(after)}}
+        if whole := command(change.workload, bench, bench.scratch):
+            took = seconds(alternate(dict.fromkeys(places, whole), bench.runs, bench.scratch, places))
+            entries = {c.name: Entry(c.name, c.label, took[c.name]) for c in contenders}
+            contest = Contest(work.name, work.title, entries, work.references)
+        else:
+            with Fleet(places) as fleet:
+                contest = compete(work, fleet, bench.runs)
+    contest.facts |= change._asdict()
+    return contest

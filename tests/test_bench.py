@@ -1,0 +1,226 @@
+"""The ruler of speed: every suite runs, who computes something else is found out, and tables reach their pages."""
+
+import importlib
+import json
+import math
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = ("README.md", "docs/performance.md")
+
+
+@pytest.fixture(scope="module")
+def patch():
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(ROOT / "scripts")
+        # Nothing is measured here: one call is enough, and one of everything.
+        for place, value in {
+            "contest.LEAST": 0, "contest.PAUSE": 0, "processes.UNMEASURED": 0, "batch.REDUCED": 0.02,
+            "growth.PIXELS": (0.01,), "growth.PEAKS": (0.01,), "growth.SIGMAS": (1,), "growth.SIDES": (3, 21),
+            "growth.ANGLES": (1, 2), "growth.WORKERS": (1,),
+        }.items():  # fmt: skip
+            module, name = place.split(".")
+            patched.setattr(importlib.import_module(f"benchmarks.{module}"), name, value)
+        yield patched
+
+
+@pytest.fixture(scope="module")
+def bench(patch):
+    return importlib.import_module("bench")
+
+
+@pytest.fixture(scope="module")
+def contest(patch):
+    return importlib.import_module("benchmarks.contest")
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photographs")
+    for name in ("camera", "chelsea"):
+        cv2.imwrite(str(folder / f"{name}.jpg"), cv2.imread(str(ROOT / "samples" / f"{name}.png"))[:200, :240])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ran(bench, patch, photographs, tmp_path_factory):
+    """Run all suites once; return the folder with the pages, the drawings, and everything in everything.json."""
+    folder = tmp_path_factory.mktemp("bench")
+    (folder / "docs").mkdir()
+    for name in PAGES:
+        shutil.copyfile(ROOT / name, folder / name)
+    patch.setattr(bench, "README", folder / "README.md")
+    patch.setattr(bench, "PAGE", folder / "docs" / "performance.md")
+    history = importlib.import_module("benchmarks.history")
+    if (ROOT / ".git").exists():
+        same = [history.Change("nothing at all", "HEAD", "HEAD", workload) for workload in ("small", "help")]
+        patch.setattr(history, "CHANGES", tuple(same))
+    bench.main(
+        ["all", "--runs", "1", "--sizes", "0.01", "--types", "uint8", "--count", "2",
+         "--photographs", str(photographs), "--json", str(folder / "everything.json"), "--plots", str(folder),
+         "--write"]
+    )  # fmt: skip
+    return folder
+
+
+@pytest.fixture
+def everything(ran):
+    return json.loads((ran / "everything.json").read_text("utf-8"))
+
+
+def test_every_suite_runs(bench, everything):
+    assert list(everything["suites"]) == list(bench.SUITES)
+    assert all(contests for name, contests in everything["suites"].items() if name != "history")
+
+
+def test_everything_is_in_the_json(everything):
+    assert {"processor", "cores", "caches", "system", "python", "libraries", "edgekit"} <= set(everything["machine"])
+    assert everything["machine"]["libraries"]["numpy"] == np.__version__
+    (magnitude,) = (c for c in everything["suites"]["filter"] if c["name"] == "magnitude-uint8-0.01")
+    assert {"opencv", "base", "base-out", "skimage", "floor"} <= set(magnitude["contenders"])
+    for contender in magnitude["contenders"].values():
+        assert len(contender["seconds"]) == 1
+        assert contender["low"] <= contender["median"] <= contender["high"]
+        assert set(contender["ratios"]) == {"opencv", "floor"}
+    base = magnitude["contenders"]["base"]
+    assert base["ratios"]["opencv"]["median"] == pytest.approx(
+        base["seconds"][0] / magnitude["contenders"]["opencv"]["seconds"][0]
+    )
+    assert base["largest_difference"] <= magnitude["facts"]["tolerance"]
+    (batch, _) = everything["suites"]["batch"]
+    assert all(c["peak_mib"] > 10 for name, c in batch["contenders"].items() if name in ("opencv", "edgekit"))
+
+
+def test_who_is_missing_is_said(everything):
+    found = [c for contests in everything["suites"].values() for c in contests]
+    assert all(reason for c in found for reason in c["left_out"].values())
+    labels = {e["label"] for c in everything["suites"]["filter"] for e in c["contenders"].values()}
+    missing = {label for c in everything["suites"]["filter"] for label in c["left_out"]}
+    assert {"scikit-image", "SciPy", "kornia, torch on the CPU", "pyvips, `conv`"} <= labels | missing
+
+
+def prose(text: str) -> str:
+    """Return what stands outside of blocks."""
+    return re.sub(r"(<!-- (\w+) -->).*?(<!-- /\2 -->)", r"\1\3", text, flags=re.DOTALL)
+
+
+def test_every_block_is_written(ran):
+    for name, expected in zip(PAGES, (["filters", "speed", "startup"], None), strict=True):
+        written, before = ((folder / name).read_text("utf-8") for folder in (ran, ROOT))
+        for block in expected or re.findall(r"<!-- (\w+) -->", before):
+            (content,) = re.findall(rf"<!-- {block} -->\n(.*?)<!-- /{block} -->", written, re.DOTALL)
+            assert "Not measured yet" not in content, block
+            assert content.count("\n|") >= 3 or block == "history", block
+        # What people wrote stays.
+        assert prose(written) == prose(before)
+
+
+def test_tables_have_as_many_cells_as_heads(ran):
+    for table in re.findall(r"(?:^\|.*\n)+", (ran / "docs" / "performance.md").read_text("utf-8"), re.MULTILINE):
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1, table
+
+
+def test_drawings_are_pictures(ran):
+    drawings = {path.stem for path in ran.glob("*.png")}
+    assert {"filter-magnitude", "score", "batch-whole", "growth-pixels", "growth-workers", "growth-memory"} <= drawings
+    for path in ran.glob("*.png"):
+        assert cv2.imread(str(path)).shape[1] == 1080
+
+
+def test_history_leaves_no_worktree_behind(ran):
+    if (ROOT / ".git").exists():
+        listed = subprocess.run(["git", "-C", str(ROOT), "worktree", "list"], capture_output=True, check=True)
+        assert b"before-0" not in listed.stdout
+
+
+def work(contest, **changes):
+    """Return a piece of work whose second contender can be made to compute anything."""
+    contenders = (contest.Contender("first", "the first"), contest.Contender("second", "the second", **changes))
+    return contest.Work("work", "Some work", "liars", {}, contenders, ["first"], tolerance=0.01, margin=1)
+
+
+@pytest.fixture
+def liars(tmp_path, monkeypatch):
+    """Contenders that differ by 1 at the border, by `second` in the middle, and by a factor of 2."""
+
+    def write(second: str) -> None:
+        (tmp_path / "liars.py").write_text(
+            "import numpy as np\n"
+            "def make(name):\n"
+            "    plane = np.zeros((9, 9)); plane[0] = name == 'first'\n"
+            f"    plane[4, 4] = 10 if name == 'first' else {second}\n"
+            "    return lambda: plane\n"
+        )
+
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return write
+
+
+def test_who_computes_the_same_is_timed(contest, liars):
+    liars("5.004")
+    with importlib.import_module("benchmarks.fleet").Fleet() as fleet:
+        done = contest.compete(work(contest, factor=2.0), fleet, 2)
+    assert done.entries["second"].difference == pytest.approx(0.008)
+    assert [len(entry.seconds) for entry in done.entries.values()] == [2, 2]
+
+
+@pytest.mark.parametrize("second", ["5.006", "np.nan"])
+def test_who_computes_something_else_stops_the_run(contest, liars, second):
+    liars(second)
+    with (
+        importlib.import_module("benchmarks.fleet").Fleet() as fleet,
+        pytest.raises(importlib.import_module("benchmarks").Disagreement, match="the second differs from the first"),
+    ):
+        contest.compete(work(contest, factor=2.0), fleet, 1)
+
+
+def test_who_says_so_may_compute_something_else(contest, liars):
+    liars("99")
+    with importlib.import_module("benchmarks.fleet").Fleet() as fleet:
+        done = contest.compete(work(contest, own="lies"), fleet, 1)
+    assert (done.entries["second"].own, done.entries["second"].difference) == ("lies", None)
+
+
+def test_pictures_that_differ_stop_a_batch(patch, tmp_path):
+    batch = importlib.import_module("benchmarks.batch")
+    for name, level in (("one", 100), ("two", 102)):
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / "a.png"), np.full((8, 8), level, np.uint8))
+    assert batch.differences(tmp_path / "one", tmp_path / "two") == 2
+    cv2.imwrite(str(tmp_path / "two" / "b.png"), np.zeros((8, 8), np.uint8))
+    with pytest.raises(importlib.import_module("benchmarks").Disagreement, match="2 pictures of 1"):
+        batch.differences(tmp_path / "one", tmp_path / "two")
+
+
+def test_ratios_are_those_of_paired_runs(contest):
+    # Both slow down alike: the ratio is 2 throughout, whatever the medians of the runs that each was given.
+    slow, fast = contest.Entry("slow", "", [2, 4, 8]), contest.Entry("fast", "", [1, 2, 4, 8, 16])
+    both = contest.Contest("both", "", {"slow": slow, "fast": fast}, ["fast"])
+    assert both.ratio("slow", "fast") == (2, 2, 2)
+    assert contest.spread([1, 2, 3, 4, 5]) == (2, 3, 4)
+
+
+def test_arrays_of_other_shapes_differ(contest):
+    assert contest.difference(np.zeros((4, 4)), np.zeros((4, 5)), (1, 1), 0) == math.inf
+    assert contest.difference(np.array(3.0), np.array(2.0), (1, 2), 1) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["score"], "score need --photographs"), (["nothing"], "invalid choice"),
+        (["filter", "--sizes", "0"], "not a list of megapixels"), (["filter", "--types", "int4"], "int4 is none of"),
+        (["filter", "--runs", "0"], "not a number from 1 on"),
+    ],
+)  # fmt: skip
+def test_wrong_usage(bench, arguments, message, capsys):
+    with pytest.raises(SystemExit):
+        bench.main(arguments)
+    assert message in capsys.readouterr().err
