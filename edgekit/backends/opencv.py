@@ -273,7 +273,8 @@ def levels(
         numbers = (np.float32(v) for v in (scale, middle, top))
         return made, compiled.levels(values.reshape(-1), *numbers, made.reshape(-1))
     # In one pass where nothing is clipped nor NaN; beyond 32 bits OpenCV would give 0.
-    if not middle and top == 255 and values.size and max(values.max(), -values.min()) * scale < top + 0.5:
+    simple = not middle and top == 255 and values.size and values.dtype in (np.float32, np.float64)
+    if simple and max(values.max(), -values.min()) * scale < top + 0.5:
         cv2.convertScaleAbs(values, made, scale)
         return made, 0
     shown = strips.empty(values.shape, np.float64 if values.dtype == np.float64 else np.float32)
