@@ -139,9 +139,10 @@ def picture(
         shown = to_display(apply(image, row, parameters or {}, mask=mask, **options), mode, depth)
         if out is None:
             return shown
-        Result(tuple(shown.image.shape), shown.image.dtype, 0, out).check_out()
-        out[...] = shown.image
-        return shown._replace(image=out)
+        result = Result(tuple(shown.image.shape), shown.image.dtype, 0, out)
+        line = Frame(result.shape[0], math.prod(result.shape[1:]), None, (), channel_axis=-1)
+        made = backend_of(image).assemble(lambda i, j, _: shown.image[i:j], line, line.rows, 0, result, ())
+        return shown._replace(image=made)
     finish, clipped = _levels(backend_of(image), mode, depth, white)
     made = respond(image, plan_for(row, parameters or {}, **options), mask, out, finish)
     return Display(made, int(sum(clipped)))

@@ -5,7 +5,6 @@ done as much, or at once if Numba is there already. ``EDGEKIT_FAST=1`` loads the
 ``EDGEKIT_FAST=0`` never.
 """
 
-import importlib.util
 import os
 import sys
 from collections.abc import Callable
@@ -31,8 +30,11 @@ PAYS = 5 * 10**8
 #: Smaller images are not counted, and not worth it.
 LEAST = 2**16
 
-#: Of these no order of summing rounds, so that compiled or not the bits are the same.
+#: Images of these types are taken where no order of summing rounds, so that compiled or not the bits are the same.
 _TYPES = {np.dtype(t) for t in (np.uint8, np.int8, np.uint16, np.int16)}
+
+#: Binary digits of single precision.
+_DIGITS = 24
 
 _met = 0
 
@@ -43,7 +45,7 @@ def loops(pixels: int) -> ModuleType | None:
     Raises
     ------
     MissingExtraError
-        If they are asked for and Numba is not installed.
+        If they are asked for and Numba is not installed, or does not load.
     """
     global _met
     if MODE == "1":
@@ -56,12 +58,12 @@ def loops(pixels: int) -> ModuleType | None:
 
 @cache
 def _load(*, asked: bool) -> ModuleType | None:
-    if importlib.util.find_spec("numba") is None:
+    try:
+        from edgekit.backends import loops
+    except Exception as error:  # A Numba older than NumPy fails in many ways.
         if asked:
-            raise MissingExtraError("EDGEKIT_FAST=1 needs Numba: pip install 'edgekit[fast]'")
+            raise MissingExtraError(f"EDGEKIT_FAST=1 needs Numba: pip install 'edgekit[fast]' ({error})") from error
         return None
-    from edgekit.backends import loops
-
     return loops
 
 
@@ -72,7 +74,8 @@ def magnitude(image: Array, plan: Plan) -> Callable[[int, Array], Array] | None:
     """
     if plan.three is None or plan.border == "valid" or image.dtype not in _TYPES or min(image.shape) < 2:
         return None
-    if not (image.flags.c_contiguous and image.dtype.isnative):
+    info = np.iinfo(image.dtype)
+    if not image.flags.c_contiguous or max(-int(info.min), int(info.max)) > plan.exact_up_to(_DIGITS):
         return None
     compiled = loops(image.size)
     if compiled is None:

@@ -246,7 +246,7 @@ def laplacian_moments(image: Array) -> tuple[float, float]:
     """Return mean and mean square of the 4-neighbour Laplacian of an 8-bit plane, as exact integers divided once."""
     rows, columns = image.shape
     compiled = fast.loops(image.size) if min(image.shape) > 1 and image.flags.c_contiguous else None
-    sums: list[tuple[float, float]] = []
+    sums: list[tuple[int, int]] = []
 
     def do(start: int, stop: int) -> None:
         if compiled is not None:
@@ -257,7 +257,8 @@ def laplacian_moments(image: Array) -> tuple[float, float]:
         full = strips.empty((last - first, columns), np.int16)
         cv2.Laplacian(image[first:last], cv2.CV_16S, full)
         strip = full[start - first : stop - first]
-        sums.append((cv2.sumElems(strip)[0], cv2.norm(strip, cv2.NORM_L2SQR)))
+        # The norm may come from its root, and be off in the last place.
+        sums.append((round(cv2.sumElems(strip)[0]), round(cv2.norm(strip, cv2.NORM_L2SQR))))
 
     strips.each(rows, strips.height(columns, 16), cv2.getNumThreads(), do)
     total, squares = map(sum, zip(*sums, strict=True))
@@ -274,7 +275,7 @@ def levels(
         return made, compiled.levels(values.reshape(-1), *numbers, made.reshape(-1))
     # In one pass where nothing is clipped nor NaN; beyond 32 bits OpenCV would give 0.
     simple = not middle and top == 255 and values.size and values.dtype in (np.float32, np.float64)
-    if simple and max(values.max(), -values.min()) * scale < top + 0.5:
+    if simple and made.flags.c_contiguous and max(values.max(), -values.min()) * scale < top + 0.5:
         cv2.convertScaleAbs(values, made, scale)
         return made, 0
     shown = strips.empty(values.shape, np.float64 if values.dtype == np.float64 else np.float32)

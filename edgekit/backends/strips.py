@@ -8,12 +8,13 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+T = TypeVar("T")
 
 #: Pixels in a strip. Half as many cost more in calls, twice as many no longer stay in the cache.
 STRIP = 2**18
@@ -99,7 +100,7 @@ def each(rows: int, height: int, threads: int, do: Callable[[int, int], None]) -
     failures: list[BaseException] = []
 
     def some(arena: _Arena) -> None:
-        while (start := _take(todo)) is not None:
+        while (start := _next(todo.popleft)) is not None:
             arena.begin()
             do(start, min(start + height, rows))
 
@@ -112,9 +113,14 @@ def each(rows: int, height: int, threads: int, do: Callable[[int, int], None]) -
 
     helpers = 0 if _here.alone else min(threads, MOST_THREADS, len(todo)) - 1
     # NumPy's error state, for one, is the caller's in every thread.
-    started = [threading.Thread(target=contextvars.copy_context().run, args=(work,)) for _ in range(helpers)]
-    for thread in started:
-        thread.start()
+    started: list[threading.Thread] = []
+    for _ in range(helpers):
+        thread = threading.Thread(target=contextvars.copy_context().run, args=(work,))
+        try:
+            thread.start()
+        except RuntimeError:  # There are no more to be had; those there are do it all.
+            break
+        started.append(thread)
     work()
     for thread in started:
         thread.join()
@@ -122,17 +128,17 @@ def each(rows: int, height: int, threads: int, do: Callable[[int, int], None]) -
         raise failures[0]
 
 
-def _take(todo: deque[int]) -> int | None:
-    """Take what is to be done next; another thread may have taken the last."""
+def _next(take: Callable[[], T]) -> T | None:
+    """Take one more; another thread may have taken the last."""
     try:
-        return todo.popleft()
+        return take()
     except IndexError:
         return None
 
 
 def _lend(work: Callable[[_Arena], None]) -> None:
     """Do work for which `empty` lends from an arena."""
-    outer, arena = _here.arena, _spare.pop() if _spare else _Arena()
+    outer, arena = _here.arena, _next(_spare.pop) or _Arena()
     arena.begin()
     _here.arena = arena
     try:

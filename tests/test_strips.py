@@ -1,0 +1,376 @@
+"""Strips: every row once, on as many threads as are allowed, in memory that nobody else has."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import warnings
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import edgekit as ek
+from edgekit.backends import opencv, strips
+from edgekit.batch.runner import in_order
+
+
+@pytest.fixture(autouse=True)
+def _nothing_spare(monkeypatch):
+    monkeypatch.setattr(strips, "_spare", [])
+
+
+@pytest.fixture
+def begun(monkeypatch):
+    """The threads that were started."""
+    threads = []
+
+    class Counted(threading.Thread):
+        def start(self):
+            threads.append(self)
+            super().start()
+
+    monkeypatch.setattr(strips, "threading", SimpleNamespace(Thread=Counted))
+    return threads
+
+
+def meeting(threads):
+    """Return a function that waits until it is called in so many threads, and the set of these."""
+    barrier, seen = threading.Barrier(threads), set()
+
+    def do(start, stop):
+        if threading.get_ident() not in seen:
+            seen.add(threading.get_ident())
+            barrier.wait(10)
+
+    return do, seen
+
+
+@given(st.integers(1, 400), st.integers(1, 450), st.integers(0, 12))
+@example(1, 1, 1)
+@example(8, 8, 2)
+@example(9, 8, 2)
+@example(257, 64, 3)
+def test_every_row_is_done_once(rows, height, threads):
+    runs = []
+    strips.each(rows, height, threads, lambda start, stop: runs.append((start, stop)))
+    runs.sort()
+    assert [0, *(stop for _, stop in runs)] == [*(start for start, _ in runs), rows]
+    sizes = [stop - start for start, stop in runs]
+    assert max(sizes) <= height
+    # As few as there can be, and of one height but for the last.
+    assert len(sizes) == -(-rows // height)
+    assert len(set(sizes[:-1])) <= 1
+    assert sizes[-1] <= sizes[0]
+
+
+@pytest.mark.parametrize(("threads", "expected"), [(0, 1), (1, 1), (2, 2), (5, 5), (100, strips.MOST_THREADS)])
+def test_as_many_threads_as_are_allowed(threads, expected, begun):
+    do, seen = meeting(expected)
+    strips.each(100, 1, threads, do)
+    assert len(seen) == expected
+    assert threading.get_ident() in seen
+    assert len(begun) == expected - 1
+    assert not any(t.is_alive() for t in begun)
+
+
+def test_no_more_threads_than_strips(begun):
+    strips.each(3, 1, 8, lambda start, stop: None)
+    assert len(begun) == 2
+    strips.each(3, 3, 8, lambda start, stop: None)
+    assert len(begun) == 2
+
+
+@pytest.mark.parametrize("where", ["helper", "caller"])
+@pytest.mark.parametrize("error", [ValueError("no such row"), KeyboardInterrupt()])
+def test_an_error_ends_it_all(where, error, begun):
+    do, _ = meeting(2)
+    caller, raised, after = threading.get_ident(), threading.Event(), []
+
+    def failing(start, stop):
+        do(start, stop)
+        if (threading.get_ident() == caller) == (where == "caller"):
+            raised.set()
+            raise error
+        assert raised.wait(10)
+        time.sleep(0.05)
+        after.append(start)
+
+    with pytest.raises(type(error)) as caught:
+        strips.each(1000, 1, 2, failing)
+    assert caught.value is error
+    # The other finishes what it was at.
+    assert len(after) == 1
+    assert not begun[0].is_alive()
+    strips.each(2, 2, 2, lambda start, stop: after.clear())
+    assert after == []
+
+
+def test_the_first_of_two_errors_counts():
+    do, seen = meeting(2)
+
+    def failing(start, stop):
+        do(start, stop)
+        raise ArithmeticError(str(len(seen)))
+
+    with pytest.raises(ArithmeticError, match="2"):
+        strips.each(10, 1, 2, failing)
+
+
+def test_an_error_in_one_strip_alone():
+    with pytest.raises(ZeroDivisionError):
+        strips.each(4, 4, 2, lambda start, stop: 1 / 0)
+    assert strips.empty((1,), np.uint8).base is None
+
+
+def test_where_no_thread_can_be_started(monkeypatch):
+    class Last(threading.Thread):
+        left = 1
+
+        def start(self):
+            if not Last.left:
+                raise RuntimeError("can't start new thread")
+            Last.left -= 1
+            super().start()
+
+    monkeypatch.setattr(strips, "threading", SimpleNamespace(Thread=Last))
+    do, seen = meeting(2)
+    rows = []
+    strips.each(50, 1, 6, lambda start, stop: (do(start, stop), rows.append(start)))
+    assert sorted(rows) == list(range(50))
+    assert len(seen) == 2
+
+
+def in_thread(function):
+    """Call a function in a thread of its own and return its result."""
+    result = []
+    thread = threading.Thread(target=lambda: result.append(function()))
+    thread.start()
+    thread.join()
+    return result[0]
+
+
+def test_who_is_one_of_many_stays_alone(begun):
+    def count(*, alone):
+        if alone:
+            strips.stay_alone()
+        before = len(begun)
+        strips.each(10, 1, 4, lambda start, stop: None)
+        return len(begun) - before
+
+    assert in_thread(lambda: count(alone=False)) == 3
+    assert in_thread(lambda: count(alone=True)) == 0
+    # Another thread's wish binds no other.
+    assert in_thread(lambda: count(alone=False)) == 3
+
+
+@pytest.mark.parametrize(("workers", "expected"), [(1, 3), (2, 0)])
+def test_workers_of_a_batch_stay_alone(workers, expected, begun):
+    list(in_order(lambda item: strips.each(10, 1, 4, lambda start, stop: None), [0], workers))
+    assert len(begun) == expected
+
+
+def test_the_error_state_is_the_callers_in_all_threads():
+    do, seen = meeting(3)
+    states = []
+
+    def look(start, stop):
+        do(start, stop)
+        states.append(np.geterr()["over"])
+
+    with np.errstate(over="raise"):
+        strips.each(30, 1, 3, look)
+    assert len(seen) == 3
+    assert set(states) == {"raise"}
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_overflow_is_raised_where_the_caller_wants_it(threads, monkeypatch):
+    monkeypatch.setattr(strips, "STRIP", 64)
+    monkeypatch.setattr(opencv.cv2, "getNumThreads", lambda: threads)
+    image = np.zeros((300, 8), np.float16)
+    image[-1] = 60000
+    with np.errstate(over="raise"), pytest.raises(FloatingPointError):
+        ek.sobel(image, angle=90, border="constant", scale="raw")
+    with np.errstate(over="ignore"), warnings.catch_warnings(action="error"):
+        assert np.isinf(ek.sobel(image, angle=90, border="constant", scale="raw")).any()
+
+
+def test_what_is_lent_is_ones_own():
+    do, seen = meeting(3)
+    lent, lock = {}, threading.Lock()
+
+    def fill(start, stop):
+        do(start, stop)
+        mine = [
+            strips.empty(size, dtype) for size, dtype in (((3, 5), "f4"), ((7,), "u1"), ((0, 4), "f8"), ((2,), "f8"))
+        ]
+        assert [a.shape for a in mine] == [(3, 5), (7,), (0, 4), (2,)]
+        assert [a.dtype for a in mine] == [np.float32, np.uint8, np.float64, np.float64]
+        for value, array in enumerate(mine):
+            array[...] = start % 100 + value
+        time.sleep(0.001)
+        for value, array in enumerate(mine):
+            assert (array == start % 100 + value).all()
+        with lock:
+            lent.setdefault(threading.get_ident(), []).append(mine)
+
+    strips.each(60, 1, 3, fill)
+    assert len(seen) == len(lent) == 3
+    firsts = [runs[0] for runs in lent.values()]
+    for arrays in firsts:
+        assert not any(np.shares_memory(a, b) for i, a in enumerate(arrays) for b in arrays[:i])
+    for i, arrays in enumerate(firsts):
+        assert not any(np.shares_memory(a, b) for others in firsts[:i] for a in arrays for b in others)
+    # The next strip has the same memory, and so has the next image.
+    for runs in lent.values():
+        assert all(np.shares_memory(runs[0][0], other[0]) for other in runs)
+    known = [runs[0][0] for runs in lent.values()]
+    again = []
+    strips.each(1, 1, 1, lambda start, stop: again.append(strips.empty((2, 2), np.uint8)))
+    assert any(np.shares_memory(again[0], k) for k in known)
+
+
+def test_memory_grows_with_what_is_asked():
+    addresses = []
+
+    def do(start, stop):
+        a, b = strips.empty((10 * (start + 1),), np.uint8), strips.empty((4,), np.float64)
+        a[...], b[...] = start, -1.0
+        assert (a == start).all()
+        assert (b == -1).all()
+        addresses.append(b.ctypes.data)
+
+    strips.each(5, 1, 1, do)
+    assert len(set(addresses)) == 1
+
+
+def test_outside_of_strips_memory_is_new():
+    a, b = strips.empty((4, 4), np.float32), strips.empty((4, 4), np.float32)
+    assert a.base is None
+    assert not np.shares_memory(a, b)
+    strips.each(8, 2, 2, lambda start, stop: strips.empty((3,), np.uint8))
+    assert strips.empty((4, 4), np.float32).base is None
+
+
+@pytest.mark.parametrize(("excess", "kept"), [(0, 1), (1, 0)])
+def test_much_memory_is_not_kept(excess, kept):
+    half = strips.KEPT // 2
+
+    def do(start, stop):
+        strips.empty((half,), np.uint8)
+        strips.empty((half + excess,), np.uint8)
+
+    strips.each(1, 1, 1, do)
+    assert len(strips._spare) == kept
+    assert sum(a.nbytes for a in strips._spare) == 2 * half * kept
+
+
+def test_a_failed_strip_gives_its_memory_back():
+    def do(start, stop):
+        strips.empty((10,), np.uint8)
+        raise ZeroDivisionError
+
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError):
+            strips.each(1, 1, 1, do)
+    assert len(strips._spare) == 1
+
+
+def test_spare_memory_may_be_gone_when_it_is_taken(monkeypatch):
+    class Raced(list):
+        def __bool__(self):
+            return True
+
+        def __len__(self):
+            return 1
+
+    monkeypatch.setattr(strips, "_spare", Raced())
+    strips.each(1, 1, 1, lambda start, stop: strips.empty((3,), np.uint8))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_strips_within_strips(threads):
+    seen = []
+
+    def outer(start, stop):
+        mine = strips.empty((50,), np.uint8)
+        mine[...] = start
+
+        def inner(first, last):
+            other = strips.empty((50,), np.uint8)
+            assert not np.shares_memory(mine, other)
+            other[...] = 200
+
+        strips.each(6, 2, threads, inner)
+        more = strips.empty((50,), np.uint8)
+        assert not np.shares_memory(mine, more)
+        more[...] = 100
+        assert (mine == start).all()
+        seen.append(start)
+
+    strips.each(20, 1, threads, outer)
+    assert sorted(seen) == list(range(20))
+    assert strips.empty((1,), np.uint8).base is None
+
+
+@pytest.mark.parametrize(
+    ("pixels", "least", "expected"), [(64, 1, 4096), (2**18, 16, 16), (2**20, 1, 1), (3, 1, 87381)]
+)
+def test_height(pixels, least, expected):
+    assert strips.height(pixels, least) == expected
+
+
+@pytest.mark.parametrize(("threads", "expected"), [(1, 0), (3, 2)])
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda: ek.sobel(np.zeros((300, 8), np.uint8)),
+        lambda: ek.picture(np.zeros((300, 8), np.float32)),
+        lambda: ek.to_display(np.zeros((300, 8), np.float32)),
+        lambda: ek.sharpness(np.zeros((300, 8), np.uint8)),
+    ],
+    ids=["sobel", "picture", "to_display", "sharpness"],
+)
+def test_opencv_says_how_many_threads(work, threads, expected, monkeypatch, begun):
+    monkeypatch.setattr(strips, "STRIP", 64)
+    before = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(threads)
+        work()
+        assert cv2.getNumThreads() == threads
+    finally:
+        cv2.setNumThreads(before)
+    assert len(begun) == expected
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_a_forked_child_goes_on():
+    code = """
+        import os
+        import cv2
+        import numpy as np
+        import edgekit as ek
+        from edgekit.backends import strips
+
+        cv2.setNumThreads(2)
+        strips.STRIP = 2**12
+        image = np.arange(300 * 70, dtype=np.uint16).reshape(300, 70) % 251
+        expected = ek.sobel(image)
+        assert strips._spare
+        child = os.fork()
+        if not child:
+            os._exit(0 if (ek.sobel(image) == expected).all() else 1)
+        assert (ek.sobel(image) == expected).all()
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    """
+    ran = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stdout) == (0, ""), ran.stderr
