@@ -19,6 +19,9 @@ T = TypeVar("T")
 #: Pixels in a strip. Half as many cost more in calls, twice as many no longer stay in the cache.
 STRIP = 2**18
 
+#: A thread that does fewer strips costs more than it saves.
+SHARE = 3
+
 #: More threads wait for memory, not for arithmetic.
 MOST_THREADS = 8
 
@@ -111,7 +114,7 @@ def each(rows: int, height: int, threads: int, do: Callable[[int, int], None]) -
             todo.clear()
             failures.append(error)
 
-    helpers = 0 if _here.alone else min(threads, MOST_THREADS, len(todo)) - 1
+    helpers = 0 if _here.alone else min(threads, MOST_THREADS, len(todo) // SHARE) - 1
     # NumPy's error state, for one, is the caller's in every thread.
     started: list[threading.Thread] = []
     for _ in range(helpers):
