@@ -138,6 +138,10 @@ def _plan(
     return plans.plan(operator, tuple(given.items()), directions, **how, **options)
 
 
+# Sets what torch.compiler.assume_constant_result sets, without torch: the compiler asks for a plan once, and keeps it.
+_plan._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+
 def _degrees(angle: Any) -> float:
     """Return an angle as a plain float; the scalars of NumPy and torch are taken too."""
     number = angle.item() if hasattr(angle, "item") else angle
@@ -160,7 +164,7 @@ def _steer(
     if backend_of(angle) is not backend:
         raise DtypeError(f"the image is a {type(image).__name__} and its angles a {type(angle).__name__}; convert one")
     degrees = backend.cast(angle, backend.dtypes(angle, wide=False)[0])
-    if not backend.all_finite(degrees) and not backend.xp.isfinite(degrees).all():
+    if backend.some_not_finite(degrees):
         raise ParameterError("angles must be finite; found nan or inf among them")
     if angle_of == "edge":
         degrees = degrees - 90
@@ -192,13 +196,15 @@ def _steer(
 
 def cos_sin_each(degrees: Array, xp: Any) -> tuple[Array, Array]:
     """Return cosine and sine, exact at multiples of 90 degrees."""
-    turn = xp.remainder(degrees, 360)
-    radians = xp.deg2rad(turn)
-    cos = xp.where(xp.remainder(turn, 180) == 90, 0, xp.cos(radians))
-    sin = xp.where(xp.remainder(turn, 180) == 0, 0, xp.sin(radians))
-    return cos, sin
+    # From the nearest multiple of 90 on, whose own cosine and sine are exact, and so are their slopes.
+    quarters = xp.round(degrees / 90)
+    rest = xp.deg2rad(degrees - 90 * quarters)
+    cos, sin, turn = xp.cos(rest), xp.sin(rest), xp.remainder(quarters, 4)
+    odd = (turn == 1) | (turn == 3)
+    sign_cos, sign_sin = (xp.where(t, -1, xp.ones_like(cos)) for t in ((turn == 1) | (turn == 2), turn >= 2))
+    return xp.where(odd, sin, cos) * sign_cos, xp.where(odd, cos, sin) * sign_sin
 
 
 def _scaled(response: Array, weight: Array, xp: Any) -> Array:
     """Multiply, leaving out what has no weight, NaN included."""
-    return xp.where(weight == 0, 0, response * weight)
+    return xp.where((weight == 0) & xp.isnan(response), 0, response) * weight

@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from edgekit.borders import BORDERS
 from edgekit.errors import ParameterError
 from edgekit.kernels import OPERATORS, Kind, Operator, cos_sin
-from edgekit.taps import Kernel, Matrix, Vector, step_peak, weighted_sum
+from edgekit.taps import Kernel, Matrix, Vector, step_peak, touched, weighted_sum
 
 CHANNELS = ("each", "luminance", "max", "dizenzo")
 TONES = ("linear", "log")
@@ -24,6 +24,9 @@ class Component(NamedTuple):
     weights: tuple[float, ...]
     taps: Matrix
 
+    spread: Kernel | None = None
+    """The `support`, where it is less than all that the kernels touch: some of their taps cancel."""
+
     @property
     def support(self) -> Matrix:
         """1 where a tap is not zero: where an invalid pixel spoils the response."""
@@ -34,6 +37,8 @@ class Component(NamedTuple):
 @dataclass(frozen=True)
 class Plan:
     """What to compute: linear components of a few kernels, and how to reduce them to the result.
+
+    All that is needed on the way to a response is plain data, which torch.compile can read.
 
     Attributes
     ----------
@@ -54,25 +59,21 @@ class Plan:
     channel: str
     tone: str
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(rows, columns) of the kernels."""
-        return self.kernels[0].shape
+    shape: tuple[int, int] = field(init=False)
+    """(rows, columns) of the kernels."""
+    halo: tuple[int, int, int, int] = field(init=False)
+    """Pixels needed above, below, left and right of the response's window."""
+    wide: bool = field(init=False)
+    """Whether so many taps add up that single precision would lose digits."""
+    finest: float = field(init=False)
+    """Arithmetic of n binary digits rounds nothing up to this times 2ⁿ, as the largest absolute pixel."""
 
-    @cached_property
-    def halo(self) -> tuple[int, int, int, int]:
-        """Pixels needed above, below, left and right of the response's window."""
-        rows, columns = self.shape
-        return (rows - 1) // 2, rows // 2, (columns - 1) // 2, columns // 2
-
-    @property
-    def wide(self) -> bool:
-        """Whether so many taps add up that single precision would lose digits."""
-        return max(self.shape) > 7
-
-    def exact_up_to(self, digits: int) -> float:
-        """Return the largest absolute pixel for which arithmetic of `digits` bits rounds nothing."""
-        return 2.0**digits * min(k.grain / k.reach for k in self.kernels)
+    def __post_init__(self) -> None:
+        rows, columns = shape = self.kernels[0].shape
+        halo = (rows - 1) // 2, rows // 2, (columns - 1) // 2, columns // 2
+        finest = min(k.grain / k.reach for k in self.kernels)
+        for name, value in (("shape", shape), ("halo", halo), ("wide", max(shape) > 7), ("finest", finest)):
+            object.__setattr__(self, name, value)
 
     @property
     def step(self) -> float:
@@ -167,16 +168,27 @@ def plan(
     else:
         reduce = {Kind.GRADIENT: "magnitude", Kind.COMPASS: "maximum"}.get(operator.kind, "single")
     kernels, weights = _absorbed(kernels, weights)
-    taps = [k.taps for k in kernels]
     return Plan(
-        kernels=kernels,
-        components=tuple(Component(w, weighted_sum(w, taps)) for w in weights),
+        kernels=tuple(k.prepared() for k in kernels),
+        components=tuple(_component(w, kernels) for w in weights),
         reduce=reduce,
         direction=None if directions is None or components else directions[0],
         border=border,
         channel=channel,
         tone=tone,
     )
+
+
+def _component(weights: Vector, kernels: Sequence[Kernel]) -> Component:
+    component = Component(weights, weighted_sum(weights, [k.taps for k in kernels]))
+    counted = [k for k, w in zip(kernels, weights, strict=True) if w]
+    # A kernel that is one product has no taps that cancel; those of several may.
+    if len(counted) == 1 and len(counted[0].chains) == 1:
+        return component
+    support = component.support
+    if support == touched(counted):
+        return component
+    return component._replace(spread=Kernel.dense(support).prepared())
 
 
 def _absorbed(kernels: Sequence[Kernel], weights: list[Vector]) -> tuple[tuple[Kernel, ...], list[Vector]]:

@@ -6,9 +6,9 @@ Nothing here knows which operator or which kind of array it has.
 import math
 from typing import Any
 
-from edgekit.backends import Array, Backend, Frame, Result, backend_of
+from edgekit.backends import Array, Backend, Frame, Result, Steps, backend_of
 from edgekit.errors import ShapeError
-from edgekit.plans import Plan
+from edgekit.plans import Component, Plan
 from edgekit.taps import Kernel
 
 #: Weights of red, green and blue in luminance (Rec. ITU-R BT.601).
@@ -18,7 +18,9 @@ LUMINANCE = (0.299, 0.587, 0.114)
 FLOAT_LEVEL = 1 / 255
 
 
-def respond(image: Array, plan: Plan, mask: Array | None = None, out: Array | None = None) -> Array:
+def respond(
+    image: Array, plan: Plan, mask: Array | None = None, out: Array | None = None, taps: Array | None = None
+) -> Array:
     """Filter `image` as `plan` says.
 
     Parameters
@@ -31,6 +33,8 @@ def respond(image: Array, plan: Plan, mask: Array | None = None, out: Array | No
         True where the image is valid; (H, W), or anything that broadcasts to the image.
     out : ndarray or Tensor, optional
         Receives the result; of exactly its shape and type.
+    taps : Tensor, optional
+        Stand for those of the plan's one kernel, whose shape they have.
 
     Returns
     -------
@@ -53,30 +57,32 @@ def respond(image: Array, plan: Plan, mask: Array | None = None, out: Array | No
     low, high = backend.limits(image)
     floating = high == math.inf
     mixed = plan.channel == "luminance" and frame.channels not in (None, 1)
-    exact = plan.tone == "linear" and not mixed and max(-low, high) <= plan.exact_up_to(backend.digits(work))
+    exact = plan.tone == "linear" and not mixed and max(-low, high) <= plan.finest * 2.0 ** backend.digits(work)
 
-    def compute(start: int, stop: int) -> Array:
+    def look(image: Array, start: int, stop: int) -> tuple[Array, Array | None]:
         at = (start, stop, plan.halo, plan.border)
-        window = backend.window(image, frame, *at, work, 0)
         valid = None if mask is None else backend.window(mask, frame, *at, mask.dtype, 1)
+        return backend.window(image, frame, *at, work, 0), valid
+
+    def filtered(window: Array, valid: Array | None) -> Array:
         if mixed:
             window, valid = _luminance(window, valid, frame.channel_axis)
         if plan.tone == "log":
             # log(x + level/2) - log(level/2), continued to negative values as an odd function: the gradient is that
             # of the logarithm, and a border of zeros stays zero.
             xp = backend.xp
-            window = xp.sign(window) * xp.log1p(xp.abs(window) * (2 / level(image)))
+            window = xp.sign(window) * xp.log1p(xp.abs(window) * (2 / (FLOAT_LEVEL if floating else 1)))
         if floating and not backend.all_finite(window):
             finite = backend.xp.isfinite(window)
             valid = finite if valid is None else valid & finite
-        response = _components(window, valid, plan, frame.channel_axis, backend, exact)
+        response = _components(window, valid, plan, frame.channel_axis, backend, exact, taps)
         return response[..., 0] if frame.channels is not None and channels is None else response
 
     stacked = plan.reduce in ("stack", "gradient")
     shape = frame.shape(rows, columns, channels)
     result = Result((len(plan.components), *shape) if stacked else shape, dtype, int(stacked), out)
     top, bottom, _, _ = plan.halo
-    return backend.assemble(compute, frame, rows, top + bottom, result, (image, mask))
+    return backend.assemble(Steps(image, look, filtered), frame, rows, top + bottom, result, (image, mask, taps))
 
 
 def level(image: Array) -> float:
@@ -122,24 +128,44 @@ def _luminance(window: Array, valid: Array | None, axis: int) -> tuple[Array, Ar
     return red + green + blue, valid
 
 
-def _components(window: Array, valid: Array | None, plan: Plan, axis: int, backend: Backend, exact: bool) -> Array:
+def _components(
+    window: Array, valid: Array | None, plan: Plan, axis: int, backend: Backend, exact: bool, taps: Array | None
+) -> Array:
     """Filter a window, restore what invalid pixels touch, and reduce."""
     xp = backend.xp
+    # Where taps cancel, NaN would reach further than the response does.
+    cancel = any(c.spread is not None for c in plan.components)
+    carried = not cancel and taps is None and backend.carries(window, plan.kernels)
+    invalid = None
     if valid is not None:
-        window = xp.where(valid, window, 0)
-        invalid = xp.where(valid, 0, xp.ones_like(window))
-    responses = [backend.correlate(window, k, exact=exact) for k in plan.kernels]
+        window = xp.where(valid, window, xp.nan if carried else 0)
+        if not carried:
+            invalid = xp.where(valid, 0, xp.ones_like(window))
+    if taps is None:
+        responses = [backend.correlate(window, k, exact=exact) for k in plan.kernels]
+    else:
+        responses = [backend.weighted(window, taps)]
     components = []
     for component in plan.components:
         total = backend.mix(responses, component.weights)
-        if valid is not None:
-            touched = backend.correlate(invalid, Kernel.dense(component.support), exact=True) > 0
-            total = xp.where(touched, xp.nan, total)
+        if invalid is not None:
+            total = xp.where(_touched(invalid, component, backend, taps), xp.nan, total)
+        elif valid is not None:
+            # It is so already, but pixels beside invalid ones must not have a gradient there.
+            total = xp.where(xp.isnan(total), xp.nan, total)
         components.append(total)
     if plan.channel in ("max", "dizenzo") and window.ndim > 2:
         join = _strongest if plan.channel == "max" else _dizenzo
         return join(components, plan.reduce, axis, backend)
     return _reduce(components, plan.reduce, backend)
+
+
+def _touched(invalid: Array, component: Component, backend: Backend, taps: Array | None) -> Array:
+    """Tell where a tap that is not zero touches a pixel that is not 0."""
+    if taps is not None:
+        return backend.weighted(invalid, taps != 0) > 0
+    support = component.spread or Kernel.dense(component.support)
+    return backend.correlate(invalid, support, exact=True) > 0
 
 
 def _reduce(components: list[Array], reduce: str, backend: Backend) -> Array:

@@ -6,6 +6,8 @@ only place that asks what kind of array it has.
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -55,6 +57,25 @@ class Result(NamedTuple):
             raise DtypeError(f"out must have the result's type {self.dtype}; found {self.out.dtype}")
 
 
+#: Makes a run of a result's rows, from the first to before the last.
+Rows = Callable[[int, int], Array]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A filter, as it makes runs of a result's rows."""
+
+    image: Array
+    look: Callable[[Array, int, int], tuple[Array, Array | None]]
+    """Take the pixels of an image that rows ``start .. stop - 1`` look at, and which of them are valid."""
+    filter: Callable[[Array, Array | None], Array]
+    """Make the response to those pixels."""
+
+    def __call__(self, start: int, stop: int, /) -> Array:
+        """Return rows ``start .. stop - 1``."""
+        return self.filter(*self.look(self.image, start, stop))
+
+
 class Backend(Protocol):
     """What a backend provides."""
 
@@ -76,14 +97,14 @@ class Backend(Protocol):
 
     def assemble(
         self,
-        compute: Callable[[int, int], Array],
+        compute: Rows,
         frame: Frame,
         rows: int,
         halo: int,
         result: "Result",
         sources: Sequence[Array | None],
     ) -> Array:
-        """Make the result of what ``compute(start, stop)`` gives for runs of its rows."""  # fmt: skip
+        """Make the result of what ``compute(start, stop)`` gives for runs of its rows."""
 
     def window(
         self,
@@ -107,8 +128,17 @@ class Backend(Protocol):
     def mix(self, responses: Sequence[Array], weights: Sequence[float]) -> Array:
         """Return the weighted sum, leaving out what has no weight."""
 
+    def weighted(self, window: Array, taps: Array) -> Array:
+        """Correlate with taps that are an array themselves."""
+
+    def carries(self, window: Array, kernels: Sequence[Kernel]) -> bool:
+        """Tell whether `correlate` takes NaN to wherever a factor that is not zero touches it, and nowhere else."""
+
     def all_finite(self, window: Array) -> bool:
         """Tell whether every pixel is known to be finite; False may mean that asking is too dear."""
+
+    def some_not_finite(self, array: Array) -> bool:
+        """Tell whether some value is known not to be finite; False may mean that asking is too dear."""
 
     def root(self, squares: Array) -> Array:
         """Return the square root, with gradient 0 at 0."""
@@ -130,6 +160,9 @@ class Backend(Protocol):
 
     def as_mask(self, mask: Array, image: Array, frame: Frame) -> Array:
         """Check a mask against the image it is for and give it the image's axes."""
+
+    def without_graph(self) -> AbstractContextManager[Any]:
+        """Return a context in which nothing is recorded for gradients."""
 
     def by_plane(self, function: Callable[..., Array], *images: Array) -> Array:
         """Apply a function of arrays (..., rows, columns) to images of one shape and give its result their layout."""

@@ -3,6 +3,7 @@
 import math
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
@@ -261,8 +262,21 @@ def laplacian_moments(image: Array) -> tuple[float, float]:
     return total / image.size, squares / image.size
 
 
+def carries(window: Array, kernels: Sequence[Kernel]) -> bool:
+    # OpenCV multiplies by taps that are zero, too.
+    return False
+
+
+def weighted(window: Array, taps: Array) -> Array:
+    raise DtypeError("taps that are learned need a torch tensor as image; found a NumPy array")
+
+
 def all_finite(window: Array) -> bool:
     return bool(np.isfinite(window).all())
+
+
+def some_not_finite(array: Array) -> bool:
+    return not all_finite(array)
 
 
 def root(squares: Array) -> Array:
@@ -290,6 +304,10 @@ def lend(image: Array, device: str | None) -> Array:
 
 def give_back(response: Array) -> Array:
     return response
+
+
+def without_graph() -> AbstractContextManager[Any]:
+    return nullcontext()
 
 
 def as_mask(mask: Array, image: Array, frame: Frame) -> Array:
