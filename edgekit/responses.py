@@ -72,10 +72,8 @@ def respond(
             # of the logarithm, and a border of zeros stays zero.
             xp = backend.xp
             window = xp.sign(window) * xp.log1p(xp.abs(window) * (2 / (FLOAT_LEVEL if floating else 1)))
-        if floating and not backend.all_finite(window):
-            finite = backend.xp.isfinite(window)
-            valid = finite if valid is None else valid & finite
-        response = _components(window, valid, plan, frame.channel_axis, backend, exact, taps)
+        sure = not floating or backend.all_finite(window)
+        response = _components(window, valid, plan, frame.channel_axis, backend, exact, sure, taps)
         return response[..., 0] if frame.channels is not None and channels is None else response
 
     stacked = plan.reduce in ("stack", "gradient")
@@ -129,18 +127,21 @@ def _luminance(window: Array, valid: Array | None, axis: int) -> tuple[Array, Ar
 
 
 def _components(
-    window: Array, valid: Array | None, plan: Plan, axis: int, backend: Backend, exact: bool, taps: Array | None
-) -> Array:
-    """Filter a window, restore what invalid pixels touch, and reduce."""
+    window: Array, valid: Array | None, plan: Plan, axis: int, backend: Backend,
+    exact: bool, sure: bool, taps: Array | None,
+) -> Array:  # fmt: skip
+    """Filter a window, restore what invalid pixels touch, and reduce; `sure` says that all pixels are finite."""
     xp = backend.xp
     # Where taps cancel, NaN would reach further than the response does.
     cancel = any(c.spread is not None for c in plan.components)
     carried = not cancel and taps is None and backend.carries(window, plan.kernels)
+    if not sure and not carried:
+        finite = xp.isfinite(window)
+        valid = finite if valid is None else valid & finite
     invalid = None
     if valid is not None:
+        invalid = None if carried else xp.where(valid, 0, xp.ones_like(window))
         window = xp.where(valid, window, xp.nan if carried else 0)
-        if not carried:
-            invalid = xp.where(valid, 0, xp.ones_like(window))
     if taps is None:
         responses = [backend.correlate(window, k, exact=exact) for k in plan.kernels]
     else:
@@ -148,11 +149,11 @@ def _components(
     components = []
     for component in plan.components:
         total = backend.mix(responses, component.weights)
-        if invalid is not None:
-            total = xp.where(_touched(invalid, component, backend, taps), xp.nan, total)
+        if carried and not (sure and valid is None):
+            # Infinities, too, and no gradient from there to valid pixels.
+            total = xp.where(xp.isfinite(total), total, xp.nan)
         elif valid is not None:
-            # It is so already, but pixels beside invalid ones must not have a gradient there.
-            total = xp.where(xp.isnan(total), xp.nan, total)
+            total = xp.where(_touched(invalid, component, backend, taps), xp.nan, total)
         components.append(total)
     if plan.channel in ("max", "dizenzo") and window.ndim > 2:
         join = _strongest if plan.channel == "max" else _dizenzo

@@ -4,7 +4,7 @@ With `_torch_strips` the only module under the filters that imports torch.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import lru_cache
 from itertools import zip_longest
@@ -124,24 +124,41 @@ def _padded(image: Array, frame: Frame, halo: tuple[int, int, int, int], border:
         padded = F.pad(planes, (left, right, top, bottom), mode=_PADDING[border])
         return padded.reshape(*image.shape[:-2], *padded.shape[-2:])
     for axis, size, before, after in ((-2, frame.rows, top, bottom), (-1, frame.columns, left, right)):
-        positions = torch.arange(-before, size + after, device=image.device)
-        image = image.index_select(axis, _folded(positions, size, border))
+        if small:
+            image = torch.cat([*_sides(image, axis, size, before, after, border)], axis)
+        else:
+            positions = torch.arange(-before, size + after, device=image.device)
+            image = image.index_select(axis, _folded(positions, size, border))
     return image
+
+
+def _sides(image: Array, axis: int, size: int, before: int, after: int, border: str) -> Iterator[Array]:
+    """Give what lies beyond an image wider than the halo, and the image between."""
+    if border == "wrap":
+        yield image.narrow(axis, size - before, before)
+        yield image
+        yield image.narrow(axis, 0, after)
+    elif border == "edge":
+        yield from (image.narrow(axis, 0, 1),) * before
+        yield image
+        yield from (image.narrow(axis, size - 1, 1),) * after
+    else:
+        skipped = int(border == "reflect")
+        yield image.narrow(axis, skipped, before).flip(axis)
+        yield image
+        yield image.narrow(axis, size - after - skipped, after).flip(axis)
 
 
 def _folded(positions: Array, size: int, border: str) -> Array:
     """Do what `edgekit.borders.index_map` does, on the device."""
-    match border:
-        case "edge":
-            return positions.clamp(0, size - 1)
-        case "wrap":
-            return positions % size
-        case "symmetric":
-            folded = positions % (2 * size)
-            return torch.minimum(folded, 2 * size - 1 - folded)
-    period = max(2 * size - 2, 1)
+    if border == "edge":
+        return positions.clamp(0, size - 1)
+    if border == "wrap":
+        return positions % size
+    last = int(border == "symmetric")
+    period = max(2 * size - 2 + 2 * last, 1)
     folded = positions % period
-    return torch.minimum(folded, period - folded) if size > 1 else folded
+    return torch.minimum(folded, (period - last - folded) % period)
 
 
 def correlate(window: Array, kernel: Kernel, *, exact: bool) -> Array:
