@@ -118,7 +118,8 @@ class PictureJob(ABC):
         image = decode(data, name, colour=not self.grey_will_do)
         rows, columns = image.shape[:2]
         computer = load(self.backend, self.device)
-        response = computer.give_back(self.respond(computer.lend(image, self.device)))
+        with computer.without_graph():
+            response = computer.give_back(self.respond(computer.lend(image, self.device)))
         if self.depth == "float":
             # Files hold no half precision and no single bits.
             kept = response.astype(np.float32) if response.dtype in (np.float16, bool) else response
