@@ -82,17 +82,17 @@ def _by_strips(compute: Steps, rows: int, height: int, dtype: Any, out: Array | 
         stop = min(start + height, rows)
         strip = compute(start, stop)
         if out is None:
-            out = _like(strip, (*strip.shape[:-2], rows, strip.shape[-1]), dtype)
+            size = (*strip.shape[:-2], rows, strip.shape[-1])
+            out = torch.empty(size, dtype=dtype, device=strip.device, memory_format=layout_of(strip))
         out[..., start:stop, :] = strip
     assert out is not None
     return out
 
 
-def _like(strip: Array, size: tuple[int, ...], dtype: Any) -> Array:
-    """Return an empty tensor whose axes lie in memory as those of a strip do."""
-    channels_last = strip.ndim == 4 and strip.stride(1) == 1 and strip.shape[1] > 1
-    layout = torch.channels_last if channels_last else torch.contiguous_format
-    return strip.new_empty(size, dtype=dtype).contiguous(memory_format=layout)
+def layout_of(image: Array) -> torch.memory_format:
+    """Return how an image, or a part of one, lies in memory."""
+    channels_last = image.ndim == 4 and image.shape[1] > 1 and image.stride(1) == 1
+    return torch.channels_last if channels_last else torch.contiguous_format
 
 
 class _Recomputed(torch.autograd.Function):

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 
 from edgekit.backends import Frame
 from edgekit.backends._torch_strips import assemble as assemble
-from edgekit.backends._torch_strips import merely_computes, on_processor
+from edgekit.backends._torch_strips import layout_of, merely_computes, on_processor
 from edgekit.borders import index_map
 from edgekit.errors import DtypeError, ParameterError, ShapeError
 from edgekit.taps import Group, Kernel, Matrix, Pass
@@ -104,7 +104,7 @@ def _extended(
                 extent[axis] = len(beyond)
                 piece = image.new_full(extent, outside)
             else:
-                piece = image.index_select(axis, torch.tensor(beyond))
+                piece = image.index_select(axis, torch.tensor(beyond)).contiguous(memory_format=layout_of(image))
             pieces.insert(0 if start < 0 else len(pieces), piece)
     return torch.cat(pieces, axis) if len(pieces) > 1 else inner
 
@@ -244,7 +244,8 @@ def _convolved(part: Array, taps: Matrix) -> Array:
     """Correlate by conv2d, in the precision of the image whatever the host chose."""
     batch = part.reshape(math.prod(part.shape[:-2]), 1, *part.shape[-2:])
     with ExitStack() as stack:
-        stack.enter_context(torch.autocast(part.device.type, enabled=False))
+        if torch.amp.is_autocast_available(part.device.type):
+            stack.enter_context(torch.autocast(part.device.type, enabled=False))
         if part.device.type == "cuda":
             # TF32 would round the image to ten bits.
             host = torch.backends.cudnn
@@ -286,7 +287,8 @@ def magnitude(gx: Array, gy: Array) -> Array:
 
 
 def take_along(array: Array, indices: Array, axis: int) -> Array:
-    return torch.take_along_dim(array, indices, axis)
+    # Not take_along_dim, which fixes the size that an exported program takes.
+    return torch.gather(array, axis, indices)
 
 
 def cast(array: Array, dtype: Any) -> Array:
