@@ -5,7 +5,7 @@ same data tells how well they are determined.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +75,7 @@ def fit_kernel(
 
     Parameters
     ----------
-    inputs, targets : ndarray, Tensor, or sequence of them
+    inputs, targets : ndarray, Tensor, or list of them
         Images as for `edgekit.sharpness`; colour counts by its luminance. Each target has its input's size. Pixels
         that are not finite in the target, or that make the response so, are left out.
     size : int or (int, int)
@@ -140,7 +140,7 @@ def fit_kernel(
 
 def _pairs(inputs: Any, targets: Any, device: str | None) -> Iterator[tuple[Any, Any]]:
     """Yield planes of inputs and of their targets."""
-    before, after = (list(i) if isinstance(i, Sequence) else [i] for i in (inputs, targets))
+    before, after = (list(i) if isinstance(i, list | tuple) else [i] for i in (inputs, targets))
     if len(before) != len(after) or not before:
         raise ShapeError(f"each input needs its target: found {len(before)} and {len(after)}")
     for one, other in zip(before, after, strict=True):
