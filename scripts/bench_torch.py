@@ -23,7 +23,7 @@ import edgekit as ek
 
 Filter = Callable[[torch.Tensor], torch.Tensor]
 
-#: Both repeat the edge. kornia's Sobel adds 1e-6 under the root; its Laplacian divides by the sum of absolute taps.
+#: With kornia's borders. Its Sobel adds 1e-6 under the root; its Laplacian divides by the sum of absolute taps.
 OURS: dict[str, torch.nn.Module] = {
     "Sobel magnitude": ek.nn.GradientMagnitude(border="edge"),
     "Laplacian, 8 neighbours": ek.nn.Laplacian(8, scale="raw"),

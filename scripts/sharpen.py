@@ -2,8 +2,9 @@
 
     python scripts/sharpen.py [IMAGE] [-o docs/sharpened.png] [--steps N]
 
-An example of what gradients are for: Adam changes the pixels so that the gradient's energy grows, and the distance from
-the input holds it back. Nothing is learned and nothing restored: what was not in the photograph is not in the result.
+An example of what gradients are for: Adam changes the pixels until the gradient has so many times its energy, and the
+distance from the input holds them back: of all such pictures it seeks the nearest. Nothing is restored: what was not in
+the photograph is not in the result.
 """
 
 import argparse
@@ -17,23 +18,27 @@ import edgekit as ek
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def sharpen(image: torch.Tensor, *, weight: float = 300.0, steps: int = 150) -> tuple[torch.Tensor, list[float]]:
+def sharpen(
+    image: torch.Tensor, *, times: float = 2.0, weight: float = 500.0, steps: int = 150
+) -> tuple[torch.Tensor, list[float]]:
     """Return a sharper image, and the loss before each step.
 
     Parameters
     ----------
     image : Tensor
         (..., C, H, W), in [0, 1].
+    times : float
+        How many times the gradient's energy should become; more than a few, and texture turns into a maze.
     weight : float
         What a mean squared distance of 1 from the input costs. More stays nearer.
     """
     sharp = ek.nn.SharpnessLoss("tenengrad")
     found = image.clone().requires_grad_()
-    search = torch.optim.Adam([found], lr=2e-3)
+    search = torch.optim.Adam([found], lr=1e-3)
     history = []
     for _ in range(steps):
         search.zero_grad()
-        loss = sharp(found, image) + weight * (found - image).square().mean()
+        loss = (sharp(found, image) + times).square() + weight * (found - image).square().mean()
         loss.backward()
         search.step()
         history.append(loss.item())
