@@ -218,6 +218,12 @@ class Kernel:
         return sum(rows) - len(rows) + 1, sum(columns) - len(columns) + 1
 
     @cached_property
+    def flipped(self) -> "Kernel":
+        """The kernel turned by 180 degrees: it takes slopes back to the pixels that they came from."""
+        turned = (tuple(tuple(line[::-1] for line in taps[::-1]) for taps in chain) for chain in self.chains)
+        return Kernel(tuple(turned)).prepared()
+
+    @cached_property
     def transposed(self) -> "Kernel":
         """The same kernel with x and y swapped."""
         return Kernel(tuple(tuple(map(transpose, reversed(chain))) for chain in self.chains))

@@ -162,6 +162,28 @@ def _folded(positions: Array, size: int, border: str) -> Array:
 
 
 def correlate(window: Array, kernel: Kernel, *, exact: bool) -> Array:
+    if torch.is_grad_enabled() and window.requires_grad and merely_computes():
+        response: Array = _Correlated.apply(window, kernel)  # type: ignore[no-untyped-call]
+        return response
+    return _correlated(window, kernel)
+
+
+class _Correlated(torch.autograd.Function):
+    """A correlation whose way back is one, too: that of each shifted image by itself would fill an image with zeros."""
+
+    @staticmethod
+    def forward(ctx: Any, window: Array, kernel: Kernel) -> Array:
+        ctx.kernel = kernel
+        return _correlated(window, kernel)
+
+    @staticmethod
+    def backward(ctx: Any, slope: Array) -> tuple[Array, None]:
+        rows, columns = ctx.kernel.shape
+        around = F.pad(slope, (columns - 1, columns - 1, rows - 1, rows - 1))
+        return correlate(around, ctx.kernel.flipped, exact=False), None
+
+
+def _correlated(window: Array, kernel: Kernel) -> Array:
     total: Array | None = None
     for chain in kernel.passes or kernel.prepared().passes:
         part = window
