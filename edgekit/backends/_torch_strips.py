@@ -6,9 +6,13 @@ no pixel's value. May import errors.
 """
 
 import math
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
+from functools import lru_cache
+from threading import Barrier
+from typing import Any, TypeVar
 
 import torch
 from torch.autograd import forward_ad
@@ -18,8 +22,10 @@ from edgekit.errors import DtypeError
 
 Array = torch.Tensor
 
-#: Pixels in a strip for each thread: its few working arrays together stay in a second-level cache.
-STRIP = 2**18
+T = TypeVar("T")
+
+#: Pixels in a strip at most: its few working arrays together stay in a cache. So few are done in one piece.
+STRIP, PIECE = 2**19, 2**17
 
 
 def merely_computes() -> bool:
@@ -52,19 +58,21 @@ def assemble(
         height = _height(frame, rows, halo) if compute.image.device.type == "cpu" else rows
         if recorded[0]:
             response = _Recomputed.apply(  # type: ignore[no-untyped-call]
-                compute.image, compute, rows, height, halo, result.dtype
+                compute.image, compute, rows, height, halo, result
             )
         else:
             # Rows already written must not be read again as pixels.
             target = None if out is None or any(_overlap(out, s) for s in sources) else out
-            response = _by_strips(compute, rows, height, result.dtype, target)
+            response = _by_strips(compute, rows, height, result, target)
     return response if out is None or response is out else out.copy_(response)
 
 
 def _height(frame: Frame, rows: int, halo: int) -> int:
     """Return how many rows a strip has; it computes its halo as well, so it should be a few times as tall."""
     across = max(1, frame.columns * (frame.channels or 1) * math.prod(frame.leading))
-    height = max(STRIP * torch.get_num_threads() // across, 4 * halo, 16)
+    if across * rows <= PIECE:
+        return rows
+    height = max(min(STRIP // across, math.ceil(rows / torch.get_num_threads())), 4 * halo, 16)
     # No last strip of a few rows.
     return math.ceil(rows / max(1, round(rows / height)))
 
@@ -73,20 +81,65 @@ def _overlap(one: Array, other: Array | None) -> bool:
     return other is not None and one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()
 
 
-def _by_strips(compute: Steps, rows: int, height: int, dtype: Any, out: Array | None) -> Array:
+def _by_strips(compute: Steps, rows: int, height: int, result: Result, out: Array | None) -> Array:
     """Compute strip after strip into one array."""
     if height >= rows:
-        response = compute(0, rows).to(dtype)
+        response = compute(0, rows).to(result.dtype)
         return response if out is None else out.copy_(response)
-    for start in range(0, rows, height):
+    image = compute.image
+    layout = layout_of(image) if len(result.shape) == image.ndim else torch.contiguous_format
+    into = out
+    if into is None:
+        into = torch.empty(result.shape, dtype=result.dtype, device=image.device, memory_format=layout)
+
+    def fill(start: int) -> None:
         stop = min(start + height, rows)
-        strip = compute(start, stop)
-        if out is None:
-            size = (*strip.shape[:-2], rows, strip.shape[-1])
-            out = torch.empty(size, dtype=dtype, device=strip.device, memory_format=layout_of(strip))
-        out[..., start:stop, :] = strip
-    assert out is not None
-    return out
+        into[..., start:stop, :] = compute(start, stop)
+
+    for _ in _each(fill, range(0, rows, height)):
+        pass
+    return into
+
+
+def _each(function: Callable[[int], T], starts: Sequence[int]) -> Iterable[T]:
+    """Call a function of strips, each on one of as many threads as torch has.
+
+    Were the threads to share each operation instead, they would wait for one another after every one of them, and on a
+    machine that has other work to do, wait long.
+    """
+    threads = torch.get_num_threads()
+    if threads == 1 or len(starts) == 1:
+        return map(function, starts)
+    inference, recorded = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
+
+    def alike(start: int) -> T:
+        # These are each thread's own.
+        with torch.inference_mode(inference), torch.set_grad_enabled(recorded):
+            return function(start)
+
+    return _workers(threads).map(alike, starts)
+
+
+@lru_cache(maxsize=1)
+def _workers(threads: int) -> ThreadPoolExecutor:
+    """Return threads whose operations keep to themselves."""
+    ready = Barrier(threads + 1)
+
+    def start() -> None:
+        torch.set_num_threads(1)
+        ready.wait()
+
+    pool = ThreadPoolExecutor(threads, "edgekit", start)
+    for _ in range(threads):
+        pool.submit(int)
+    ready.wait()
+    # The number is each thread's own, but the last that was set is that of threads to come.
+    torch.set_num_threads(threads)
+    return pool
+
+
+# Threads do not survive a fork.
+os.register_at_fork(after_in_child=_workers.cache_clear)
 
 
 def layout_of(image: Array) -> torch.memory_format:
@@ -99,10 +152,10 @@ class _Recomputed(torch.autograd.Function):
     """A response that keeps nothing but its image for the way back, and computes each strip anew there."""
 
     @staticmethod
-    def forward(ctx: Any, image: Array, compute: Steps, rows: int, height: int, halo: int, dtype: Any) -> Array:
+    def forward(ctx: Any, image: Array, compute: Steps, rows: int, height: int, halo: int, result: Result) -> Array:
         ctx.save_for_backward(image)
         ctx.compute, ctx.rows, ctx.height, ctx.halo = replace(compute, image=None), rows, height, halo
-        return _by_strips(compute, rows, height, dtype, None)
+        return _by_strips(compute, rows, height, result, None)
 
     @staticmethod
     def backward(ctx: Any, slope: Array) -> tuple[Array | None, ...]:
@@ -117,11 +170,18 @@ class _Recomputed(torch.autograd.Function):
             leaf = image.detach().requires_grad_()
             window, valid = compute.look(leaf, 0, rows)
         slopes = torch.zeros_like(window)
-        for start in range(0, rows, ctx.height):
+
+        def back(start: int) -> Array:
             stop = min(start + ctx.height, rows)
             part = (..., slice(start, stop + halo), slice(None))
             with torch.enable_grad():
                 seen = window[part].detach().requires_grad_()
                 strip = compute.filter(seen, None if valid is None else valid[part])
-            slopes[part] += torch.autograd.grad(strip, seen, slope[..., start:stop, :].to(strip.dtype))[0]
+            given: Array = torch.autograd.grad(strip, seen, slope[..., start:stop, :].to(strip.dtype))[0]
+            return given
+
+        starts = range(0, rows, ctx.height)
+        # Neighbours overlap: one after the other, and always in the same order.
+        for start, given in zip(starts, _each(back, starts), strict=True):
+            slopes[..., start : start + given.shape[-2], :] += given
         return (*torch.autograd.grad(window, leaf, slopes), *rest)
