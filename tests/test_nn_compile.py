@@ -23,6 +23,7 @@ MODULES = {
     "laplacian": nn.Laplacian(),
     "log": nn.Laplacian(sigma=1.0, border="edge", tone="log"),
     "oriented": nn.Oriented(30.0),
+    "oriented-fixed": nn.Oriented(30.0, learnable=False),
     "oriented-many": nn.Oriented(torch.tensor([10.0, 20.0])[:, None, None, None], operator="farid", learnable=False),
     "filter": nn.Filter([[0, -1, 0], [-1, 5, -1], [0, -1, 0]]),
     "magnitude": nn.GradientMagnitude("gaussian", sigma=1.5, channel="dizenzo", border="constant"),
