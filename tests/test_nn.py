@@ -10,6 +10,8 @@ import torch
 from oracle import picture
 
 import edgekit as ek
+from edgekit.batch.filter_job import FilterJob
+from edgekit.io.writing import encode
 
 nn = ek.nn
 
@@ -152,6 +154,20 @@ def test_scores_and_arrays_have_no_graph():
     value = ek.score(torch.rand(2, 3, 64, 64, requires_grad=True))
     assert not value.requires_grad
     (value * torch.ones(2, requires_grad=True)).sum().backward()
+
+
+def test_jobs_run_under_inference_mode():
+    seen = []
+
+    class Job(FilterJob):
+        def respond(self, image):
+            seen.append(torch.is_inference_mode_enabled())
+            return super().respond(image)
+
+    data = encode(picture("uint8", (9, 10)), ".png")
+    Job("sobel", backend="torch").run(data, "a.png")
+    assert seen == [True]
+    assert not torch.is_inference_mode_enabled()
 
 
 def test_a_mask():

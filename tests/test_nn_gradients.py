@@ -152,6 +152,8 @@ def kept_bytes(function):
 
 def test_the_magnitude_keeps_nothing_but_its_input(monkeypatch):
     assert kept_bytes(ek.nn.GradientMagnitude()) == 0
+    beside = vars(ek.nn.GradientMagnitude()(torch.rand(9, 9, requires_grad=True)).grad_fn).values()
+    assert not [v for v in beside if isinstance(v, torch.Tensor) or getattr(v, "image", None) is not None]
     # What the same costs where it is composed: two responses and their root at least.
     monkeypatch.setattr(_torch_strips, "merely_computes", lambda: False)
     assert kept_bytes(ek.nn.GradientMagnitude()) > 3 * 4 * 128 * 128
