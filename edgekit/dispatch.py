@@ -131,7 +131,7 @@ def apply_taps(
         raise DtypeError(f"the image is a {type(image).__name__} and the taps a {type(taps).__name__}; convert one")
     if taps.ndim != 2:
         raise KernelError(f"expected taps of shape (rows, columns); found {tuple(taps.shape)}")
-    return respond(image, _plan_of_size(tuple(taps.shape), options), mask, out, taps)
+    return respond(image, _plan_of_size(tuple(taps.shape), options), mask, out, taps=taps)
 
 
 def plan_for(operator: Operator, parameters: dict[str, Any], angle: Any = None, **options: Any) -> plans.Plan:

@@ -72,10 +72,6 @@ class Plan:
         for name, value in (("shape", shape), ("halo", halo), ("wide", max(shape) > 7), ("finest", finest)):
             object.__setattr__(self, name, value)
 
-    def exact_up_to(self, digits: int) -> float:
-        """Return the largest absolute pixel for which arithmetic of `digits` bits rounds nothing."""
-        return self.finest * 2.0**digits
-
     @cached_property
     def three(self) -> tuple[float, float, float] | None:
         """Of the magnitude of a 3x3 gradient smoothed by a, b, a: a, b and the factor of both components; else None."""

@@ -74,7 +74,7 @@ def respond(
     low, high = backend.limits(image)
     floating = high == math.inf
     mixed = plan.channel == "luminance" and frame.channels not in (None, 1)
-    exact = plan.tone == "linear" and not mixed and max(-low, high) <= plan.exact_up_to(backend.digits(work))
+    exact = plan.tone == "linear" and not mixed and max(-low, high) <= plan.finest * 2.0 ** backend.digits(work)
 
     pixels = work if mixed or plan.tone == "log" else backend.pixels_of(image, work)
 

@@ -160,9 +160,9 @@ def test_jobs_run_under_inference_mode():
     seen = []
 
     class Job(FilterJob):
-        def respond(self, image):
+        def show(self, image):
             seen.append(torch.is_inference_mode_enabled())
-            return super().respond(image)
+            return super().show(image)
 
     data = encode(picture("uint8", (9, 10)), ".png")
     Job("sobel", backend="torch").run(data, "a.png")

@@ -53,9 +53,9 @@ def test_modes_reach_the_threads(threads):
 
 
 def test_errors_reach_the_caller(threads):
-    steps = _torch_strips.Steps(tensor(), lambda image, start, stop: (image, None), lambda window, valid: 1 / 0)
+    steps = _torch_strips.Steps(tensor(), lambda image, start, stop: (image, None), lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        list(_torch_strips._each(lambda start: steps(start, start + 1), range(4)))
+        list(_torch_strips._each(lambda start: steps(start, start + 1, None), range(4)))
 
 
 def test_threads_to_come_are_as_many_as_before(threads):
