@@ -60,7 +60,7 @@ def workloads(megapixels: float) -> dict[str, Call]:
 
     image = photograph(megapixels, "uint8")
     small = np.ascontiguousarray(image[:64, :64])
-    out = np.empty(image.shape, np.float32)
+    out, response = np.empty(image.shape, np.float32), ek.sobel(image)
     return {
         "sobel": lambda: ek.sobel(image),
         "sobel-out": lambda: ek.sobel(image, out=out),
@@ -75,7 +75,7 @@ def workloads(megapixels: float) -> dict[str, Call]:
         "score": lambda: ek.score(image),
         "canny": lambda: ek.canny(image, sigma=2, low=2, high=6),
         "detect": lambda: ek.detect(image),
-        "display": lambda: ek.to_display(out).image,
+        "display": lambda: ek.to_display(response).image,
         "small": lambda: ek.sobel(small),
     }
 
