@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from edgekit.borders import BORDERS
 from edgekit.errors import ParameterError
 from edgekit.kernels import OPERATORS, Kind, Operator, cos_sin
-from edgekit.taps import Kernel, Matrix, Vector, step_peak, weighted_sum
+from edgekit.taps import Kernel, Matrix, Vector, step_peak, transpose, weighted_sum
 
 CHANNELS = ("each", "luminance", "max", "dizenzo")
 TONES = ("linear", "log")
@@ -48,7 +48,7 @@ class Plan:
     channel: str
     tone: str
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, int]:
         """(rows, columns) of the kernels."""
         return self.kernels[0].shape
@@ -64,16 +64,34 @@ class Plan:
         """For each component 1 where a tap is not zero: where an invalid pixel spoils the response."""
         return tuple(_footprint(c.taps) for c in self.components)
 
-    @property
+    @cached_property
+    def three(self) -> tuple[float, float, float] | None:
+        """Of the magnitude of a 3x3 gradient smoothed by a, b, a: a, b and the factor of both components; else None."""
+        if self.reduce != "magnitude" or self.shape != (3, 3):
+            return None
+        along, across = (k.taps for k in self.kernels)
+        a, b = along[0][2], along[1][2]
+        unit = self.components[0].weights[0]
+        weights = tuple(c.weights for c in self.components)
+        derivative = ((-a, 0, a), (-b, 0, b), (-a, 0, a))
+        if (along, across, weights) != (derivative, transpose(derivative), ((unit, 0), (0, unit))):
+            return None
+        return a, b, unit
+
+    @cached_property
     def wide(self) -> bool:
         """Whether so many taps add up that single precision would lose digits."""
         return max(self.shape) > 7
 
     def exact_up_to(self, digits: int) -> float:
         """Return the largest absolute pixel for which arithmetic of `digits` bits rounds nothing."""
-        return 2.0**digits * min(k.grain / k.reach for k in self.kernels)
+        return 2.0**digits * self._steadiness
 
-    @property
+    @cached_property
+    def _steadiness(self) -> float:
+        return min(k.grain / k.reach for k in self.kernels)
+
+    @cached_property
     def step(self) -> float:
         """The largest absolute response to an ideal step of height 1 across the operator's direction.
 

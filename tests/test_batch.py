@@ -207,8 +207,9 @@ def test_a_killed_run_is_taken_up_without_repeating_or_losing_an_item(tmp_path, 
     assert again.returncode == 0, again.stderr
     # What was finished is not touched; and of what was not, nothing is missing or left over.
     assert all(p.stat().st_mtime_ns == t for p, t in finished.items())
-    names = sorted(p.name for p in (tmp_path / "out").iterdir())
-    assert names == sorted([NAME, *(f"{n:03}.sobel-45.png" for n in range(40))])
+    # The database's own journal, where it has nothing to undo, stays until somebody writes.
+    names = {p.name for p in (tmp_path / "out").iterdir()} - {f"{NAME}-journal"}
+    assert names == {NAME, *(f"{n:03}.sobel-45.png" for n in range(40))}
     with sqlite3.connect(tmp_path / "out" / NAME) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 

@@ -231,8 +231,10 @@ def test_strips_are_the_whole(row, border, monkeypatch):
     monkeypatch.setattr(opencv, "window", counted)
     cut = [apply(image, row.operator, row.parameters, border=border, mask=m) for m in (None, mask)]
     assert len(set(starts)) > 1
+    # Decimal taps round, and not always in the same order.
+    allowed = 0 if row.integer else 4 * EPS["float32"]
     for part, expected in zip(cut, whole, strict=True):
-        np.testing.assert_array_equal(part, expected)
+        np.testing.assert_allclose(part, expected, rtol=0, atol=allowed)
 
 
 @pytest.mark.parametrize(

@@ -79,11 +79,10 @@ def test_as_many_threads_as_are_allowed(threads, expected, begun):
     assert not any(t.is_alive() for t in begun)
 
 
-def test_no_more_threads_than_strips(begun):
-    strips.each(3, 1, 8, lambda start, stop: None)
-    assert len(begun) == 2
-    strips.each(3, 3, 8, lambda start, stop: None)
-    assert len(begun) == 2
+@pytest.mark.parametrize(("rows", "expected"), [(1, 0), (5, 0), (6, 1), (9, 2), (100, 7)])
+def test_no_more_threads_than_have_enough_to_do(rows, expected, begun):
+    strips.each(rows, 1, 20, lambda start, stop: None)
+    assert len(begun) == expected
 
 
 @pytest.mark.parametrize("where", ["helper", "caller"])
@@ -164,7 +163,7 @@ def test_who_is_one_of_many_stays_alone(begun):
         if alone:
             strips.stay_alone()
         before = len(begun)
-        strips.each(10, 1, 4, lambda start, stop: None)
+        strips.each(12, 1, 4, lambda start, stop: None)
         return len(begun) - before
 
     assert in_thread(lambda: count(alone=False)) == 3
@@ -175,7 +174,7 @@ def test_who_is_one_of_many_stays_alone(begun):
 
 @pytest.mark.parametrize(("workers", "expected"), [(1, 3), (2, 0)])
 def test_workers_of_a_batch_stay_alone(workers, expected, begun):
-    list(in_order(lambda item: strips.each(10, 1, 4, lambda start, stop: None), [0], workers))
+    list(in_order(lambda item: strips.each(12, 1, 4, lambda start, stop: None), [0], workers))
     assert len(begun) == expected
 
 

@@ -8,7 +8,7 @@ done as much, or at once if Numba is there already. ``EDGEKIT_FAST=1`` loads the
 import os
 import sys
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from edgekit.borders import index_map
 from edgekit.errors import MissingExtraError
 from edgekit.plans import Plan
-from edgekit.taps import Matrix, transpose
 
 Array = NDArray[Any]
 
@@ -73,8 +72,7 @@ def magnitude(image: Array, plan: Plan) -> Callable[[int, Array], Array] | None:
 
     It fills `into`, rows from `start` on of what `plan` says.
     """
-    derivative = _derivative(plan)
-    if derivative is None or image.dtype not in _TYPES or image.ndim != 2 or min(image.shape) < 2:
+    if plan.three is None or plan.border == "valid" or image.dtype not in _TYPES or min(image.shape) < 2:
         return None
     info = np.iinfo(image.dtype)
     if not image.flags.c_contiguous or max(-int(info.min), int(info.max)) > plan.exact_up_to(_DIGITS):
@@ -83,31 +81,10 @@ def magnitude(image: Array, plan: Plan) -> Callable[[int, Array], Array] | None:
     if compiled is None:
         return None
     beyond = tuple(i for n in image.shape for end in (-1, n) for i in index_map(end, end + 1, n, plan.border))
-    taps = tuple(map(np.float32, derivative))
+    taps = tuple(map(np.float32, plan.three))
 
     def compute(start: int, into: Array) -> Array:
         compiled.gradient_magnitude(image, start, beyond, *taps, into)
         return into
 
     return compute
-
-
-@lru_cache
-def _derivative(plan: Plan) -> tuple[float, float, float] | None:
-    """Return the corner and the middle tap of a 3x3 gradient, and its unit."""
-    weights = tuple(c.weights for c in plan.components)
-    if plan.reduce != "magnitude" or plan.border == "valid" or plan.tone != "linear" or plan.channel == "dizenzo":
-        return None
-    along, across = (k.taps for k in plan.kernels)
-    unit = weights[0][0]
-    if along != _three(along) or across != transpose(along) or weights != ((unit, 0), (0, unit)):
-        return None
-    return along[0][2], along[1][2], unit
-
-
-def _three(taps: Matrix) -> Matrix:
-    """Return the 3x3 derivative along x whose corner and middle taps these are."""
-    if (len(taps), len(taps[0])) != (3, 3):
-        return ()
-    corner, middle = taps[0][2], taps[1][2]
-    return ((-corner, 0, corner), (-middle, 0, middle), (-corner, 0, corner))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgekit.backends import strips
 from edgekit.backends._cv2 import cv2
-from edgekit.taps import Difference, Kernel, Matrix, differences, shape, sums_to_zero
+from edgekit.taps import Difference, Kernel, Matrix, differences, shape, sums_to_zero, transpose
 
 Array = NDArray[Any]
 
@@ -44,23 +44,47 @@ def program(kernel: Kernel, dtype: Any, exact: bool) -> tuple[tuple[Run, ...], .
 def _grouped(chain: tuple[Matrix, ...], exact: bool) -> tuple[tuple[Matrix, ...], ...]:
     """Group a chain by what is run in one call: a column and a row, where no rounding can leave a false edge."""
     lines = {len(taps) == 1 for taps in chain}, {len(taps[0]) == 1 for taps in chain}
-    # OpenCV takes three taps of which two cancel as one difference.
-    safe = exact or all(max(shape(t)) == 3 and not differences(t)[1:] for t in chain if sums_to_zero(t))
+    safe = exact or all(_odd(taps) for taps in chain if sums_to_zero(taps))
     if len(chain) == 2 and lines == ({True, False}, {True, False}) and safe:
         return (chain,)
     return tuple((taps,) for taps in chain)
 
 
+def _odd(taps: Matrix) -> bool:
+    """Tell whether each tap is minus the one mirrored at the centre."""
+    values = [t for line in taps for t in line]
+    return all(a == -b for a, b in zip(values, reversed(values), strict=True))
+
+
 def _run(taps: tuple[Matrix, ...], dtype: np.dtype[Any], exact: bool) -> Run:
     rows, columns = (max(sides) for sides in zip(*map(shape, taps), strict=True))
-    if len(taps) == 1:
-        if not exact and (pairs := differences(taps[0])):
-            return _differences(pairs, rows, columns, dtype)
-        if min(rows, columns) > 1:
-            return (_blocks if rows * columns > MOST_TAPS else _dense)(taps[0], dtype)
     along_x = next((t for t in taps if len(t) == 1), _ONE)
     along_y = next((t for t in taps if t is not along_x), _ONE)
+    if len(taps) == 1 and min(rows, columns) > 1:
+        if not exact and (pairs := differences(taps[0])):
+            return _differences(pairs, rows, columns, dtype)
+        return (_blocks if rows * columns > MOST_TAPS else _dense)(taps[0], dtype)
+    zero = next((t for t in taps if sums_to_zero(t)), None)
+    if exact or zero is None:
+        return _separable(along_y, along_x, dtype)
+    if not _odd(zero):
+        return _differences(differences(zero), rows, columns, dtype)
+    # OpenCV sums a column of odd taps as differences, which are exactly 0 on flat ground; a row only if it is short.
+    if zero is along_x and columns > 3:
+        return _turned(_separable(transpose(along_x), transpose(along_y), dtype))
     return _separable(along_y, along_x, dtype)
+
+
+def _turned(run: Run) -> Run:
+    """Run with x and y swapped."""
+
+    return lambda window: _transposed(run(_transposed(window)))
+
+
+def _transposed(window: Array) -> Array:
+    out = strips.empty((window.shape[1], window.shape[0], *window.shape[2:]), window.dtype)
+    cv2.transpose(window, out)
+    return out
 
 
 def _separable(along_y: Matrix, along_x: Matrix, dtype: np.dtype[Any]) -> Run:

@@ -7,8 +7,7 @@ import contextvars
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,6 +18,9 @@ T = TypeVar("T")
 
 #: Pixels in a strip. Half as many cost more in calls, twice as many no longer stay in the cache.
 STRIP = 2**18
+
+#: A thread that does fewer strips costs more than it saves.
+SHARE = 3
 
 #: More threads wait for memory, not for arithmetic.
 MOST_THREADS = 8
@@ -40,13 +42,13 @@ class _Arena:
 
     def empty(self, size: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """Lend an uninitialised array."""
-        need = math.prod(size) * dtype.itemsize
-        if self._used == len(self._blocks):
+        need, place = math.prod(size) * dtype.itemsize, self._used
+        if place == len(self._blocks):
             self._blocks.append(np.empty(need, np.uint8))
-        elif self._blocks[self._used].nbytes < need:
-            self._blocks[self._used] = np.empty(need, np.uint8)
-        block = self._blocks[self._used]
-        self._used += 1
+        elif self._blocks[place].nbytes < need:
+            self._blocks[place] = np.empty(need, np.uint8)
+        block = self._blocks[place]
+        self._used = place + 1
         return np.ndarray(size, dtype, block)
 
     @property
@@ -94,24 +96,25 @@ def each(rows: int, height: int, threads: int, do: Callable[[int, int], None]) -
         ``do(start, stop)`` does some rows. What `empty` lends is its own until it returns.
     """
     if rows <= height:
-        with _arena():
-            do(0, rows)
+        _lend(lambda arena: do(0, rows))
         return
     height = math.ceil(rows / math.ceil(rows / height))
     todo = deque(range(0, rows, height))
     failures: list[BaseException] = []
 
+    def some(arena: _Arena) -> None:
+        while (start := _next(todo.popleft)) is not None:
+            arena.begin()
+            do(start, min(start + height, rows))
+
     def work() -> None:
         try:
-            with _arena() as arena:
-                while (start := _next(todo.popleft)) is not None:
-                    arena.begin()
-                    do(start, min(start + height, rows))
+            _lend(some)
         except BaseException as error:
             todo.clear()
             failures.append(error)
 
-    helpers = 0 if _here.alone else min(threads, MOST_THREADS, len(todo)) - 1
+    helpers = 0 if _here.alone else min(threads, MOST_THREADS, len(todo) // SHARE) - 1
     # NumPy's error state, for one, is the caller's in every thread.
     started: list[threading.Thread] = []
     for _ in range(helpers):
@@ -136,14 +139,13 @@ def _next(take: Callable[[], T]) -> T | None:
         return None
 
 
-@contextmanager
-def _arena() -> Iterator[_Arena]:
-    """Let `empty` lend from an arena."""
+def _lend(work: Callable[[_Arena], None]) -> None:
+    """Do work for which `empty` lends from an arena."""
     outer, arena = _here.arena, _next(_spare.pop) or _Arena()
     arena.begin()
     _here.arena = arena
     try:
-        yield arena
+        work(arena)
     finally:
         _here.arena = outer
         if arena.nbytes <= KEPT:

@@ -18,8 +18,10 @@ _COLOURS = {1: 0, 3: 2, 4: 6}
 #: Each byte less that of the pixel before: filter 1, "Sub". On edge maps it packs best of those that cost one pass.
 _SUB = 1
 
-#: A chunk's length has 31 bits.
-_MOST = 2**30
+#: Bytes that are filtered and packed at a time, while they are in the cache.
+_BLOCK = 2**18
+
+_NUMBER = struct.Struct(">I")
 
 #: ISA-L's levels above take longer and save nothing on edge maps.
 _LEVEL = 1
@@ -48,19 +50,28 @@ def encode_png(image: Array) -> bytes:
     rows, columns = image.shape[:2]
     channels = image.shape[2] if image.ndim == 3 else 1
     pixel = channels * image.itemsize
-    # The most significant byte comes first.
-    lines = np.ascontiguousarray(image, image.dtype.newbyteorder(">")).view(np.uint8).reshape(rows, columns * pixel)
-    filtered = np.empty((rows, 1 + columns * pixel), np.uint8)
+    packer = isal_zlib.compressobj(_LEVEL)
+    packed: list[bytes] = []
+    height = min(max(1, _BLOCK // (columns * pixel)), rows)
+    filtered = np.empty((height, 1 + columns * pixel), np.uint8)
     filtered[:, 0] = _SUB
-    filtered[:, 1 : 1 + pixel] = lines[:, :pixel]
-    np.subtract(lines[:, pixel:], lines[:, :-pixel], out=filtered[:, 1 + pixel :])
+    for start in range(0, rows, height):
+        # The most significant byte comes first.
+        part = np.ascontiguousarray(image[start : start + height], image.dtype.newbyteorder(">"))
+        lines = part.view(np.uint8).reshape(len(part), columns * pixel)
+        into = filtered[: len(part)]
+        into[:, 1 : 1 + pixel] = lines[:, :pixel]
+        np.subtract(lines[:, pixel:], lines[:, :-pixel], out=into[:, 1 + pixel :])
+        packed.append(packer.compress(into))
+    packed.append(packer.flush())
     header = struct.pack(">IIBBBBB", columns, rows, 8 * image.itemsize, _COLOURS[channels], 0, 0, 0)
+    made = [_SIGNATURE, *_chunk(b"IHDR", header)]
+    for data in filter(None, packed):
+        made += _chunk(b"IDAT", data)
+    return b"".join((*made, *_chunk(b"IEND", b"")))
 
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(data)) + name + data + struct.pack(">I", isal_zlib.crc32(data, isal_zlib.crc32(name)))
-        )
 
-    packed = isal_zlib.compress(filtered, _LEVEL)
-    parts = (chunk(b"IDAT", packed[i : i + _MOST]) for i in range(0, len(packed), _MOST))
-    return b"".join((_SIGNATURE, chunk(b"IHDR", header), *parts, chunk(b"IEND", b"")))
+def _chunk(name: bytes, data: bytes) -> tuple[bytes, ...]:
+    from isal import isal_zlib
+
+    return _NUMBER.pack(len(data)), name, data, _NUMBER.pack(isal_zlib.crc32(data, isal_zlib.crc32(name)))

@@ -29,11 +29,22 @@ class Change(NamedTuple):
     before: str
     after: str
     workload: str
+    compiled: bool = False
+    """Whether the later one runs its compiled loops."""
 
 
 #: The changes that mattered, oldest first.
 CHANGES: tuple[Change, ...] = (
-    # Change("strips stay in cache", "1a2b3c4", "5d6e7f8", "sobel"),
+    Change("powers of two in the taps, no filtering with kernels that have no weight", "efb79ba", "1e33760", "angle"),
+    Change("strips on threads, memory used again, separable taps in one call", "1e33760", "69c7958", "sobel-out"),
+    Change("the same", "1e33760", "69c7958", "laplacian"),
+    Change("the same", "1e33760", "69c7958", "small"),
+    Change("PNG by ISA-L instead of libpng, pictures without the response", "1e33760", "871498f", "batch"),
+    Change("OpenCV's one function for both Sobel components of 8 bits", "c056165", "d682492", "sobel-out"),
+    Change("levels in one pass where nothing is clipped", "c056165", "d682492", "display"),
+    Change("wide derivatives by column sums that cancel", "690cde7", "833d611", "gaussian"),
+    Change("compiled loops", "833d611", "833d611", "sobel-out", compiled=True),
+    Change("the same", "833d611", "833d611", "sharpness", compiled=True),
 )
 
 #: Megapixels of the image.
@@ -126,7 +137,10 @@ def measure(change: Change, bench: Bench, number: int) -> Contest:
     )  # fmt: skip
     before, after = (bench.scratch / f"{side}-{number}" for side in ("before", "after"))
     with checked_out(change.before, before), checked_out(change.after, after):
-        places = {"before": {"PYTHONPATH": str(before)}, "after": {"PYTHONPATH": str(after)}}
+        places = {
+            "before": {"PYTHONPATH": str(before), "EDGEKIT_FAST": "0"},
+            "after": {"PYTHONPATH": str(after), "EDGEKIT_FAST": str(int(change.compiled))},
+        }
         if whole := command(change.workload, bench, bench.scratch):
             took = seconds(alternate(dict.fromkeys(places, whole), bench.runs, bench.scratch, places))
             entries = {c.name: Entry(c.name, c.label, took[c.name]) for c in contenders}
