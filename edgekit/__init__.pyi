@@ -1,3 +1,4 @@
+from . import nn as nn
 from .detector import detect as detect
 from .dispatch import Common as Common
 from .dispatch import Directional as Directional
@@ -41,6 +42,8 @@ from .focus import autofocus as autofocus
 from .focus import find_peak as find_peak
 from .io import read_image as read_image
 from .io import write_image as write_image
+from .learn import KernelFit as KernelFit
+from .learn import fit_kernel as fit_kernel
 from .masks import outline as outline
 from .masks import threshold as threshold
 from .measures import MEASURES as MEASURES

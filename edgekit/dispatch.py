@@ -9,8 +9,8 @@ from typing import Any, TypedDict
 
 from edgekit import plans
 from edgekit.backends import Array, Result, backend_of
-from edgekit.errors import DtypeError, ParameterError, ShapeError
-from edgekit.kernels import Kind, Operator, find
+from edgekit.errors import DtypeError, KernelError, ParameterError, ShapeError
+from edgekit.kernels import Kind, Operator, find, own
 from edgekit.responses import respond
 
 
@@ -115,6 +115,25 @@ def apply_vector(
     return respond(image, _plan(find(operator), parameters, None, options, components=True), mask)
 
 
+def apply_taps(
+    image: Array, taps: Array, *, mask: Array | None = None, out: Array | None = None, **options: Any
+) -> Array:
+    """Correlate with taps that are a tensor, to which gradients flow.
+
+    Parameters
+    ----------
+    image, mask, out, **options
+        As for `edgekit.correlate`.
+    taps : Tensor
+        (rows, columns), both odd.
+    """
+    if backend_of(taps) is not backend_of(image):
+        raise DtypeError(f"the image is a {type(image).__name__} and the taps a {type(taps).__name__}; convert one")
+    if taps.ndim != 2:
+        raise KernelError(f"expected taps of shape (rows, columns); found {tuple(taps.shape)}")
+    return respond(image, _plan_of_size(tuple(taps.shape), options), mask, out, taps=taps)
+
+
 def plan_for(operator: Operator, parameters: dict[str, Any], angle: Any = None, **options: Any) -> plans.Plan:
     """Return the plan for one response, from the cache if it was made before."""
     return _plan(operator, parameters, None if angle is None else (angle,), options)
@@ -138,6 +157,16 @@ def _plan(
     return plans.plan(operator, tuple(given.items()), directions, **how, **options)
 
 
+def _plan_of_size(size: tuple[int, int], options: dict[str, Any]) -> plans.Plan:
+    """Return the plan of a kernel whose taps are given elsewhere."""
+    rows, columns = size
+    return _plan(own([[1.0] * columns] * rows), {}, None, options)
+
+
+# Sets what torch.compiler.assume_constant_result sets, without torch: the compiler asks for a plan once, and keeps it.
+vars(_plan)["_dynamo_marked_constant"] = vars(_plan_of_size)["_dynamo_marked_constant"] = True
+
+
 def _degrees(angle: Any) -> float:
     """Return an angle as a plain float; the scalars of NumPy and torch are taken too."""
     number = angle.item() if hasattr(angle, "item") else angle
@@ -159,8 +188,10 @@ def _steer(
     backend = backend_of(image)
     if backend_of(angle) is not backend:
         raise DtypeError(f"the image is a {type(image).__name__} and its angles a {type(angle).__name__}; convert one")
+    if angle.ndim and angle.device != image.device:
+        raise DtypeError(f"the image is on {image.device} and its angles on {angle.device}; move one")
     degrees = backend.cast(angle, backend.dtypes(angle, wide=False)[0])
-    if not backend.all_finite(degrees) and not backend.xp.isfinite(degrees).all():
+    if backend.some_not_finite(degrees):
         raise ParameterError("angles must be finite; found nan or inf among them")
     if angle_of == "edge":
         degrees = degrees - 90
@@ -192,13 +223,15 @@ def _steer(
 
 def cos_sin_each(degrees: Array, xp: Any) -> tuple[Array, Array]:
     """Return cosine and sine, exact at multiples of 90 degrees."""
-    turn = xp.remainder(degrees, 360)
-    radians = xp.deg2rad(turn)
-    cos = xp.where(xp.remainder(turn, 180) == 90, 0, xp.cos(radians))
-    sin = xp.where(xp.remainder(turn, 180) == 0, 0, xp.sin(radians))
-    return cos, sin
+    # From the nearest multiple of 90 on, whose own cosine and sine are exact, and so are their slopes.
+    quarters = xp.round(degrees / 90)
+    rest = xp.deg2rad(degrees - 90 * quarters)
+    cos, sin, turn = xp.cos(rest), xp.sin(rest), xp.remainder(quarters, 4)
+    odd = (turn == 1) | (turn == 3)
+    sign_cos, sign_sin = (xp.where(t, -1, xp.ones_like(cos)) for t in ((turn == 1) | (turn == 2), turn >= 2))
+    return xp.where(odd, sin, cos) * sign_cos, xp.where(odd, cos, sin) * sign_sin
 
 
 def _scaled(response: Array, weight: Array, xp: Any) -> Array:
     """Multiply, leaving out what has no weight, NaN included."""
-    return xp.where(weight == 0, 0, response * weight)
+    return xp.where((weight == 0) & xp.isnan(response), 0, response) * weight

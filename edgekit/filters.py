@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Unpack
 
 from edgekit.backends import Array, backend_of
-from edgekit.dispatch import Common, Directional, apply, apply_bank, apply_vector
+from edgekit.dispatch import Common, Directional, apply, apply_bank, apply_taps, apply_vector
 from edgekit.errors import ParameterError
 from edgekit.kernels import find, own
 
@@ -265,9 +265,8 @@ def correlate(image: Array, taps: Any, **options: Unpack[Common]) -> Array:
     Parameters
     ----------
     image : ndarray or Tensor
-        As for `sobel`.
     taps : array of float
-        Shape (rows, columns), both odd.
+        (rows, columns), both odd. A tensor that needs a gradient gets one.
     **options
         See `Common`. A kernel of your own has no unit: ``scale`` makes no difference.
 
@@ -289,6 +288,8 @@ def correlate(image: Array, taps: Any, **options: Unpack[Common]) -> Array:
     >>> ek.correlate(np.arange(5.0)[None], [[-1, 0, 1]], border="edge")
     array([[1., 2., 2., 2., 1.]])
     """
+    if getattr(taps, "requires_grad", False):
+        return apply_taps(image, taps, **options)
     return apply(image, own(taps.tolist() if hasattr(taps, "tolist") else taps), {}, **options)
 
 
@@ -298,7 +299,6 @@ def oriented(image: Array, angles: Sequence[float], *, operator: str = "sobel", 
     Parameters
     ----------
     image : ndarray or Tensor
-        As for `sobel`.
     angles : sequence of float
         Directions in degrees; multiples of 45 for a compass operator or ``rotate="ring"``.
     operator : str

@@ -159,11 +159,14 @@ def _products(planes: Array, step: int) -> Array:
     return _mean(near * far)
 
 
+_SECOND_DIFFERENCES = own([[-1, 2, -1]]), own([[-1], [2], [-1]])
+_BOXES = own([[1 / 11] * 11]), own([[1 / 11]] * 11)
+
+
 def _modified_laplacian(planes: Array) -> Array:
     xp = backend_of(planes).xp
-    row = own([[-1, 2, -1]])
-    column = own([[-1], [2], [-1]])
-    return _mean(xp.abs(apply(planes, row, {})) + xp.abs(apply(planes, column, {})))
+    along_x, along_y = (xp.abs(apply(planes, kernel, {})) for kernel in _SECOND_DIFFERENCES)
+    return _mean(along_x + along_y)
 
 
 def _brenner(planes: Array) -> Array:
@@ -180,7 +183,7 @@ def _blur_effect(planes: Array) -> Array:
     """Compare neighbours' differences before and after blurring along each axis."""
     xp = backend_of(planes).xp
     blurred = []
-    for angle, box in ((0.0, own([[1 / 11] * 11])), (90.0, own([[1 / 11]] * 11))):
+    for angle, box in zip((0.0, 90.0), _BOXES, strict=True):
         smooth = apply(planes, box, {}, border="symmetric")
         before, after = (
             xp.abs(apply(p, "sobel", {}, angle=angle, border="symmetric"))[..., 2:-1, 2:-1] for p in (planes, smooth)

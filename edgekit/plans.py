@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from edgekit.borders import BORDERS
 from edgekit.errors import ParameterError
 from edgekit.kernels import OPERATORS, Kind, Operator, cos_sin
-from edgekit.taps import Kernel, Matrix, Vector, step_peak, transpose, weighted_sum
+from edgekit.taps import Kernel, Matrix, Vector, step_peak, touched, transpose, weighted_sum
 
 CHANNELS = ("each", "luminance", "max", "dizenzo")
 TONES = ("linear", "log")
@@ -24,10 +24,18 @@ class Component(NamedTuple):
     weights: tuple[float, ...]
     taps: Matrix
 
+    footprint: Kernel
+    """1 where a tap is not zero: where an invalid pixel spoils the response."""
+
+    cancels: bool
+    """Whether the kernels touch more than that: some of their taps cancel."""
+
 
 @dataclass(frozen=True, eq=False)
 class Plan:
     """What to compute: linear components of a few kernels, and how to reduce them to the result.
+
+    All that is needed on the way to a response is plain data, which torch.compile can read.
 
     Attributes
     ----------
@@ -48,21 +56,21 @@ class Plan:
     channel: str
     tone: str
 
-    @cached_property
-    def shape(self) -> tuple[int, int]:
-        """(rows, columns) of the kernels."""
-        return self.kernels[0].shape
+    shape: tuple[int, int] = field(init=False)
+    """(rows, columns) of the kernels."""
+    halo: tuple[int, int, int, int] = field(init=False)
+    """Pixels needed above, below, left and right of the response's window."""
+    wide: bool = field(init=False)
+    """Whether so many taps add up that single precision would lose digits."""
+    finest: float = field(init=False)
+    """Arithmetic of n binary digits rounds nothing up to this times 2ⁿ, as the largest absolute pixel."""
 
-    @cached_property
-    def halo(self) -> tuple[int, int, int, int]:
-        """Pixels needed above, below, left and right of the response's window."""
-        rows, columns = self.shape
-        return (rows - 1) // 2, rows // 2, (columns - 1) // 2, columns // 2
-
-    @cached_property
-    def footprints(self) -> tuple[Kernel, ...]:
-        """For each component 1 where a tap is not zero: where an invalid pixel spoils the response."""
-        return tuple(_footprint(c.taps) for c in self.components)
+    def __post_init__(self) -> None:
+        rows, columns = shape = self.kernels[0].shape
+        halo = (rows - 1) // 2, rows // 2, (columns - 1) // 2, columns // 2
+        finest = min(k.grain / k.reach for k in self.kernels)
+        for name, value in (("shape", shape), ("halo", halo), ("wide", max(shape) > 7), ("finest", finest)):
+            object.__setattr__(self, name, value)
 
     @cached_property
     def three(self) -> tuple[float, float, float] | None:
@@ -79,19 +87,6 @@ class Plan:
         return a, b, unit
 
     @cached_property
-    def wide(self) -> bool:
-        """Whether so many taps add up that single precision would lose digits."""
-        return max(self.shape) > 7
-
-    def exact_up_to(self, digits: int) -> float:
-        """Return the largest absolute pixel for which arithmetic of `digits` bits rounds nothing."""
-        return 2.0**digits * self._steadiness
-
-    @cached_property
-    def _steadiness(self) -> float:
-        return min(k.grain / k.reach for k in self.kernels)
-
-    @cached_property
     def step(self) -> float:
         """The largest absolute response to an ideal step of height 1 across the operator's direction.
 
@@ -101,11 +96,6 @@ class Plan:
         counted = self.components[:1] if self.reduce == "stack" else self.components
         peaks = [[step_peak(c.taps, *cos_sin(a)) for c in counted] for a in across]
         return max(math.hypot(*p) if self.reduce == "magnitude" else max(p) for p in peaks)
-
-
-def _footprint(taps: Matrix) -> Kernel:
-    largest = max(abs(t) for line in taps for t in line)
-    return Kernel.dense((float(abs(t) > 1e-12 * largest) for t in line) for line in taps)
 
 
 @lru_cache(maxsize=256)
@@ -189,16 +179,26 @@ def plan(
     else:
         reduce = {Kind.GRADIENT: "magnitude", Kind.COMPASS: "maximum"}.get(operator.kind, "single")
     kernels, weights = _absorbed(kernels, weights)
-    taps = [k.taps for k in kernels]
     return Plan(
-        kernels=kernels,
-        components=tuple(Component(w, weighted_sum(w, taps)) for w in weights),
+        kernels=tuple(k.prepared() for k in kernels),
+        components=tuple(_component(w, kernels) for w in weights),
         reduce=reduce,
         direction=None if directions is None or components else directions[0],
         border=border,
         channel=channel,
         tone=tone,
     )
+
+
+def _component(weights: Vector, kernels: Sequence[Kernel]) -> Component:
+    taps = weighted_sum(weights, [k.taps for k in kernels])
+    largest = max(abs(t) for line in taps for t in line)
+    support = tuple(tuple(float(abs(t) > 1e-12 * largest) for t in line) for line in taps)
+    counted = [k for k, w in zip(kernels, weights, strict=True) if w]
+    # A kernel that is one product has no taps that cancel; those of several may.
+    product = len(counted) == 1 and len(counted[0].chains) == 1
+    cancels = not product and support != touched(counted)
+    return Component(weights, taps, Kernel.dense(support).prepared(), cancels)
 
 
 def _absorbed(kernels: Sequence[Kernel], weights: list[Vector]) -> tuple[tuple[Kernel, ...], list[Vector]]:

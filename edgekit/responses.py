@@ -7,9 +7,9 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from edgekit.backends import Array, Backend, Frame, Result, backend_of
+from edgekit.backends import Array, Backend, Frame, Result, Steps, backend_of
 from edgekit.errors import ShapeError
-from edgekit.plans import Plan
+from edgekit.plans import Component, Plan
 
 #: Weights of red, green and blue in luminance (Rec. ITU-R BT.601).
 LUMINANCE = (0.299, 0.587, 0.114)
@@ -29,7 +29,12 @@ class Finish(NamedTuple):
 
 
 def respond(
-    image: Array, plan: Plan, mask: Array | None = None, out: Array | None = None, finish: Finish | None = None
+    image: Array,
+    plan: Plan,
+    mask: Array | None = None,
+    out: Array | None = None,
+    finish: Finish | None = None,
+    taps: Array | None = None,
 ) -> Array:
     """Filter `image` as `plan` says.
 
@@ -45,6 +50,8 @@ def respond(
         Receives the result; of exactly its shape and type.
     finish : Finish, optional
         Turns the response into something else, element by element, before it is written anywhere.
+    taps : Tensor, optional
+        Stand for those of the plan's one kernel, whose shape they have.
 
     Returns
     -------
@@ -67,45 +74,41 @@ def respond(
     low, high = backend.limits(image)
     floating = high == math.inf
     mixed = plan.channel == "luminance" and frame.channels not in (None, 1)
-    exact = plan.tone == "linear" and not mixed and max(-low, high) <= plan.exact_up_to(backend.digits(work))
+    exact = plan.tone == "linear" and not mixed and max(-low, high) <= plan.finest * 2.0 ** backend.digits(work)
 
     pixels = work if mixed or plan.tone == "log" else backend.pixels_of(image, work)
 
-    shortcut = backend.shortcut(image, plan) if mask is None and not mixed else None
-
-    def compute(start: int, stop: int, into: Array | None) -> Array:
-        if shortcut is not None:
-            return shortcut(start, stop, into)
+    def look(image: Array, start: int, stop: int) -> tuple[Array, Array | None]:
         at = (start, stop, plan.halo, plan.border)
-        window = backend.window(image, frame, *at, pixels, 0)
         valid = None if mask is None else backend.window(mask, frame, *at, mask.dtype, 1)
+        return backend.window(image, frame, *at, pixels, 0), valid
+
+    def filtered(window: Array, valid: Array | None, into: Array | None) -> Array:
         if mixed:
             window, valid = _luminance(window, valid, frame.channel_axis)
         if plan.tone == "log":
             # log(x + level/2) - log(level/2), continued to negative values as an odd function: the gradient is that
             # of the logarithm, and a border of zeros stays zero.
             xp = backend.xp
-            window = xp.sign(window) * xp.log1p(xp.abs(window) * (2 / level(image)))
-        if floating and not backend.all_finite(window):
-            finite = backend.xp.isfinite(window)
-            valid = finite if valid is None else valid & finite
+            window = xp.sign(window) * xp.log1p(xp.abs(window) * (2 / (FLOAT_LEVEL if floating else 1)))
+        sure = not floating or backend.all_finite(window)
         if channels != frame.channels:
             into = None
-        response = _components(window, valid, plan, frame.channel_axis, backend, work, exact, into)
+        response = _components(window, valid, plan, frame.channel_axis, backend, work, exact, sure, taps, into)
         return response[..., 0] if frame.channels is not None and channels is None else response
 
     stacked = plan.reduce in ("stack", "gradient")
     shape = frame.shape(rows, columns, channels)
     result = Result((len(plan.components), *shape) if stacked else shape, dtype, int(stacked), out)
     top, bottom, _, _ = plan.halo
-    make = compute
+    make = (backend.shortcut(image, plan) if mask is None and not mixed else None) or Steps(image, look, filtered)
     if finish is not None:
-        result = result._replace(dtype=finish.dtype)
+        result, compute = result._replace(dtype=finish.dtype), make
 
         def make(start: int, stop: int, into: Array | None) -> Array:
             return finish.apply(backend.cast(compute(start, stop, None), dtype), into)
 
-    return backend.assemble(make, frame, rows, top + bottom, result, (image, mask))
+    return backend.assemble(make, frame, rows, top + bottom, result, (image, mask, taps))
 
 
 def level(image: Array) -> float:
@@ -152,22 +155,34 @@ def _luminance(window: Array, valid: Array | None, axis: int) -> tuple[Array, Ar
 
 
 def _components(
-    window: Array, valid: Array | None, plan: Plan, axis: int, backend: Backend, work: Any, exact: bool,
-    into: Array | None,
+    window: Array, valid: Array | None, plan: Plan, axis: int, backend: Backend, work: Any,
+    exact: bool, sure: bool, taps: Array | None, into: Array | None,
 ) -> Array:  # fmt: skip
-    """Filter a window, restore what invalid pixels touch, and reduce."""
+    """Filter a window, restore what invalid pixels touch, and reduce; `sure` says that all pixels are finite."""
     xp = backend.xp
+    # Where taps cancel, NaN would reach further than the response does.
+    cancel = any(c.cancels for c in plan.components)
+    carried = not cancel and taps is None and backend.carries(window, plan.kernels)
+    if not sure and not carried:
+        finite = xp.isfinite(window)
+        valid = finite if valid is None else valid & finite
+    invalid = None
     if valid is not None:
-        window = xp.where(valid, window, 0)
-        invalid = xp.where(valid, 0, xp.ones_like(window))
-    responses = [backend.correlate(window, k, work, exact=exact) for k in plan.kernels]
+        invalid = None if carried else xp.where(valid, 0, xp.ones_like(window))
+        window = xp.where(valid, window, xp.nan if carried else 0)
+    if taps is None:
+        responses = [backend.correlate(window, k, work, exact=exact) for k in plan.kernels]
+    else:
+        responses = [backend.weighted(window, taps)]
     places = _places(plan, into)
     components = []
-    for component, place, footprint in zip(plan.components, places, plan.footprints, strict=True):
+    for component, place in zip(plan.components, places, strict=True):
         total = backend.mix(responses, component.weights, place)
-        if valid is not None:
-            touched = backend.correlate(invalid, footprint, work, exact=True) > 0
-            total = xp.where(touched, xp.nan, total)
+        if carried and not (sure and valid is None):
+            # Infinities, too, and no gradient from there to valid pixels.
+            total = xp.where(xp.isfinite(total), total, xp.nan)
+        elif valid is not None:
+            total = xp.where(_touched(invalid, component, backend, work, taps), xp.nan, total)
         components.append(total)
     if plan.channel in ("max", "dizenzo") and window.ndim > 2:
         join = _strongest if plan.channel == "max" else _dizenzo
@@ -178,6 +193,13 @@ def _components(
                 place[...] = made
         return into
     return _reduce(components, plan.reduce, backend, into)
+
+
+def _touched(invalid: Array, component: Component, backend: Backend, work: Any, taps: Array | None) -> Array:
+    """Tell where a tap that is not zero touches a pixel that is not 0."""
+    if taps is not None:
+        return backend.weighted(invalid, taps != 0) > 0
+    return backend.correlate(invalid, component.footprint, work, exact=True) > 0
 
 
 def _places(plan: Plan, into: Array | None) -> list[Array | None]:

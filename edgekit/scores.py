@@ -109,10 +109,12 @@ def score(image: Any) -> Any:
     backend = backend_of(image)
     if backend.name == "cv2":
         return _score(_parts(image))
-    planes = planes_of(image)
-    flat = planes.reshape(-1, *planes.shape[-2:])
-    low, high = value_range(image)
-    values = [_score(_parts(plane.detach().numpy(force=True), (low, high))) for plane in flat]
+    with backend.without_graph():
+        planes = planes_of(image)
+        flat = planes.reshape(math.prod(planes.shape[:-2]), *planes.shape[-2:])
+        low, high = value_range(image)
+        values = [_score(_parts(plane.numpy(force=True), (low, high))) for plane in flat]
+    # Outside, lest it could not be used where a graph is recorded.
     return planes.new_tensor(values).reshape(planes.shape[:-2])
 
 

@@ -6,14 +6,18 @@ under it.
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, reduce
+from typing import NamedTuple
 
 Vector = tuple[float, ...]
 Matrix = tuple[Vector, ...]
 
 #: A weight and two places (row, column): the weight times the first pixel minus the second.
 Difference = tuple[float, tuple[int, int], tuple[int, int]]
+
+#: A place (row, column) of a pixel under the kernel.
+Place = tuple[int, int]
 
 #: More taps than 7x7 are not run one by one, unless they are in one line.
 MOST_DIFFERENCES = 49
@@ -134,6 +138,44 @@ def differences(taps: Matrix) -> tuple[Difference, ...]:
     return tuple((t, p, reference) for p, t in places.items() if p != reference)
 
 
+class Group(NamedTuple):
+    """Pixels of one weight: the sum of some, less the sum of others, times the weight."""
+
+    weight: float
+    plus: tuple[Place, ...]
+    minus: tuple[Place, ...]
+
+
+class Pass(NamedTuple):
+    """One tap array, written as a sum of groups."""
+
+    taps: Matrix
+    shape: tuple[int, int]
+    groups: tuple[Group, ...]
+
+    @classmethod
+    def of(cls, taps: Matrix) -> "Pass":
+        """Gather taps of one absolute value; `differences` where they sum to zero."""
+        sums: dict[float, tuple[list[Place], list[Place]]] = {}
+        if pairs := differences(taps):
+            for weight, *ends in pairs:
+                for place, side in zip(
+                    ends, sums.setdefault(abs(weight), ([], []))[:: 1 if weight > 0 else -1], strict=True
+                ):
+                    side.append(place)
+        else:
+            for i, line in enumerate(taps):
+                for j, tap in enumerate(line):
+                    if tap:
+                        sums.setdefault(abs(tap), ([], []))[tap < 0].append((i, j))
+        groups = (
+            Group(weight, tuple(plus), tuple(minus)) if plus else Group(-weight, tuple(minus), ())
+            for weight, (plus, minus) in sums.items()
+        )
+        # What needs no multiplication comes first.
+        return cls(taps, shape(taps), tuple(sorted(groups, key=lambda group: group.weight != 1)))
+
+
 @dataclass(frozen=True, eq=False)
 class Kernel:
     """A linear filter: a sum of chains, each a few small tap arrays applied one after another.
@@ -143,6 +185,16 @@ class Kernel:
     """
 
     chains: tuple[tuple[Matrix, ...], ...]
+
+    passes: tuple[tuple[Pass, ...], ...] = field(default=(), init=False, repr=False, compare=False)
+    """The form to run by adding shifted images, once `prepared`: plain data, which torch.compile can read."""
+
+    def prepared(self) -> "Kernel":
+        """Work out `passes`, and return the kernel itself."""
+        if not self.passes:
+            passes = tuple(tuple(map(Pass.of, chain)) for chain in self.rounded.chains)
+            object.__setattr__(self, "passes", passes)
+        return self
 
     @classmethod
     def dense(cls, taps: Iterable[Iterable[float]]) -> "Kernel":
@@ -164,6 +216,12 @@ class Kernel:
         """(rows, columns) of the kernel as one array."""
         rows, columns = zip(*map(shape, self.chains[0]), strict=True)
         return sum(rows) - len(rows) + 1, sum(columns) - len(columns) + 1
+
+    @cached_property
+    def flipped(self) -> "Kernel":
+        """The kernel turned by 180 degrees: it takes slopes back to the pixels that they came from."""
+        turned = (tuple(tuple(line[::-1] for line in taps[::-1]) for taps in chain) for chain in self.chains)
+        return Kernel(tuple(turned)).prepared()
 
     @cached_property
     def transposed(self) -> "Kernel":
@@ -193,3 +251,16 @@ class Kernel:
     def rounded(self) -> "Kernel":
         """The form to run where arithmetic rounds: what sums to zero comes first, and sees the pixels as they are."""
         return Kernel(tuple(tuple(sorted(c, key=lambda taps: not sums_to_zero(taps))) for c in self.chains))
+
+
+def touched(kernels: Iterable[Kernel]) -> Matrix:
+    """Return 1 where a factor of any chain of any of the kernels, all of one shape, looks at a pixel, else 0."""
+    factors = [
+        [tuple(tuple(float(t != 0) for t in line) for line in taps) for taps in chain]
+        for kernel in kernels
+        for chain in kernel.chains
+    ]
+    reached = [reduce(compose, chain) for chain in factors]
+    return tuple(
+        tuple(float(any(column)) for column in zip(*lines, strict=True)) for lines in zip(*reached, strict=True)
+    )

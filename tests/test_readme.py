@@ -62,7 +62,7 @@ def test_the_tables_of_rows_are_fresh():
 
 
 def test_the_measured_blocks_are_filled():
-    for name in ("dark", "edges", "startup", "speed", "filters", "memory", "picking", "lens"):
+    for name in ("dark", "edges", "startup", "speed", "filters", "memory", "picking", "lens", "torch"):
         (content,) = re.findall(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", README, re.DOTALL)
         assert content.count("\n|") > 3, f"run the script that fills the block {name}"
 

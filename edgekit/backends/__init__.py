@@ -6,6 +6,8 @@ only place that asks what kind of array it has.
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -56,6 +58,25 @@ class Result(NamedTuple):
             raise DtypeError(f"out must have the result's type {self.dtype}; found {self.out.dtype}")
 
 
+#: Makes a run of a result's rows, from the first to before the last, given their place in it.
+Rows = Callable[[int, int, Array | None], Array]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A filter, as it makes runs of a result's rows."""
+
+    image: Array
+    look: Callable[[Array, int, int], tuple[Array, Array | None]]
+    """Take the pixels of an image that rows ``start .. stop - 1`` look at, and which of them are valid."""
+    filter: Callable[[Array, Array | None, Array | None], Array]
+    """Make the response to those pixels, in its place where that can be."""
+
+    def __call__(self, start: int, stop: int, into: Array | None, /) -> Array:
+        """Return rows ``start .. stop - 1``."""
+        return self.filter(*self.look(self.image, start, stop), into)
+
+
 class Backend(Protocol):
     """What a backend provides."""
 
@@ -80,7 +101,7 @@ class Backend(Protocol):
 
     def assemble(
         self,
-        compute: Callable[[int, int, Array | None], Array],
+        compute: Rows,
         frame: Frame,
         rows: int,
         halo: int,
@@ -114,7 +135,7 @@ class Backend(Protocol):
     def mix(self, responses: Sequence[Array], weights: Sequence[float], out: Array | None = None) -> Array:
         """Return the weighted sum, leaving out what has no weight; in `out` where that can be."""
 
-    def shortcut(self, image: Array, plan: Plan) -> Callable[[int, int, Array | None], Array] | None:
+    def shortcut(self, image: Array, plan: Plan) -> Rows | None:
         """Return a faster ``compute`` for `assemble`, of an image without a mask; None where there is none."""
 
     def levels(
@@ -125,8 +146,17 @@ class Backend(Protocol):
         Scaled, rounded, and absolute where `middle`, the level of 0, is 0. NaN becomes `middle` and does not count.
         """
 
+    def weighted(self, window: Array, taps: Array) -> Array:
+        """Correlate with taps that are an array themselves."""
+
+    def carries(self, window: Array, kernels: Sequence[Kernel]) -> bool:
+        """Tell whether `correlate` takes NaN to wherever a factor that is not zero touches it, and nowhere else."""
+
     def all_finite(self, window: Array) -> bool:
         """Tell whether every pixel is known to be finite; False may mean that asking is too dear."""
+
+    def some_not_finite(self, array: Array) -> bool:
+        """Tell whether some value is known not to be finite; False may mean that asking is too dear."""
 
     def root(self, squares: Array) -> Array:
         """Return the square root, with gradient 0 at 0."""
@@ -151,6 +181,9 @@ class Backend(Protocol):
 
     def as_mask(self, mask: Array, image: Array, frame: Frame) -> Array:
         """Check a mask against the image it is for and give it the image's axes."""
+
+    def without_graph(self) -> AbstractContextManager[Any]:
+        """Return a context in which nothing is recorded for gradients."""
 
     def by_plane(self, function: Callable[..., Array], *images: Array) -> Array:
         """Apply a function of arrays (..., rows, columns) to images of one shape and give its result their layout."""

@@ -75,7 +75,7 @@ def magnitude(image: Array, plan: Plan) -> Callable[[int, Array], Array] | None:
     if plan.three is None or plan.border == "valid" or image.dtype not in _TYPES or min(image.shape) < 2:
         return None
     info = np.iinfo(image.dtype)
-    if not image.flags.c_contiguous or max(-int(info.min), int(info.max)) > plan.exact_up_to(_DIGITS):
+    if not image.flags.c_contiguous or max(-int(info.min), int(info.max)) > plan.finest * 2.0**_DIGITS:
         return None
     compiled = loops(image.size)
     if compiled is None:

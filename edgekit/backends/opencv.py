@@ -1,6 +1,7 @@
 """NumPy arrays by OpenCV. May import errors, borders, taps and cv2."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -291,8 +292,21 @@ def levels(
     return made, clipped
 
 
+def carries(window: Array, kernels: Sequence[Kernel]) -> bool:
+    # OpenCV multiplies by taps that are zero, too.
+    return False
+
+
+def weighted(window: Array, taps: Array) -> Array:
+    raise DtypeError("taps that are learned need a torch tensor as image; found a NumPy array")
+
+
 def all_finite(window: Array) -> bool:
     return bool(np.isfinite(window).all())
+
+
+def some_not_finite(array: Array) -> bool:
+    return not all_finite(array)
 
 
 def root(squares: Array, out: Array | None = None) -> Array:
@@ -325,6 +339,10 @@ def lend(image: Array, device: str | None) -> Array:
 
 def give_back(response: Array) -> Array:
     return response
+
+
+def without_graph() -> AbstractContextManager[Any]:
+    return nullcontext()
 
 
 def as_mask(mask: Array, image: Array, frame: Frame) -> Array:

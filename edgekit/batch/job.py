@@ -118,14 +118,12 @@ class PictureJob(ABC):
         image = decode(data, name, colour=not self.grey_will_do)
         rows, columns = image.shape[:2]
         computer = load(self.backend, self.device)
-        lent = computer.lend(image, self.device)
-        if self.depth == "float":
-            response = computer.give_back(self.respond(lent))
-            # Files hold no half precision and no single bits.
-            kept = response.astype(np.float32) if response.dtype in (np.float16, bool) else response
-            return Picture(encode(kept, self.ending), rows, columns, 0)
-        made, clipped = self.show(lent)
-        shown = computer.give_back(made)
+        with computer.without_graph():
+            lent = computer.lend(image, self.device)
+            made, clipped = (self.respond(lent), 0) if self.depth == "float" else self.show(lent)
+            shown = computer.give_back(made)
+        # Files hold no half precision and no single bits.
+        shown = shown.astype(np.float32) if shown.dtype in (np.float16, bool) else shown
         if self.overlay:
             shown = overlay(image, shown)
         return Picture(encode(shown, self.ending), rows, columns, clipped)

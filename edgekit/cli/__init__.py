@@ -19,7 +19,7 @@ from edgekit.kernels import OPERATORS
 EDGES = ("canny", "threshold", "detect")
 
 #: The rest, each in a module of its own.
-_OTHERS = ("pick", "score", "focus", "kernels")
+_OTHERS = ("pick", "score", "focus", "learn", "kernels")
 
 #: Exit statuses beside 0: an item failed, wrong usage, interrupted.
 FAILED, USAGE, INTERRUPTED = 1, 2, 130

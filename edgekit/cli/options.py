@@ -173,6 +173,20 @@ _OPTIONS: dict[str, Decorator] = {
         help="Where the images were taken: a number a line, or lines of name,position.  [default: 0, 1, 2, ...]"),
     "plot": click.option(
         "--plot", metavar="FILE", help="Draw score over position: a .png, .svg or .pdf file."),
+    "before": click.option(
+        "--input", "inputs", multiple=True, required=True, metavar="IMAGE",
+        help="A picture before; repeat for several, each with its --target."),
+    "after": click.option(
+        "--target", "targets", multiple=True, required=True, metavar="IMAGE",
+        help="The same picture after; signed numbers are best kept by --depth float."),
+    "kernel_size": click.option(
+        "--size", type=click.IntRange(min=1), default=3, show_default=True, help="Taps along each side, odd."),
+    "kernel_file": click.option(
+        "-o", "--output", metavar="FILE", required=True, help="Where the kernel goes: a .json file."),
+    "steps": click.option(
+        "--steps", type=click.IntRange(min=1), default=200, show_default=True, help="Steps at most."),
+    "loss_plot": click.option(
+        "--plot", metavar="FILE", help="Draw loss over steps, and the taps: a .png, .svg or .pdf file."),
     "recursive": click.option("-r", "--recursive", is_flag=True, help="Take folders within folders as well."),
     "include": click.option("--include", multiple=True, metavar="PATTERN", help="Only files that match."),
     "exclude": click.option("--exclude", multiple=True, metavar="PATTERN", help="No files that match."),

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from typing import Any
 
 
-def open_bar(total: int | None, *, quiet: bool) -> Any:
+def open_bar(total: int | None, *, quiet: bool, unit: str = "img") -> Any:
     """Return a bar with rate and, where the total is known, time left; None where standard error is no terminal."""
     if quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         return None
     from tqdm import tqdm
 
-    return tqdm(total=total, unit="img", file=sys.stderr, dynamic_ncols=True)
+    return tqdm(total=total, unit=unit, file=sys.stderr, dynamic_ncols=True)
 
 
 def summary(counts: Iterable[tuple[int, str]], start: float) -> str:

@@ -1,0 +1,255 @@
+"""Kernels learned from pictures before and after. May import measures and what is below them.
+
+Which taps turn the one into the other is a problem of least squares: descent finds them, and the normal matrix of the
+same data tells how well they are determined.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.backends import load
+from edgekit.dispatch import apply_taps
+from edgekit.errors import DtypeError, ParameterError, ShapeError
+from edgekit.kernels import own
+from edgekit.measures import planes_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+#: Directions in which the data vary so much less than in the strongest, in variance, are not determined.
+RANK_TOLERANCE = 1e-12
+
+#: The search ends when so many steps together lower the loss by no more than this share of what it was at the start.
+PATIENCE, LEAST_GAIN = 5, 1e-14
+
+_MAGNIFIED = 1e6
+
+
+@dataclass(frozen=True)
+class KernelFit:
+    """A kernel, and how far the data determine it.
+
+    Attributes
+    ----------
+    taps : ndarray of float64
+        (rows, columns), correlated and not flipped.
+    errors : ndarray of float64
+        The standard error of each tap; infinite where the data do not determine it. Noise in the targets is taken to
+        be independent from pixel to pixel.
+    history : tuple of float
+        Mean squared error at the start, with a kernel of zeros, and after each step.
+    status : {"converged", "limit"}
+        Whether the loss had ceased to fall when the search ended.
+    explained : float
+        The share of the targets' variance that the kernel explains, 1 at most; NaN where they do not vary.
+    condition : float
+        How much more strongly the inputs vary in one direction of taps than in another, as standard deviations.
+    pixels : int
+        How many responses were compared.
+    """
+
+    taps: NDArray[np.float64]
+    errors: NDArray[np.float64]
+    history: tuple[float, ...]
+    status: str
+    explained: float
+    condition: float
+    pixels: int
+
+    @property
+    def determined(self) -> NDArray[np.bool_]:
+        """Which taps the data determine."""
+        return np.isfinite(self.errors)
+
+
+def fit_kernel(
+    inputs: Any, targets: Any, size: int | tuple[int, int] = 3, *, border: str = "reflect", steps: int = 200,
+    device: str | None = None, progress: Callable[[int, float], None] | None = None,
+) -> KernelFit:  # fmt: skip
+    """Find the kernel that filters `inputs` into `targets`.
+
+    Parameters
+    ----------
+    inputs, targets : ndarray, Tensor, or list of them
+        Images as for `edgekit.sharpness`; colour counts by its luminance. Each target has its input's size. Pixels
+        that are not finite in the target, or that make the response so, are left out.
+    size : int or (int, int)
+        Rows and columns of the kernel, odd.
+    border : str
+        With which border the targets were made, in the words of `edgekit.sobel`; all but ``valid``.
+    steps : int
+        How many steps of L-BFGS at most.
+    device : str, optional
+        A torch device. Double precision where it has it.
+    progress : callable, optional
+        Called with the number of each step and the mean squared error before it.
+
+    Returns
+    -------
+    KernelFit
+        In units of target over input.
+
+    Raises
+    ------
+    ParameterError
+        If an option has a value it cannot take, or there is no such device.
+    ShapeError, DtypeError
+        If images do not fit together, or there are none.
+    MissingExtraError
+        If torch is not installed.
+
+    References
+    ----------
+    Liu and Nocedal, On the limited memory BFGS method for large scale optimization, 1989, 10.1007/BF01589116.
+
+    Examples
+    --------
+    >>> import numpy as np, edgekit as ek
+    >>> image = np.random.default_rng(0).random((32, 32))
+    >>> fit = ek.fit_kernel(image, ek.sobel(image, angle=0))
+    >>> bool(np.abs(fit.taps - np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8).max() < 1e-9)
+    True
+    """
+    backend = load("torch", device)
+    rows, columns = (size, size) if isinstance(size, int) else size
+    own([[1.0] * columns] * rows)  # Checks that both are odd.
+    if border == "valid":
+        raise ParameterError('border="valid" leaves targets smaller than inputs; choose the border they were made with')
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+        raise ParameterError(f"steps={steps!r} must be a whole number, at least 1")
+    pairs = list(_pairs(inputs, targets, device))
+    problem = _Problem(pairs, (rows, columns), border, backend.xp)
+    taps, history, status = problem.descend(steps, progress)
+    errors, condition = problem.errors(taps, history[-1])
+    variance = problem.spread
+    return KernelFit(
+        taps=taps,
+        errors=errors,
+        history=tuple(history),
+        status=status,
+        explained=1 - history[-1] / variance if variance > 0 else math.nan,
+        condition=condition,
+        pixels=problem.pixels,
+    )
+
+
+def _pairs(inputs: Any, targets: Any, device: str | None) -> Iterator[tuple[Any, Any]]:
+    """Yield planes of inputs and of their targets."""
+    before, after = (list(i) if isinstance(i, list | tuple) else [i] for i in (inputs, targets))
+    if len(before) != len(after) or not before:
+        raise ShapeError(f"each input needs its target: found {len(before)} and {len(after)}")
+    for one, other in zip(before, after, strict=True):
+        x, y = (_planes(image, device) for image in (one, other))
+        if x.shape != y.shape:
+            raise ShapeError(f"a target must have its input's size; found {tuple(x.shape)} and {tuple(y.shape)}")
+        if 0 in x.shape:
+            raise ShapeError(f"there is nothing to learn from: an input's shape is {tuple(one.shape)}")
+        yield x, y
+
+
+def _planes(image: Any, device: str | None) -> Any:
+    """Return luminance as a tensor (..., rows, columns) in the widest type that the device has."""
+    planes = planes_of(image)
+    if isinstance(planes, np.ndarray):
+        planes = load("torch").lend(np.ascontiguousarray(planes), None)
+    planes = planes.detach().to(device or planes.device)
+    return planes.float() if planes.device.type == "mps" else planes.double()
+
+
+class _Problem:
+    """Pairs of images, and what least squares ask of them."""
+
+    def __init__(self, pairs: list[tuple[Any, Any]], size: tuple[int, int], border: str, torch: Any) -> None:
+        self.torch, self.size, self.border = torch, size, border
+        devices = {str(x.device) for x, _ in pairs}
+        if len(devices) > 1:
+            raise DtypeError(f"the images are on several devices: {', '.join(sorted(devices))}; give device=")
+        self.pairs = []
+        ones = pairs[0][0].new_ones(size)
+        with torch.no_grad():
+            for x, y in pairs:
+                known = y.isfinite() & apply_taps(x, ones, border=border).isfinite()
+                x = torch.where(x.isfinite(), x, 0)
+                self.pairs.append((x, torch.where(known, y, 0), known))
+            self.pixels = sum(int(known.sum()) for *_, known in self.pairs)
+            if not self.pixels:
+                raise ShapeError("there is nothing to learn from: no pixel of the targets is finite")
+            mean = sum(float(y.sum()) for _, y, _ in self.pairs) / self.pixels
+            self.spread = sum(float(((y - mean)[known] ** 2).sum()) for _, y, known in self.pairs) / self.pixels
+            # One unit for the search: images of 255 levels are learned from as those of 1.
+            self.unit = math.sqrt(self._power(0) or 1), math.sqrt(self._power(1) or 1)
+
+    def _power(self, which: int) -> float:
+        return sum(float((pair[which] ** 2).sum()) for pair in self.pairs) / self.pixels
+
+    def loss(self, taps: "Tensor") -> "Tensor":
+        """Return the mean squared error over the targets' mean square, for taps in the search's unit."""
+        total = taps.new_zeros(())
+        for x, y, known in self.pairs:
+            difference = apply_taps(x, taps, border=self.border) * (1 / self.unit[0]) - y * (1 / self.unit[1])
+            total = total + self.torch.where(known, difference, 0).square().sum()
+        return total / self.pixels
+
+    def descend(
+        self, steps: int, progress: Callable[[int, float], None] | None
+    ) -> tuple[NDArray[np.float64], list[float], str]:
+        """Search from zero, which finds the smallest of all kernels that do equally well."""
+        scale, history, status = self.unit[1] ** 2, list[float](), "limit"
+        with self.torch.enable_grad():
+            taps = self.pairs[0][0].new_zeros(self.size).requires_grad_()
+            search = self.torch.optim.LBFGS(
+                [taps], max_iter=1, max_eval=50, history_size=taps.numel() + 1, line_search_fn="strong_wolfe",
+                tolerance_grad=0, tolerance_change=0,
+            )  # fmt: skip
+
+            def closure() -> "Tensor":
+                search.zero_grad()
+                # Torch's search forgets what is below 1e-10.
+                loss = self.loss(taps) * _MAGNIFIED
+                loss.backward()  # type: ignore[no-untyped-call]
+                return loss
+
+            for step in range(1, steps + 1):
+                # It returns the loss that it set out from.
+                history.append(search.step(closure).detach().item() / _MAGNIFIED * scale)
+                if progress is not None:
+                    progress(step, history[-1])
+                if len(history) > PATIENCE and history[-1 - PATIENCE] - history[-1] <= LEAST_GAIN * history[0]:
+                    status = "converged"
+                    break
+            history.append(float(self.loss(taps.detach())) * scale)
+        found: NDArray[np.float64] = (taps.detach().cpu().numpy() * (self.unit[1] / self.unit[0])).astype(np.float64)
+        return found, history, status
+
+    def errors(self, taps: NDArray[np.float64], loss: float) -> tuple[NDArray[np.float64], float]:
+        """Return the taps' errors, infinite where nothing determines them, and the condition."""
+        normal, missed = self._normal_equations(taps)
+        values, vectors = np.linalg.eigh(normal)
+        kept = values > RANK_TOLERANCE * max(values[-1], np.finfo(float).tiny)
+        free = self.pixels - int(kept.sum())
+        noise = loss * self.pixels / free if free > 0 else math.inf
+        variances = (vectors[:, kept] ** 2 / values[kept]).sum(1) * noise
+        # How far the search ended from the best kernel counts, too.
+        variances += (vectors[:, kept] @ ((vectors[:, kept].T @ missed) / values[kept])) ** 2
+        variances[(vectors[:, ~kept] ** 2).sum(1) > 1e-9] = math.inf
+        condition = math.sqrt(values[-1] / values[0]) if kept.all() else math.inf
+        return np.sqrt(variances).reshape(self.size), condition
+
+    def _normal_equations(self, taps: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Sum the products of what any two taps look at, and of what each looks at with what is left to explain."""
+        torch, count = self.torch, math.prod(self.size)
+        normal, missed = np.zeros((count, count)), np.zeros(count)
+        single = torch.eye(count).reshape(count, *self.size)
+        with torch.no_grad():
+            for x, y, known in self.pairs:
+                # Each tap by itself: what it looks at, over the whole image and its border.
+                seen = torch.stack([apply_taps(x, tap.to(x), border=self.border)[known] for tap in single])
+                rest = y[known] - x.new_tensor(taps.ravel()) @ seen
+                normal += (seen @ seen.T).cpu().double().numpy()
+                missed += (seen @ rest).cpu().double().numpy()
+        return normal, missed

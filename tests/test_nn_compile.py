@@ -1,0 +1,168 @@
+"""What looks at the computation itself: torch.compile without breaks, export, ONNX, maps, forward derivatives."""
+
+import copy
+import warnings
+
+import numpy as np
+import pytest
+import torch
+import torch._dynamo  # Warns of its own parts when it is loaded.
+from oracle import BORDERS, ROWS, picture
+
+import edgekit as ek
+from edgekit.backends import _torch_strips
+from edgekit.backends import torch as backend
+from edgekit.dispatch import apply
+
+nn = ek.nn
+
+MODULES = {
+    "sobel": nn.Sobel(),
+    "sobel-symmetric": nn.Sobel(5, angle=45, border="symmetric", channel="luminance"),
+    "scharr-wrap": nn.Scharr(border="wrap", channel="max"),
+    "laplacian": nn.Laplacian(),
+    "log": nn.Laplacian(sigma=1.0, border="edge", tone="log"),
+    "oriented": nn.Oriented(30.0),
+    "oriented-fixed": nn.Oriented(30.0, learnable=False),
+    "oriented-many": nn.Oriented(torch.tensor([10.0, 20.0])[:, None, None, None], operator="farid", learnable=False),
+    "filter": nn.Filter([[0, -1, 0], [-1, 5, -1], [0, -1, 0]]),
+    "magnitude": nn.GradientMagnitude("gaussian", sigma=1.5, channel="dizenzo", border="constant"),
+    **{f"sharpness-{m}": nn.Sharpness(m) for m in ek.MEASURES},
+}
+
+LOSSES = {
+    "gradient": nn.GradientLoss(norm=2),
+    "magnitude": nn.GradientLoss("scharr", of="magnitude"),
+    "sharpness": nn.SharpnessLoss("tenengrad"),
+}
+
+
+def batch(shape=(2, 3, 20, 23)):
+    return torch.from_numpy(picture("float32", shape).copy()) + 1
+
+
+def close(found, expected):
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    torch._dynamo.reset()
+
+
+@pytest.fixture(params=MODULES, ids=str)
+def module(request):
+    return MODULES[request.param]
+
+
+def test_compiles_in_one_piece(module):
+    close(torch.compile(module, fullgraph=True, backend="aot_eager")(batch()), module(batch()))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_compile_in_one_piece_on_both_ways(name):
+    loss, found, expected = LOSSES[name], batch().requires_grad_(), batch().requires_grad_()
+    target = batch().flip(-1)
+    torch.compile(loss, fullgraph=True, backend="aot_eager")(found, target).backward()
+    loss(expected, target).backward()
+    close(found.grad, expected.grad)
+
+
+def test_masks_and_functions_compile_in_one_piece():
+    mask = torch.ones(20, 23, dtype=torch.bool)
+    mask[4, 5] = False
+    with_mask = torch.compile(nn.Sobel(), fullgraph=True, backend="eager")
+    assert torch.equal(with_mask(batch(), mask).isnan(), ek.sobel(batch(), mask=mask).isnan())
+    function = torch.compile(lambda x: ek.gradient(ek.laplacian(x)).direction, fullgraph=True, backend="eager")
+    close(function(batch()), ek.gradient(ek.laplacian(batch())).direction)
+
+
+def test_generated_code_agrees(monkeypatch, tmp_path):
+    image, module = batch((1, 1, 40, 41)), nn.GradientMagnitude()
+    image[0, 0, 9, 9] = torch.nan
+    # In this process and folder: workers would outlive the test, and a header made for later costs half a minute.
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr("torch._inductor.config.compile_threads", 1)
+    monkeypatch.setattr("torch._inductor.config.cpp_cache_precompile_headers", False)
+    compiled = torch.compile(module, fullgraph=True)
+    with warnings.catch_warnings():
+        # The compiler warns of itself.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        found = compiled(image)
+    torch.testing.assert_close(found, module(image), rtol=1e-5, atol=1e-5, equal_nan=True)
+
+
+def exported(module):
+    size = {2: torch.export.Dim("height", min=8), 3: torch.export.Dim("width", min=8)}
+    return torch.export.export(module, (batch(),), dynamic_shapes={"image": size})
+
+
+@pytest.mark.parametrize("name", [n for n in MODULES if n != "sharpness-wavelet_ratio"])
+def test_export_for_any_size(name):
+    """All but Haar's transform, which leaves out the last of an odd number of lines."""
+    module = MODULES[name]
+    program = exported(module).module()
+    for shape in ((2, 3, 20, 23), (2, 3, 33, 17)):
+        close(program(batch(shape)), module(batch(shape)))
+
+
+#: One of each class, with each border.
+ONNX = ("sobel-symmetric", "scharr-wrap", "log", "oriented", "filter", "magnitude", "sharpness-tenengrad")
+
+
+@pytest.mark.parametrize("name", ONNX)
+def test_onnx_for_any_size(name):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    module = MODULES[name]
+    with warnings.catch_warnings():
+        # The exporter warns of itself.
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(exported(module), verbose=False)
+    session = onnxruntime.InferenceSession(program.model_proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    for shape in ((2, 3, 20, 23), (2, 3, 33, 17), (2, 3, 64, 64)):
+        image = batch(shape)
+        (found,) = session.run(None, {session.get_inputs()[0].name: image.numpy()})
+        np.testing.assert_allclose(found, module(image).detach().numpy(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
+def test_the_plain_expression_is_what_strips_compute(row, border, monkeypatch):
+    """Images smaller than the halo, invalid pixels at the corners, masks: what compilers see gives the same."""
+    images = [torch.from_numpy(picture("float32", (2, *size)).copy()) for size in ((1, 1), (2, 1), (3, 2), (17, 19))]
+    cases = []
+    for image in images:
+        ill = image.clone()
+        ill[0, 0, 0], ill[1, -1, -1] = torch.nan, torch.inf
+        cases += [(image, None), (ill, None), (image, image[0] > -0.8)]
+
+    def answers():
+        for image, mask in cases:
+            try:
+                yield apply(image, row.operator, row.parameters, border=border, mask=mask)
+            except ek.ShapeError:
+                yield torch.zeros(1)
+
+    expected = list(answers())
+    monkeypatch.setattr(_torch_strips, "merely_computes", lambda: False)
+    monkeypatch.setattr(backend, "merely_computes", lambda: False)
+    for found, one in zip(answers(), expected, strict=True):
+        torch.testing.assert_close(found, one, rtol=1e-5, atol=1e-6, equal_nan=True)
+
+
+def test_no_value_is_asked_for():
+    """Nothing waits for a GPU: on a device without values no question can be answered."""
+    image = torch.empty(2, 3, 20, 23, device="meta")
+    for module in MODULES.values():
+        assert copy.deepcopy(module).to("meta")(image).device.type == "meta"
+
+
+def test_derivatives_forwards():
+    image, direction = batch(), batch().flip(-1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        for module in (nn.GradientMagnitude(), nn.Laplacian()):
+            _, found = torch.func.jvp(module, (image.double(),), (direction.double(),))
+            step = 1e-6 * direction.double()
+            expected = (module(image.double() + step) - module(image.double() - step)) / 2e-6
+            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)

@@ -1,0 +1,50 @@
+"""The scripts about torch: the photograph sharpened by gradients, and the figures beside kornia, at small size."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+import torch
+
+import edgekit as ek
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def script(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    return importlib.import_module
+
+
+def test_a_photograph_gets_sharper_and_stays_near(script, tmp_path):
+    sharpen = script("sharpen")
+    photograph = (
+        torch.from_numpy(ek.read_image(ROOT / "samples" / "chelsea.png")).movedim(-1, 0)[:, 80:160, 80:160] / 255
+    )
+    sharpened, history = sharpen.sharpen(photograph, steps=60)
+    energy = ek.sharpness(sharpened, "tenengrad") / ek.sharpness(photograph, "tenengrad")
+    assert 1.6 < energy < 2
+    assert history[-1] < 0.4 * history[0]
+    assert (sharpened - photograph).square().mean().sqrt() < 0.03
+    assert 0 <= sharpened.min() <= sharpened.max() <= 1
+    sharpen.main(["-o", str(tmp_path / "sharp.png"), "--steps", "2", "--crop", "64"])
+    assert ek.read_image(tmp_path / "sharp.png").ndim == 3
+
+
+def test_the_table_beside_kornia(script):
+    bench = script("bench_torch")
+    image = torch.rand(1, 1, 96, 100, generator=torch.Generator().manual_seed(0))
+    text = bench.table(image, runs=1, compiled=False)
+    rows = [[c.strip() for c in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
+    assert [r[:2] for r in rows[1:5]] == [[n, w] for n in bench.OURS for w in ("eager", "eager, with gradient")]
+    assert all(float(cell) > 0 for r in rows[1:5] for cell in r[2:])
+    memory = {r[0]: float(r[1]) for r in rows if r[0] in ("edgekit", "two conv2d and a root", "kornia")}
+    assert memory["edgekit"] < memory["two conv2d and a root"]
+
+
+def test_the_table_is_of_the_same_numbers(script, monkeypatch):
+    bench = script("bench_torch")
+    monkeypatch.setitem(bench.OURS, "Sobel magnitude", ek.nn.Scharr(border="edge"))
+    with pytest.raises(SystemExit, match="Sobel magnitude: the results differ"):
+        bench.check(torch.rand(1, 1, 30, 31))
