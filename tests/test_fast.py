@@ -164,6 +164,13 @@ def test_own_operators_are_compiled_where_nothing_rounds(calls):
     assert len(calls) == len(rows)
 
 
+@pytest.mark.parametrize("corner", [0.5, 1, 3, 5, 7, 171, -4])
+def test_multiples_of_sobel_have_the_same_bits(corner):
+    image = extremes("uint8", (60, 70)) // 3 * np.arange(70, dtype=np.uint8)
+    plain, compiled = both(apply, image, own_3x3(corner, 2 * corner), {}, scale="raw")
+    np.testing.assert_array_equal(compiled, plain)
+
+
 @pytest.mark.parametrize(
     "row",
     [
