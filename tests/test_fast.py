@@ -177,6 +177,7 @@ def test_multiples_of_sobel_have_the_same_bits(corner):
         own([[-1, 0, 2], [-2, 0, 2], [-1, 0, 1]]),
         own([[-1, 1, 0], [-2, 2, 0], [-1, 1, 0]]),
         own([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], [[-1, -1, -1], [0, 0, 0], [1, 1, 1]]),
+        own([[-2, 1, 1], [-3, 1, 2], [-1, 0, 1]], [[-1, -2, -1], [0, 0, 0], [1, 2, 1]]),
     ],
 )
 def test_other_3x3_operators_are_not_compiled(row, calls):
