@@ -31,6 +31,11 @@ def test_halves_are_rounded_to_even(kind):
     assert shown(kind, [0.5, 1.5, 2.5, 3.5], white=255) == ([0, 2, 2, 4], "uint8", 0)
 
 
+def test_double_precision_is_kept(kind):
+    above_half = 0.5 + 1e-12
+    assert shown(kind, [above_half, 0.5], white=255, dtype=np.float64) == ([1, 0], "uint8", 0)
+
+
 def test_stretch_makes_the_largest_white(kind):
     assert shown(kind, [0, 1, -2, 0.5], "stretch") == ([0, 128, 255, 64], "uint8", 0)
     assert shown(kind, [0, -1, 2], "stretch", 16) == ([0, 32768, 65535], "uint16", 0)

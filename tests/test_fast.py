@@ -31,7 +31,14 @@ def calls(monkeypatch):
 
     def watch(name):
         loop = getattr(loops, name)
-        monkeypatch.setattr(loops, name, lambda *arguments: (called.append(name), loop(*arguments))[1])
+
+        def spy(*arguments):
+            called.append(name)
+            # Each other layout would be compiled anew.
+            assert all(a.flags.c_contiguous for a in arguments if isinstance(a, np.ndarray))
+            return loop(*arguments)
+
+        monkeypatch.setattr(loops, name, spy)
 
     for name in ("gradient_magnitude", "laplacian_moments", "levels"):
         watch(name)
@@ -52,10 +59,11 @@ def extremes(dtype, shape):
     return np.random.default_rng(shape).choice(np.array([info.min, info.min + 1, info.max - 1, info.max], dtype), shape)
 
 
-def own(taps):
-    """Return a gradient operator of one's own, by its taps along x."""
+def own(taps, across=None):
+    """Return a gradient operator of one's own, by its taps along x, and along y if they are not the same."""
     along = Kernel.dense(taps)
-    return Operator("own", "own", Kind.GRADIENT, 1, 2, "", choices={None: (along, along.transposed)})
+    across = along.transposed if across is None else Kernel.dense(across)
+    return Operator("own", "own", Kind.GRADIENT, 1, 2, "", choices={None: (along, across)})
 
 
 def own_3x3(corner, middle):
@@ -120,7 +128,7 @@ def test_gradients_are_written_where_they_belong(where, cut, calls):
         (picture("uint8", (1, 9)), ek.sobel),
         (picture("uint8", (9, 1)), ek.sobel),
         (picture("uint8", (9, 9, 1)), ek.sobel),
-        (picture("uint8", (9, 9, 3)), lambda i: ek.sobel(i, channel="luminance")),
+        *((picture("uint8", (9, 9, 3)), lambda i, c=c: ek.sobel(i, channel=c)) for c in ("each", "max", "luminance")),
         (picture("uint8", (9, 18))[:, ::2], ek.sobel),
         (picture("uint8", (9, 9)).T, ek.sobel),
         *((picture(t, (9, 9)), ek.sobel) for t in ("bool", "int32", "uint32", "int64")),
@@ -156,9 +164,24 @@ def test_own_operators_are_compiled_where_nothing_rounds(calls):
     assert len(calls) == len(rows)
 
 
-@pytest.mark.parametrize("taps", [[[-1, 0, 2], [-2, 0, 2], [-1, 0, 1]], [[-1, 1, 0], [-2, 2, 0], [-1, 1, 0]]])
-def test_other_3x3_operators_are_not_compiled(taps, calls):
-    plain, compiled = both(apply, np.array(picture("uint8")), own(taps), {}, scale="raw")
+@pytest.mark.parametrize("corner", [0.5, 1, 3, 5, 7, 171, -4])
+def test_multiples_of_sobel_have_the_same_bits(corner):
+    image = extremes("uint8", (60, 70)) // 3 * np.arange(70, dtype=np.uint8)
+    plain, compiled = both(apply, image, own_3x3(corner, 2 * corner), {}, scale="raw")
+    np.testing.assert_array_equal(compiled, plain)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        own([[-1, 0, 2], [-2, 0, 2], [-1, 0, 1]]),
+        own([[-1, 1, 0], [-2, 2, 0], [-1, 1, 0]]),
+        own([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], [[-1, -1, -1], [0, 0, 0], [1, 1, 1]]),
+        own([[-2, 1, 1], [-3, 1, 2], [-1, 0, 1]], [[-1, -2, -1], [0, 0, 0], [1, 2, 1]]),
+    ],
+)
+def test_other_3x3_operators_are_not_compiled(row, calls):
+    plain, compiled = both(apply, np.array(picture("uint8")), row, {}, scale="raw")
     np.testing.assert_array_equal(compiled, plain)
     assert not calls
 

@@ -129,6 +129,26 @@ def test_out_is_filled_and_returned(mode, depth, kind):
         np.testing.assert_array_equal(kind.plain(out), kind.plain(expected.image))
 
 
+def test_what_is_clipped_counts_with_out_as_well():
+    # Infinite in half precision.
+    image = np.full((40, 9), 30000, np.float16)
+    image[20] = -30000
+    options = {"scale": "raw", "angle": 90, "mode": "stretch"}
+    with np.errstate(over="ignore"):
+        found = [ek.picture(image, out=out, **options) for out in (None, np.empty((40, 9), np.uint8))]
+    # The rows above and below.
+    assert [f.clipped for f in found] == [18, 18]
+    np.testing.assert_array_equal(found[1].image, found[0].image)
+
+
+def test_levels_are_computed_in_their_place(monkeypatch):
+    levels, places = opencv.levels, []
+    monkeypatch.setattr(opencv, "levels", lambda *a: (places.append(a[-1]), levels(*a))[1])
+    found = ek.picture(oracle.picture("uint8", (70, 9)))
+    assert len(places) > 1
+    assert all(np.shares_memory(p, found.image) for p in places)
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_out_may_be_the_image(mode, kind_of):
     for name in ("numpy", "compiled", "strided", "torch"):

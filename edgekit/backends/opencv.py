@@ -1,5 +1,6 @@
 """NumPy arrays by OpenCV. May import errors, borders, taps and cv2."""
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
@@ -223,6 +224,9 @@ def _sobel(image: Array, plan: Plan) -> Callable[[int, Array], Array] | None:
     """Return what computes some rows of the magnitude by OpenCV's one function for both Sobel components of 8 bits."""
     corner, middle, unit = plan.three or (0, 0, 0)
     if image.dtype != np.uint8 or (middle, unit) != (2 * corner, 1) or plan.border == "valid":
+        return None
+    # Another factor would round in other places than where it multiplies the components.
+    if abs(math.frexp(corner)[0]) != 0.5:
         return None
     size = frame(image)
 
