@@ -1,0 +1,298 @@
+"""TIFF, BigTIFF and OME-TIFF files, read and written window by window by tifffile. May import errors and `windows`."""
+
+import math
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.errors import DecodeError, MissingExtraError, ParameterError
+from edgekit.io.windows import LARGEST_PIECE, Layout, Series, Windows, damaged
+
+Array = NDArray[Any]
+
+#: Pixels that lie unpacked one after the other are read, and written, in strips of so many bytes.
+STRIP = 2**20
+
+#: Packings that lose nothing, by tifffile's numbers: none, LZW, deflate (new and old), PackBits, LZMA and Zstandard.
+LOSSLESS = (1, 5, 8, 32946, 32773, 34925, 50000)
+DEFLATE = 8
+
+#: Results of more bytes need the 64-bit offsets of BigTIFF; some are left for what is not pixels.
+CLASSIC = 2**32 - 2**25
+
+#: Bytes of tiles that tifffile packs at a time.
+PACKED_AT_ONCE = 2**24
+
+#: Predictors, by the kind of pixels that they are for: differences of integers, and of floats.
+_PREDICTORS = {"u": 2, "i": 2, "f": 3}
+
+#: What of OME's description of the pixels is true of a result as well.
+_OME_FACTS = ("PhysicalSizeX", "PhysicalSizeXUnit", "PhysicalSizeY", "PhysicalSizeYUnit", "PhysicalSizeZ",
+              "PhysicalSizeZUnit", "TimeIncrement", "TimeIncrementUnit")  # fmt: skip
+
+
+def open_tiff(path: Path) -> Windows:
+    """Open a TIFF file; see `edgekit.io.windows.open_windows`."""
+    import tifffile
+
+    try:
+        file = tifffile.TiffFile(path)
+    except PermissionError:
+        raise
+    except Exception as error:  # tifffile raises whatever it likes on damaged files.
+        raise damaged(path, error) from error
+    try:
+        attributes = {"ome": file.is_ome, "facts": _facts(file.ome_metadata) if file.is_ome else {}}
+        lock = threading.Lock()
+        try:
+            found = list(file.series)
+        except Exception as error:
+            raise damaged(path, error) from error
+        return Windows("TIFF", [_Series(path, one, lock) for one in found], file.close, attributes)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _facts(description: str) -> dict[str, str]:
+    from xml.etree import ElementTree
+
+    try:
+        pixels = next(e for e in ElementTree.fromstring(description).iter() if e.tag.endswith("Pixels"))
+    except (ElementTree.ParseError, StopIteration):
+        return {}
+    return {name: pixels.attrib[name] for name in _OME_FACTS if name in pixels.attrib}
+
+
+class _Part(NamedTuple):
+    """Where a piece of an image is."""
+
+    offset: int
+    length: int
+
+
+class _Series(Series):
+    """A series of tifffile's: pages of one size and type."""
+
+    def __init__(self, path: Path, series: Any, lock: threading.Lock) -> None:
+        self._path, self._lock = path, lock
+        self._page = page = series.keyframe
+        _check(path, page)
+        self.dtype = page.dtype.newbyteorder("=")
+        self._samples_apart = page.axes == "SYX"
+        self.rows, self.columns = page.imagelength, page.imagewidth
+        self.channels = page.samplesperpixel if "S" in page.axes else None
+        self.colour = self.channels is not None and page.photometric in (2, 6)
+        self._inverted = page.photometric == 0 and self.dtype.kind in "bu"
+        inner = len(page.shape)
+        self.leading = tuple(series.shape[: len(series.shape) - inner])
+        self.axes = series.axes[: len(self.leading)]
+        self._pages = list(series.pages)
+        # ImageJ describes one page where many follow, one after the other.
+        self._begin = series.dataoffset if len(self._pages) != self.planes else None
+        if self._begin is None and len(self._pages) != self.planes:
+            raise DecodeError(f"{path}: {self.planes} images are announced, {len(self._pages)} found. Export it again")
+        self._bare = self._begin is not None or (page.compression == 1 and not page.is_tiled and page.is_contiguous)
+        self.layout = self._lies(page)
+        size = math.prod(self.layout.tile) * self.dtype.itemsize * (self.channels or 1)
+        if size > LARGEST_PIECE:
+            rows, columns = self.layout.tile
+            raise ParameterError(
+                f"{path}: its pixels are packed {rows} rows of {columns} at a time, which take {size / 2**20:.0f} MiB "
+                "each; to read it by windows, write it anew in tiles"
+            )
+
+    def _lies(self, page: Any) -> Layout:
+        line = self.columns * (1 if self._samples_apart else self.channels or 1) * self.dtype.itemsize
+        if page.is_tiled:
+            tile = page.tilelength, page.tilewidth
+        else:
+            height = max(1, STRIP // line) if self._bare else page.rowsperstrip
+            tile = min(height, self.rows), self.columns
+        packing: dict[str, Any] = {"compression": page.compression if page.compression in LOSSLESS else DEFLATE}
+        if page.predictor in _PREDICTORS.values():
+            packing["predictor"] = int(page.predictor)
+        if "XResolution" in page.tags and "YResolution" in page.tags:
+            packing |= {"resolution": page.resolution, "resolutionunit": page.resolutionunit}
+        return Layout(tile, not page.is_tiled, "TIFF", packing)
+
+    def piece(self, plane: int, i: int, j: int) -> Array:
+        try:
+            if self._bare:
+                made = self._unpacked(plane, i)
+            elif self._samples_apart:
+                made = np.stack([self._decoded(plane, s, i, j)[..., 0] for s in range(self.channels or 1)], axis=-1)
+            else:
+                made = self._decoded(plane, 0, i, j)
+                made = made[..., 0] if self.channels is None else made
+        except OSError:
+            raise
+        except Exception as error:
+            _refuse(self._path, error)
+        return ~made if self._inverted else made
+
+    def _decoded(self, plane: int, sample: int, i: int, j: int) -> Array:
+        page, keyframe = self._pages[plane], self._page
+        height, width = self.layout.tile
+        across, down = math.ceil(self.columns / width), math.ceil(self.rows / height)
+        index = (sample * down + i) * across + j
+        channels = 1 if self._samples_apart else self.channels or 1
+        data = None
+        # Pages that are all zero, and pieces without bytes, are not in the file.
+        if page is not None and page.databytecounts[index]:
+            data = self._bytes(page, _Part(page.dataoffsets[index], page.databytecounts[index]))
+        if data is None:
+            return np.full((height, width, channels), keyframe.nodata, self.dtype)
+        tables = {"jpegtables": page.jpegtables} if keyframe.jpegtables is not None else {}
+        piece, _, shape = keyframe.decode(data, index, **tables)
+        if piece is None:
+            raise ValueError(f"the piece in row {i} and column {j} is empty")
+        made: Array = piece.reshape(-1, piece.shape[-2], channels) if keyframe.is_tiled else piece.reshape(*shape[1:])
+        return made.astype(self.dtype, copy=False)
+
+    def _unpacked(self, plane: int, i: int) -> Array:
+        """Return some rows of what lies unpacked in the file."""
+        height, size = self.layout.tile[0], self.rows * self.columns * self.dtype.itemsize
+        page = self._pages[plane] if self._begin is None else self._pages[0]
+        if page is None:
+            channels = () if self.channels is None else (self.channels,)
+            return np.zeros((height, self.columns, *channels), self.dtype)
+        if self._begin is None:
+            begin = page.dataoffsets[0]
+        else:
+            begin = self._begin + plane * size * (self.channels or 1)
+        count = min(height, self.rows - i * height)
+        together = 1 if self._samples_apart else self.channels or 1
+        line = self.columns * together * self.dtype.itemsize
+        parts = [
+            np.frombuffer(
+                self._bytes(page, _Part(begin + s * size + i * height * line, count * line)),
+                self.dtype.newbyteorder(self._page.parent.byteorder),
+            )
+            for s in range(self.channels or 1 if self._samples_apart else 1)
+        ]
+        if self._samples_apart:
+            made = np.stack(parts, axis=-1).reshape(count, self.columns, len(parts))
+        else:
+            made = parts[0].reshape(count, self.columns, *(() if self.channels is None else (self.channels,)))
+        return made.astype(self.dtype, copy=False)
+
+    def _bytes(self, page: Any, part: _Part) -> bytes:
+        # OME-TIFF spreads a series over several files.
+        file = page.parent.filehandle
+        with self._lock:
+            if file.closed:
+                file.open()
+            file.seek(part.offset)
+            data: bytes = file.read(part.length)
+        if len(data) < part.length:
+            raise ValueError(f"cut off: {len(data)} of {part.length} bytes at {part.offset}")
+        return data
+
+
+def _check(path: Path, page: Any) -> None:
+    """Raise unless a page's pixels are plain numbers that are upright."""
+    found = None
+    if page.photometric not in (0, 1, 2) and not (page.photometric == 6 and page.compression in (7, 33003, 34712)):
+        found = f"the photometric interpretation {getattr(page.photometric, 'name', page.photometric)}"
+    elif page.dtype is None or page.dtype.itemsize * 8 != page.bitspersample or page.dtype.kind not in "uif":
+        found = f"pixels of {page.bitspersample} bits, {page.dtype or 'of no known type'}"
+    elif page.axes not in ("YX", "YXS", "SYX"):
+        found = f"the axes {page.axes} in one page"
+    elif page.tags.valueof("Orientation", 1) != 1:
+        found = f"the orientation {page.tags.valueof('Orientation')}"
+    if found is not None:
+        raise ParameterError(
+            f"{path}: expected grey or RGB numbers of 8 bits or more, upright, to be read by windows; found {found}. "
+            "Write it anew that way"
+        )
+
+
+def _refuse(path: Path, error: Exception) -> NoReturn:
+    """Raise what is to be said of something that tifffile cannot pack or unpack."""
+    if "imagecodecs" in str(error):
+        raise MissingExtraError(
+            f"{path}: its pixels are packed in a way that needs imagecodecs: pip install 'edgekit[large]'"
+        ) from error
+    raise damaged(path, error) from error
+
+
+class TiffWriter:
+    """Writes series of images into a TIFF file, BigTIFF where it may be that large; each as a series of its own.
+
+    Parameters
+    ----------
+    file : binary file
+        Open for writing.
+    path : Path
+        What messages call it.
+    nbytes : int
+        Of all pixels that will be written.
+    source : Windows
+        What the results are of: of OME-TIFF comes OME-TIFF.
+    workers : int
+        Threads that pack.
+    """
+
+    def __init__(self, file: BinaryIO, path: Path, nbytes: int, source: Windows, workers: int = 1) -> None:
+        import tifffile
+
+        self._path, self._workers = path, workers
+        self._facts: Mapping[str, Any] | None = source.attributes["facts"] if source.attributes.get("ome") else None
+        self._file = tifffile.TiffWriter(file, bigtiff=nbytes > CLASSIC, ome=self._facts is not None)
+
+    @staticmethod
+    def tile(series: Series) -> tuple[int, int]:
+        """Return rows and columns of what is packed together of a series' results."""
+        if series.layout.striped:
+            return series.layout.tile
+        # TIFF has tiles of multiples of 16.
+        rows, columns = (16 * math.ceil(n / 16) for n in series.layout.tile)
+        return rows, columns
+
+    def write(
+        self, series: Series, shape: tuple[int, ...], dtype: np.dtype[Any], windows: Iterable[tuple[Any, Array]]
+    ) -> None:
+        """Write a series' results, of one shape (rows, columns[, channels]).
+
+        Parameters
+        ----------
+        windows : iterable of (Place, ndarray)
+            By image, then by rows, then by columns; as high as one or more tiles. If more, they are as wide as the
+            image.
+        """
+        height, width = self.tile(series)
+        how: dict[str, Any] = dict(series.layout.packing) if series.layout.form == "TIFF" else {"compression": DEFLATE}
+        if how.get("predictor") != _PREDICTORS[dtype.kind]:
+            how.pop("predictor", None)
+        how |= {"rowsperstrip": min(height, shape[0])} if series.layout.striped else {"tile": (height, width)}
+        metadata = None
+        if self._facts is not None:
+            metadata = {**self._facts, "axes": f"{series.axes}YX{'S' * (len(shape) > 2)}"}
+        try:
+            self._file.write(
+                _tiles((array for _, array in windows), height, width),
+                shape=(*series.leading, *shape), dtype=dtype, metadata=metadata,
+                photometric="rgb" if shape[2:] == (3,) and series.colour else "minisblack",
+                planarconfig="contig" if len(shape) > 2 else None,
+                maxworkers=self._workers, buffersize=PACKED_AT_ONCE, **how,
+            )  # fmt: skip
+        except (ValueError, ImportError) as error:
+            if "imagecodecs" not in str(error):
+                raise
+            _refuse(self._path, error)
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._file.close()
+
+
+def _tiles(windows: Iterable[Array], height: int, width: int) -> Iterator[Array]:
+    for window in windows:
+        for i in range(0, window.shape[0], height):
+            for j in range(0, window.shape[1], width):
+                yield window[i : i + height, j : j + width]
