@@ -78,7 +78,7 @@ def to_display(response: Array, mode: str = "full", depth: int = 8, *, white: fl
     backend = backend_of(response)
     flat = response.reshape(-1)
     if mode == "stretch":
-        white = _largest(flat) or 1.0
+        white = largest(flat) or 1.0
     finish, clipped = _levels(backend, mode, depth, white)
     line = Frame(flat.shape[0], 1, None, (), channel_axis=-1)
     result = Result((line.rows,), finish.dtype, 0, None)
@@ -172,7 +172,7 @@ def _levels(backend: Backend, mode: str, depth: int, white: float) -> tuple[Fini
     return Finish(dtype, show), counts
 
 
-def _largest(flat: Array) -> float:
+def largest(flat: Array) -> float:
     """Return the largest absolute finite value, 0 where there is none."""
     xp = backend_of(flat).xp
     # Runs that stay in cache: a large picture would otherwise wait for memory at every step.

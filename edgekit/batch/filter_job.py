@@ -100,5 +100,9 @@ class FilterJob(PictureJob):
 
     def show(self, image: Array) -> Display:
         what = (image, self.row, dict(self.parameters))
-        white = white_level(*what, **self.options) * (OVERLAY_WHITE if self.overlay else 1)
-        return picture(*what, mode=self.display, depth=int(self.depth), white=white, **self.options)
+        return picture(*what, mode=self.display, depth=int(self.depth), white=self.white(image), **self.options)
+
+    def white(self, image: Array) -> float:
+        """Return the response that is shown white; of the image only type and range count."""
+        white = white_level(image, self.row, dict(self.parameters), **self.options)
+        return white * (OVERLAY_WHITE if self.overlay else 1)

@@ -13,6 +13,7 @@ from edgekit.batch.job import PictureJob
 from edgekit.errors import ParameterError
 from edgekit.io.formats import BY_ENDING, HEAD, sniff
 from edgekit.io.video import is_video
+from edgekit.io.windows import is_zarr
 
 #: Standard input as an input, standard output as an output.
 STREAM = "-"
@@ -96,7 +97,7 @@ def collect(
 def is_tree(text: str) -> bool:
     """Tell whether an input is a folder or a glob."""
     path = Path(text)
-    return path.is_dir() or (glob.has_magic(text) and not path.exists())
+    return (path.is_dir() and not is_zarr(path)) or (glob.has_magic(text) and not path.exists())
 
 
 def find(
@@ -160,7 +161,7 @@ def _walk(folder: Path, recursive: bool) -> Iterator[Path]:
             for entry in entries:
                 if entry.name.startswith("."):
                     continue
-                if not entry.is_dir():
+                if not entry.is_dir() or is_zarr(Path(entry.path)):
                     yield Path(entry.path)
                 elif recursive and not entry.is_symlink():
                     waiting.append(Path(entry.path))
@@ -171,7 +172,7 @@ def _matches(pattern: Path) -> list[tuple[Path, PurePath]]:
     parts = pattern.parts
     fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
     base = Path(*parts[:fixed])
-    files = sorted(p for p in base.glob(str(PurePath(*parts[fixed:]))) if p.is_file())
+    files = sorted(p for p in base.glob(str(PurePath(*parts[fixed:]))) if p.is_file() or is_zarr(p))
     if not files:
         raise ParameterError(f"{pattern}: no file matches; check the pattern, and quote it as it is")
     pairs = [(p, p.relative_to(base)) for p in files]
@@ -186,7 +187,7 @@ def _wanted(relative: PurePath, include: Sequence[str], exclude: Sequence[str]) 
 
 
 def _looks_like_image(path: Path) -> bool:
-    if path.suffix.lower() in BY_ENDING:
+    if path.suffix.lower() in BY_ENDING or is_zarr(path):
         return True
     try:
         with path.open("rb") as file:
@@ -206,7 +207,7 @@ def root_of(output: str | None, inputs: Sequence[str]) -> Path | None:
     if output is None or output == STREAM:
         return None
     path = Path(output)
-    if path.is_dir() or output.endswith(("/", os.sep)):
+    if (path.is_dir() and not is_zarr(path)) or output.endswith(("/", os.sep)):
         return path
     several = len(inputs) > 1 or any(map(is_tree, inputs))
     if several and (path.exists() or path.suffix.lower() in BY_ENDING):

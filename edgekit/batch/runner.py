@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from edgekit.backends.strips import stay_alone
 from edgekit.batch.inputs import STREAM, Item
 from edgekit.batch.journal import Journal
+from edgekit.batch.large import Filtered, Progress
+from edgekit.batch.large_files import filter_file
 from edgekit.errors import EdgekitError, OutputError, UnreadableError
 from edgekit.io.reading import read_bytes, status_of
 from edgekit.io.writing import place
@@ -77,11 +79,23 @@ class Runner:
         All inputs of the run; no result may fall on one.
     force : bool
         Do everything anew, and replace files that edgekit did not write.
+    memory, threads, progress
+        For images that are done window by window; see `edgekit.batch.large_files.filter_file`.
     """
 
-    def __init__(self, journal: Journal, inputs: Iterable[Path], *, force: bool = False) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        inputs: Iterable[Path],
+        *,
+        force: bool = False,
+        memory: int | None = None,
+        threads: int = 1,
+        progress: Progress = lambda done, total: None,
+    ) -> None:
         self.journal = journal
         self.force = force
+        self._windows: dict[str, Any] = {"memory": memory, "workers": threads, "progress": progress}
         self._inputs = {os.path.realpath(p) for p in inputs}
 
     def do(self, item: Item) -> Outcome:
@@ -107,8 +121,15 @@ class Runner:
             if self.journal.current(output, source, status, job.key):
                 return Outcome(item, Status.CURRENT)
             self._check_own(output)
-        result = job.run(read_bytes(source), str(source))
-        place(result.data, output, lambda made: self.journal.enter(output, made, source, status, job.key))
+
+        def enter(made: os.stat_result) -> None:
+            self.journal.enter(output, made, source, status, job.key)
+
+        result = filter_file(source, job, output, enter, **self._windows)
+        if result is None:
+            picture = job.run(read_bytes(source), str(source))
+            place(picture.data, output, enter)
+            result = Filtered(picture.rows, picture.columns, picture.clipped)
         return Outcome(item, Status.DONE, "", result.rows, result.columns, result.clipped)
 
     def _check_own(self, output: Path) -> None:

@@ -135,8 +135,12 @@ class ScoreJob:
         """
         if self.roi is None:
             return image
-        rows, columns = image.shape[:2]
+        self.check_region(*image.shape[:2], name)
         x, y, w, h = self.roi
+        return image[y : y + h, x : x + w]
+
+    def check_region(self, rows: int, columns: int, name: str) -> None:
+        """Raise unless the region, if there is one, lies within so many rows and columns."""
+        x, y, w, h = self.roi or (0, 0, 0, 0)
         if x + w > columns or y + h > rows:
             raise ParameterError(f"{name}: the region {x},{y},{w},{h} does not lie within {columns}x{rows} pixels")
-        return image[y : y + h, x : x + w]

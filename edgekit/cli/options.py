@@ -1,6 +1,7 @@
 """Every option once, by name; commands take the ones that apply to them. Standard library and click only."""
 
 import math
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -65,6 +66,18 @@ class Level(click.ParamType[Any]):
         if math.isnan(number):
             self.fail(f"{value!r} is neither a number nor a share such as 95%.", param, ctx)
         return value if str(value).endswith("%") else number
+
+
+class Size(click.ParamType[Any]):
+    """Bytes: a number, with K, M, G or T for powers of 1024."""
+
+    name = "SIZE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?", str(value), re.IGNORECASE)
+        if found is None or not float(found[1]):
+            self.fail(f"{value!r} is not a size such as 512M or 2G.", param, ctx)
+        return int(float(found[1]) * 1024 ** " KMGT".index(found[2].upper() or " "))
 
 
 def choice(*names: str) -> click.Choice[str]:
@@ -193,6 +206,10 @@ _OPTIONS: dict[str, Decorator] = {
     "jobs": click.option(
         "-j", "--jobs", type=click.IntRange(min=1), metavar="N",
         help="Images at a time.  [default: one for each processor]"),
+    "memory": click.option(
+        "--memory", type=Size(), metavar="SIZE",
+        help="What one image may take, such as 2G; larger TIFF and Zarr are done window by window.  "
+             "[default: half of what is free]"),
     "force": click.option(
         "--force", is_flag=True, help="Do everything anew; replace files that edgekit did not write."),
     "json": click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each item."),
@@ -210,7 +227,7 @@ PARAMETERS = ("size", "sigma", "sigma2", "stencil", "levels")
 PICTURE = ("scale", "border", "channel", "tone", "display", "depth", "overlay", "backend", "device")
 
 #: What goes in and comes out, for every command that makes pictures.
-BATCH = ("output", "format", "recursive", "include", "exclude", "jobs", "force")
+BATCH = ("output", "format", "recursive", "include", "exclude", "jobs", "memory", "force")
 
 #: How a command speaks.
 SPEECH = ("json", "quiet", "debug")

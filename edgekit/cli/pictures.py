@@ -41,9 +41,14 @@ def make_pictures(
         found = collect(inputs, own=journal.wrote, **chosen)
         items = assign(found, jobs, output, root)
         speech = Speech(len(items), found.passed_over, **{k: values[k] for k in ("as_json", "quiet", "debug")})
-        runner = Runner(journal, (s.path for s in found.sources if not s.stream), force=values["force"])
+        workers = values["jobs"] or available_workers()
+        runner = Runner(
+            journal, (s.path for s in found.sources if not s.stream), force=values["force"], memory=values["memory"],
+            # Of several images each has one thread.
+            threads=workers if len(items) == 1 else 1, progress=speech.tell_part,
+        )  # fmt: skip
         with speech:
-            for outcome in runner.run(items, min(values["jobs"] or available_workers(), len(items) or 1)):
+            for outcome in runner.run(items, min(workers, len(items) or 1)):
                 speech.tell(outcome)
     return speech.tally.exit_status
 

@@ -32,7 +32,7 @@ BELOW = 3
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @options(
     ("rows", "measure", "roi", "every", "rate", "threshold", "fail_below", "top", "bottom", "map", "report",
-     "recursive", "include", "exclude", "jobs", "force", "json", "quiet", "debug")
+     "recursive", "include", "exclude", "jobs", "memory", "force", "json", "quiet", "debug")
 )  # fmt: skip
 def score(inputs: tuple[str, ...], **values: Any) -> int:
     """Score how sharp images are: 0 is blurred, 1 sharp.
@@ -82,7 +82,9 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
         # Pictures are drawn of images.
         found = find(inputs, pass_over, clips=not drawers, **chosen)
         sources = (s for text, s in found if not (is_tree(text) and own(s.path)))
-        rows = score_files(sources, job, book, workers=workers, drawers=drawers, anew=values["force"])
+        rows = score_files(
+            sources, job, book, workers=workers, drawers=drawers, anew=values["force"], memory=values["memory"]
+        )
         for row in rows:
             count.tell(row, values["fail_below"])
         threshold = _threshold(values["threshold"], job, book)

@@ -25,3 +25,23 @@ def to_grey(image: Array) -> Array:
     if image.ndim == 2 or image.shape[2] not in (3, 4) or image.dtype.name not in _CONVERTED:
         return image
     return cv2.cvtColor(np.ascontiguousarray(image[:, :, :3]), cv2.COLOR_RGB2GRAY)
+
+
+#: Weights of red, green and blue in OpenCV's own TIFF reader, of 2^14.
+_TIFF_WEIGHTS = (4899, 9617, 1868)
+
+
+def to_grey_as_tiff(image: Array) -> Array:
+    """Return the luminance of RGB or RGBA as OpenCV's TIFF reader gives it, which rounds otherwise than `to_grey`.
+
+    Types that it does not convert are as `to_grey` has them.
+    """
+    if image.dtype not in (np.uint8, np.uint16):
+        return to_grey(image)
+    # Exact: 8 bits by 14 fit into single precision, 16 by 14 into double; halves are rounded up.
+    work, half = (np.float32, 2.0**-15) if image.dtype == np.uint8 else (np.float64, 0.5)
+    weights = np.array([[*(w / 2**14 for w in _TIFF_WEIGHTS), half]], work)
+    bare = np.ascontiguousarray(image[:, :, :3])
+    if image.dtype == np.uint8:
+        return cv2.transform(bare, weights)
+    return cv2.transform(bare.astype(work), weights).astype(image.dtype)

@@ -28,6 +28,8 @@ FORMATS = (
            ((0, b"II*\0"), (0, b"MM\0*"), (0, b"II+\0"), (0, b"MM\0+")), ("8", "16", "float")),
     Format("WebP", (".webp",), ((8, b"WEBP"),), ("8",)),
     Format("NPY", (".npy",), ((0, b"\x93NUMPY"),), ("8", "16", "float")),
+    # A folder, which has no first bytes.
+    Format("Zarr", (".zarr",), (), ("8", "16", "float")),
     Format("BMP", (".bmp", ".dib"), ((0, b"BM"),)),
     Format("GIF", (".gif",), ((0, b"GIF8"),)),
     Format("JPEG 2000", (".jp2", ".j2k", ".jpf", ".jpx"), ((0, b"\0\0\0\x0cjP  "), (0, b"\xff\x4f\xff\x51"))),

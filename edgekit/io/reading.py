@@ -14,6 +14,7 @@ from edgekit.backends._cv2 import cv2
 from edgekit.errors import DecodeError, UnreadableError
 from edgekit.io.channels import swap_red_and_blue, to_grey
 from edgekit.io.formats import HEAD, sniff
+from edgekit.io.windows import is_zarr, status_of_zarr
 
 Array = NDArray[Any]
 
@@ -89,6 +90,8 @@ def status_of(path: Path) -> os.stat_result:
     except OSError as error:
         raise UnreadableError(f"{path}: cannot be read: {error.strerror or error}") from error
     if not stat.S_ISREG(status.st_mode):
+        if is_zarr(path):
+            return status_of_zarr(path)
         found = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, socket or device"
         raise UnreadableError(f"{path}: expected an image file; found {found}")
     return status

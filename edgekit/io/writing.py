@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import shutil
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.backends._cv2 import cv2
-from edgekit.errors import DtypeError, OutputError, ParameterError, ShapeError
+from edgekit.errors import DtypeError, EdgekitError, OutputError, ParameterError, ShapeError
 from edgekit.io.channels import swap_red_and_blue
 from edgekit.io.formats import BY_ENDING, FORMATS, Format
 from edgekit.io.png import available, encode_png
@@ -61,6 +62,8 @@ def encode(image: Array, ending: str) -> bytes:
     if not isinstance(image, np.ndarray):
         raise DtypeError(f"expected a NumPy array to write; found {type(image).__name__}")
     image = image.astype(image.dtype.newbyteorder("="), copy=False)
+    if kind.name == "Zarr":
+        raise ParameterError("a Zarr is written of what TIFF or Zarr hold; write .tif or .npy of this image")
     if kind.name == "NPY":
         buffer = io.BytesIO()
         np.save(buffer, image, allow_pickle=False)
@@ -139,6 +142,42 @@ def placing(path: Path, before: Callable[[os.stat_result], None] | None = None) 
         finally:
             with contextlib.suppress(OSError):
                 part.unlink()
+    except EdgekitError:
+        # What is read meanwhile may be damaged.
+        raise
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def placing_folder(path: Path, before: Callable[[os.stat_result], None] | None = None) -> Iterator[Path]:
+    """Give a folder to be filled; as `placing` does, it appears under its name when the block ends well.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    part = _unfinished(path)
+    old = part.with_name(f"{part.name}-old")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        try:
+            yield part
+            if before is not None:
+                before(part.stat())
+            # No system call replaces a folder that is not empty.
+            shutil.rmtree(old, ignore_errors=True)
+            if path.is_dir():
+                path.replace(old)
+            part.replace(path)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
+    except EdgekitError:
+        raise
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
 

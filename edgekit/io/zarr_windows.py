@@ -1,6 +1,5 @@
 """Zarr arrays and groups of them, OME-Zarr among them. May import errors and `windows`; needs the extra ``large``."""
 
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -104,14 +103,13 @@ class ZarrWriter:
     Parameters
     ----------
     folder : Path
-        What is there is replaced.
+        Empty.
     source : Windows
         What the results are of.
     """
 
     def __init__(self, folder: Path, source: Windows) -> None:
         zarr = _library()
-        shutil.rmtree(folder, ignore_errors=True)
         self._folder = folder
         alone = source.form != "Zarr" and len(source.series) == 1
         attributes = source.attributes.get("attributes", {})
@@ -156,9 +154,6 @@ class ZarrWriter:
             plane = np.unravel_index(place.plane, series.leading) if series.leading else ()
             at = slice(place.top, place.bottom), slice(place.left, place.right)
             array[(*map(int, plane), *at)] = window
-
-    def close(self) -> None:
-        """There is nothing left to write."""
 
 
 def _library() -> Any:

@@ -1,0 +1,366 @@
+"""Images that need not fit into memory: filtered and measured window by window, each with its halo."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn, Protocol, TypeVar
+
+import numpy as np
+
+from edgekit.backends import Array, load
+from edgekit.batch.engines.local import Threads
+from edgekit.batch.filter_job import FilterJob
+from edgekit.batch.job import PictureJob
+from edgekit.batch.score_job import Scored, ScoreJob
+from edgekit.dispatch import apply, plan_for
+from edgekit.display import largest, overlay, to_display
+from edgekit.errors import ParameterError
+from edgekit.io.channels import to_grey_as_tiff
+from edgekit.io.windows import Series, Windows
+from edgekit.measures import MEASURES, planes_of
+
+R = TypeVar("R")
+
+#: Pixels in a window: few enough for many windows at a time, many enough that calls and halos do not count.
+WINDOW = 2**20
+
+#: A window of fewer rows would mostly be halo.
+LEAST_ROWS = 64
+
+#: Told how many of how many windows are done.
+Progress = Callable[[int, int], object]
+
+
+class Place(NamedTuple):
+    """A window of a result: the number of its image, rows ``top .. bottom - 1``, columns ``left .. right - 1``."""
+
+    plane: int
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+
+class Writer(Protocol):
+    """Writes series of images to where they go; see `edgekit.io.tiff_windows.TiffWriter`."""
+
+    @staticmethod
+    def tile(series: Series) -> tuple[int, int]:
+        """Return rows and columns of what is packed together of a series' results."""
+
+    def write(
+        self, series: Series, shape: tuple[int, ...], dtype: np.dtype[Any], windows: Iterable[tuple[Place, Array]]
+    ) -> None:
+        """Write a series' results, of one shape (rows, columns[, channels])."""
+
+
+class Filtered(NamedTuple):
+    """What was filtered: the size of the first image in pixels, and how many values could not be shown."""
+
+    rows: int
+    columns: int
+    clipped: int
+
+
+def places(planes: int, rows: int, columns: int, tile: tuple[int, int], window: int = WINDOW) -> list[Place]:
+    """Cut images into windows of about so many pixels, along the borders of tiles.
+
+    By image, then by rows, then by columns; windows of more than one row of tiles are as wide as the image, so that
+    the tiles come in their order.
+
+    Examples
+    --------
+    >>> places(1, 100, 250, (64, 64), 64 * 128)[:2]
+    [Place(plane=0, top=0, bottom=64, left=0, right=128), Place(plane=0, top=0, bottom=64, left=128, right=250)]
+    """
+    height, width = tile
+    fitting = max(1, window // (height * width))
+    if width >= columns:
+        height *= max(fitting, math.ceil(LEAST_ROWS / height))
+        width = columns
+    elif height >= LEAST_ROWS:
+        width *= fitting
+    else:
+        height *= math.ceil(LEAST_ROWS / height)
+        width = columns
+    return [
+        Place(plane, top, min(top + height, rows), left, min(left + width, columns))
+        for plane in range(planes)
+        for top in range(0, rows, height)
+        for left in range(0, columns, width)
+    ]
+
+
+def filter_windows(
+    source: Windows,
+    job: PictureJob,
+    writer: Writer,
+    *,
+    workers: int = 1,
+    window: int = WINDOW,
+    progress: Progress = lambda done, total: None,
+) -> Filtered:
+    """Filter every image of a file, in memory that does not grow with them.
+
+    The result is that of filtering each as a whole.
+
+    Parameters
+    ----------
+    source : Windows
+        The file.
+    job : PictureJob
+        What to do.
+    writer : Writer
+        Where the results go.
+    workers : int
+        Threads.
+    window : int
+        About how many pixels are filtered at a time by each.
+    progress : callable
+        Told after each window.
+
+    Raises
+    ------
+    ParameterError
+        If what is to be done needs the image as a whole.
+    EdgekitError
+        If the file is damaged, or the job does not fit its images.
+    """
+    works = [_Work(one, job, writer.tile(one), window) for one in source.series]
+    total, done, clipped = sum(w.passes * len(w.places) for w in works), 0, 0
+
+    def counted(results: Iterator[Any]) -> Iterator[Any]:
+        nonlocal done
+        for result in results:
+            done += 1
+            progress(done, total)
+            yield result
+
+    def each(do: Callable[[Place], Any], at: list[Place]) -> Iterator[Any]:
+        return counted(_each(do, at, workers))
+
+    for work in works:
+        white = work.white(each)
+        shown = each(partial(work.show, white=white), work.places)
+
+        def arrays(shown: Iterator[tuple[Place, Array, int]] = shown) -> Iterator[tuple[Place, Array]]:
+            nonlocal clipped
+            for place, array, count in shown:
+                clipped += count
+                yield place, array
+
+        windows = arrays()
+        # Type and channels of the result are those of its first window.
+        place, first = next(windows)
+        writer.write(
+            work.series,
+            (work.rows, work.columns, *first.shape[2:]),
+            first.dtype,
+            chain([(place, first)], windows),
+        )
+    return Filtered(works[0].series.rows, works[0].series.columns, clipped)
+
+
+def result_bytes(source: Windows, job: PictureJob) -> int:
+    """Return about how many bytes the pixels of all results take, not too few."""
+    return sum(_result_bytes(one, job) for one in source.series)
+
+
+def _result_bytes(series: Series, job: PictureJob) -> int:
+    channels = 3 if job.overlay or series.colour else series.channels or 1
+    wide = series.dtype.kind in "iu" and series.dtype.itemsize > 2 or series.dtype == np.float64
+    size = {"8": 1, "16": 2, "float": 8 if wide else 4}[job.depth]
+    return series.planes * series.rows * series.columns * channels * size
+
+
+def _each(do: Callable[[Place], R], at: list[Place], workers: int) -> Iterator[R]:
+    """Give what comes of each window, in their order."""
+
+    def lost(place: Place, reason: str) -> NoReturn:
+        raise MemoryError(reason)
+
+    return Threads(workers).run(do, at, lost)
+
+
+class _Work:
+    """One series with what is to be done to it."""
+
+    def __init__(self, series: Series, job: PictureJob, tile: tuple[int, int], window: int) -> None:
+        if not isinstance(job, FilterJob):
+            raise ParameterError(f"{job.tag} looks at an image as a whole, and does not go window by window")
+        if job.overlay and series.dtype.kind == "f":
+            raise ParameterError("an overlay over floating pixels needs the image as a whole; leave out --overlay")
+        self.series, self._job = series, job
+        self._plan = plan_for(job.row, dict(job.parameters), **job.options)
+        self.rows, self.columns = series.rows, series.columns
+        if job.border == "valid":
+            # The filter says what is wrong with a size that leaves nothing.
+            self.rows = max(1, self.rows - self._plan.shape[0] + 1)
+            self.columns = max(1, self.columns - self._plan.shape[1] + 1)
+        self.places = places(series.planes, self.rows, self.columns, tile, window)
+        shown = job.depth != "float"
+        self._stretched = shown and job.display == "stretch"
+        self._ranged = shown and not self._stretched and series.dtype.kind == "f"
+
+    @property
+    def passes(self) -> int:
+        """How often the images are read."""
+        return 1 + (self._stretched or self._ranged)
+
+    def white(self, each: Callable[[Callable[[Place], Any], list[Place]], Iterator[Any]]) -> list[float]:
+        """Return for each image the response that is shown white, which may need a look at all of it first."""
+        per_plane = len(self.places) // self.series.planes
+        found = []
+        for plane in range(self.series.planes):
+            own = self.places[plane * per_plane : (plane + 1) * per_plane]
+            if self._stretched:
+                found.append(max(each(self._largest, own)) or 1.0)
+            elif self._ranged:
+                # Of the range of all, the ends are among those of the parts.
+                ends = np.concatenate(list(each(self._ends, own)))
+                found.append(self._job.white(ends))
+            else:
+                found.append(self._job.white(np.empty(0, self.series.dtype)))
+        return found
+
+    def show(self, place: Place, white: list[float]) -> tuple[Place, Array, int]:
+        """Make a window of the result, and count what was clipped."""
+        image, response = self._respond(place)
+        if self._job.depth == "float":
+            made, clipped = response, 0
+        else:
+            mode = "full" if self._stretched else self._job.display
+            made, clipped = to_display(response, mode, int(self._job.depth), white=white[place.plane])
+        if self._job.overlay:
+            made = overlay(image, made)
+        # Files hold no half precision.
+        return place, made.astype(np.float32) if made.dtype == np.float16 else made, clipped
+
+    def _largest(self, place: Place) -> float:
+        return largest(self._respond(place)[1].reshape(-1))
+
+    def _ends(self, place: Place) -> Array:
+        window = self._read(place.plane, place.top, place.bottom, place.left, place.right)
+        finite = window[np.isfinite(window)]
+        return np.array([finite.min(), finite.max()] if finite.size else [], window.dtype)
+
+    def _respond(self, place: Place) -> tuple[Array, Array]:
+        """Return a window of the image, and the response to it."""
+        above, below, before, after = self._plan.halo
+        top, bottom, rows = _reach(place.top, place.bottom, above, below, self.series.rows, self._job.border)
+        left, right, columns = _reach(place.left, place.right, before, after, self.series.columns, self._job.border)
+        image = self._read(place.plane, top, bottom, left, right)
+        if image.ndim == 3 and not self.series.colour:
+            response = np.stack([self._filter(image[..., c])[rows, columns] for c in range(image.shape[2])], axis=-1)
+        else:
+            response = self._filter(image)[rows, columns]
+        return image[rows, columns], response
+
+    def _read(self, plane: int, top: int, bottom: int, left: int, right: int) -> Array:
+        image = self.series.read(plane, top, bottom, left, right)
+        if not self.series.colour:
+            return image
+        return to_grey_as_tiff(image) if self._job.grey_will_do else image[:, :, :3]
+
+    def _filter(self, image: Array) -> Array:
+        job = self._job
+        computer = load(job.backend, job.device)
+        with computer.without_graph():
+            response: Array = computer.give_back(job.respond(computer.lend(np.ascontiguousarray(image), job.device)))
+        return response
+
+
+def _reach(start: int, stop: int, before: int, after: int, size: int, border: str) -> tuple[int, int, slice]:
+    """Return from where to where a window looks along an axis, and where it lies in the response to that."""
+    if border == "valid":
+        return start, stop + before + after, slice(stop - start)
+    first, last = start - before, stop + after
+    # The border is the image's own, and lies where the image ends; round which it goes on with the other side.
+    if border != "wrap":
+        first, last = max(first, 0), min(last, size)
+    return first, last, slice(start - first, stop - first)
+
+
+def score_windows(
+    source: Windows,
+    job: ScoreJob,
+    name: str,
+    *,
+    workers: int = 1,
+    window: int = WINDOW,
+    progress: Progress = lambda done, total: None,
+) -> Scored:
+    """Measure the first image of a file, in memory that does not grow with it.
+
+    Parameters
+    ----------
+    source : Windows
+        The file.
+    job : ScoreJob
+        What to measure. A region of interest is read as a whole, and can be measured in every way.
+    name : str
+        What messages call the file.
+    workers, window, progress
+        As for `filter_windows`.
+
+    Raises
+    ------
+    ParameterError
+        If a measure needs the image as a whole.
+    EdgekitError
+        If the file is damaged, or the region lies outside the image.
+    """
+    series = source.series[0]
+    if job.roi is not None:
+        x, y, w, h = job.roi
+        job.check_region(series.rows, series.columns, name)
+        values = replace(job, roi=None).measure(_grey(series.read(0, y, y + h, x, x + w), series), name).values
+        return Scored(series.columns, series.rows, values)
+    whole = [m for m in job.measures if m not in MEASURES or MEASURES[m].by_moments is None]
+    if whole:
+        able = " and ".join(m for m, row in MEASURES.items() if row.by_moments is not None)
+        raise ParameterError(
+            f"{name}: {', '.join(whole)} needs the image in memory as a whole, and it is too large for that; measure "
+            f"{able}, or a part of it with --roi, or allow more with --memory"
+        )
+    at = places(1, series.rows, series.columns, series.layout.tile, window)
+    sums = []
+    with np.errstate(all="ignore"):
+        for done, pair in enumerate(_each(partial(_laplacian_sums, series), at, workers), 1):
+            sums.append(pair)
+            progress(done, len(at))
+        # Rounded once. Across a reflected border the Laplacian sums to next to nothing: no digits cancel in what
+        # the measures make of these.
+        mean, square = (_sum(part) / (series.rows * series.columns) for part in zip(*sums, strict=True))
+        values = tuple(float(MEASURES[m].by_moments(mean, square)) for m in job.measures)  # type: ignore[misc]
+    return Scored(series.columns, series.rows, tuple(v if math.isfinite(v) else math.nan for v in values))
+
+
+def _sum(parts: tuple[float, ...]) -> float:
+    return math.fsum(parts) if all(map(math.isfinite, parts)) else math.nan
+
+
+def _laplacian_sums(series: Series, place: Place) -> tuple[float, float]:
+    """Return the sums of a window's Laplacian and of its squares; those of 8 bits are exact."""
+    top, bottom, rows = _reach(place.top, place.bottom, 1, 1, series.rows, "reflect")
+    left, right, columns = _reach(place.left, place.right, 1, 1, series.columns, "reflect")
+    image = _grey(series.read(0, top, bottom, left, right), series)
+    if image.dtype != np.uint8 or image.ndim > 2:
+        image = planes_of(image)
+    with np.errstate(all="ignore"):
+        response = np.asarray(apply(image, "laplacian", {})[rows, columns], np.float64)
+        return float(response.sum()), float(np.vdot(response, response))
+
+
+def whole(series: Series) -> Array:
+    """Return a file's first image as a whole, in grey where the readers of whole files give that."""
+    return _grey(series.read(0, 0, series.rows, 0, series.columns), series)
+
+
+def _grey(image: Array, series: Series) -> Array:
+    if series.colour:
+        return to_grey_as_tiff(image)
+    return image if image.ndim == 2 else image[:, :, 0]

@@ -1,0 +1,154 @@
+"""Which files are done window by window, and doing that to whole files."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edgekit.batch.filter_job import FilterJob
+from edgekit.batch.job import PictureJob
+from edgekit.batch.large import Filtered, Progress, Writer, filter_windows, result_bytes, score_windows, whole
+from edgekit.batch.score_job import Scored, ScoreJob
+from edgekit.errors import EdgekitError, ParameterError
+from edgekit.io.windows import Series, Windows, has_windows, is_zarr, open_windows
+from edgekit.io.writing import placing, placing_folder
+
+#: Endings of files that are written window by window.
+ENDINGS = (".tif", ".tiff", ".zarr")
+
+#: Bytes that work on a whole image takes for each of its pixels, besides the file, the image and a copy of it.
+WORKING = 8
+
+
+def available_memory() -> int:
+    """Return how many bytes are free: of the machine, or of the container that this process runs in."""
+    known = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")] if hasattr(os, "sysconf") else [2**32]
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        lines = dict(line.split(":", 1) for line in meminfo.read_text(encoding="ascii").splitlines())
+        known.append(int(lines["MemAvailable"].split()[0]) * 1024)
+    container = Path("/sys/fs/cgroup/memory.max")
+    if container.exists() and (text := container.read_text(encoding="ascii").strip()).isdigit():
+        known.append(int(text))
+    return min(known)
+
+
+def needed(series: Series) -> int:
+    """Return about how many bytes it takes to filter one image of a series as a whole."""
+    return 3 * series.nbytes + WORKING * series.rows * series.columns
+
+
+@contextmanager
+def _large(path: Path, memory: int | None) -> Iterator[tuple[Windows | None, bool]]:
+    """Open a file if it can be read window by window, and tell whether its first image is too large for all else."""
+    limit = available_memory() // 2 if memory is None else memory
+    source = None
+    if has_windows(path):
+        try:
+            source = open_windows(path)
+        except EdgekitError:
+            # What is smaller the readers of whole files may read, and else say what is wrong with it.
+            if is_zarr(path) or path.stat().st_size > limit:
+                raise
+    if source is None:
+        yield None, False
+        return
+    with source:
+        yield source, needed(source.series[0]) > limit
+
+
+def filter_file(
+    path: Path,
+    job: PictureJob,
+    output: Path,
+    before: Callable[[os.stat_result], None],
+    *,
+    memory: int | None = None,
+    workers: int = 1,
+    progress: Progress = lambda done, total: None,
+) -> Filtered | None:
+    """Filter a file window by window if that is the way; None where it should be filtered as a whole.
+
+    So are files that do not fit into memory, and those of several images that the output can hold all.
+
+    Parameters
+    ----------
+    path, output : Path
+        Input and output; the output appears whole or not at all.
+    job : PictureJob
+        What to do.
+    before : callable
+        Called with the finished output's status just before it appears.
+    memory : int, optional
+        What may be taken, in bytes; by default half of what is free.
+    workers, progress
+        As for `edgekit.batch.large.filter_windows`.
+
+    Raises
+    ------
+    ParameterError
+        If the image is too large and the job or the output not made for that.
+    EdgekitError
+        If the file is damaged, or the output cannot be written.
+    """
+    with _large(path, memory) as (source, large):
+        if source is None:
+            return None
+        able = isinstance(job, FilterJob) and output.suffix.lower() in ENDINGS
+        several = len(source.series) > 1 or source.series[0].planes > 1
+        if not (large or source.form == "Zarr" or output.suffix.lower() == ".zarr" or (able and several)):
+            return None
+        series = source.series[0]
+        if not able:
+            size = f"{series.columns} x {series.rows} pixels"
+            raise ParameterError(
+                f"{path}: {size} are filtered window by window, into {', '.join(ENDINGS)}; name such an output with -o"
+                if isinstance(job, FilterJob)
+                else f"{path}: {job.tag} looks at an image as a whole, and {size} need "
+                f"{needed(series) / 2**30:.1f} GiB; reduce the image, or allow more with --memory"
+            )
+        with _writing(output, source, job, before, workers) as writer:
+            return filter_windows(source, job, writer, workers=workers, progress=progress)
+
+
+@contextmanager
+def _writing(
+    output: Path, source: Windows, job: PictureJob, before: Callable[[os.stat_result], None], workers: int
+) -> Iterator[Writer]:
+    if output.suffix.lower() == ".zarr":
+        from edgekit.io.zarr_windows import ZarrWriter
+
+        with placing_folder(output, before) as folder:
+            yield ZarrWriter(folder, source)
+        return
+    from edgekit.io.tiff_windows import TiffWriter
+
+    with placing(output, before) as file, TiffWriter(file, output, result_bytes(source, job), source, workers) as tiff:
+        yield tiff
+
+
+def score_file(path: Path, job: ScoreJob, *, memory: int | None = None, workers: int = 1) -> Scored | None:
+    """Measure a file window by window if that is the way; None where it should be measured as a whole.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    job : ScoreJob
+        What to measure.
+    memory, workers
+        As for `filter_file`.
+
+    Raises
+    ------
+    ParameterError
+        If the image is too large for a measure.
+    EdgekitError
+        If the file is damaged, or the region of interest lies outside.
+    """
+    with _large(path, memory) as (source, large):
+        if source is None or not (large or source.form == "Zarr"):
+            return None
+        if not large:
+            return job.measure(whole(source.series[0]), str(path))
+        return score_windows(source, job, str(path), workers=workers)
