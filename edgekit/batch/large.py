@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import chain
-from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, Protocol, TypeVar
 
 import numpy as np
@@ -30,8 +29,30 @@ WINDOW = 2**20
 #: A window of fewer rows would mostly be halo.
 LEAST_ROWS = 64
 
-#: Told how many of how many windows are done.
-Progress = Callable[[int, int], object]
+
+def nobody(done: int, total: int) -> None:
+    """Be told how many of how many windows are done."""
+
+
+class Means(NamedTuple):
+    """What may be used for an image that is done window by window.
+
+    Attributes
+    ----------
+    memory : int, optional
+        Bytes; images that need more are done so. By default half of what is free.
+    threads : int
+        Windows at a time.
+    progress : callable
+        Told after each window how many of how many are done.
+    """
+
+    memory: int | None = None
+    threads: int = 1
+    progress: Callable[[int, int], object] = nobody
+
+
+USUAL = Means()
 
 
 class Place(NamedTuple):
@@ -51,8 +72,11 @@ class Writer(Protocol):
     def tile(series: Series) -> tuple[int, int]:
         """Return rows and columns of what is packed together of a series' results."""
 
+    def pack(self, series: Series, window: Array) -> Any:
+        """Pack a window of a series' results; any number of threads may do so."""
+
     def write(
-        self, series: Series, shape: tuple[int, ...], dtype: np.dtype[Any], windows: Iterable[tuple[Place, Array]]
+        self, series: Series, shape: tuple[int, ...], dtype: np.dtype[Any], windows: Iterable[tuple[Place, Any]]
     ) -> None:
         """Write a series' results, of one shape (rows, columns[, channels])."""
 
@@ -98,10 +122,8 @@ def filter_windows(
     source: Windows,
     job: PictureJob,
     writer: Writer,
-    *,
-    workers: int = 1,
+    means: Means = USUAL,
     window: int = WINDOW,
-    progress: Progress = lambda done, total: None,
 ) -> Filtered:
     """Filter every image of a file, in memory that does not grow with them.
 
@@ -115,12 +137,10 @@ def filter_windows(
         What to do.
     writer : Writer
         Where the results go.
-    workers : int
-        Threads.
+    means : Means
+        Threads, and who is told.
     window : int
-        About how many pixels are filtered at a time by each.
-    progress : callable
-        Told after each window.
+        About how many pixels each thread filters at a time.
 
     Raises
     ------
@@ -136,32 +156,39 @@ def filter_windows(
         nonlocal done
         for result in results:
             done += 1
-            progress(done, total)
+            means.progress(done, total)
             yield result
 
     def each(do: Callable[[Place], Any], at: list[Place]) -> Iterator[Any]:
-        return counted(_each(do, at, workers))
+        return counted(_each(do, at, means.threads))
+
+    def taken(made: _Made) -> tuple[Place, Any]:
+        nonlocal clipped
+        clipped += made.clipped
+        return made.place, made.packed
 
     for work in works:
-        white = work.white(each)
-        shown = each(partial(work.show, white=white), work.places)
-
-        def arrays(shown: Iterator[tuple[Place, Array, int]] = shown) -> Iterator[tuple[Place, Array]]:
-            nonlocal clipped
-            for place, array, count in shown:
-                clipped += count
-                yield place, array
-
-        windows = arrays()
+        results = each(partial(_made, work=work, white=work.white(each), writer=writer), work.places)
         # Type and channels of the result are those of its first window.
-        place, first = next(windows)
-        writer.write(
-            work.series,
-            (work.rows, work.columns, *first.shape[2:]),
-            first.dtype,
-            chain([(place, first)], windows),
-        )
+        first = next(results)
+        shape = work.rows, work.columns, *first.channels
+        writer.write(work.series, shape, first.dtype, map(taken, chain([first], results)))
     return Filtered(works[0].series.rows, works[0].series.columns, clipped)
+
+
+class _Made(NamedTuple):
+    """A window of a result, packed."""
+
+    place: Place
+    packed: Any
+    channels: tuple[int, ...]
+    dtype: np.dtype[Any]
+    clipped: int
+
+
+def _made(place: Place, work: "_Work", white: list[float], writer: Writer) -> _Made:
+    array, clipped = work.show(place, white)
+    return _Made(place, writer.pack(work.series, array), array.shape[2:], array.dtype, clipped)
 
 
 def result_bytes(source: Windows, job: PictureJob) -> int:
@@ -171,7 +198,7 @@ def result_bytes(source: Windows, job: PictureJob) -> int:
 
 def _result_bytes(series: Series, job: PictureJob) -> int:
     channels = 3 if job.overlay or series.colour else series.channels or 1
-    wide = series.dtype.kind in "iu" and series.dtype.itemsize > 2 or series.dtype == np.float64
+    wide = (series.dtype.kind in "iu" and series.dtype.itemsize > 2) or series.dtype == np.float64
     size = {"8": 1, "16": 2, "float": 8 if wide else 4}[job.depth]
     return series.planes * series.rows * series.columns * channels * size
 
@@ -226,7 +253,7 @@ class _Work:
                 found.append(self._job.white(np.empty(0, self.series.dtype)))
         return found
 
-    def show(self, place: Place, white: list[float]) -> tuple[Place, Array, int]:
+    def show(self, place: Place, white: list[float]) -> tuple[Array, int]:
         """Make a window of the result, and count what was clipped."""
         image, response = self._respond(place)
         if self._job.depth == "float":
@@ -237,7 +264,7 @@ class _Work:
         if self._job.overlay:
             made = overlay(image, made)
         # Files hold no half precision.
-        return place, made.astype(np.float32) if made.dtype == np.float16 else made, clipped
+        return made.astype(np.float32) if made.dtype == np.float16 else made, clipped
 
     def _largest(self, place: Place) -> float:
         return largest(self._respond(place)[1].reshape(-1))
@@ -288,10 +315,8 @@ def score_windows(
     source: Windows,
     job: ScoreJob,
     name: str,
-    *,
-    workers: int = 1,
+    means: Means = USUAL,
     window: int = WINDOW,
-    progress: Progress = lambda done, total: None,
 ) -> Scored:
     """Measure the first image of a file, in memory that does not grow with it.
 
@@ -303,7 +328,7 @@ def score_windows(
         What to measure. A region of interest is read as a whole, and can be measured in every way.
     name : str
         What messages call the file.
-    workers, window, progress
+    means, window
         As for `filter_windows`.
 
     Raises
@@ -329,9 +354,9 @@ def score_windows(
     at = places(1, series.rows, series.columns, series.layout.tile, window)
     sums = []
     with np.errstate(all="ignore"):
-        for done, pair in enumerate(_each(partial(_laplacian_sums, series), at, workers), 1):
+        for done, pair in enumerate(_each(partial(_laplacian_sums, series), at, means.threads), 1):
             sums.append(pair)
-            progress(done, len(at))
+            means.progress(done, len(at))
         # Rounded once. Across a reflected border the Laplacian sums to next to nothing: no digits cancel in what
         # the measures make of these.
         mean, square = (_sum(part) / (series.rows * series.columns) for part in zip(*sums, strict=True))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgekit.batch.filter_job import FilterJob
 from edgekit.batch.job import PictureJob
-from edgekit.batch.large import Filtered, Progress, Writer, filter_windows, result_bytes, score_windows, whole
+from edgekit.batch.large import USUAL, Filtered, Means, Writer, filter_windows, result_bytes, score_windows, whole
 from edgekit.batch.score_job import Scored, ScoreJob
 from edgekit.errors import EdgekitError, ParameterError
 from edgekit.io.windows import Series, Windows, has_windows, is_zarr, open_windows
@@ -62,10 +62,7 @@ def filter_file(
     job: PictureJob,
     output: Path,
     before: Callable[[os.stat_result], None],
-    *,
-    memory: int | None = None,
-    workers: int = 1,
-    progress: Progress = lambda done, total: None,
+    means: Means = USUAL,
 ) -> Filtered | None:
     """Filter a file window by window if that is the way; None where it should be filtered as a whole.
 
@@ -79,10 +76,8 @@ def filter_file(
         What to do.
     before : callable
         Called with the finished output's status just before it appears.
-    memory : int, optional
-        What may be taken, in bytes; by default half of what is free.
-    workers, progress
-        As for `edgekit.batch.large.filter_windows`.
+    means : Means
+        What may be used.
 
     Raises
     ------
@@ -91,7 +86,7 @@ def filter_file(
     EdgekitError
         If the file is damaged, or the output cannot be written.
     """
-    with _large(path, memory) as (source, large):
+    with _large(path, means.memory) as (source, large):
         if source is None:
             return None
         able = isinstance(job, FilterJob) and output.suffix.lower() in ENDINGS
@@ -107,13 +102,13 @@ def filter_file(
                 else f"{path}: {job.tag} looks at an image as a whole, and {size} need "
                 f"{needed(series) / 2**30:.1f} GiB; reduce the image, or allow more with --memory"
             )
-        with _writing(output, source, job, before, workers) as writer:
-            return filter_windows(source, job, writer, workers=workers, progress=progress)
+        with _writing(output, source, job, before) as writer:
+            return filter_windows(source, job, writer, means)
 
 
 @contextmanager
 def _writing(
-    output: Path, source: Windows, job: PictureJob, before: Callable[[os.stat_result], None], workers: int
+    output: Path, source: Windows, job: PictureJob, before: Callable[[os.stat_result], None]
 ) -> Iterator[Writer]:
     if output.suffix.lower() == ".zarr":
         from edgekit.io.zarr_windows import ZarrWriter
@@ -123,11 +118,11 @@ def _writing(
         return
     from edgekit.io.tiff_windows import TiffWriter
 
-    with placing(output, before) as file, TiffWriter(file, output, result_bytes(source, job), source, workers) as tiff:
+    with placing(output, before) as file, TiffWriter(file, output, result_bytes(source, job), source) as tiff:
         yield tiff
 
 
-def score_file(path: Path, job: ScoreJob, *, memory: int | None = None, workers: int = 1) -> Scored | None:
+def score_file(path: Path, job: ScoreJob, means: Means = USUAL) -> Scored | None:
     """Measure a file window by window if that is the way; None where it should be measured as a whole.
 
     Parameters
@@ -136,8 +131,8 @@ def score_file(path: Path, job: ScoreJob, *, memory: int | None = None, workers:
         The file.
     job : ScoreJob
         What to measure.
-    memory, workers
-        As for `filter_file`.
+    means : Means
+        What may be used.
 
     Raises
     ------
@@ -146,9 +141,9 @@ def score_file(path: Path, job: ScoreJob, *, memory: int | None = None, workers:
     EdgekitError
         If the file is damaged, or the region of interest lies outside.
     """
-    with _large(path, memory) as (source, large):
+    with _large(path, means.memory) as (source, large):
         if source is None or not (large or source.form == "Zarr"):
             return None
         if not large:
             return job.measure(whole(source.series[0]), str(path))
-        return score_windows(source, job, str(path), workers=workers)
+        return score_windows(source, job, str(path), means)

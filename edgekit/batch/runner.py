@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from edgekit.backends.strips import stay_alone
 from edgekit.batch.inputs import STREAM, Item
 from edgekit.batch.journal import Journal
-from edgekit.batch.large import Filtered, Progress
+from edgekit.batch.large import USUAL, Filtered, Means
 from edgekit.batch.large_files import filter_file
 from edgekit.errors import EdgekitError, OutputError, UnreadableError
 from edgekit.io.reading import read_bytes, status_of
@@ -79,8 +79,8 @@ class Runner:
         All inputs of the run; no result may fall on one.
     force : bool
         Do everything anew, and replace files that edgekit did not write.
-    memory, threads, progress
-        For images that are done window by window; see `edgekit.batch.large_files.filter_file`.
+    means : Means
+        For images that are done window by window.
     """
 
     def __init__(
@@ -89,13 +89,11 @@ class Runner:
         inputs: Iterable[Path],
         *,
         force: bool = False,
-        memory: int | None = None,
-        threads: int = 1,
-        progress: Progress = lambda done, total: None,
+        means: Means = USUAL,
     ) -> None:
         self.journal = journal
         self.force = force
-        self._windows: dict[str, Any] = {"memory": memory, "workers": threads, "progress": progress}
+        self._means = means
         self._inputs = {os.path.realpath(p) for p in inputs}
 
     def do(self, item: Item) -> Outcome:
@@ -125,7 +123,7 @@ class Runner:
         def enter(made: os.stat_result) -> None:
             self.journal.enter(output, made, source, status, job.key)
 
-        result = filter_file(source, job, output, enter, **self._windows)
+        result = filter_file(source, job, output, enter, self._means)
         if result is None:
             picture = job.run(read_bytes(source), str(source))
             place(picture.data, output, enter)

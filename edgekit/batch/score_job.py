@@ -135,7 +135,8 @@ class ScoreJob:
         """
         if self.roi is None:
             return image
-        self.check_region(*image.shape[:2], name)
+        rows, columns = image.shape[:2]
+        self.check_region(rows, columns, name)
         x, y, w, h = self.roi
         return image[y : y + h, x : x + w]
 

@@ -11,6 +11,7 @@ from edgekit.batch.book import Book, Row
 from edgekit.batch.clips import score_clip
 from edgekit.batch.inputs import Source
 from edgekit.batch.journal import Journal
+from edgekit.batch.large import USUAL, Means
 from edgekit.batch.large_files import score_file
 from edgekit.batch.runner import in_order
 from edgekit.batch.score_job import ScoreJob
@@ -44,7 +45,7 @@ def score_files(
     workers: int = 1,
     drawers: Sequence[Drawer] = (),
     anew: bool = False,
-    memory: int | None = None,
+    means: Means = USUAL,
 ) -> Iterator[Row]:
     """Give a row for each image and for each frame of a clip, from the book if it was measured before as it is now.
 
@@ -62,15 +63,15 @@ def score_files(
         Each draws pictures of every image that has none of the file as it is now.
     anew : bool
         Measure everything, whatever the book says.
-    memory : int, optional
-        What one image may take in bytes; see `edgekit.batch.large_files.filter_file`.
+    means : Means
+        For images that are done window by window.
     """
     for clips, group in itertools.groupby(sources, is_clip):
         if clips:
             for source in group:
                 yield from _clip(source, job, book, workers, drawers, anew)
         else:
-            yield from _images(group, job, book, workers, drawers, anew, memory)
+            yield from _images(group, job, book, workers, drawers, anew, means)
 
 
 def is_clip(source: Source) -> bool:
@@ -101,10 +102,10 @@ def _images(
     workers: int,
     drawers: Sequence[Drawer],
     anew: bool,
-    memory: int | None,
+    means: Means,
 ) -> Iterator[Row]:
     begun = _begun(sources, job, book, drawers, anew)
-    done = partial(_done, job=job, drawers=drawers, anew=anew, memory=memory)
+    done = partial(_done, job=job, drawers=drawers, anew=anew, means=means)
     for row, fresh in in_order(done, begun, workers):
         if fresh:
             book.keep(row)
@@ -183,14 +184,14 @@ def _begun(
             yield source, status, known[0] if known else blank
 
 
-def _done(begun: _Begun, job: ScoreJob, drawers: Sequence[Drawer], anew: bool, memory: int | None) -> tuple[Row, bool]:
+def _done(begun: _Begun, job: ScoreJob, drawers: Sequence[Drawer], anew: bool, means: Means) -> tuple[Row, bool]:
     """Measure and draw what is to be measured and drawn; tell whether the row is new."""
     source, status, row = begun
     if source is None or status is None:
         return row, row.status == "failed"
     try:
         # What was measured before, and only lacks its pictures, keeps its row.
-        scored = None if row.status else score_file(source.path, job, memory=memory)
+        scored = None if row.status else score_file(source.path, job, means)
         data = b"" if scored is not None and not drawers else read_bytes(source.path)
         if not row.status:
             scored = scored or job.run(data, row.path)

@@ -26,7 +26,9 @@ def make_pictures(
         Makes the jobs from the outputs' ending.
     """
     from edgekit.batch.inputs import assign, collect, root_of
+    from edgekit.batch.large import Means
     from edgekit.batch.runner import Runner, available_workers
+    from edgekit.cli.progress import Parts
     from edgekit.cli.speech import Speech
 
     output = values["output"]
@@ -42,11 +44,11 @@ def make_pictures(
         items = assign(found, jobs, output, root)
         speech = Speech(len(items), found.passed_over, **{k: values[k] for k in ("as_json", "quiet", "debug")})
         workers = values["jobs"] or available_workers()
-        runner = Runner(
-            journal, (s.path for s in found.sources if not s.stream), force=values["force"], memory=values["memory"],
-            # Of several images each has one thread.
-            threads=workers if len(items) == 1 else 1, progress=speech.tell_part,
-        )  # fmt: skip
+        # Of several images each has one thread.
+        threads = workers if len(items) == 1 else 1
+        means = Means(values["memory"], threads, Parts(quiet=values["quiet"] or len(items) > 1))
+        named = (s.path for s in found.sources if not s.stream)
+        runner = Runner(journal, named, force=values["force"], means=means)
         with speech:
             for outcome in runner.run(items, min(workers, len(items) or 1)):
                 speech.tell(outcome)

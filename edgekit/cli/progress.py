@@ -20,3 +20,19 @@ def summary(counts: Iterable[tuple[int, str]], start: float) -> str:
     """Return what a run that began at `start`, by the monotonic clock, came to."""
     said = ", ".join(f"{n} {what}" for n, what in counts if n) or "no images found"
     return f"edgekit: {said} in {time.monotonic() - start:.1f} s"
+
+
+class Parts:
+    """A bar for an image that is done window by window; called with how many of how many windows are done."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._bar: Any = None
+
+    def __call__(self, done: int, total: int) -> None:
+        if done == 1:
+            self._bar = open_bar(total, quiet=self._quiet, unit="window")
+        if self._bar is not None:
+            self._bar.update()
+            if done == total:
+                self._bar.close()

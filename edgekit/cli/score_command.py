@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgekit.cli.options import options
-from edgekit.cli.progress import open_bar, summary
+from edgekit.cli.progress import Parts, open_bar, summary
 
 if TYPE_CHECKING:
     from edgekit.batch.book import Book, Row
@@ -43,6 +43,7 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
     """
     from edgekit.batch.book import Book
     from edgekit.batch.inputs import find, is_tree
+    from edgekit.batch.large import Means
     from edgekit.batch.runner import available_workers
     from edgekit.batch.score_job import ScoreJob
     from edgekit.batch.scoring import Maps, score_files
@@ -82,9 +83,11 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
         # Pictures are drawn of images.
         found = find(inputs, pass_over, clips=not drawers, **chosen)
         sources = (s for text, s in found if not (is_tree(text) and own(s.path)))
+        threads = (values["jobs"] or available_workers()) if single else 1
+        means = Means(values["memory"], threads, Parts(quiet=values["quiet"] or not single))
         rows = score_files(
-            sources, job, book, workers=workers, drawers=drawers, anew=values["force"], memory=values["memory"]
-        )
+            sources, job, book, workers=workers, drawers=drawers, anew=values["force"], means=means
+        )  # fmt: skip
         for row in rows:
             count.tell(row, values["fail_below"])
         threshold = _threshold(values["threshold"], job, book)

@@ -34,7 +34,6 @@ class Speech:
         self._as_json, self._quiet, self._debug = as_json, quiet, debug
         self._start = time.monotonic()
         self._bar: Any = None
-        self._windows: Any = None
 
     def __enter__(self) -> "Speech":
         self._bar = open_bar(self._total, quiet=self._quiet or self._total < 2)
@@ -43,8 +42,6 @@ class Speech:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._windows is not None:
-            self._windows.close()
         if self._bar is not None:
             self._bar.close()
             for outcome in self.tally.failures:
@@ -68,15 +65,6 @@ class Speech:
             if self.tally.failed:
                 self._bar.set_postfix(failed=self.tally.failed, refresh=False)
             self._bar.update()
-
-    def tell_part(self, done: int, total: int) -> None:
-        """Show how far the only image is, of one that is done window by window."""
-        if self._total != 1:
-            return
-        if done == 1:
-            self._windows = open_bar(total, quiet=self._quiet, unit="window")
-        if self._windows is not None:
-            self._windows.update()
 
     def _print(self, line: str) -> None:
         if self._bar is not None:

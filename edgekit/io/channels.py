@@ -39,9 +39,8 @@ def to_grey_as_tiff(image: Array) -> Array:
     if image.dtype not in (np.uint8, np.uint16):
         return to_grey(image)
     # Exact: 8 bits by 14 fit into single precision, 16 by 14 into double; halves are rounded up.
-    work, half = (np.float32, 2.0**-15) if image.dtype == np.uint8 else (np.float64, 0.5)
-    weights = np.array([[*(w / 2**14 for w in _TIFF_WEIGHTS), half]], work)
     bare = np.ascontiguousarray(image[:, :, :3])
     if image.dtype == np.uint8:
-        return cv2.transform(bare, weights)
-    return cv2.transform(bare.astype(work), weights).astype(image.dtype)
+        return cv2.transform(bare, np.array([[*_TIFF_WEIGHTS, 0.5]], np.float32) / 2**14)
+    deep = cv2.transform(bare.astype(np.float64), np.array([[*_TIFF_WEIGHTS, 2**13]], np.float64) / 2**14)
+    return deep.astype(image.dtype)

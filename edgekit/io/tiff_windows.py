@@ -4,7 +4,7 @@ import math
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, NoReturn, Self
+from typing import Any, BinaryIO, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +19,10 @@ STRIP = 2**20
 
 #: Packings that lose nothing, by tifffile's numbers: none, LZW, deflate (new and old), PackBits, LZMA and Zstandard.
 LOSSLESS = (1, 5, 8, 32946, 32773, 34925, 50000)
-DEFLATE = 8
+DEFLATE, PACKBITS = 8, 32773
 
 #: Results of more bytes need the 64-bit offsets of BigTIFF; some are left for what is not pixels.
 CLASSIC = 2**32 - 2**25
-
-#: Bytes of tiles that tifffile packs at a time.
-PACKED_AT_ONCE = 2**24
 
 #: Predictors, by the kind of pixels that they are for: differences of integers, and of floats.
 _PREDICTORS = {"u": 2, "i": 2, "f": 3}
@@ -46,7 +43,7 @@ def open_tiff(path: Path) -> Windows:
     except Exception as error:  # tifffile raises whatever it likes on damaged files.
         raise damaged(path, error) from error
     try:
-        attributes = {"ome": file.is_ome, "facts": _facts(file.ome_metadata) if file.is_ome else {}}
+        attributes = {"ome": file.is_ome, "facts": _facts(file.ome_metadata)}
         lock = threading.Lock()
         try:
             found = list(file.series)
@@ -58,11 +55,11 @@ def open_tiff(path: Path) -> Windows:
         raise
 
 
-def _facts(description: str) -> dict[str, str]:
+def _facts(description: str | None) -> dict[str, str]:
     from xml.etree import ElementTree
 
     try:
-        pixels = next(e for e in ElementTree.fromstring(description).iter() if e.tag.endswith("Pixels"))
+        pixels = next(e for e in ElementTree.fromstring(description or "").iter() if e.tag.endswith("Pixels"))
     except (ElementTree.ParseError, StopIteration):
         return {}
     return {name: pixels.attrib[name] for name in _OME_FACTS if name in pixels.attrib}
@@ -132,7 +129,8 @@ class _Series(Series):
         except OSError:
             raise
         except Exception as error:
-            _refuse(self._path, error)
+            _check_codecs(self._path, error)
+            raise damaged(self._path, error) from error
         return ~made if self._inverted else made
 
     def _decoded(self, plane: int, sample: int, i: int, j: int) -> Array:
@@ -161,10 +159,7 @@ class _Series(Series):
         if page is None:
             channels = () if self.channels is None else (self.channels,)
             return np.zeros((height, self.columns, *channels), self.dtype)
-        if self._begin is None:
-            begin = page.dataoffsets[0]
-        else:
-            begin = self._begin + plane * size * (self.channels or 1)
+        begin = page.dataoffsets[0] if self._begin is None else self._begin + plane * size * (self.channels or 1)
         count = min(height, self.rows - i * height)
         together = 1 if self._samples_apart else self.channels or 1
         line = self.columns * together * self.dtype.itemsize
@@ -212,13 +207,12 @@ def _check(path: Path, page: Any) -> None:
         )
 
 
-def _refuse(path: Path, error: Exception) -> NoReturn:
-    """Raise what is to be said of something that tifffile cannot pack or unpack."""
+def _check_codecs(path: Path, error: Exception) -> None:
+    """Raise if the error is that of a missing library."""
     if "imagecodecs" in str(error):
         raise MissingExtraError(
             f"{path}: its pixels are packed in a way that needs imagecodecs: pip install 'edgekit[large]'"
         ) from error
-    raise damaged(path, error) from error
 
 
 class TiffWriter:
@@ -234,14 +228,12 @@ class TiffWriter:
         Of all pixels that will be written.
     source : Windows
         What the results are of: of OME-TIFF comes OME-TIFF.
-    workers : int
-        Threads that pack.
     """
 
-    def __init__(self, file: BinaryIO, path: Path, nbytes: int, source: Windows, workers: int = 1) -> None:
+    def __init__(self, file: BinaryIO, path: Path, nbytes: int, source: Windows) -> None:
         import tifffile
 
-        self._path, self._workers = path, workers
+        self._path = path
         self._facts: Mapping[str, Any] | None = source.attributes["facts"] if source.attributes.get("ome") else None
         self._file = tifffile.TiffWriter(file, bigtiff=nbytes > CLASSIC, ome=self._facts is not None)
 
@@ -254,37 +246,49 @@ class TiffWriter:
         rows, columns = (16 * math.ceil(n / 16) for n in series.layout.tile)
         return rows, columns
 
+    def pack(self, series: Series, window: Array) -> list[bytes]:
+        """Pack the tiles of a window of a series' results; any number of threads may do so."""
+        import tifffile
+
+        height, width = self.tile(series)
+        how = _packing(series, window.dtype)
+        compression, predictor = how["compression"], how.get("predictor", 1)
+        packed = []
+        try:
+            for tile in _tiles(window.reshape(*window.shape[:2], -1), height, width, whole=not series.layout.striped):
+                data = tifffile.TIFF.PREDICTORS[predictor](tile, axis=-2) if predictor > 1 else tile
+                # PackBits, too, works along rows.
+                extra = {"axis": -2} if compression == PACKBITS else {}
+                pack = tifffile.TIFF.COMPRESSORS[compression] if compression > 1 else np.ndarray.tobytes
+                packed.append(pack(data, **extra))
+        except Exception as error:
+            _check_codecs(self._path, error)
+            raise
+        return packed
+
     def write(
-        self, series: Series, shape: tuple[int, ...], dtype: np.dtype[Any], windows: Iterable[tuple[Any, Array]]
+        self, series: Series, shape: tuple[int, ...], dtype: np.dtype[Any], windows: Iterable[tuple[Any, list[bytes]]]
     ) -> None:
         """Write a series' results, of one shape (rows, columns[, channels]).
 
         Parameters
         ----------
-        windows : iterable of (Place, ndarray)
-            By image, then by rows, then by columns; as high as one or more tiles. If more, they are as wide as the
-            image.
+        windows : iterable of (Place, list of bytes)
+            Packed, by image, then by rows, then by columns; as high as one or more tiles. If more, they are as wide
+            as the image.
         """
         height, width = self.tile(series)
-        how: dict[str, Any] = dict(series.layout.packing) if series.layout.form == "TIFF" else {"compression": DEFLATE}
-        if how.get("predictor") != _PREDICTORS[dtype.kind]:
-            how.pop("predictor", None)
+        how = _packing(series, dtype)
         how |= {"rowsperstrip": min(height, shape[0])} if series.layout.striped else {"tile": (height, width)}
         metadata = None
         if self._facts is not None:
             metadata = {**self._facts, "axes": f"{series.axes}YX{'S' * (len(shape) > 2)}"}
-        try:
-            self._file.write(
-                _tiles((array for _, array in windows), height, width),
-                shape=(*series.leading, *shape), dtype=dtype, metadata=metadata,
-                photometric="rgb" if shape[2:] == (3,) and series.colour else "minisblack",
-                planarconfig="contig" if len(shape) > 2 else None,
-                maxworkers=self._workers, buffersize=PACKED_AT_ONCE, **how,
-            )  # fmt: skip
-        except (ValueError, ImportError) as error:
-            if "imagecodecs" not in str(error):
-                raise
-            _refuse(self._path, error)
+        self._file.write(
+            (tile for _, packed in windows for tile in packed),
+            shape=(*series.leading, *shape), dtype=dtype, metadata=metadata,
+            photometric="rgb" if shape[2:] == (3,) and series.colour else "minisblack",
+            planarconfig="contig" if len(shape) > 2 else None, **how,
+        )  # fmt: skip
 
     def __enter__(self) -> Self:
         return self
@@ -293,8 +297,19 @@ class TiffWriter:
         self._file.close()
 
 
-def _tiles(windows: Iterable[Array], height: int, width: int) -> Iterator[Array]:
-    for window in windows:
-        for i in range(0, window.shape[0], height):
-            for j in range(0, window.shape[1], width):
-                yield window[i : i + height, j : j + width]
+def _packing(series: Series, dtype: np.dtype[Any]) -> dict[str, Any]:
+    """Return how a series' results of some type are packed, in tifffile's words."""
+    how: dict[str, Any] = dict(series.layout.packing) if series.layout.form == "TIFF" else {"compression": DEFLATE}
+    if how.get("predictor") != _PREDICTORS[dtype.kind]:
+        how.pop("predictor", None)
+    return how
+
+
+def _tiles(window: Array, height: int, width: int, *, whole: bool) -> Iterator[Array]:
+    """Cut a window into tiles; at the end of the image they are filled up with zeros if they must be `whole`."""
+    for i in range(0, window.shape[0], height):
+        for j in range(0, window.shape[1], width):
+            tile = np.ascontiguousarray(window[i : i + height, j : j + width])
+            if whole and tile.shape[:2] != (height, width):
+                tile = np.pad(tile, ((0, height - tile.shape[0]), (0, width - tile.shape[1]), (0, 0)))
+            yield tile

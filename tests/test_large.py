@@ -1,0 +1,187 @@
+"""Images done window by window: the result is that of the whole, whatever the file and wherever it is cut."""
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+import tifffile
+from command_line import run
+
+import edgekit as ek
+from edgekit.batch.filter_job import FilterJob
+from edgekit.batch.large import Means, filter_windows, places, score_windows
+from edgekit.batch.score_job import ScoreJob
+from edgekit.io.channels import to_grey_as_tiff
+from edgekit.io.tiff_windows import TiffWriter
+from edgekit.io.windows import Cache, open_windows
+
+SIZE = (203, 331)
+
+#: What makes every image too large.
+SMALL = ("--memory", "1K")
+
+
+def pixels(dtype="uint8", shape=SIZE, seed=0):
+    rng = np.random.default_rng(seed)
+    top = 1 if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max
+    return (rng.random(shape) * top).astype(dtype)
+
+
+def filtered(path, job, tmp_path, window=1, threads=1):
+    """Filter a file by small windows, and return what the output holds."""
+    output = tmp_path / "made.tif"
+    with open_windows(path) as source, output.open("wb") as file, TiffWriter(file, output, 0, source) as writer:
+        filter_windows(source, job, writer, Means(threads=threads), window)
+    return tifffile.imread(output)
+
+
+JOBS = [
+    FilterJob(operator, angle=angle, border=border, depth="float", scale="raw")
+    for (operator, angle), border in itertools.product(
+        [("sobel", None), ("sobel", 30.0), ("laplacian", None), ("kirsch", None)],
+        ["reflect", "symmetric", "edge", "constant", "wrap", "valid"],
+    )
+]
+
+
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: job.tag)
+@pytest.mark.parametrize("lies", [{"tile": (64, 80)}, {"rowsperstrip": 7, "compression": "zlib"}, {}], ids=str)
+def test_windows_give_what_the_whole_gives(job, lies, tmp_path):
+    image = pixels()
+    tifffile.imwrite(tmp_path / "in.tif", image, **lies)
+    expected = job.respond(image)
+    # Whole numbers that single precision holds are equal bit for bit; roots and cosines to 2 units in the last place.
+    exact = job.operator != "sobel"
+    made = filtered(tmp_path / "in.tif", job, tmp_path)
+    assert made.dtype == np.float32
+    if exact:
+        np.testing.assert_array_equal(made, expected)
+    else:
+        np.testing.assert_array_max_ulp(made, expected, 2)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "int32", "float16", "float32", "float64"])
+@pytest.mark.parametrize("display", ["full", "stretch", "signed"])
+def test_pictures_of_all_types(dtype, display, tmp_path):
+    image = pixels(dtype)
+    if image.dtype.kind == "f":
+        # Beyond [0, 1], so that the whole range decides what is white; in one corner, which other windows do not see.
+        image[180:, 300:] *= 7
+        image[3, 5] = np.nan
+    job = FilterJob("scharr", display=display, ending=".tif")
+    tifffile.imwrite(tmp_path / "in.tif", image, tile=(48, 64))
+    np.testing.assert_array_equal(filtered(tmp_path / "in.tif", job, tmp_path), job.show(image).image)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_kernels_wider_than_tiles(threads, tmp_path):
+    image = pixels(shape=(61, 70))
+    tifffile.imwrite(tmp_path / "in.tif", image, tile=(16, 16))
+    expected = ek.laplacian(image, sigma=4.0, border="wrap")
+    job = FilterJob("laplacian", (("sigma", 4.0),), depth="float", border="wrap")
+    np.testing.assert_allclose(filtered(tmp_path / "in.tif", job, tmp_path, threads=threads), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+@pytest.mark.parametrize("channel", ["each", "luminance", "max", "dizenzo"])
+def test_colour(planar, channel, tmp_path):
+    image = pixels(shape=(*SIZE, 3))
+    stored = image if planar == "contig" else np.moveaxis(image, -1, 0)
+    tifffile.imwrite(tmp_path / "in.tif", stored, photometric="rgb", planarconfig=planar, tile=(64, 64))
+    job = FilterJob("sobel", channel=channel, depth="float", angle=0.0)
+    np.testing.assert_array_max_ulp(filtered(tmp_path / "in.tif", job, tmp_path), job.respond(image), 2)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_grey_is_that_of_the_readers_of_whole_files(dtype, tmp_path):
+    image = pixels(dtype, (64, 4096, 3))
+    tifffile.imwrite(tmp_path / "in.tif", image, photometric="rgb")
+    np.testing.assert_array_equal(to_grey_as_tiff(image), ek.read_image(tmp_path / "in.tif", colour=False))
+
+
+def test_channels_that_are_no_colours_are_filtered_each(tmp_path):
+    image = pixels("uint16", (*SIZE, 5))
+    tifffile.imwrite(tmp_path / "in.tif", image, photometric="minisblack", planarconfig="contig", tile=(64, 64))
+    job = FilterJob("sobel", depth="float", angle=90.0, scale="raw")
+    expected = np.stack([ek.sobel(image[..., c], angle=90, scale="raw") for c in range(5)], axis=-1)
+    np.testing.assert_array_equal(filtered(tmp_path / "in.tif", job, tmp_path), expected)
+
+
+def test_white_is_dark_in_inverted_files(tmp_path):
+    image = pixels()
+    tifffile.imwrite(tmp_path / "in.tif", 255 - image, photometric="miniswhite", tile=(64, 64))
+    job = FilterJob("sobel", depth="float", angle=0.0, scale="raw")
+    np.testing.assert_array_equal(filtered(tmp_path / "in.tif", job, tmp_path), ek.sobel(image, angle=0, scale="raw"))
+
+
+@pytest.mark.parametrize(("tile", "size"), [((64, 64), (200, 300)), ((16, 16), (200, 300)), ((7, 300), (200, 300))])
+def test_places_cover_each_pixel_once_in_the_order_of_tiles(tile, size):
+    count = np.zeros((2, *size), int)
+    tiles = []
+    for place in places(2, *size, tile, 5000):
+        count[place.plane, place.top : place.bottom, place.left : place.right] += 1
+        tiles += [
+            (place.plane, i, j)
+            for i in range(place.top, place.bottom, tile[0])
+            for j in range(place.left, place.right, tile[1])
+        ]
+    assert (count == 1).all()
+    assert tiles == sorted(tiles)
+    assert len(tiles) == 2 * -(-size[0] // tile[0]) * -(-size[1] // tile[1])
+
+
+def test_the_cache_keeps_no_more_than_it_may():
+    cache, made = Cache(3000), []
+
+    def get(key):
+        return cache.get(key, lambda: made.append(key) or np.zeros(1000, np.uint8))
+
+    for key in (1, 2, 3, 1, 4, 1, 2):
+        get(key)
+    assert made == [1, 2, 3, 4, 2]
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
+@pytest.mark.parametrize("lies", [{"tile": (64, 80)}, {"rowsperstrip": 7}], ids=str)
+@pytest.mark.parametrize("measure", ["laplacian_variance", "laplacian_energy"])
+def test_the_variance_is_that_of_the_whole(dtype, lies, measure, tmp_path):
+    image = pixels(dtype)
+    tifffile.imwrite(tmp_path / "in.tif", image, **lies)
+    with open_windows(tmp_path / "in.tif") as source:
+        scored = score_windows(source, ScoreJob((measure,)), "in.tif", Means(threads=2), 5000)
+    expected = ek.sharpness(image, measure)
+    assert (scored.width, scored.height) == SIZE[::-1]
+    if dtype == "uint8":
+        assert scored.values == (expected,)
+    else:
+        assert scored.values == (pytest.approx(expected, rel=1e-9),)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_variance_of_what_is_far_from_zero(dtype, tmp_path):
+    """The Laplacian of a bowl is 2 nearly everywhere: the square of the mean must not swallow the variance."""
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
+    image = (1e4 + (x - 165) ** 2 / 2 + (y - 101) ** 2 / 2).astype(dtype)
+    tifffile.imwrite(tmp_path / "in.tif", image, tile=(64, 64))
+    with open_windows(tmp_path / "in.tif") as source:
+        scored = score_windows(source, ScoreJob(("laplacian_variance",)), "in.tif", window=5000)
+    assert scored.values[0] == pytest.approx(ek.sharpness(image), rel=1e-9)
+
+
+def test_undefined_where_a_pixel_is_not_finite(tmp_path):
+    image = pixels("float32")
+    image[150, 200] = np.inf
+    tifffile.imwrite(tmp_path / "in.tif", image, tile=(64, 64))
+    with open_windows(tmp_path / "in.tif") as source:
+        scored = score_windows(source, ScoreJob(("laplacian_variance",)), "in.tif", window=5000)
+    assert scored.status == "undefined"
+
+
+def test_a_region_is_measured_in_every_way(tmp_path):
+    image = pixels()
+    tifffile.imwrite(tmp_path / "in.tif", image, tile=(64, 64))
+    path = tmp_path / "in.tif"
+    done = run("score", path, "--measure", "tenengrad", "--roi", "100,50,120,90", "--json", *SMALL)
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["tenengrad"] == ek.sharpness(image[50:140, 100:220], "tenengrad")
