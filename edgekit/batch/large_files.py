@@ -1,7 +1,7 @@
 """Which files are done window by window, and doing that to whole files."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from edgekit.batch.large import USUAL, Filtered, Means, Writer, filter_windows, 
 from edgekit.batch.score_job import Scored, ScoreJob
 from edgekit.errors import EdgekitError, ParameterError
 from edgekit.io.windows import Series, Windows, has_windows, is_zarr, open_windows
-from edgekit.io.writing import placing, placing_folder
+from edgekit.io.writing import drafting, drafting_folder
 
 #: Endings of files that are written window by window.
 ENDINGS = (".tif", ".tiff", ".zarr")
@@ -61,7 +61,6 @@ def filter_file(
     path: Path,
     job: PictureJob,
     output: Path,
-    before: Callable[[os.stat_result], None],
     means: Means = USUAL,
 ) -> Filtered | None:
     """Filter a file window by window if that is the way; None where it should be filtered as a whole.
@@ -71,11 +70,9 @@ def filter_file(
     Parameters
     ----------
     path, output : Path
-        Input and output; the output appears whole or not at all.
+        Input and output; what is made is a draft of the output, see `edgekit.io.writing.draft`.
     job : PictureJob
         What to do.
-    before : callable
-        Called with the finished output's status just before it appears.
     means : Means
         What may be used.
 
@@ -102,23 +99,21 @@ def filter_file(
                 else f"{path}: {job.tag} looks at an image as a whole, and {size} need "
                 f"{needed(series) / 2**30:.1f} GiB; reduce the image, or allow more with --memory"
             )
-        with _writing(output, source, job, before) as writer:
+        with _writing(output, source, job) as writer:
             return filter_windows(source, job, writer, means)
 
 
 @contextmanager
-def _writing(
-    output: Path, source: Windows, job: PictureJob, before: Callable[[os.stat_result], None]
-) -> Iterator[Writer]:
+def _writing(output: Path, source: Windows, job: PictureJob) -> Iterator[Writer]:
     if output.suffix.lower() == ".zarr":
         from edgekit.io.zarr_windows import ZarrWriter
 
-        with placing_folder(output, before) as folder:
+        with drafting_folder(output) as folder:
             yield ZarrWriter(folder, source)
         return
     from edgekit.io.tiff_windows import TiffWriter
 
-    with placing(output, before) as file, TiffWriter(file, output, result_bytes(source, job), source) as tiff:
+    with drafting(output) as file, TiffWriter(file, output, result_bytes(source, job), source) as tiff:
         yield tiff
 
 

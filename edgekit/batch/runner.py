@@ -2,28 +2,23 @@
 
 import os
 import sys
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+import traceback
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from itertools import islice
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-from edgekit.backends.strips import stay_alone
+from edgekit.batch.engines import OUT_OF_MEMORY, Engine, Known, carry_out
 from edgekit.batch.inputs import STREAM, Item
+from edgekit.batch.job import Picture
 from edgekit.batch.journal import Journal
 from edgekit.batch.large import USUAL, Filtered, Means
 from edgekit.batch.large_files import filter_file
 from edgekit.errors import EdgekitError, OutputError, UnreadableError
 from edgekit.io.reading import read_bytes, status_of
-from edgekit.io.writing import place
-
-T = TypeVar("T")
-R = TypeVar("R")
-
-#: Items handed out ahead, for each worker.
-AHEAD = 4
+from edgekit.io.writing import discard, draft, place, publish
 
 
 class Status(Enum):
@@ -36,7 +31,7 @@ class Status(Enum):
 
 
 class Outcome(NamedTuple):
-    """What became of one item."""
+    """What became of one item; of one that failed the reason, and where in the code it did."""
 
     item: Item
     status: Status
@@ -44,7 +39,7 @@ class Outcome(NamedTuple):
     rows: int = 0
     columns: int = 0
     clipped: int = 0
-    error: BaseException | None = None
+    trace: str = ""
 
 
 @dataclass
@@ -68,8 +63,15 @@ class Tally:
         return 1 if self.failed else 0
 
 
+class _Todo(NamedTuple):
+    """An item with its input's status before it was read."""
+
+    item: Item
+    status: os.stat_result
+
+
 class Runner:
-    """Does items: reads, filters, writes, and enters each result in the journal.
+    """Does items: what is to be done is decided here, an engine reads, filters and writes, and here it is entered.
 
     Parameters
     ----------
@@ -95,40 +97,49 @@ class Runner:
         self.force = force
         self._means = means
         self._inputs = {os.path.realpath(p) for p in inputs}
+        self._under_way: set[Path] = set()
 
-    def do(self, item: Item) -> Outcome:
-        """Do one item; whatever goes wrong is its outcome."""
+    def run(self, items: Iterable[Item], engine: Engine) -> Iterator[Outcome]:
+        """Do `items` and give their outcomes in their order; whatever goes wrong with an item is its outcome."""
         try:
-            return self._do(item)
+            for turn in carry_out(engine, partial(_make, means=self._means), map(self._begin, items), _lost):
+                yield turn.result if isinstance(turn, Known) else self._finish(*turn)
+        finally:
+            for output in self._under_way:
+                discard(output)
+
+    def _begin(self, item: Item) -> _Todo | Known[Outcome]:
+        """Return the item if there is something to do elsewhere, or its outcome."""
+        if item.source.stream or str(item.output) == STREAM:
+            return Known(self._stream(item))
+        try:
+            status = status_of(item.source.path)
+            if os.path.realpath(item.output) in self._inputs:
+                raise OutputError(
+                    f"{item.output}: an input of this run would be written over; name another output with -o"
+                )
+            if not self.force and item.output.exists():
+                if self.journal.current(item.output, item.source.path, status, item.job.key):
+                    return Known(Outcome(item, Status.CURRENT))
+                self._check_own(item.output)
         except EdgekitError as error:
-            return Outcome(item, Status.FAILED, str(error), error=error)
-        except MemoryError as error:
-            return Outcome(item, Status.FAILED, f"{item.source.path}: not enough memory for this image", error=error)
-        except Exception as error:  # One item must not end the run.
-            reason = f"{item.source.path}: {type(error).__name__}: {error}"
-            return Outcome(item, Status.FAILED, reason, error=error)
+            return Known(_raised(item, error))
+        self._under_way.add(item.output)
+        return _Todo(item, status)
 
-    def _do(self, item: Item) -> Outcome:
-        source, output, job = item.source.path, item.output, item.job
-        if item.source.stream or str(output) == STREAM:
-            return self._stream(item)
-        status = status_of(source)
-        if os.path.realpath(output) in self._inputs:
-            raise OutputError(f"{output}: an input of this run would be written over; name another output with -o")
-        if not self.force and output.exists():
-            if self.journal.current(output, source, status, job.key):
-                return Outcome(item, Status.CURRENT)
-            self._check_own(output)
-
-        def enter(made: os.stat_result) -> None:
-            self.journal.enter(output, made, source, status, job.key)
-
-        result = filter_file(source, job, output, enter, self._means)
-        if result is None:
-            picture = job.run(read_bytes(source), str(source))
-            place(picture.data, output, enter)
-            result = Filtered(picture.rows, picture.columns, picture.clipped)
-        return Outcome(item, Status.DONE, "", result.rows, result.columns, result.clipped)
+    def _finish(self, todo: _Todo, outcome: Outcome) -> Outcome:
+        """Enter what was written, and let it appear."""
+        item, status = todo
+        self._under_way.remove(item.output)
+        if outcome.status is Status.FAILED:
+            discard(item.output)
+            return outcome
+        entered = (item.source.path, status, item.job.key)
+        try:
+            publish(item.output, lambda made: self.journal.enter(item.output, made, *entered))
+        except OutputError as error:
+            return _raised(item, error)
+        return outcome
 
     def _check_own(self, output: Path) -> None:
         """Raise unless the file that is there is edgekit's own."""
@@ -139,6 +150,15 @@ class Runner:
             )
 
     def _stream(self, item: Item) -> Outcome:
+        """Do an item of which this process has an end."""
+        try:
+            return self._streamed(item)
+        except MemoryError:
+            return _failed(item, f"{item.source.path}: {OUT_OF_MEMORY}")
+        except Exception as error:
+            return _raised(item, error)
+
+    def _streamed(self, item: Item) -> Outcome:
         if item.source.stream:
             data, name = sys.stdin.buffer.read(), "standard input"
             if not data:
@@ -158,43 +178,33 @@ class Runner:
             )
         return Outcome(item, Status.DONE, "", result.rows, result.columns, result.clipped)
 
-    def run(self, items: Iterable[Item], workers: int = 1) -> Iterator[Outcome]:
-        """Do `items` and give their outcomes in their order; see `in_order`."""
-        return in_order(self.do, items, workers)
+
+def _make(todo: _Todo, means: Means) -> Outcome:
+    """Read an item's input, and write its result beside its place."""
+    item = todo.item
+    source, job = item.source.path, item.job
+    try:
+        result = filter_file(source, job, item.output, means) or _whole(job.run(read_bytes(source), str(source)), item)
+    except MemoryError:
+        raise
+    except Exception as error:  # One item must not end the run.
+        return _raised(item, error)
+    return Outcome(item, Status.DONE, "", result.rows, result.columns, result.clipped)
 
 
-def in_order(do: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
-    """Give ``do(item)`` for each item, in their order.
-
-    Parameters
-    ----------
-    do : callable
-        Called in threads: reading, filtering and writing leave the interpreter to the others.
-    items : iterable
-        Taken a few ahead of the workers.
-    workers : int
-        With one, everything happens in the calling thread.
-    """
-    if workers == 1:
-        yield from map(do, items)
-        return
-    # A single image has no use for this, and starts sooner without.
-    from concurrent.futures import ThreadPoolExecutor
-
-    queue = iter(items)
-    with ThreadPoolExecutor(workers, initializer=stay_alone) as pool:
-        try:
-            running = deque(pool.submit(do, i) for i in islice(queue, AHEAD * workers))
-            while running:
-                result = running.popleft().result()
-                running.extend(pool.submit(do, i) for i in islice(queue, 1))
-                yield result
-        except BaseException:
-            # Interrupted: what is under way is finished, what has not begun is left.
-            pool.shutdown(cancel_futures=True)
-            raise
+def _whole(picture: Picture, item: Item) -> Filtered:
+    draft(picture.data, item.output)
+    return Filtered(picture.rows, picture.columns, picture.clipped)
 
 
-def available_workers() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _lost(todo: _Todo, reason: str) -> Outcome:
+    return _failed(todo.item, f"{todo.item.source.path}: {reason}")
+
+
+def _raised(item: Item, error: Exception) -> Outcome:
+    reason = str(error) if isinstance(error, EdgekitError) else f"{item.source.path}: {type(error).__name__}: {error}"
+    return _failed(item, reason, "".join(traceback.format_exception(error)))
+
+
+def _failed(item: Item, reason: str, trace: str = "") -> Outcome:
+    return Outcome(item, Status.FAILED, reason, trace=trace)

@@ -25,9 +25,10 @@ def make_pictures(
     make_jobs : callable
         Makes the jobs from the outputs' ending.
     """
+    from edgekit.batch.engines.local import Threads, available_workers
     from edgekit.batch.inputs import assign, collect, root_of
     from edgekit.batch.large import Means
-    from edgekit.batch.runner import Runner, available_workers
+    from edgekit.batch.runner import Runner
     from edgekit.cli.progress import Parts
     from edgekit.cli.speech import Speech
 
@@ -50,7 +51,7 @@ def make_pictures(
         named = (s.path for s in found.sources if not s.stream)
         runner = Runner(journal, named, force=values["force"], means=means)
         with speech:
-            for outcome in runner.run(items, min(workers, len(items) or 1)):
+            for outcome in runner.run(items, Threads(min(workers, len(items) or 1))):
                 speech.tell(outcome)
     return speech.tally.exit_status
 

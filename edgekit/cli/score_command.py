@@ -14,10 +14,10 @@ from edgekit.cli.progress import Parts, open_bar, summary
 
 if TYPE_CHECKING:
     from edgekit.batch.book import Book, Row
+    from edgekit.batch.drawing import Drawer
     from edgekit.batch.journal import Journal
     from edgekit.batch.limit import Threshold
     from edgekit.batch.score_job import ScoreJob
-    from edgekit.batch.scoring import Drawer
     from edgekit.batch.tables import Table
     from edgekit.report.review import Review
 
@@ -42,11 +42,12 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
     page instead, or as well. A run that was stopped is taken up where it was.
     """
     from edgekit.batch.book import Book
+    from edgekit.batch.drawing import Maps
+    from edgekit.batch.engines.local import Threads, available_workers
     from edgekit.batch.inputs import find, is_tree
     from edgekit.batch.large import Means
-    from edgekit.batch.runner import available_workers
     from edgekit.batch.score_job import ScoreJob
-    from edgekit.batch.scoring import Maps, score_files
+    from edgekit.batch.scoring import score_files
     from edgekit.batch.tables import Table
     from edgekit.io.formats import BY_ENDING
 
@@ -85,9 +86,7 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
         sources = (s for text, s in found if not (is_tree(text) and own(s.path)))
         threads = (values["jobs"] or available_workers()) if single else 1
         means = Means(values["memory"], threads, Parts(quiet=values["quiet"] or not single))
-        rows = score_files(
-            sources, job, book, workers=workers, drawers=drawers, anew=values["force"], means=means
-        )  # fmt: skip
+        rows = score_files(sources, job, book, Threads(workers), drawers=drawers, anew=values["force"], means=means)
         for row in rows:
             count.tell(row, values["fail_below"])
         threshold = _threshold(values["threshold"], job, book)

@@ -130,56 +130,94 @@ def place(data: bytes, path: Path, before: Callable[[os.stat_result], None] | No
 @contextlib.contextmanager
 def placing(path: Path, before: Callable[[os.stat_result], None] | None = None) -> Iterator[BinaryIO]:
     """Open a file to be written as `place` does; it appears when the block ends well."""
-    part = _unfinished(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("wb") as file:
-                yield file
-            if before is not None:
-                before(part.stat())
-            part.replace(path)
-        finally:
-            with contextlib.suppress(OSError):
-                part.unlink()
-    except EdgekitError:
-        # What is read meanwhile may be damaged.
-        raise
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    with drafting(path) as file:
+        yield file
+    publish(path, before)
 
 
-@contextlib.contextmanager
-def placing_folder(path: Path, before: Callable[[os.stat_result], None] | None = None) -> Iterator[Path]:
-    """Give a folder to be filled; as `placing` does, it appears under its name when the block ends well.
+def draft(data: bytes, path: Path) -> None:
+    """Write a file beside its place, whole or not at all; `publish` lets it appear there, `discard` takes it away.
 
     Raises
     ------
     OutputError
-        If it cannot be written.
+        If the file cannot be written.
+    """
+    with drafting(path) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def drafting(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to be written as `draft` does."""
+    with _or_nothing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _unfinished(path).open("wb") as file:
+            yield file
+
+
+@contextlib.contextmanager
+def drafting_folder(path: Path) -> Iterator[Path]:
+    """Give an empty folder to be filled as `draft` writes a file."""
+    with _or_nothing(path):
+        discard(path)
+        part = _unfinished(path)
+        part.mkdir(parents=True)
+        yield part
+
+
+def publish(path: Path, before: Callable[[os.stat_result], None] | None = None) -> None:
+    """Let a draft appear under its name, in one step.
+
+    Parameters
+    ----------
+    before : callable, optional
+        Called with the finished file's status just before.
+
+    Raises
+    ------
+    OutputError
+        If it cannot appear; the draft is gone then.
     """
     part = _unfinished(path)
-    old = part.with_name(f"{part.name}-old")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir()
-        try:
-            yield part
-            if before is not None:
-                before(part.stat())
-            # No system call replaces a folder that is not empty.
-            shutil.rmtree(old, ignore_errors=True)
-            if path.is_dir():
-                path.replace(old)
+    with _or_nothing(path):
+        if before is not None:
+            before(part.stat())
+        if not path.is_dir():
             part.replace(path)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
-            shutil.rmtree(old, ignore_errors=True)
-    except EdgekitError:
+            return
+        # Nothing replaces a folder in one step: what was there stands aside until its successor has its place.
+        old = path.with_name(f"{part.name}-old")
+        _remove(old)
+        path.replace(old)
+        part.replace(path)
+        _remove(old)
+
+
+def discard(path: Path) -> None:
+    """Take away the draft of a file or folder, if there is one."""
+    _remove(_unfinished(path))
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+        return
+    with contextlib.suppress(OSError):
+        path.unlink()
+
+
+@contextlib.contextmanager
+def _or_nothing(path: Path) -> Iterator[None]:
+    """Leave no draft behind where the block ends badly."""
+    try:
+        yield
+    except BaseException as error:
+        discard(path)
+        # What edgekit says of its own names the file already.
+        if isinstance(error, OSError) and not isinstance(error, EdgekitError):
+            raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
         raise
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def _unfinished(path: Path) -> Path:
