@@ -123,7 +123,7 @@ def filter_windows(
     job: PictureJob,
     writer: Writer,
     means: Means = USUAL,
-    window: int = WINDOW,
+    window: int | None = None,
 ) -> Filtered:
     """Filter every image of a file, in memory that does not grow with them.
 
@@ -139,8 +139,8 @@ def filter_windows(
         Where the results go.
     means : Means
         Threads, and who is told.
-    window : int
-        About how many pixels each thread filters at a time.
+    window : int, optional
+        About how many pixels each thread filters at a time; `WINDOW` unless given.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def filter_windows(
     EdgekitError
         If the file is damaged, or the job does not fit its images.
     """
-    works = [_Work(one, job, writer.tile(one), window) for one in source.series]
+    works = [_Work(one, job, writer.tile(one), window or WINDOW) for one in source.series]
     total, done, clipped = sum(w.passes * len(w.places) for w in works), 0, 0
 
     def counted(results: Iterator[Any]) -> Iterator[Any]:
@@ -316,7 +316,7 @@ def score_windows(
     job: ScoreJob,
     name: str,
     means: Means = USUAL,
-    window: int = WINDOW,
+    window: int | None = None,
 ) -> Scored:
     """Measure the first image of a file, in memory that does not grow with it.
 
@@ -351,7 +351,7 @@ def score_windows(
             f"{name}: {', '.join(whole)} needs the image in memory as a whole, and it is too large for that; measure "
             f"{able}, or a part of it with --roi, or allow more with --memory"
         )
-    at = places(1, series.rows, series.columns, series.layout.tile, window)
+    at = places(1, series.rows, series.columns, series.layout.tile, window or WINDOW)
     sums = []
     with np.errstate(all="ignore"):
         for done, pair in enumerate(_each(partial(_laplacian_sums, series), at, means.threads), 1):

@@ -41,16 +41,16 @@ def needed(series: Series) -> int:
 @contextmanager
 def _large(path: Path, memory: int | None) -> Iterator[tuple[Windows | None, bool]]:
     """Open a file if it can be read window by window, and tell whether its first image is too large for all else."""
-    limit = available_memory() // 2 if memory is None else memory
-    source = None
+    limit, source = memory, None
     if has_windows(path):
+        limit = limit or available_memory() // 2
         try:
             source = open_windows(path)
         except EdgekitError:
             # What is smaller the readers of whole files may read, and else say what is wrong with it.
             if is_zarr(path) or path.stat().st_size > limit:
                 raise
-    if source is None:
+    if source is None or limit is None:
         yield None, False
         return
     with source:

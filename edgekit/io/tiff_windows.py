@@ -257,10 +257,12 @@ class TiffWriter:
         try:
             for tile in _tiles(window.reshape(*window.shape[:2], -1), height, width, whole=not series.layout.striped):
                 data = tifffile.TIFF.PREDICTORS[predictor](tile, axis=-2) if predictor > 1 else tile
-                # PackBits, too, works along rows.
-                extra = {"axis": -2} if compression == PACKBITS else {}
-                pack = tifffile.TIFF.COMPRESSORS[compression] if compression > 1 else np.ndarray.tobytes
-                packed.append(pack(data, **extra))
+                if compression > 1:
+                    # PackBits, too, works along rows.
+                    extra = {"axis": -2} if compression == PACKBITS else {}
+                    packed.append(tifffile.TIFF.COMPRESSORS[compression](data, **extra))
+                else:
+                    packed.append(data.tobytes())
         except Exception as error:
             _check_codecs(self._path, error)
             raise

@@ -188,7 +188,7 @@ def has_windows(path: Path) -> bool:
 
 def is_zarr(path: Path) -> bool:
     """Tell whether a folder is a Zarr."""
-    return any((path / name).is_file() for name in ("zarr.json", ".zarray", ".zgroup"))
+    return path.is_dir() and any((path / name).is_file() for name in ("zarr.json", ".zarray", ".zgroup"))
 
 
 def status_of_zarr(folder: Path) -> os.stat_result:
