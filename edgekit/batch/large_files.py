@@ -117,6 +117,22 @@ def _writing(output: Path, source: Windows, job: PictureJob) -> Iterator[Writer]
         yield tiff
 
 
+def check_whole(path: Path, means: Means = USUAL) -> None:
+    """Raise if pictures of where an image is sharp cannot be drawn, because they need it as a whole.
+
+    Raises
+    ------
+    ParameterError
+        If it is too large, or a Zarr.
+    """
+    with _large(path, means.memory) as (source, large):
+        if source is not None and (large or source.form == "Zarr"):
+            raise ParameterError(
+                f"{path}: pictures of where it is sharp need an image as a whole, and not as a Zarr; leave out --map "
+                "and --report, or allow more with --memory"
+            )
+
+
 def score_file(path: Path, job: ScoreJob, means: Means = USUAL) -> Scored | None:
     """Measure a file window by window if that is the way; None where it should be measured as a whole.
 

@@ -13,7 +13,7 @@ from edgekit.batch.drawing import Drawer, Drawing
 from edgekit.batch.engines import Engine, Known, carry_out
 from edgekit.batch.inputs import Source
 from edgekit.batch.large import USUAL, Means
-from edgekit.batch.large_files import score_file
+from edgekit.batch.large_files import check_whole, score_file
 from edgekit.batch.score_job import ScoreJob
 from edgekit.errors import EdgekitError, ParameterError
 from edgekit.io.formats import BY_ENDING
@@ -162,8 +162,10 @@ def _do(todo: _Todo, job: ScoreJob, means: Means) -> _Done:
     row = todo.row
     try:
         # What was measured before, and only lacks its pictures, keeps its row.
-        scored = None if row.status else score_file(todo.source.path, job, means)
         drawings = any(d is not None for d in todo.drawings)
+        if drawings:
+            check_whole(todo.source.path, means)
+        scored = None if row.status else score_file(todo.source.path, job, means)
         data = read_bytes(todo.source.path) if drawings or not (row.status or scored) else b""
         if not row.status:
             width, height, values = scored = scored or job.run(data, row.path)

@@ -203,7 +203,7 @@ def status_of_zarr(folder: Path) -> os.stat_result:
     return os.stat_result(own, {"st_mtime_ns": mtime})
 
 
-def open_windows(path: Path) -> Windows:
+def open_windows(path: str | Path) -> Windows:
     """Open a TIFF or a Zarr; only its description is read.
 
     Raises
@@ -217,6 +217,7 @@ def open_windows(path: Path) -> Windows:
     MissingExtraError
         If a library is missing.
     """
+    path = Path(path)
     if is_zarr(path):
         from edgekit.io.zarr_windows import open_zarr as opener
     else:

@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 def open_zarr(path: Path) -> Windows:
     """Open a Zarr; see `edgekit.io.windows.open_windows`. Of an OME-Zarr pyramid the whole size counts."""
-    zarr = _library()
+    zarr = _library(path)
     try:
         found = zarr.open(path, mode="r")
         attributes = found.attrs.asdict()
@@ -109,7 +109,7 @@ class ZarrWriter:
     """
 
     def __init__(self, folder: Path, source: Windows) -> None:
-        zarr = _library()
+        zarr = _library(folder)
         self._folder = folder
         alone = source.form != "Zarr" and len(source.series) == 1
         attributes = source.attributes.get("attributes", {})
@@ -149,7 +149,7 @@ class ZarrWriter:
             packing["shards"] = (*outer, *self.tile(series), *inner)
         size = {"shape": (*series.leading, *shape), "chunks": (*outer, *(chunks or tile), *inner), "dtype": dtype}
         if self._group is None:
-            array = _library().create_array(self._folder, **size, **packing, **self._whole)
+            array = _library(self._folder).create_array(self._folder, **size, **packing, **self._whole)
         else:
             packing.pop("zarr_format", None)
             array = self._group.create_array(series.name or str(self._written), **size, **packing)
@@ -160,9 +160,9 @@ class ZarrWriter:
             array[(*map(int, plane), *at)] = window
 
 
-def _library() -> Any:
+def _library(path: Path) -> Any:
     try:
         import zarr
     except ModuleNotFoundError:
-        raise MissingExtraError("reading and writing Zarr needs zarr: pip install 'edgekit[large]'") from None
+        raise MissingExtraError(f"{path}: a Zarr needs zarr: pip install 'edgekit[large]'") from None
     return zarr

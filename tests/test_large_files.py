@@ -1,0 +1,318 @@
+"""Large images as files: what is done window by window, what comes of pages and planes, and what is refused."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from command_line import run
+from test_large import SIZE, SMALL, pixels
+
+import edgekit as ek
+from edgekit.batch import large_files
+from edgekit.batch.filter_job import FilterJob
+from edgekit.batch.large import Means
+from edgekit.io.windows import open_windows
+
+
+def sobel(image):
+    """The picture that the command line makes of a plane."""
+    return FilterJob("sobel").show(image).image
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+
+PACKED = [
+    {"tile": (64, 80)},
+    {"tile": (64, 80), "compression": "zlib", "predictor": 2},
+    {"tile": (32, 32), "compression": "packbits"},
+    {"rowsperstrip": 9, "compression": "lzw"},
+    {"rowsperstrip": 9, "compression": "zstd"},
+    {"rowsperstrip": 9},
+]
+
+
+@pytest.mark.parametrize("lies", PACKED, ids=str)
+def test_outputs_are_packed_as_their_inputs_are(lies):
+    if lies.get("compression") in ("lzw", "zstd"):
+        pytest.importorskip("imagecodecs")
+    image = pixels()
+    tifffile.imwrite("in.tif", image, resolution=(300, 200), resolutionunit="INCH", **lies)
+    assert run("sobel", "in.tif", "-o", "out.tif", *SMALL).exit_code == 0
+    np.testing.assert_array_equal(tifffile.imread("out.tif"), sobel(image))
+    with tifffile.TiffFile("in.tif") as before, tifffile.TiffFile("out.tif") as after:
+        old, new = before.pages.first, after.pages.first
+        names = ("compression", "predictor", "is_tiled", "tilelength", "tilewidth", "resolution", "resolutionunit")
+        assert [getattr(new, n) for n in names] == [getattr(old, n) for n in names]
+        if old.compression != 1 or old.is_tiled:
+            assert new.chunks == old.chunks
+    # The usual readers, too.
+    np.testing.assert_array_equal(ek.read_image("out.tif"), sobel(image))
+
+
+def test_what_fits_is_done_as_a_whole_and_is_the_same():
+    tifffile.imwrite("in.tif", pixels(), tile=(64, 64))
+    run("sobel", "in.tif", "-o", "whole.tif")
+    run("sobel", "in.tif", "-o", "windows.tif", *SMALL)
+    with tifffile.TiffFile("whole.tif") as whole, tifffile.TiffFile("windows.tif") as windows:
+        assert (whole.pages.first.is_tiled, windows.pages.first.is_tiled) == (False, True)
+        np.testing.assert_array_equal(whole.asarray(), windows.asarray())
+
+
+def test_half_of_what_is_free_is_the_limit(monkeypatch):
+    tifffile.imwrite("in.tif", pixels(), tile=(64, 64))
+    with open_windows("in.tif") as source:
+        needed = large_files.needed(source.series[0])
+    for free, tiled in ((2 * needed, False), (2 * needed - 2, True)):
+        monkeypatch.setattr(large_files, "available_memory", lambda free=free: free)
+        run("sobel", "in.tif", "-o", "out.tif", "--force")
+        with tifffile.TiffFile("out.tif") as made:
+            assert made.pages.first.is_tiled is tiled
+
+
+def test_free_memory_is_a_part_of_the_machines():
+    assert 2**20 < large_files.available_memory() < 2**50
+
+
+def test_clipped_values_are_counted_once():
+    image = pixels("float32") * 3
+    image[0, 0] = -1
+    tifffile.imwrite("in.tif", image, tile=(64, 64))
+    whole, windows = (
+        json.loads(run("sobel", "in.tif", "-o", name, "--scale", "raw", "--channel", "max", "--json", *limit).stdout)
+        for name, limit in (("whole.tif", ()), ("windows.tif", SMALL))
+    )
+    expected = FilterJob("sobel", scale="raw", channel="max").show(image).clipped
+    assert whole["clipped"] == windows["clipped"] == expected
+
+
+def test_results_that_may_be_too_long_for_tiff_are_bigtiff(monkeypatch):
+    tifffile.imwrite("in.tif", pixels(), tile=(64, 64))
+    for limit, big in ((SIZE[0] * SIZE[1], False), (SIZE[0] * SIZE[1] - 1, True)):
+        monkeypatch.setattr("edgekit.io.tiff_windows.CLASSIC", limit)
+        run("sobel", "in.tif", "-o", "out.tif", "--force", *SMALL)
+        with tifffile.TiffFile("out.tif") as made:
+            assert made.is_bigtiff is big
+
+
+def test_progress_tells_of_each_window_of_each_pass():
+    tifffile.imwrite("in.tif", pixels(), tile=(64, 64))
+    told = []
+    means = Means(1, 2, lambda done, total: told.append((done, total)))
+    job = FilterJob("sobel", display="stretch", ending=".tif")
+    large_files.filter_file(Path("in.tif"), job, Path("out.tif"), means)
+    # All of it fits into four rows of tiles.
+    assert told == [(n, 8) for n in range(1, 9)]
+
+
+@pytest.mark.parametrize("limit", [(), SMALL])
+def test_all_pages_are_kept(limit):
+    pages = [pixels(seed=n) for n in range(3)]
+    other = pixels("uint16", (50, 60))
+    with tifffile.TiffWriter("in.tif") as file:
+        for page in pages:
+            file.write(page, photometric="minisblack", metadata=None)
+        file.write(other, photometric="minisblack", metadata=None)
+    assert run("sobel", "in.tif", "-o", "out.tif", *limit).exit_code == 0
+    with tifffile.TiffFile("out.tif") as made:
+        assert len(made.pages) == 4
+        for page, image in zip(made.pages, [*pages, other], strict=True):
+            np.testing.assert_array_equal(page.asarray(), sobel(image))
+
+
+def test_pages_of_imagej_that_have_no_description():
+    stack = np.stack([pixels(seed=n) for n in range(3)])
+    tifffile.imwrite("in.tif", stack, imagej=True)
+    run("sobel", "in.tif", "-o", "out.tif")
+    np.testing.assert_array_equal(tifffile.imread("out.tif"), [sobel(p) for p in stack])
+
+
+def test_ome_planes_keep_axes_and_sizes():
+    stack = pixels("uint16", (2, 3, 90, 110))
+    facts = {"axes": "CZYX", "PhysicalSizeX": 0.25, "PhysicalSizeXUnit": "µm"}
+    tifffile.imwrite("in.ome.tif", stack, metadata=facts, tile=(64, 64))
+    assert run("sobel", "in.ome.tif", "-o", "out.ome.tif", *SMALL).exit_code == 0
+    with tifffile.TiffFile("out.ome.tif") as made:
+        assert made.is_ome
+        assert (made.series[0].axes, made.series[0].shape) == ("CZYX", stack.shape)
+        assert 'PhysicalSizeX="0.25"' in made.ome_metadata
+        expected = [[sobel(p) for p in planes] for planes in stack]
+        np.testing.assert_array_equal(made.asarray(), expected)
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_colour_becomes_what_the_whole_file_becomes(colour):
+    image = pixels(shape=(150, 170, 3))
+    tifffile.imwrite("in.tif", image, photometric="rgb", tile=(64, 64))
+    how = ("--channel", "each") if colour else ()
+    run("sobel", "in.tif", "-o", "whole.tif", *how)
+    run("sobel", "in.tif", "-o", "windows.tif", *how, *SMALL)
+    whole, windows = (ek.read_image(f"{n}.tif") for n in ("whole", "windows"))
+    assert whole.shape == ((150, 170, 3) if colour else (150, 170))
+    np.testing.assert_array_equal(windows, whole)
+
+
+def test_overlays():
+    image = pixels(shape=(150, 170, 3))
+    tifffile.imwrite("in.tif", image, photometric="rgb", tile=(64, 64))
+    run("sobel", "in.tif", "-o", "whole.tif", "--overlay")
+    run("sobel", "in.tif", "-o", "windows.tif", "--overlay", *SMALL)
+    np.testing.assert_array_equal(ek.read_image("windows.tif"), ek.read_image("whole.tif"))
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_zarr(version):
+    stack = pixels("uint16", (2, 150, 170))
+    made = zarr.create_array("in.zarr", shape=stack.shape, chunks=(2, 40, 50), dtype="uint16", zarr_format=version)
+    made[:] = stack
+    assert run("sobel", "in.zarr", "-o", "out.zarr", "--depth", "16").exit_code == 0
+    result = zarr.open("out.zarr", mode="r")
+    job = FilterJob("sobel", depth="16", ending=".zarr")
+    np.testing.assert_array_equal(result[:], [job.show(p).image for p in stack])
+    assert (result.chunks[1:], result.metadata.zarr_format) == ((40, 50), version)
+    assert result.compressors == made.compressors
+    # Done once, current the next time, and replaced as a whole.
+    again = json.loads(run("sobel", "in.zarr", "-o", "out.zarr", "--depth", "16", "--json").stdout)
+    assert again["status"] == "current"
+    made[0, 0, 0] += 1
+    assert json.loads(run("sobel", "in.zarr", "-o", "out.zarr", "--depth", "16", "--json").stdout)["status"] == "done"
+
+
+def test_shards():
+    image = pixels(shape=(150, 170))
+    made = zarr.create_array("in.zarr", shape=image.shape, chunks=(32, 32), shards=(64, 64), dtype="uint8")
+    made[:] = image
+    run("sobel", "in.zarr", "-o", "out.zarr")
+    result = zarr.open("out.zarr", mode="r")
+    assert (result.chunks, result.shards) == ((32, 32), (64, 64))
+    np.testing.assert_array_equal(result[:], sobel(image))
+
+
+def test_from_one_format_to_the_other():
+    image = pixels(shape=(150, 170))
+    zarr.create_array("in.zarr", shape=image.shape, chunks=(40, 50), dtype="uint8")[:] = image
+    run("sobel", "in.zarr", "-o", "out.tif")
+    tifffile.imwrite("in.tif", image, rowsperstrip=11)
+    run("sobel", "in.tif", "-o", "out.zarr")
+    np.testing.assert_array_equal(tifffile.imread("out.tif"), sobel(image))
+    np.testing.assert_array_equal(zarr.open("out.zarr", mode="r")[:], sobel(image))
+
+
+def test_of_an_ome_zarr_the_whole_size_is_filtered():
+    image = pixels("uint16", (2, 64, 80))
+    group = zarr.open_group("in.zarr", mode="w", zarr_format=2)
+    axes = [{"name": "c", "type": "channel"}, {"name": "y", "type": "space"}, {"name": "x", "type": "space"}]
+    levels = [{"path": "0"}, {"path": "1"}]
+    group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": levels}]
+    group.create_array("0", shape=image.shape, chunks=(1, 32, 32), dtype="uint16")[:] = image
+    group.create_array("1", shape=(2, 32, 40), chunks=(1, 32, 32), dtype="uint16")
+    assert run("sobel", "in.zarr", "-o", "out.zarr").exit_code == 0
+    made = zarr.open("out.zarr", mode="r")
+    assert made.attrs["multiscales"][0]["datasets"] == levels[:1]
+    assert made.attrs["multiscales"][0]["axes"] == axes
+    assert sorted(made) == ["0"]
+    np.testing.assert_array_equal(made["0"][:], [sobel(p) for p in image])
+
+
+def test_a_zarr_in_a_folder_is_one_image():
+    image = pixels(shape=(64, 80))
+    zarr.create_array("images/in.zarr", shape=image.shape, chunks=(32, 32), dtype="uint8")[:] = image
+    done = run("score", "images", "--measure", "laplacian_variance", "--measure", "tenengrad", "--json")
+    row = json.loads(done.stdout)
+    assert (row["path"], row["width"]) == ("images/in.zarr", 80)
+    assert row["laplacian_variance"] == ek.sharpness(image)
+    assert row["tenengrad"] == ek.sharpness(image, "tenengrad")
+
+
+REFUSED = [
+    (["sobel", "in.tif", "-o", "out.png"], ".tif, .tiff, .zarr; name such an output with -o"),
+    (["canny", "in.tif", "-o", "out.tif"], "canny looks at an image as a whole"),
+    (["threshold", "in.tif", "-o", "out.tif"], "reduce the image, or allow more with --memory"),
+    (["score", "in.tif"], "measure laplacian_variance and laplacian_energy, or a part of it with --roi"),
+    (["score", "in.tif", "--measure", "laplacian_variance", "--map", "maps"], "leave out --map and --report"),
+    (["score", "in.tif", "--roi", "300,0,64,64"], "does not lie within 331x203 pixels"),
+]
+
+
+@pytest.mark.parametrize(("command", "said"), REFUSED)
+def test_what_needs_the_whole_is_refused(command, said):
+    tifffile.imwrite("in.tif", pixels(), tile=(64, 64))
+    done = run(*command, *SMALL)
+    assert done.exit_code == 1
+    assert said in done.stderr
+    assert "in.tif" in done.stderr
+
+
+def test_what_cannot_be_cut_is_refused():
+    tifffile.imwrite("in.tif", pixels("float32"), tile=(64, 64))
+    done = run("sobel", "in.tif", "-o", "out.tif", "--overlay", *SMALL)
+    assert "an overlay over floating pixels needs the image as a whole" in done.stderr
+
+
+def test_wrong_sizes_are_refused():
+    done = run("sobel", "in.tif", "--memory", "much")
+    assert done.exit_code == 2
+    assert "'much' is not a size such as 512M or 2G" in done.stderr
+
+
+@pytest.mark.parametrize("ending", [".tif", ".zarr"])
+def test_of_a_damaged_file_nothing_is_left(ending):
+    tifffile.imwrite("in.tif", pixels(), tile=(64, 64), compression="zlib")
+    with tifffile.TiffFile("in.tif") as file:
+        place = file.pages.first.dataoffsets[-3]
+    with open("in.tif", "r+b") as file:  # noqa: PTH123
+        file.seek(place)
+        file.write(b"\xff" * 64)
+    done = run("sobel", "in.tif", "-o", f"out/made{ending}", *SMALL)
+    assert done.exit_code == 1
+    assert "in.tif: cannot be decoded" in done.stderr
+    assert [p.name for p in _files("out")] == []
+
+
+@pytest.mark.parametrize("ending", [".tif", ".zarr"])
+def test_an_interrupted_run_leaves_what_was_there(ending, monkeypatch):
+    tifffile.imwrite("in.tif", pixels(), tile=(64, 64))
+    output = f"out/made{ending}"
+    assert run("sobel", "in.tif", "-o", output, *SMALL).exit_code == 0
+    before = {p: p.stat().st_mtime_ns for p in _files("out")}
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("edgekit.cli.progress.Parts.__call__", stop)
+    assert run("sobel", "in.tif", "-o", output, "--scale", "raw", *SMALL).exit_code == 130
+    assert {p: p.stat().st_mtime_ns for p in _files("out")} == before
+
+
+@pytest.mark.parametrize(
+    ("library", "name"), [("zarr", "in.zarr"), ("imagecodecs", "lzw.tif"), ("imagecodecs", "in.tif")]
+)
+def test_without_the_extra(library, name):
+    """What needs it says how to get it; deflate does not."""
+    image = pixels(shape=(64, 80))
+    tifffile.imwrite("in.tif", image, tile=(32, 32), compression="zlib", predictor=2)
+    pytest.importorskip("imagecodecs")
+    tifffile.imwrite("lzw.tif", image, tile=(32, 32), compression="lzw")
+    zarr.create_array("in.zarr", shape=image.shape, chunks=(32, 32), dtype="uint8")
+    code = f"import sys; sys.modules['{library}'] = None; from edgekit.cli import run; run()"
+    command = [sys.executable, "-c", code, "sobel", name, "-o", "out.tif", *SMALL]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if name == "in.tif":
+        assert (done.returncode, done.stderr) == (0, "")
+        np.testing.assert_array_equal(tifffile.imread("out.tif"), sobel(image))
+    else:
+        assert done.returncode == 1
+        assert f"edgekit: {name}" in done.stderr
+        assert f"needs {library}: pip install 'edgekit[large]'" in done.stderr
+
+
+def _files(folder):
+    return sorted(p for p in Path(folder).rglob("*") if p.is_file() and not p.name.startswith(".edgekit"))
