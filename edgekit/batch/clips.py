@@ -8,7 +8,7 @@ from edgekit.batch.book import Book, Row
 from edgekit.batch.engines import Engine, Known, carry_out
 from edgekit.batch.inputs import Source
 from edgekit.batch.score_job import ScoreJob
-from edgekit.errors import EdgekitError
+from edgekit.errors import EdgekitError, let_out_of_memory
 from edgekit.io.video import Frame, read_frames
 
 
@@ -55,9 +55,8 @@ def score_clip(
 def _measured(frame: Frame, job: ScoreJob, blank: Row) -> Row:
     try:
         scored = job.measure(frame.image, blank.path)
-    except MemoryError:
-        raise
     except Exception as error:  # One frame must not end the run.
+        let_out_of_memory(error)
         said = str(error) if isinstance(error, EdgekitError) else f"{blank.path}: {type(error).__name__}: {error}"
         return _of(frame, blank)._replace(status="failed", reason=said)
     return _of(frame, blank)._replace(
