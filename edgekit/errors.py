@@ -81,6 +81,11 @@ class OutputError(ImageError):
     """The result could not be written where it should go."""
 
 
+def said(error: Exception, name: str) -> str:
+    """Return what to say of an error that a file called `name` met: edgekit's own name it already."""
+    return str(error) if isinstance(error, EdgekitError) else f"{name}: {type(error).__name__}: {error}"
+
+
 def let_out_of_memory(error: Exception) -> None:
     """Raise MemoryError if this is what a library means; what went wrong then is no fault of the file."""
     no_memory_in_opencv = -4

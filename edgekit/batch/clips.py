@@ -8,7 +8,7 @@ from edgekit.batch.book import Book, Row
 from edgekit.batch.engines import Engine, Known, carry_out
 from edgekit.batch.inputs import Source
 from edgekit.batch.score_job import ScoreJob
-from edgekit.errors import EdgekitError, let_out_of_memory
+from edgekit.errors import EdgekitError, let_out_of_memory, said
 from edgekit.io.video import Frame, read_frames
 
 
@@ -57,8 +57,7 @@ def _measured(frame: Frame, job: ScoreJob, blank: Row) -> Row:
         scored = job.measure(frame.image, blank.path)
     except Exception as error:  # One frame must not end the run.
         let_out_of_memory(error)
-        said = str(error) if isinstance(error, EdgekitError) else f"{blank.path}: {type(error).__name__}: {error}"
-        return _of(frame, blank)._replace(status="failed", reason=said)
+        return _of(frame, blank)._replace(status="failed", reason=said(error, blank.path))
     return _of(frame, blank)._replace(
         width=scored.width, height=scored.height, values=scored.values, status=scored.status
     )  # fmt: skip

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from edgekit.batch.engines import OUT_OF_MEMORY, Engine, Known, carry_out
 from edgekit.batch.inputs import STREAM, Item
 from edgekit.batch.journal import Journal
-from edgekit.errors import EdgekitError, OutputError, UnreadableError, let_out_of_memory
+from edgekit.errors import EdgekitError, OutputError, UnreadableError, let_out_of_memory, said
 from edgekit.io.reading import read_bytes, status_of
 from edgekit.io.writing import discard, draft, place, publish
 
@@ -198,5 +198,4 @@ def _failed(item: Item, error: Exception) -> Outcome:
 
 def _said(item: Item, error: Exception) -> tuple[str, str]:
     """Return what an error says, and where in the code it came from."""
-    said = str(error) if isinstance(error, EdgekitError) else f"{item.source.path}: {type(error).__name__}: {error}"
-    return said, "".join(traceback.format_exception(error))
+    return said(error, str(item.source.path)), "".join(traceback.format_exception(error))

@@ -13,7 +13,7 @@ from edgekit.batch.drawing import Drawer, Drawing
 from edgekit.batch.engines import Engine, Known, carry_out
 from edgekit.batch.inputs import Source
 from edgekit.batch.score_job import ScoreJob
-from edgekit.errors import EdgekitError, ParameterError, let_out_of_memory
+from edgekit.errors import EdgekitError, ParameterError, let_out_of_memory, said
 from edgekit.io.formats import BY_ENDING
 from edgekit.io.reading import read_bytes, status_of
 from edgekit.io.video import is_video
@@ -164,8 +164,7 @@ def _do(todo: _Todo, job: ScoreJob) -> _Done:
         return _Done(row, tuple(_drafts(drawing, data) for drawing in todo.drawings))
     except Exception as error:  # One file must not end the run.
         let_out_of_memory(error)
-        said = str(error) if isinstance(error, EdgekitError) else f"{type(error).__name__}: {error}"
-        return _lost(todo, said)
+        return _lost(todo, said(error, row.path))
 
 
 def _drafts(drawing: Drawing | None, data: bytes) -> tuple[Path, ...]:
