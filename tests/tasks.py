@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 #: What was asked of each task, in order: a file with a line for each time.
 SEEN = "EDGEKIT_TEST_SEEN"
@@ -18,7 +19,7 @@ def lost(item, reason):
 
 def noted(item):
     """Say that an item was begun, in a file that all processes append to."""
-    with open(os.environ[SEEN], "a") as file:  # noqa: PTH123
+    with Path(os.environ[SEEN]).open("a") as file:
         file.write(f"{item!r}\n")
     return item
 
