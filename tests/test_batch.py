@@ -219,7 +219,7 @@ def test_an_unexpected_error_costs_one_item(tmp_path, monkeypatch):
         for outcome in Runner(journal, []).run(todo, Threads()):
             tally.add(outcome)
     assert (tally.done, tally.failed, tally.exit_status) == (1, 2, 1)
-    assert "ZeroDivisionError: a bug" in tally.failures[0].reason
+    assert tally.failures[0].reason == f"{todo[1].source.path}: ZeroDivisionError: a bug"
     assert "not enough memory" in tally.failures[1].reason
 
 
