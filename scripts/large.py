@@ -21,8 +21,8 @@ import tifffile
 
 TILE = 256
 
-#: What `edgekit` is told to go by windows whatever is free, and to take the whole.
-BY_WINDOWS, WHOLE = ("--memory", "1K"), ("--memory", "1T")
+#: What an image is taken to have, so that it goes by windows, or as a whole, whatever is free.
+BY_WINDOWS, WHOLE = 0, 2**60
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

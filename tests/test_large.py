@@ -9,6 +9,7 @@ import tifffile
 from command_line import run
 
 import edgekit as ek
+from edgekit.batch import large_files
 from edgekit.batch.filter_job import FilterJob
 from edgekit.batch.large import Means, filter_windows, places, score_windows
 from edgekit.batch.score_job import ScoreJob
@@ -18,8 +19,12 @@ from edgekit.io.windows import Cache, open_windows
 
 SIZE = (203, 331)
 
-#: What makes every image too large.
-SMALL = ("--memory", "1K")
+
+def run_in_no_memory(*arguments):
+    """Run the command line where every image is too large."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(large_files, "allowance", lambda: 0)
+        return run(*arguments)
 
 
 def pixels(dtype="uint8", shape=SIZE, seed=0):
@@ -182,6 +187,6 @@ def test_a_region_is_measured_in_every_way(tmp_path):
     image = pixels()
     tifffile.imwrite(tmp_path / "in.tif", image, tile=(64, 64))
     path = tmp_path / "in.tif"
-    done = run("score", path, "--measure", "tenengrad", "--roi", "100,50,120,90", "--json", *SMALL)
+    done = run_in_no_memory("score", path, "--measure", "tenengrad", "--roi", "100,50,120,90", "--json")
     assert done.exit_code == 0
     assert json.loads(done.stdout)["tenengrad"] == ek.sharpness(image[50:140, 100:220], "tenengrad")

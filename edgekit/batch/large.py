@@ -39,15 +39,12 @@ class Means(NamedTuple):
 
     Attributes
     ----------
-    memory : int, optional
-        Bytes; images that need more are done so. By default half of what is free.
     threads : int
         Windows at a time.
     progress : callable
         Told after each window how many of how many are done.
     """
 
-    memory: int | None = None
     threads: int = 1
     progress: Callable[[int, int], object] = nobody
 

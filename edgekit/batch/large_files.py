@@ -1,6 +1,7 @@
 """Which files are done window by window, and doing that to whole files."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,18 @@ ENDINGS = (".tif", ".tiff", ".zarr")
 WORKING = 8
 
 
-def available_memory() -> int:
+def allowance() -> int:
+    """Return how many bytes the work on one image may take: all that this process may, or half of what is free."""
+    if sys.platform != "win32":
+        import resource
+
+        own = resource.getrlimit(resource.RLIMIT_DATA)[0]
+        if own != resource.RLIM_INFINITY:
+            return own
+    return _free() // 2
+
+
+def _free() -> int:
     """Return how many bytes are free: of the machine, or of the container that this process runs in."""
     known = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")] if hasattr(os, "sysconf") else [2**32]
     meminfo = Path("/proc/meminfo")
@@ -39,22 +51,22 @@ def needed(series: Series) -> int:
 
 
 @contextmanager
-def _large(path: Path, memory: int | None) -> Iterator[tuple[Windows | None, bool]]:
-    """Open a file if it can be read window by window, and tell whether its first image is too large for all else."""
-    limit, source = memory, None
-    if has_windows(path):
-        limit = limit or available_memory() // 2
-        try:
-            source = open_windows(path)
-        except EdgekitError:
-            # What is smaller the readers of whole files may read, and else say what is wrong with it.
-            if is_zarr(path) or path.stat().st_size > limit:
-                raise
-    if source is None or limit is None:
-        yield None, False
+def _opened(path: Path) -> Iterator[tuple[Windows, bool] | None]:
+    """Open a file if it can be read window by window, and tell whether its first image must be."""
+    if not has_windows(path):
+        yield None
+        return
+    most = allowance()
+    try:
+        source = open_windows(path)
+    except EdgekitError:
+        # What is smaller the readers of whole files may read, and else say what is wrong with it.
+        if is_zarr(path) or path.stat().st_size > most:
+            raise
+        yield None
         return
     with source:
-        yield source, needed(source.series[0]) > limit
+        yield source, needed(source.series[0]) > most
 
 
 def filter_file(
@@ -83,9 +95,10 @@ def filter_file(
     EdgekitError
         If the file is damaged, or the output cannot be written.
     """
-    with _large(path, means.memory) as (source, large):
-        if source is None:
+    with _opened(path) as opened:
+        if opened is None:
             return None
+        source, large = opened
         able = isinstance(job, FilterJob) and output.suffix.lower() in ENDINGS
         several = len(source.series) > 1 or source.series[0].planes > 1
         if not (large or source.form == "Zarr" or output.suffix.lower() == ".zarr" or (able and several)):
@@ -117,7 +130,7 @@ def _writing(output: Path, source: Windows, job: PictureJob) -> Iterator[Writer]
         yield tiff
 
 
-def check_whole(path: Path, means: Means = USUAL) -> None:
+def check_whole(path: Path) -> None:
     """Raise if pictures of where an image is sharp cannot be drawn, because they need it as a whole.
 
     Raises
@@ -125,8 +138,8 @@ def check_whole(path: Path, means: Means = USUAL) -> None:
     ParameterError
         If it is too large, or a Zarr.
     """
-    with _large(path, means.memory) as (source, large):
-        if source is not None and (large or source.form == "Zarr"):
+    with _opened(path) as opened:
+        if opened is not None and (opened[1] or opened[0].form == "Zarr"):
             raise ParameterError(
                 f"{path}: pictures of where it is sharp need an image as a whole, and not as a Zarr; leave out --map "
                 "and --report, or allow more with --memory"
@@ -152,8 +165,11 @@ def score_file(path: Path, job: ScoreJob, means: Means = USUAL) -> Scored | None
     EdgekitError
         If the file is damaged, or the region of interest lies outside.
     """
-    with _large(path, means.memory) as (source, large):
-        if source is None or not (large or source.form == "Zarr"):
+    with _opened(path) as opened:
+        if opened is None:
+            return None
+        source, large = opened
+        if not (large or source.form == "Zarr"):
             return None
         if not large:
             return job.measure(whole(source.series[0]), str(path))

@@ -15,7 +15,7 @@ from edgekit.batch.inputs import Source
 from edgekit.batch.large import USUAL, Means
 from edgekit.batch.large_files import check_whole, score_file
 from edgekit.batch.score_job import ScoreJob
-from edgekit.errors import EdgekitError, ParameterError
+from edgekit.errors import EdgekitError, ParameterError, let_out_of_memory, said
 from edgekit.io.formats import BY_ENDING
 from edgekit.io.reading import read_bytes, status_of
 from edgekit.io.video import is_video
@@ -164,18 +164,16 @@ def _do(todo: _Todo, job: ScoreJob, means: Means) -> _Done:
         # What was measured before, and only lacks its pictures, keeps its row.
         drawings = any(d is not None for d in todo.drawings)
         if drawings:
-            check_whole(todo.source.path, means)
+            check_whole(todo.source.path)
         scored = None if row.status else score_file(todo.source.path, job, means)
         data = read_bytes(todo.source.path) if drawings or not (row.status or scored) else b""
         if not row.status:
             width, height, values = scored = scored or job.run(data, row.path)
             row = row._replace(width=width, height=height, values=values, status=scored.status)
         return _Done(row, tuple(_drafts(drawing, data) for drawing in todo.drawings))
-    except MemoryError:
-        raise
     except Exception as error:  # One file must not end the run.
-        said = str(error) if isinstance(error, EdgekitError) else f"{type(error).__name__}: {error}"
-        return _lost(todo, said)
+        let_out_of_memory(error)
+        return _lost(todo, said(error, row.path))
 
 
 def _drafts(drawing: Drawing | None, data: bytes) -> tuple[Path, ...]:

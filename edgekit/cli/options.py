@@ -34,6 +34,18 @@ class Region(click.ParamType[Any]):
         return tuple(map(int, parts))
 
 
+class Size(click.ParamType[Any]):
+    """Bytes, with K, M, G or T for powers of 1024."""
+
+    name = "SIZE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?", str(value), re.IGNORECASE)
+        if not found:
+            self.fail(f"{value!r} is no size such as 500M or 8G.", param, ctx)
+        return int(float(found[1]) * 1024 ** (" KMGT".index(found[2].upper()) if found[2] else 0))
+
+
 class Limit(click.ParamType[Any]):
     """A number, or one of a few words."""
 
@@ -66,18 +78,6 @@ class Level(click.ParamType[Any]):
         if math.isnan(number):
             self.fail(f"{value!r} is neither a number nor a share such as 95%.", param, ctx)
         return value if str(value).endswith("%") else number
-
-
-class Size(click.ParamType[Any]):
-    """Bytes: a number, with K, M, G or T for powers of 1024."""
-
-    name = "SIZE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?", str(value), re.IGNORECASE)
-        if found is None or not float(found[1]):
-            self.fail(f"{value!r} is not a size such as 512M or 2G.", param, ctx)
-        return int(float(found[1]) * 1024 ** " KMGT".index(found[2].upper() or " "))
 
 
 def choice(*names: str) -> click.Choice[str]:
@@ -206,10 +206,13 @@ _OPTIONS: dict[str, Decorator] = {
     "jobs": click.option(
         "-j", "--jobs", type=click.IntRange(min=1), metavar="N",
         help="Images at a time.  [default: one for each processor]"),
+    "timeout": click.option(
+        "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
+        help="Give an image up after so long.  [default: 25 from 64 images on, which are done by worker processes]"),
     "memory": click.option(
         "--memory", type=Size(), metavar="SIZE",
-        help="What one image may take, such as 2G; larger TIFF and Zarr are done window by window.  "
-             "[default: half of what is free]"),
+        help="What an image may need, such as 500M or 8G, on Linux: with more, TIFF and Zarr are done window by window, "
+             "and others given up.  [default: 2G, from 64 images on]"),
     "force": click.option(
         "--force", is_flag=True, help="Do everything anew; replace files that edgekit did not write."),
     "json": click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each item."),
@@ -226,8 +229,11 @@ PARAMETERS = ("size", "sigma", "sigma2", "stencil", "levels")
 #: What decides the picture, for every filter.
 PICTURE = ("scale", "border", "channel", "tone", "display", "depth", "overlay", "backend", "device")
 
+#: How several images are done at a time.
+ENGINE = ("jobs", "timeout", "memory")
+
 #: What goes in and comes out, for every command that makes pictures.
-BATCH = ("output", "format", "recursive", "include", "exclude", "jobs", "memory", "force")
+BATCH = ("output", "format", "recursive", "include", "exclude", *ENGINE, "force")
 
 #: How a command speaks.
 SPEECH = ("json", "quiet", "debug")

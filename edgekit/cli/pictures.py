@@ -25,11 +25,9 @@ def make_pictures(
     make_jobs : callable
         Makes the jobs from the outputs' ending.
     """
-    from edgekit.batch.engines.local import Threads, available_workers
     from edgekit.batch.inputs import assign, collect, root_of
-    from edgekit.batch.large import Means
     from edgekit.batch.runner import Runner
-    from edgekit.cli.progress import Parts
+    from edgekit.cli.engines import engine_for, means_for
     from edgekit.cli.speech import Speech
 
     output = values["output"]
@@ -44,14 +42,12 @@ def make_pictures(
         found = collect(inputs, own=journal.wrote, **chosen)
         items = assign(found, jobs, output, root)
         speech = Speech(len(items), found.passed_over, **{k: values[k] for k in ("as_json", "quiet", "debug")})
-        workers = values["jobs"] or available_workers()
-        # Of several images each has one thread.
-        threads = workers if len(items) == 1 else 1
-        means = Means(values["memory"], threads, Parts(quiet=values["quiet"] or len(items) > 1))
         named = (s.path for s in found.sources if not s.stream)
+        means = means_for(values, alone=len(items) == 1)
         runner = Runner(journal, named, force=values["force"], means=means)
         with speech:
-            for outcome in runner.run(items, Threads(min(workers, len(items) or 1))):
+            engine, _ = engine_for(items, values, len(items) or 1)
+            for outcome in runner.run(items, engine):
                 speech.tell(outcome)
     return speech.tally.exit_status
 

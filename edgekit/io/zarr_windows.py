@@ -50,7 +50,7 @@ def _arrays(group: Any, attributes: Mapping[str, Any]) -> tuple[dict[str, Any], 
 
 def _whole_size_only(attributes: dict[str, Any]) -> dict[str, Any]:
     for pyramid in _multiscales(attributes):
-        pass
+        del pyramid["datasets"][1:]
     return attributes
 
 
