@@ -1,86 +1,124 @@
-"""Measures images larger than memory: time and peak memory by size, by packing, and by window size.
+"""Measures images larger than memory: time and peak memory by size, by size of the windows, and by packing.
 
-    python scripts/large.py [--sides 5000 10000 20000 30000] [--windows 16 18 20 22] [--whole 30000]
+    python scripts/large.py [--sides 5000 10000 20000 30000] [--windows 16 18 20 22] [--runs 3] [--write]
 
-Makes tiled TIFF files in a temporary folder, tile by tile, runs the command line on each in a process of its own, and
-prints Markdown tables.
+Makes tiled TIFF files tile by tile in a temporary folder, runs the command line on each in processes of their own, by
+windows and in memory in turns, compares what both made, and prints Markdown tables.
 """
 
 import argparse
-import os
-import subprocess
+import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 import tifffile
+from benchmarks.processes import Ran, alternate
+from readme import fill
+
+PAGE = Path(__file__).parents[1] / "docs" / "large.md"
 
 TILE = 256
 
-#: What an image is taken to have, so that it goes by windows, or as a whole, whatever is free.
+#: The command line, where an image may take so many bytes whatever is free, and windows have so many pixels.
+PROGRAM = (
+    "from edgekit.batch import large, large_files; large_files.allowance = lambda: {most}; large.WINDOW = {window}; "
+    "from edgekit.cli import run; run()"
+)
 BY_WINDOWS, WHOLE = 0, 2**60
+
+#: Pixels in a window unless sizes of windows are compared.
+WINDOW = 2**20
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sides", type=int, nargs="+", default=[5_000, 10_000, 20_000, 30_000])
-    parser.add_argument("--whole", type=int, default=30_000, help="the largest side that is done in memory as well")
     parser.add_argument("--windows", type=int, nargs="+", default=[16, 18, 20, 22], help="as powers of two")
     parser.add_argument("--side", type=int, default=10_000, help="that windows and packings are compared on")
-    parser.add_argument("--runs", type=int, default=3, help="the fastest counts")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--write", action="store_true", help=f"fill the tables of {PAGE.name}")
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as scratch:
-        by_size(Path(scratch), options.sides, options.whole, options.runs)
-        by_window(Path(scratch), options.side, options.windows, options.runs)
-        by_packing(Path(scratch), options.side, options.runs)
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        tables = {
+            "size": by_size(scratch, options.sides, options.runs),
+            "window": by_window(scratch, options.side, options.windows, options.runs),
+            "packing": by_packing(scratch, options.side, options.runs),
+        }
+    for table in tables.values():
+        print(f"\n{table}")
+    if options.write:
+        text = PAGE.read_text(encoding="utf-8")
+        for name, table in tables.items():
+            text = fill(text, name, table)
+        PAGE.write_text(text, encoding="utf-8")
 
 
-def by_size(scratch: Path, sides: Sequence[int], whole: int, runs: int) -> None:
+def by_size(scratch: Path, sides: Sequence[int], runs: int) -> str:
     """Compare sizes, by windows and in memory."""
-    print("\n| pixels | command | by windows, s | Mpixel/s | peak, MiB | in memory, s | peak, MiB | ratio |")
-    print("|---|---|---:|---:|---:|---:|---:|---:|")
+    lines = [
+        "| pixels | command | by windows, s | Mpixel/s | peak, MiB | in memory, s | peak, MiB "
+        "| times in memory's speed |",
+        "|---|---|---:|---:|---:|---:|---:|---:|",
+    ]
     for side in sides:
         image = make(scratch / "large.tif", side, None)
-        for name, command in commands(image).items():
-            seconds, peak = run([*command, *BY_WINDOWS], runs)
-            line = f"| {side:,} x {side:,} | {name} | {seconds:.2f} | {side**2 / seconds / 1e6:.0f} | {peak:.0f} |"
-            if side <= whole:
-                other, more = run([*command, *WHOLE], runs)
-                line += f" {other:.2f} | {more:.0f} | {other / seconds:.2f} |"
-            else:
-                line += " | | |"
-            print(line, flush=True)
+        for command in ("sobel", "score"):
+            windows, whole = both(command, image, runs)
+            speed = f"{side**2 / windows.seconds / 1e6:.0f}"
+            cells = (f"{side:,} x {side:,}", f"`{command}`", *cell(windows, speed), *cell(whole), ratio(windows, whole))
+            lines.append(row(*cells))
         image.unlink()
+    return "\n".join(lines)
 
 
-def by_window(scratch: Path, side: int, windows: Sequence[int], runs: int) -> None:
+def by_window(scratch: Path, side: int, windows: Sequence[int], runs: int) -> str:
     """Compare sizes of windows."""
-    print(f"\n| pixels in a window ({side:,} x {side:,}) | s | peak, MiB |\n|---:|---:|---:|")
     image = make(scratch / "large.tif", side, None)
-    for window in windows:
-        code = f"import sys, edgekit.batch.large as large; large.WINDOW = 2**{window}; import edgekit.cli as c; c.run()"
-        command = [sys.executable, "-c", code, *commands(image)["sobel"][3:], *BY_WINDOWS]
-        seconds, peak = run(command, runs)
-        print(f"| 2^{window} | {seconds:.2f} | {peak:.0f} |", flush=True)
+    commands = {f"2^{power}": at(sobel(image, scratch / "edges.tif"), BY_WINDOWS, 2**power) for power in windows}
+    lines = [f"| pixels in a window ({side:,} x {side:,}, `sobel`) | s | peak, MiB |", "|---:|---:|---:|"]
+    for name, ran in alternate(commands, runs, scratch).items():
+        lines.append(row(name, *cell(middle(ran))))
     image.unlink()
+    return "\n".join(lines)
 
 
-def by_packing(scratch: Path, side: int, runs: int) -> None:
+def by_packing(scratch: Path, side: int, runs: int) -> str:
     """Compare how the pixels are packed."""
-    print(f"\n| packing ({side:,} x {side:,}) | by windows, s | peak, MiB | in memory, s | ratio |")
-    print("|---|---:|---:|---:|---:|")
+    lines = [
+        f"| packing ({side:,} x {side:,}, `sobel`) | by windows, s | peak, MiB | in memory, s | peak, MiB "
+        "| times in memory's speed |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
     for packing in (None, "zlib", "lzw", "zstd"):
         image = make(scratch / "large.tif", side, packing)
-        command = commands(image)["sobel"]
-        seconds, peak = run([*command, *BY_WINDOWS], runs)
-        other, _ = run([*command, *WHOLE], runs)
-        print(f"| {packing or 'none'} | {seconds:.2f} | {peak:.0f} | {other:.2f} | {other / seconds:.2f} |", flush=True)
+        windows, whole = both("sobel", image, runs)
+        lines.append(row(packing or "none", *cell(windows), *cell(whole), ratio(windows, whole)))
         image.unlink()
+    return "\n".join(lines)
+
+
+def both(command: str, image: Path, runs: int) -> tuple[Ran, Ran]:
+    """Run a command by windows and in memory in turns, and see that both make the same."""
+    ending, line = {"sobel": (".tif", sobel), "score": (".csv", score)}[command]
+    outputs = {name: image.with_name(f"{name}{ending}") for name in ("windows", "whole")}
+    commands = {n: at(line(image, outputs[n]), m, WINDOW) for n, m in (("windows", BY_WINDOWS), ("whole", WHOLE))}
+    ran = alternate(commands, runs, image.parent)
+    made = [_content(path) for path in outputs.values()]
+    if not np.array_equal(*made):
+        raise SystemExit(f"{command} by windows is not {command} in memory")
+    for path in outputs.values():
+        path.unlink()
+    return middle(ran["windows"]), middle(ran["whole"])
+
+
+def _content(path: Path) -> np.ndarray:
+    return tifffile.imread(path) if path.suffix == ".tif" else np.array(path.read_text(encoding="utf-8"))
 
 
 def make(path: Path, side: int, packing: str | None) -> Path:
@@ -100,27 +138,41 @@ def make(path: Path, side: int, packing: str | None) -> Path:
     return path
 
 
-def commands(image: Path) -> dict[str, list[str]]:
-    """Return what is measured by name."""
-    edgekit, output = [sys.executable, "-m", "edgekit"], str(image.with_name("edges.tif"))
-    return {
-        "sobel": [*edgekit, "sobel", str(image), "-o", output, "--force", "-q"],
-        "score": [*edgekit, "score", str(image), "--measure", "laplacian_variance", "-q"],
-    }
+def sobel(image: Path, output: Path) -> list[str]:
+    """Return the arguments for a picture of edges."""
+    return ["sobel", str(image), "-o", str(output), "--force", "-q"]
 
 
-def run(command: Sequence[str], runs: int) -> tuple[float, float]:
-    """Return seconds and peak memory in MiB of the fastest of several runs."""
-    measured = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        took = time.perf_counter() - start
-        if status:
-            raise SystemExit(f"{' '.join(command)} ended with status {status}")
-        measured.append((took, usage.ru_maxrss / (1024 if sys.platform != "darwin" else 2**20)))
-    return min(measured)
+def score(image: Path, output: Path) -> list[str]:
+    """Return the arguments for the variance of the Laplacian."""
+    return ["score", str(image), "--measure", "laplacian_variance", "-o", str(output), "--force", "-q"]
+
+
+def at(arguments: Sequence[str], most: int, window: int) -> list[str]:
+    """Return the command that is run with these arguments."""
+    return [sys.executable, "-c", PROGRAM.format(most=most, window=window), *arguments]
+
+
+def middle(runs: Sequence[Ran]) -> Ran:
+    """Return the median time, and the largest peak."""
+    return Ran(statistics.median(r.seconds for r in runs), max(r.peak for r in runs))
+
+
+def row(*cells: str) -> str:
+    """Return a line of a table, and tell of it at once."""
+    line = f"| {' | '.join(cells)} |"
+    print(line, file=sys.stderr, flush=True)
+    return line
+
+
+def cell(ran: Ran, speed: str | None = None) -> tuple[str, ...]:
+    """Return the cells of what was measured."""
+    return (f"{ran.seconds:.2f}", *([speed] if speed else []), f"{ran.peak / 2**20:.0f}")
+
+
+def ratio(windows: Ran, whole: Ran) -> str:
+    """Return how fast windows are beside the whole."""
+    return f"{whole.seconds / windows.seconds:.2f}"
 
 
 if __name__ == "__main__":

@@ -191,3 +191,15 @@ def test_cleanvisions_formula_sees_the_thumbnail(script):
     assert roc.thumbnail_edges(roc.Photograph(fine[:64, :64], fine)) > 100
     wide = fine.astype(np.uint16) * 257
     assert roc.thumbnail_edges(roc.Photograph(wide, wide)) == roc.thumbnail_edges(roc.Photograph(fine, fine))
+
+
+def test_large_images_are_measured_both_ways_and_compared(script, tmp_path, monkeypatch):
+    large = script("large")
+    image = large.make(tmp_path / "in.tif", 300, "zlib")
+    assert ek.read_image(image).shape == (300, 300)
+    windows, whole = large.both("sobel", image, 1)
+    assert min(windows + whole) > 0
+    assert [p.name for p in tmp_path.glob("*.tif")] == ["in.tif"]
+    monkeypatch.setattr(large, "_content", lambda path: np.array(path.name))
+    with pytest.raises(SystemExit, match="sobel by windows is not sobel in memory"):
+        large.both("sobel", image, 1)
