@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,11 +12,13 @@ from command_line import run
 import edgekit as ek
 from edgekit.batch import large_files
 from edgekit.batch.filter_job import FilterJob
-from edgekit.batch.large import Means, filter_windows, places, score_windows
+from edgekit.batch.grid import grid_for
+from edgekit.batch.large import Means, filter_windows, score_windows
 from edgekit.batch.score_job import ScoreJob
+from edgekit.errors import DecodeError
 from edgekit.io.channels import to_grey_as_tiff
 from edgekit.io.tiff_windows import TiffWriter
-from edgekit.io.windows import Cache, open_windows
+from edgekit.io.windows import Cache, given_up, open_windows
 
 SIZE = (203, 331)
 
@@ -124,7 +127,10 @@ def test_white_is_dark_in_inverted_files(tmp_path):
 def test_places_cover_each_pixel_once_in_the_order_of_tiles(tile, size):
     count = np.zeros((2, *size), int)
     tiles = []
-    for place in places(2, *size, tile, 5000):
+    grid = grid_for(*size, tile, 5000)
+    found = [*grid.places(0), *grid.places(1)]
+    assert len(found) == 2 * grid.count
+    for place in found:
         count[place.plane, place.top : place.bottom, place.left : place.right] += 1
         tiles += [
             (place.plane, i, j)
@@ -145,6 +151,25 @@ def test_the_cache_keeps_no_more_than_it_may():
     for key in (1, 2, 3, 1, 4, 1, 2):
         get(key)
     assert made == [1, 2, 3, 4, 2]
+
+
+@pytest.mark.parametrize("lies", [{"tile": (64, 80), "compression": "zlib"}, {"tile": (64, 80)}, {}], ids=str)
+def test_claims_that_a_file_cannot_hold_are_refused_before_anything_is_made(lies, tmp_path):
+    tifffile.imwrite(tmp_path / "in.tif", pixels(), **lies)
+    with tifffile.TiffFile(tmp_path / "in.tif", mode="r+") as file:
+        file.pages.first.tags["ImageLength"].overwrite(2**30)
+    with pytest.raises(DecodeError, match="claims 331 x 1,073,741,824 pixels, which it does not hold"):
+        open_windows(tmp_path / "in.tif")
+
+
+def test_what_a_library_gives_up_on_is_an_error_of_the_file():
+    path = Path("in.tif")
+    assert "in.tif: cannot be read: broken pipe" in str(given_up(path, OSError(32, "broken pipe")))
+    assert "in.tif: cannot be decoded: nonsense. Copy" in str(given_up(path, ValueError("nonsense")))
+    known = DecodeError("known")
+    assert given_up(path, known) is known
+    with pytest.raises(MemoryError):
+        given_up(path, MemoryError())
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])

@@ -12,6 +12,7 @@ import numpy as np
 from edgekit.backends import Array, load
 from edgekit.batch.engines.local import Threads
 from edgekit.batch.filter_job import FilterJob
+from edgekit.batch.grid import WINDOW, Place, grid_for, reach
 from edgekit.batch.job import PictureJob
 from edgekit.batch.score_job import Scored, ScoreJob
 from edgekit.dispatch import apply, plan_for
@@ -22,12 +23,6 @@ from edgekit.io.windows import Series, Windows
 from edgekit.measures import MEASURES, planes_of
 
 R = TypeVar("R")
-
-#: Pixels in a window: few enough for many windows at a time, many enough that calls and halos do not count.
-WINDOW = 2**20
-
-#: A window of fewer rows would mostly be halo.
-LEAST_ROWS = 64
 
 
 def nobody(done: int, total: int) -> None:
@@ -52,16 +47,6 @@ class Means(NamedTuple):
 USUAL = Means()
 
 
-class Place(NamedTuple):
-    """A window of a result: the number of its image, rows ``top .. bottom - 1``, columns ``left .. right - 1``."""
-
-    plane: int
-    top: int
-    bottom: int
-    left: int
-    right: int
-
-
 class Writer(Protocol):
     """Writes series of images to where they go; see `edgekit.io.tiff_windows.TiffWriter`."""
 
@@ -84,35 +69,6 @@ class Filtered(NamedTuple):
     rows: int
     columns: int
     clipped: int
-
-
-def places(planes: int, rows: int, columns: int, tile: tuple[int, int], window: int = WINDOW) -> list[Place]:
-    """Cut images into windows of about so many pixels, along the borders of tiles.
-
-    By image, then by rows, then by columns; windows of more than one row of tiles are as wide as the image, so that
-    the tiles come in their order.
-
-    Examples
-    --------
-    >>> places(1, 100, 250, (64, 64), 64 * 128)[:2]
-    [Place(plane=0, top=0, bottom=64, left=0, right=128), Place(plane=0, top=0, bottom=64, left=128, right=250)]
-    """
-    height, width = tile
-    fitting = max(1, window // (height * width))
-    if width >= columns:
-        height *= max(fitting, math.ceil(LEAST_ROWS / height))
-        width = columns
-    elif height >= LEAST_ROWS:
-        width *= fitting
-    else:
-        height *= math.ceil(LEAST_ROWS / height)
-        width = columns
-    return [
-        Place(plane, top, min(top + height, rows), left, min(left + width, columns))
-        for plane in range(planes)
-        for top in range(0, rows, height)
-        for left in range(0, columns, width)
-    ]
 
 
 def filter_windows(
@@ -147,7 +103,7 @@ def filter_windows(
         If the file is damaged, or the job does not fit its images.
     """
     works = [_Work(one, job, writer.tile(one), window or WINDOW) for one in source.series]
-    total, done, clipped = sum(w.passes * len(w.places) for w in works), 0, 0
+    total, done, clipped = sum(w.passes * w.grid.count * w.series.planes for w in works), 0, 0
 
     def counted(results: Iterator[Any]) -> Iterator[Any]:
         nonlocal done
@@ -156,7 +112,7 @@ def filter_windows(
             means.progress(done, total)
             yield result
 
-    def each(do: Callable[[Place], Any], at: list[Place]) -> Iterator[Any]:
+    def each(do: Callable[[Place], Any], at: Iterable[Place]) -> Iterator[Any]:
         return counted(_each(do, at, means.threads))
 
     def taken(made: _Made) -> tuple[Place, Any]:
@@ -165,10 +121,11 @@ def filter_windows(
         return made.place, made.packed
 
     for work in works:
-        results = each(partial(_made, work=work, white=work.white(each), writer=writer), work.places)
+        places = chain.from_iterable(map(work.grid.places, range(work.series.planes)))
+        results = each(partial(_made, work=work, white=work.white(each), writer=writer), places)
         # Type and channels of the result are those of its first window.
         first = next(results)
-        shape = work.rows, work.columns, *first.channels
+        shape = work.grid.rows, work.grid.columns, *first.channels
         writer.write(work.series, shape, first.dtype, map(taken, chain([first], results)))
     return Filtered(works[0].series.rows, works[0].series.columns, clipped)
 
@@ -200,7 +157,7 @@ def _result_bytes(series: Series, job: PictureJob) -> int:
     return series.planes * series.rows * series.columns * channels * size
 
 
-def _each(do: Callable[[Place], R], at: list[Place], workers: int) -> Iterator[R]:
+def _each(do: Callable[[Place], R], at: Iterable[Place], workers: int) -> Iterator[R]:
     """Give what comes of each window, in their order."""
 
     def lost(place: Place, reason: str) -> NoReturn:
@@ -219,12 +176,11 @@ class _Work:
             raise ParameterError("an overlay over floating pixels needs the image as a whole; leave out --overlay")
         self.series, self._job = series, job
         self._plan = plan_for(job.row, dict(job.parameters), **job.options)
-        self.rows, self.columns = series.rows, series.columns
+        rows, columns = series.rows, series.columns
         if job.border == "valid":
             # The filter says what is wrong with a size that leaves nothing.
-            self.rows = max(1, self.rows - self._plan.shape[0] + 1)
-            self.columns = max(1, self.columns - self._plan.shape[1] + 1)
-        self.places = places(series.planes, self.rows, self.columns, tile, window)
+            rows, columns = (max(1, n - taps + 1) for n, taps in zip((rows, columns), self._plan.shape, strict=True))
+        self.grid = grid_for(rows, columns, tile, window // (series.channels or 1))
         shown = job.depth != "float"
         self._stretched = shown and job.display == "stretch"
         self._ranged = shown and not self._stretched and series.dtype.kind == "f"
@@ -234,12 +190,11 @@ class _Work:
         """How often the images are read."""
         return 1 + (self._stretched or self._ranged)
 
-    def white(self, each: Callable[[Callable[[Place], Any], list[Place]], Iterator[Any]]) -> list[float]:
+    def white(self, each: Callable[[Callable[[Place], Any], Iterable[Place]], Iterator[Any]]) -> list[float]:
         """Return for each image the response that is shown white, which may need a look at all of it first."""
-        per_plane = len(self.places) // self.series.planes
         found = []
         for plane in range(self.series.planes):
-            own = self.places[plane * per_plane : (plane + 1) * per_plane]
+            own = self.grid.places(plane)
             if self._stretched:
                 found.append(max(each(self._largest, own)) or 1.0)
             elif self._ranged:
@@ -274,8 +229,8 @@ class _Work:
     def _respond(self, place: Place) -> tuple[Array, Array]:
         """Return a window of the image, and the response to it."""
         above, below, before, after = self._plan.halo
-        top, bottom, rows = _reach(place.top, place.bottom, above, below, self.series.rows, self._job.border)
-        left, right, columns = _reach(place.left, place.right, before, after, self.series.columns, self._job.border)
+        top, bottom, rows = reach(place.top, place.bottom, above, below, self.series.rows, self._job.border)
+        left, right, columns = reach(place.left, place.right, before, after, self.series.columns, self._job.border)
         image = self._read(place.plane, top, bottom, left, right)
         if image.ndim == 3 and not self.series.colour:
             response = np.stack([self._filter(image[..., c])[rows, columns] for c in range(image.shape[2])], axis=-1)
@@ -295,17 +250,6 @@ class _Work:
         with computer.without_graph():
             response: Array = computer.give_back(job.respond(computer.lend(np.ascontiguousarray(image), job.device)))
         return response
-
-
-def _reach(start: int, stop: int, before: int, after: int, size: int, border: str) -> tuple[int, int, slice]:
-    """Return from where to where a window looks along an axis, and where it lies in the response to that."""
-    if border == "valid":
-        return start, stop + before + after, slice(stop - start)
-    first, last = start - before, stop + after
-    # The border is the image's own, and lies where the image ends; round which it goes on with the other side.
-    if border != "wrap":
-        first, last = max(first, 0), min(last, size)
-    return first, last, slice(start - first, stop - first)
 
 
 def score_windows(
@@ -348,12 +292,12 @@ def score_windows(
             f"{name}: {', '.join(whole)} needs the image in memory as a whole, and it is too large for that; measure "
             f"{able}, or a part of it with --roi, or allow more with --memory"
         )
-    at = places(1, series.rows, series.columns, series.layout.tile, window or WINDOW)
+    grid = grid_for(series.rows, series.columns, series.layout.tile, (window or WINDOW) // (series.channels or 1))
     sums = []
     with np.errstate(all="ignore"):
-        for done, pair in enumerate(_each(partial(_laplacian_sums, series), at, means.threads), 1):
+        for done, pair in enumerate(_each(partial(_laplacian_sums, series), grid.places(0), means.threads), 1):
             sums.append(pair)
-            means.progress(done, len(at))
+            means.progress(done, grid.count)
         # Rounded once. Across a reflected border the Laplacian sums to next to nothing: no digits cancel in what
         # the measures make of these.
         mean, square = (_sum(part) / (series.rows * series.columns) for part in zip(*sums, strict=True))
@@ -367,8 +311,8 @@ def _sum(parts: tuple[float, ...]) -> float:
 
 def _laplacian_sums(series: Series, place: Place) -> tuple[float, float]:
     """Return the sums of a window's Laplacian and of its squares; those of 8 bits are exact."""
-    top, bottom, rows = _reach(place.top, place.bottom, 1, 1, series.rows, "reflect")
-    left, right, columns = _reach(place.left, place.right, 1, 1, series.columns, "reflect")
+    top, bottom, rows = reach(place.top, place.bottom, 1, 1, series.rows, "reflect")
+    left, right, columns = reach(place.left, place.right, 1, 1, series.columns, "reflect")
     image = _grey(series.read(0, top, bottom, left, right), series)
     if image.dtype != np.uint8 or image.ndim > 2:
         image = planes_of(image)

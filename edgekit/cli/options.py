@@ -211,8 +211,8 @@ _OPTIONS: dict[str, Decorator] = {
         help="Give an image up after so long.  [default: 25 from 64 images on, which are done by worker processes]"),
     "memory": click.option(
         "--memory", type=Size(), metavar="SIZE",
-        help="What an image may need, such as 500M or 8G, on Linux: with more, TIFF and Zarr are done window by window, "
-             "and others given up.  [default: 2G, from 64 images on]"),
+        help="What an image may need, such as 500M or 8G; on Linux. TIFF and Zarr that need more are done window by "
+             "window, others are given up.  [default: 2G, from 64 images on]"),
     "force": click.option(
         "--force", is_flag=True, help="Do everything anew; replace files that edgekit did not write."),
     "json": click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each item."),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import DecodeError, MissingExtraError, ParameterError
-from edgekit.io.windows import LARGEST_PIECE, Layout, Series, Windows, damaged
+from edgekit.io.windows import LARGEST_PIECE, Layout, Series, Windows, given_up
 
 Array = NDArray[Any]
 
@@ -36,20 +36,11 @@ def open_tiff(path: Path) -> Windows:
     """Open a TIFF file; see `edgekit.io.windows.open_windows`."""
     import tifffile
 
-    try:
-        file = tifffile.TiffFile(path)
-    except PermissionError:
-        raise
-    except Exception as error:  # tifffile raises whatever it likes on damaged files.
-        raise damaged(path, error) from error
+    file = tifffile.TiffFile(path)
     try:
         attributes = {"ome": file.is_ome, "facts": _facts(file.ome_metadata)}
         lock = threading.Lock()
-        try:
-            found = list(file.series)
-        except Exception as error:
-            raise damaged(path, error) from error
-        return Windows("TIFF", [_Series(path, one, lock) for one in found], file.close, attributes)
+        return Windows("TIFF", [_Series(path, one, lock) for one in file.series], file.close, attributes)
     except BaseException:
         file.close()
         raise
@@ -95,12 +86,28 @@ class _Series(Series):
             raise DecodeError(f"{path}: {self.planes} images are announced, {len(self._pages)} found. Export it again")
         self._bare = self._begin is not None or (page.compression == 1 and not page.is_tiled and page.is_contiguous)
         self.layout = self._lies(page)
+        self._check_length()
         size = math.prod(self.layout.tile) * self.dtype.itemsize * (self.channels or 1)
         if size > LARGEST_PIECE:
             rows, columns = self.layout.tile
             raise ParameterError(
                 f"{path}: its pixels are packed {rows} rows of {columns} at a time, which take {size / 2**20:.0f} MiB "
                 "each; to read it by windows, write it anew in tiles"
+            )
+
+    def _check_length(self) -> None:
+        """Raise if the file cannot hold what its header claims: nothing is begun on a claim."""
+        page = self._page
+        if self._bare:
+            begin, count = (page.dataoffsets[0], 1) if self._begin is None else (self._begin, self.planes)
+            held = page.parent.filehandle.size >= begin + count * self.nbytes
+        else:
+            down, across = (math.ceil(n / m) for n, m in zip((self.rows, self.columns), self.layout.tile, strict=True))
+            held = len(page.databytecounts) >= down * across * (self.channels or 1 if self._samples_apart else 1)
+        if not held:
+            raise DecodeError(
+                f"{self._path}: claims {self.columns:,} x {self.rows:,} pixels, which it does not hold. Copy or export "
+                "it again"
             )
 
     def _lies(self, page: Any) -> Layout:
@@ -126,11 +133,9 @@ class _Series(Series):
             else:
                 made = self._decoded(plane, 0, i, j)
                 made = made[..., 0] if self.channels is None else made
-        except OSError:
-            raise
         except Exception as error:
             _check_codecs(self._path, error)
-            raise damaged(self._path, error) from error
+            raise given_up(self._path, error) from error
         return ~made if self._inverted else made
 
     def _decoded(self, plane: int, sample: int, i: int, j: int) -> Array:

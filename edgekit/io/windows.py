@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.errors import DecodeError, UnreadableError
+from edgekit.errors import DecodeError, EdgekitError, UnreadableError, let_out_of_memory
 
 Array = NDArray[Any]
 
@@ -97,7 +97,7 @@ class Series(ABC):
 
         Raises
         ------
-        DecodeError
+        DecodeError, UnreadableError
             If the file is damaged there.
         """
         extra = () if self.channels is None else (self.channels,)
@@ -224,10 +224,21 @@ def open_windows(path: str | Path) -> Windows:
         from edgekit.io.tiff_windows import open_tiff as opener
     try:
         return opener(path)
-    except PermissionError as error:
-        raise UnreadableError(f"{path}: cannot be read: {error.strerror}") from error
+    except Exception as error:
+        raise given_up(path, error) from error
 
 
-def damaged(path: Path, error: Exception) -> DecodeError:
-    """Return the error for a file that a library gave up on."""
+def given_up(path: Path, error: Exception) -> EdgekitError:
+    """Return the error for a file that a library gave up on, which raises whatever it likes.
+
+    Raises
+    ------
+    MemoryError
+        If it only lacked memory.
+    """
+    let_out_of_memory(error)
+    if isinstance(error, EdgekitError):
+        return error
+    if isinstance(error, OSError):
+        return UnreadableError(f"{path}: cannot be read: {error.strerror or error}")
     return DecodeError(f"{path}: cannot be decoded: {error}. Copy or export it again")

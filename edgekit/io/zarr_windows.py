@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import DecodeError, MissingExtraError, ParameterError
-from edgekit.io.windows import LARGEST_PIECE, Layout, Series, Windows, damaged
+from edgekit.io.windows import LARGEST_PIECE, Layout, Series, Windows, given_up
 
 Array = NDArray[Any]
 
@@ -16,17 +16,12 @@ Array = NDArray[Any]
 def open_zarr(path: Path) -> Windows:
     """Open a Zarr; see `edgekit.io.windows.open_windows`. Of an OME-Zarr pyramid the whole size counts."""
     zarr = _library(path)
-    try:
-        found = zarr.open(path, mode="r")
-        attributes = found.attrs.asdict()
-        if isinstance(found, zarr.Array):
-            arrays, axes = {"": found}, None
-        else:
-            arrays, axes = _arrays(found, attributes)
-    except PermissionError:
-        raise
-    except Exception as error:  # Zarr and its codecs raise whatever they like on damaged files.
-        raise damaged(path, error) from error
+    found = zarr.open(path, mode="r")
+    attributes = found.attrs.asdict()
+    if isinstance(found, zarr.Array):
+        arrays, axes = {"": found}, None
+    else:
+        arrays, axes = _arrays(found, attributes)
     if not arrays:
         raise DecodeError(f"{path}: expected a Zarr with an array; found a group without one")
     kept = {"attributes": _whole_size_only(attributes), "group": not isinstance(found, zarr.Array)}
@@ -93,7 +88,7 @@ class _Series(Series):
         try:
             made: Array = np.asarray(self._array[(*map(int, place), *at)])
         except Exception as error:
-            raise damaged(self._path, error) from error
+            raise given_up(self._path, error) from error
         return made.astype(self.dtype, copy=False)
 
 
