@@ -176,6 +176,43 @@ def test_colour_becomes_what_the_whole_file_becomes(colour):
     np.testing.assert_array_equal(windows, whole)
 
 
+@pytest.mark.parametrize("channel", ["luminance", "each"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("opacity", ["unassalpha", "assocalpha", "unspecified"])
+def test_opacity_is_dropped_as_in_whole_files(dtype, opacity, channel):
+    image = pixels(dtype, (90, 101, 4))
+    tifffile.imwrite("colour.tif", image, photometric="rgb", extrasamples=[opacity], tile=(32, 32))
+    grey = {"photometric": "minisblack", "planarconfig": "contig", "extrasamples": [opacity]}
+    tifffile.imwrite("grey.tif", image[..., 2:], **grey)
+    # A second channel without a meaning is one of its own.
+    for name in ("colour", "grey")[: 1 if opacity == "unspecified" else 2]:
+        for do, output in ((run, "whole.tif"), (run_in_no_memory, "windows.tif")):
+            assert do("sobel", f"{name}.tif", "-o", output, "--channel", channel, "--force").exit_code == 0
+        np.testing.assert_array_equal(tifffile.imread("windows.tif"), tifffile.imread("whole.tif"))
+
+
+def test_planes_of_deep_colours_become_what_the_whole_file_becomes():
+    tifffile.imwrite("in.tif", pixels("uint16", (3, 90, 101)), photometric="rgb", planarconfig="separate")
+    run("sobel", "in.tif", "-o", "whole.tif")
+    run_in_no_memory("sobel", "in.tif", "-o", "windows.tif")
+    np.testing.assert_array_equal(tifffile.imread("windows.tif"), tifffile.imread("whole.tif"))
+
+
+def test_an_axis_of_one_place_is_none():
+    tifffile.imwrite("in.tif", pixels(shape=(90, 101, 1)), photometric="minisblack")
+    run_in_no_memory("sobel", "in.tif", "-o", "out.tif")
+    np.testing.assert_array_equal(tifffile.imread("out.tif"), sobel(ek.read_image("in.tif")))
+
+
+@pytest.mark.parametrize("do", [run, run_in_no_memory])
+def test_channels_that_are_no_colours_are_all_kept(do):
+    image = pixels(shape=(90, 101, 2))
+    tifffile.imwrite("in.tif", image, photometric="minisblack", planarconfig="contig", extrasamples=["unspecified"])
+    assert do("sobel", "in.tif", "-o", "out.tif").exit_code == 0
+    expected = [sobel(image[..., c]) for c in range(2)]
+    np.testing.assert_array_equal(np.moveaxis(tifffile.imread("out.tif"), -1, 0), expected)
+
+
 def test_overlays():
     image = pixels(shape=(150, 170, 3))
     tifffile.imwrite("in.tif", image, photometric="rgb", tile=(64, 64))

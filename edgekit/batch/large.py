@@ -18,7 +18,6 @@ from edgekit.batch.score_job import Scored, ScoreJob
 from edgekit.dispatch import apply, plan_for
 from edgekit.display import largest, overlay, to_display
 from edgekit.errors import ParameterError
-from edgekit.io.channels import to_grey_as_tiff
 from edgekit.io.windows import Series, Windows
 from edgekit.measures import MEASURES, planes_of
 
@@ -232,7 +231,7 @@ class _Work:
         top, bottom, rows = reach(place.top, place.bottom, above, below, self.series.rows, self._job.border)
         left, right, columns = reach(place.left, place.right, before, after, self.series.columns, self._job.border)
         image = self._read(place.plane, top, bottom, left, right)
-        if image.ndim == 3 and not self.series.colour:
+        if self.series.apart:
             response = np.stack([self._filter(image[..., c])[rows, columns] for c in range(image.shape[2])], axis=-1)
         else:
             response = self._filter(image)[rows, columns]
@@ -240,9 +239,9 @@ class _Work:
 
     def _read(self, plane: int, top: int, bottom: int, left: int, right: int) -> Array:
         image = self.series.read(plane, top, bottom, left, right)
-        if not self.series.colour:
-            return image
-        return to_grey_as_tiff(image) if self._job.grey_will_do else image[:, :, :3]
+        if self.series.veiled or (self.series.colour and self._job.grey_will_do):
+            return self.series.to_grey(image)
+        return image[:, :, :3] if self.series.colour else image
 
     def _filter(self, image: Array) -> Array:
         job = self._job
@@ -283,7 +282,7 @@ def score_windows(
     if job.roi is not None:
         x, y, w, h = job.roi
         job.check_region(series.rows, series.columns, name)
-        values = replace(job, roi=None).measure(_grey(series.read(0, y, y + h, x, x + w), series), name).values
+        values = replace(job, roi=None).measure(series.to_grey(series.read(0, y, y + h, x, x + w)), name).values
         return Scored(series.columns, series.rows, values)
     whole = [m for m in job.measures if m not in MEASURES or MEASURES[m].by_moments is None]
     if whole:
@@ -313,7 +312,7 @@ def _laplacian_sums(series: Series, place: Place) -> tuple[float, float]:
     """Return the sums of a window's Laplacian and of its squares; those of 8 bits are exact."""
     top, bottom, rows = reach(place.top, place.bottom, 1, 1, series.rows, "reflect")
     left, right, columns = reach(place.left, place.right, 1, 1, series.columns, "reflect")
-    image = _grey(series.read(0, top, bottom, left, right), series)
+    image = series.to_grey(series.read(0, top, bottom, left, right))
     if image.dtype != np.uint8 or image.ndim > 2:
         image = planes_of(image)
     with np.errstate(all="ignore"):
@@ -323,10 +322,4 @@ def _laplacian_sums(series: Series, place: Place) -> tuple[float, float]:
 
 def whole(series: Series) -> Array:
     """Return a file's first image as a whole, in grey where the readers of whole files give that."""
-    return _grey(series.read(0, 0, series.rows, 0, series.columns), series)
-
-
-def _grey(image: Array, series: Series) -> Array:
-    if series.colour:
-        return to_grey_as_tiff(image)
-    return image if image.ndim == 2 else image[:, :, 0]
+    return series.to_grey(series.read(0, 0, series.rows, 0, series.columns))

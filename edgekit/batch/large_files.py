@@ -100,14 +100,15 @@ def filter_file(
             return None
         source, large = opened
         able = isinstance(job, FilterJob) and output.suffix.lower() in ENDINGS
-        several = len(source.series) > 1 or source.series[0].planes > 1
+        series = source.series[0]
+        several = len(source.series) > 1 or series.planes > 1 or series.apart
         if not (large or source.form == "Zarr" or output.suffix.lower() == ".zarr" or (able and several)):
             return None
-        series = source.series[0]
         if not able:
             size = f"{series.columns} x {series.rows} pixels"
             raise ParameterError(
-                f"{path}: {size} are filtered window by window, into {', '.join(ENDINGS)}; name such an output with -o"
+                f"{path}: {size} are filtered window by window, into {', '.join(ENDINGS)}; name such an output with -o, "
+                "or take --format tif"
                 if isinstance(job, FilterJob)
                 else f"{path}: {job.tag} looks at an image as a whole, and {size} need "
                 f"{needed(series) / 2**30:.1f} GiB; reduce the image, or allow more with --memory"

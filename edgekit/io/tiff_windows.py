@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import DecodeError, MissingExtraError, ParameterError
+from edgekit.io.channels import to_grey_as_tiff
 from edgekit.io.windows import LARGEST_PIECE, Layout, Series, Windows, given_up
 
 Array = NDArray[Any]
@@ -75,9 +76,17 @@ class _Series(Series):
         self.rows, self.columns = page.imagelength, page.imagewidth
         self.channels = page.samplesperpixel if "S" in page.axes else None
         self.colour = self.channels is not None and page.photometric in (2, 6)
+        opacity = tuple(page.extrasamples)[:1]
+        self.veiled = self.channels == 2 and opacity in ((1,), (2,))
+        # OpenCV gives colours of 8 bits as they look on black.
+        self._on_black = self.channels == 4 and self.colour and opacity == (2,) and self.dtype == np.uint8
         self._inverted = page.photometric == 0 and self.dtype.kind in "bu"
         inner = len(page.shape)
-        self.leading = tuple(series.shape[: len(series.shape) - inner])
+        shape = series.shape
+        while shape[-inner:] != page.shape and shape[-1:] == (1,):
+            # An axis of one place that tifffile found no name for.
+            shape = shape[:-1]
+        self.leading = tuple(shape[: len(shape) - inner])
         self.axes = series.axes[: len(self.leading)]
         self._pages = list(series.pages)
         # ImageJ describes one page where many follow, one after the other.
@@ -136,7 +145,15 @@ class _Series(Series):
         except Exception as error:
             _check_codecs(self._path, error)
             raise given_up(self._path, error) from error
+        if self._on_black:
+            made = made.copy()
+            made[..., :3] = (made[..., :3].astype(np.uint16) * made[..., 3:] + 127) // 255
         return ~made if self._inverted else made
+
+    def to_grey(self, image: Array) -> Array:
+        # What OpenCV cannot decode is turned grey by other means.
+        beyond = self._samples_apart and self.dtype.itemsize > 1
+        return to_grey_as_tiff(image) if self.colour and not beyond else super().to_grey(image)
 
     def _decoded(self, plane: int, sample: int, i: int, j: int) -> Array:
         page, keyframe = self._pages[plane], self._page

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import DecodeError, EdgekitError, UnreadableError, let_out_of_memory
+from edgekit.io.channels import to_grey
 
 Array = NDArray[Any]
 
@@ -60,7 +61,9 @@ class Series(ABC):
     channels : int or None
         None where the images have no axis for them.
     colour : bool
-        Whether the channels are red, green, blue and perhaps transparency.
+        Whether the channels are red, green, blue and perhaps opacity.
+    veiled : bool
+        Whether the channels are grey and opacity.
     dtype : dtype
         Of the pixels, in this machine's order of bytes.
     layout : Layout
@@ -74,6 +77,7 @@ class Series(ABC):
     columns: int
     channels: int | None
     colour: bool
+    veiled: bool = False
     dtype: np.dtype[Any]
     layout: Layout
     cache: "Cache"
@@ -91,6 +95,15 @@ class Series(ABC):
     def nbytes(self) -> int:
         """How much memory one image takes."""
         return self.rows * self.columns * (self.channels or 1) * self.dtype.itemsize
+
+    @property
+    def apart(self) -> bool:
+        """Whether the channels are images of their own."""
+        return self.channels is not None and not self.colour and not self.veiled
+
+    def to_grey(self, image: Array) -> Array:
+        """Return a window in grey, as readers of whole files do; types that they do not convert keep their colour."""
+        return to_grey(image) if self.colour else image if image.ndim == 2 else image[:, :, 0]
 
     def read(self, plane: int, top: int, bottom: int, left: int, right: int) -> Array:
         """Return a window: rows ``top .. bottom - 1``, columns ``left .. right - 1``; beyond an end the other begins.
