@@ -69,12 +69,7 @@ def _opened(path: Path) -> Iterator[tuple[Windows, bool] | None]:
         yield source, needed(source.series[0]) > most
 
 
-def filter_file(
-    path: Path,
-    job: PictureJob,
-    output: Path,
-    means: Means = USUAL,
-) -> Filtered | None:
+def filter_file(path: Path, job: PictureJob, output: Path, means: Means = USUAL) -> Filtered | None:
     """Filter a file window by window if that is the way; None where it should be filtered as a whole.
 
     So are files that do not fit into memory, and those of several images that the output can hold all.
@@ -105,16 +100,24 @@ def filter_file(
         if not (large or source.form == "Zarr" or output.suffix.lower() == ".zarr" or (able and several)):
             return None
         if not able:
-            size = f"{series.columns} x {series.rows} pixels"
-            raise ParameterError(
-                f"{path}: {size} are filtered window by window, into {', '.join(ENDINGS)}; name such an output with -o, "
-                "or take --format tif"
-                if isinstance(job, FilterJob)
-                else f"{path}: {job.tag} looks at an image as a whole, and {size} need "
-                f"{needed(series) / 2**30:.1f} GiB; reduce the image, or allow more with --memory"
-            )
+            raise ParameterError(f"{path}: {_unable(source, job)}")
         with _writing(output, source, job) as writer:
             return filter_windows(source, job, writer, means)
+
+
+def _unable(source: Windows, job: PictureJob) -> str:
+    """Say why a file cannot be done window by window, and what to do."""
+    series = source.series[0]
+    size = f"{series.columns:,} x {series.rows:,} pixels"
+    if isinstance(job, FilterJob):
+        into = ", ".join(ENDINGS)
+        return f"{size} are filtered window by window, into {into}; name such an output with -o, or take --format tif"
+    if source.form == "Zarr":
+        return f"{job.tag} looks at an image as a whole, and a Zarr is read by windows; write it as TIFF"
+    return (
+        f"{job.tag} looks at an image as a whole, and {size} need {needed(series) / 2**30:.1f} GiB; reduce the image, or "
+        "allow more with --memory"
+    )
 
 
 @contextmanager
