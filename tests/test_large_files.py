@@ -288,7 +288,7 @@ def test_a_zarr_in_a_folder_is_one_image():
 REFUSED = [
     (["sobel", "in.tif", "-o", "out.png"], ".tif, .tiff, .zarr; name such an output with -o"),
     (["canny", "in.tif", "-o", "out.tif"], "canny looks at an image as a whole"),
-    (["threshold", "in.tif", "-o", "out.tif"], "reduce the image, or allow more with --memory"),
+    (["threshold", "in.tif", "-o", "out.tif"], "need 0.0 GiB; reduce it, or allow more with --memory"),
     (["score", "in.tif"], "measure laplacian_variance and laplacian_energy, or a part of it with --roi"),
     (["score", "in.tif", "--measure", "laplacian_variance", "--map", "maps"], "leave out --map and --report"),
     (["score", "in.tif", "--roi", "300,0,64,64"], "does not lie within 331x203 pixels"),

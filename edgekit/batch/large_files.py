@@ -114,10 +114,8 @@ def _unable(source: Windows, job: PictureJob) -> str:
         return f"{size} are filtered window by window, into {into}; name such an output with -o, or take --format tif"
     if source.form == "Zarr":
         return f"{job.tag} looks at an image as a whole, and a Zarr is read by windows; write it as TIFF"
-    return (
-        f"{job.tag} looks at an image as a whole, and {size} need {needed(series) / 2**30:.1f} GiB; reduce the image, or "
-        "allow more with --memory"
-    )
+    need = f"{needed(series) / 2**30:.1f} GiB"
+    return f"{job.tag} looks at an image as a whole, and {size} need {need}; reduce it, or allow more with --memory"
 
 
 @contextmanager
