@@ -28,7 +28,7 @@ PROGRAM = (
     "from edgekit.batch import large, large_files; large_files.allowance = lambda: {most}; large.WINDOW = {window}; "
     "from edgekit.cli import run; run()"
 )
-BY_WINDOWS, WHOLE = 0, 2**60
+MOST = BY_WINDOWS, WHOLE = 0, 2**60
 
 #: Pixels in a window unless sizes of windows are compared.
 WINDOW = 2**20
@@ -97,7 +97,7 @@ def by_packing(scratch: Path, side: int, runs: int) -> str:
     ]
     for packing in (None, "zlib", "lzw", "zstd"):
         image = make(scratch / "large.tif", side, packing)
-        windows, whole = both("sobel", image, runs)
+        windows, whole = both("packed sobel", image, runs)
         lines.append(row(packing or "none", *cell(windows), *cell(whole), ratio(windows, whole)))
         image.unlink()
     return "\n".join(lines)
@@ -105,20 +105,25 @@ def by_packing(scratch: Path, side: int, runs: int) -> str:
 
 def both(command: str, image: Path, runs: int) -> tuple[Ran, Ran]:
     """Run a command by windows and in memory in turns, and see that both make the same."""
-    ending, line = {"sobel": (".tif", sobel), "score": (".csv", score)}[command]
-    outputs = {name: image.with_name(f"{name}{ending}") for name in ("windows", "whole")}
-    commands = {n: at(line(image, outputs[n]), m, WINDOW) for n, m in (("windows", BY_WINDOWS), ("whole", WHOLE))}
-    ran = alternate(commands, runs, image.parent)
-    made = [_content(path) for path in outputs.values()]
-    if not np.array_equal(*made):
+    line, *endings = COMMANDS[command]
+    outputs = [image.with_name(f"{name}{ending}") for name, ending in zip(("windows", "whole"), endings, strict=True)]
+    commands = {str(most): at(line(image, path), most, WINDOW) for most, path in zip(MOST, outputs, strict=True)}
+    windows, whole = alternate(commands, runs, image.parent).values()
+    if not np.array_equal(*map(content, outputs)):
         raise SystemExit(f"{command} by windows is not {command} in memory")
-    for path in outputs.values():
+    for path in outputs:
         path.unlink()
-    return middle(ran["windows"]), middle(ran["whole"])
+    return middle(windows), middle(whole)
 
 
-def _content(path: Path) -> np.ndarray:
-    return tifffile.imread(path) if path.suffix == ".tif" else np.array(path.read_text(encoding="utf-8"))
+def content(path: Path) -> np.ndarray:
+    """Return what a command wrote."""
+    match path.suffix:
+        case ".tif":
+            return tifffile.imread(path)
+        case ".npy":
+            return np.load(path)
+    return np.array(path.read_text(encoding="utf-8"))
 
 
 def make(path: Path, side: int, packing: str | None) -> Path:
@@ -146,6 +151,14 @@ def sobel(image: Path, output: Path) -> list[str]:
 def score(image: Path, output: Path) -> list[str]:
     """Return the arguments for the variance of the Laplacian."""
     return ["score", str(image), "--measure", "laplacian_variance", "-o", str(output), "--force", "-q"]
+
+
+#: Commands, and the endings of what they write by windows and in memory, where TIFF is always packed and NPY never.
+COMMANDS = {
+    "sobel": (sobel, ".tif", ".npy"),
+    "packed sobel": (sobel, ".tif", ".tif"),
+    "score": (score, ".csv", ".csv"),
+}
 
 
 def at(arguments: Sequence[str], most: int, window: int) -> list[str]:
