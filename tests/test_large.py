@@ -129,7 +129,7 @@ def test_places_cover_each_pixel_once_in_the_order_of_tiles(tile, size):
     tiles = []
     grid = grid_for(*size, tile, 5000)
     found = [*grid.places(0), *grid.places(1)]
-    assert len(found) == 2 * grid.count
+    assert len(found) == 2 * grid.windows
     for place in found:
         count[place.plane, place.top : place.bottom, place.left : place.right] += 1
         tiles += [

@@ -36,7 +36,7 @@ class Grid(NamedTuple):
     width: int
 
     @property
-    def count(self) -> int:
+    def windows(self) -> int:
         """How many windows an image has."""
         return math.ceil(self.rows / self.height) * math.ceil(self.columns / self.width)
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, NoReturn, Protocol, TypeVar
 import numpy as np
 
 from edgekit.backends import Array, load
+from edgekit.backends.opencv import laplacian_sums
 from edgekit.batch.engines.local import Threads
 from edgekit.batch.filter_job import FilterJob
 from edgekit.batch.grid import WINDOW, Place, grid_for, reach
@@ -102,7 +103,7 @@ def filter_windows(
         If the file is damaged, or the job does not fit its images.
     """
     works = [_Work(one, job, writer.tile(one), window or WINDOW) for one in source.series]
-    total, done, clipped = sum(w.passes * w.grid.count * w.series.planes for w in works), 0, 0
+    total, done, clipped = sum(w.passes * w.grid.windows * w.series.planes for w in works), 0, 0
 
     def counted(results: Iterator[Any]) -> Iterator[Any]:
         nonlocal done
@@ -296,7 +297,7 @@ def score_windows(
     with np.errstate(all="ignore"):
         for done, pair in enumerate(_each(partial(_laplacian_sums, series), grid.places(0), means.threads), 1):
             sums.append(pair)
-            means.progress(done, grid.count)
+            means.progress(done, grid.windows)
         # Rounded once. Across a reflected border the Laplacian sums to next to nothing: no digits cancel in what
         # the measures make of these.
         mean, square = (_sum(part) / (series.rows * series.columns) for part in zip(*sums, strict=True))
@@ -313,8 +314,9 @@ def _laplacian_sums(series: Series, place: Place) -> tuple[float, float]:
     top, bottom, rows = reach(place.top, place.bottom, 1, 1, series.rows, "reflect")
     left, right, columns = reach(place.left, place.right, 1, 1, series.columns, "reflect")
     image = series.to_grey(series.read(0, top, bottom, left, right))
-    if image.dtype != np.uint8 or image.ndim > 2:
-        image = planes_of(image)
+    if image.dtype == np.uint8 and image.ndim == 2:
+        return laplacian_sums(image, rows, columns)
+    image = planes_of(image)
     with np.errstate(all="ignore"):
         response = np.asarray(apply(image, "laplacian", {})[rows, columns], np.float64)
         return float(response.sum()), float(np.vdot(response, response))
