@@ -88,11 +88,13 @@ def test_a_limit_of_memory_is_kept_to():
     image = np.zeros((8000, 8000), np.uint8)
     image[:, 5000:] = 200
     tifffile.imwrite("in.tif", image, tile=(256, 256), compression="zlib")
-    assert run("sobel", "in.tif", "-o", "out.tif", "--memory", "500M").exit_code == 0
+    limits = ("--memory", "500M", "--timeout", "300")
+    done = run("sobel", "in.tif", "-o", "out.tif", *limits)
+    assert done.exit_code == 0, done.stderr
     with tifffile.TiffFile("out.tif") as made:
         assert made.pages.first.is_tiled
         np.testing.assert_array_equal(made.asarray(), sobel(image))
-    done = run("canny", "in.tif", "-o", "canny.tif", "--memory", "500M")
+    done = run("canny", "in.tif", "-o", "canny.tif", *limits)
     assert done.exit_code == 1
     assert "allow more with --memory" in done.stderr
 
