@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import tifffile
+from benchmarks.machine import describe, in_short
 from benchmarks.processes import Ran, alternate
 from readme import fill
 
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         tables = {
-            "size": by_size(scratch, options.sides, options.runs),
+            "size": f"{in_short(describe())}.\n\n{by_size(scratch, options.sides, options.runs)}",
             "window": by_window(scratch, options.side, options.windows, options.runs),
             "packing": by_packing(scratch, options.side, options.runs),
         }
