@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from edgekit.errors import DecodeError, ParameterError
+from edgekit.errors import ParameterError, TooLargeError
 
-#: Pixels of the largest image that is read unless more are asked for. In colour with 8 bits, the image as it was decoded,
-#: in RGB order and as a response take ten bytes a pixel: a process of 2 GiB holds that, and the largest cameras have less.
+#: Pixels of the largest image that is read unless more are asked for: half as many again as a camera of 90 megapixels
+#: has. In 8 bits it is decoded, turned to RGB and filtered within 2 GiB; with more bits memory may end sooner.
 MAX_PIXELS = 2**27
 
 #: What becomes of a file of which only a part can be decoded.
@@ -45,12 +45,12 @@ class Limits:
 
         Raises
         ------
-        DecodeError
+        TooLargeError
             If it has more than `max_pixels`.
         """
         width, height = size
         if width * height > self.max_pixels:
-            raise DecodeError(
+            raise TooLargeError(
                 f"{name}: claims {width:,} x {height:,} pixels; at most {self.max_pixels:,} are read. "
                 "Raise max_pixels (--max-pixels) if it is what it claims and there is memory for it"
             )

@@ -27,7 +27,7 @@ class Status(Enum):
 
 
 class Outcome(NamedTuple):
-    """What became of one item; of one that failed the reason, and where in the code it did."""
+    """What became of one item; why it failed and where in the code, or what there is to say of its input."""
 
     item: Item
     status: Status
@@ -162,7 +162,7 @@ class Runner:
             place(
                 result.data, item.output, lambda made: self.journal.enter(item.output, made, source, made, item.job.key)
             )
-        return Outcome(item, Status.DONE, "", result.rows, result.columns, result.clipped)
+        return Outcome(item, Status.DONE, result.note, result.rows, result.columns, result.clipped)
 
 
 def _make(todo: _Todo) -> Outcome:
@@ -175,7 +175,7 @@ def _make(todo: _Todo) -> Outcome:
         raise
     except Exception as error:  # One item must not end the run.
         return _raised(item, error)
-    return Outcome(item, Status.DONE, "", result.rows, result.columns, result.clipped)
+    return Outcome(item, Status.DONE, result.note, result.rows, result.columns, result.clipped)
 
 
 def _lost(todo: _Todo, reason: str) -> Outcome:

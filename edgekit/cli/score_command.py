@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgekit.cli.options import options
+from edgekit.cli.options import READING, options
 from edgekit.cli.progress import open_bar, summary
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ BELOW = 3
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @options(
     ("rows", "measure", "roi", "every", "rate", "threshold", "fail_below", "top", "bottom", "map", "report",
-     "recursive", "include", "exclude", "jobs", "force", "json", "quiet", "debug")
+     *READING, "recursive", "include", "exclude", "jobs", "force", "json", "quiet", "debug")
 )  # fmt: skip
 def score(inputs: tuple[str, ...], **values: Any) -> int:
     """Score how sharp images are: 0 is blurred, 1 sharp.
@@ -49,11 +49,13 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
     from edgekit.batch.scoring import score_files
     from edgekit.batch.tables import Table
     from edgekit.io.formats import BY_ENDING
+    from edgekit.limits import Limits
 
     if values["top"] is not None and values["bottom"] is not None:
         raise click.UsageError("--top and --bottom exclude each other.")
     output = None if values["output"] is None else Path(values["output"])
-    job = ScoreJob(values["measures"] or ("score",), values["roi"], values["every"], values["rate"])
+    limits = Limits(values["max_pixels"], values["truncated"])
+    job = ScoreJob(values["measures"] or ("score",), values["roi"], values["every"], values["rate"], limits)
     job.check()
     folder = None if values["report"] is None else Path(values["report"])
     book_path = _book_of(output, folder, force=values["force"])
@@ -174,7 +176,7 @@ class Count:
     """Counts rows as they come, names failures, and shows a bar on a terminal."""
 
     def __init__(self, *, quiet: bool) -> None:
-        self.done = self.failed = self.undefined = self.below = 0
+        self.done = self.failed = self.undefined = self.truncated = self.below = 0
         self.clips = False
         self._bar: Any = None
         self._quiet, self._start = quiet, time.monotonic()
@@ -192,6 +194,7 @@ class Count:
         self.done += row.status != "failed"
         self.failed += row.status == "failed"
         self.undefined += row.status == "undefined"
+        self.truncated += row.status == "truncated"
         self.clips |= row.frame is not None
         self.below += fail_below is not None and bool(row.values) and row.values[0] < fail_below
         if row.status == "failed":
@@ -208,6 +211,7 @@ class Count:
         counts = (
             (self.done, "scored"),
             (self.undefined, "of them undefined"),
+            (self.truncated, "of them truncated"),
             (self.failed, "failed"),
             (passed_over, "passed over (no images)"),
         )
