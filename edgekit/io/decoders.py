@@ -15,7 +15,8 @@ from edgekit.backends._cv2 import cv2
 from edgekit.errors import TooLargeError
 from edgekit.io.channels import swap_red_and_blue
 from edgekit.io.formats import Format
-from edgekit.io.headers import size_by_header, still
+from edgekit.io.headers import size_by_header, without_animation
+from edgekit.io.npy import array_of
 from edgekit.limits import Limits
 
 Array = NDArray[Any]
@@ -71,7 +72,8 @@ def salvagers_for(content: Content) -> tuple[Decoder, ...]:
 
 def by_opencv(content: Content) -> Array | None:
     """Decode what OpenCV can, if the header tells how much memory that takes."""
-    return _opencv(content, still(content.data) if content.format.name == "PNG" else content.data)
+    data = without_animation(content.data) if content.format.name == "PNG" else content.data
+    return None if data is None else _opencv(content, data)
 
 
 def _opencv(content: Content, data: bytes) -> Array | None:
@@ -268,20 +270,11 @@ def page_image(page: Any, name: str, limits: Limits) -> Array:
 
 def by_numpy(content: Content) -> Array:
     """Take an array as it lies in an NPY file."""
-    file = io.BytesIO(content.data)
-    version = np.lib.format.read_magic(file)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, by_columns, dtype = read(file)
-    if len(shape) not in (2, 3) or min(shape) < 1:
-        raise ValueError(f"expected an array of shape (rows, columns[, channels]), found {shape}")
-    if dtype.kind not in "buif" or dtype.itemsize > 8:
-        raise ValueError(f"expected numbers of at most 64 bits, found the type {dtype}")
-    content.limits.admit((shape[1], shape[0]), content.name)
-    count, held = math.prod(shape), len(content.data) - file.tell()
-    if held < count * dtype.itemsize:
-        raise ValueError(f"expected {count * dtype.itemsize:,} bytes of pixels, found {held:,}")
-    array = np.frombuffer(content.data, dtype, count, file.tell())
-    return array.reshape(shape, order="F" if by_columns else "C")
+    array = array_of(content.data)
+    if array.ndim not in (2, 3):
+        raise ValueError(f"expected an array of shape (rows, columns[, channels]), found {array.shape}")
+    content.limits.admit((array.shape[1], array.shape[0]), content.name)
+    return array
 
 
 def by_farbfeld(content: Content) -> Array:

@@ -156,19 +156,21 @@ _READERS: dict[str, Callable[[bytes], Size | None]] = {
 }  # fmt: skip
 
 
-def still(data: bytes) -> bytes:
-    """Return a PNG file without its animation, any other as it is.
+def without_animation(data: bytes) -> bytes | None:
+    """Return a PNG file without its animation; None where a chunk goes beyond the end of the file.
 
     `cv2.imdecode` of OpenCV 5.0 blends the frames of an animation into its first, `cv2.imread` does not; the image that
-    the chunks IHDR and IDAT hold stands for itself.
+    the chunks IHDR and IDAT hold stands for itself. Both give a chunk the memory that it claims, up to 4 GiB, before
+    they find it cut off.
     """
-    # The chunk acTL comes before the pixels.
-    if b"acTL" not in data[: data.find(b"IDAT")]:
-        return data
-    kept, at = [data[:8]], 8
-    while at + 8 <= len(data):
+    still, begun, at, kind = [], 0, 8, b""
+    while kind != b"IEND":
         after = at + 12 + int.from_bytes(data[at : at + 4], "big")
-        if data[at + 4 : at + 8] not in (b"acTL", b"fcTL", b"fdAT"):
-            kept.append(data[at:after])
+        if after > len(data):
+            return None
+        kind = data[at + 4 : at + 8]
+        if kind in (b"acTL", b"fcTL", b"fdAT"):
+            still.append(data[begun:at])
+            begun = after
         at = after
-    return b"".join(kept)
+    return b"".join((*still, data[begun:])) if still else data
