@@ -1,6 +1,6 @@
 """What readers may take on, as a value that a job carries. Imports nothing of edgekit but errors."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edgekit.errors import ParameterError, TooLargeError
 
@@ -24,7 +24,8 @@ class Limits:
         Whether a file that breaks off is refused, or as much of it kept as can be decoded.
     """
 
-    max_pixels: int = MAX_PIXELS
+    # Decides whether there is a result, not which: a job that differs in nothing else is the same.
+    max_pixels: int = field(default=MAX_PIXELS, repr=False)
     truncated: str = "refuse"
 
     def check(self) -> None:

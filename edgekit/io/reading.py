@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.backends._cv2 import cv2
-from edgekit.errors import DecodeError, TooLargeError, UnreadableError
+from edgekit.errors import DecodeError, TooLargeError, UnreadableError, let_out_of_memory
 from edgekit.io.channels import to_grey
 from edgekit.io.decoders import Content, Decoder, decoders_for, salvagers_for, size_by_pillow
 from edgekit.io.formats import HEAD, sniff
@@ -169,9 +169,10 @@ def _first(decoders: Iterable[Decoder], content: Content, reasons: list[str]) ->
     for decoder in decoders:
         try:
             image = decoder(content)
-        except (TooLargeError, MemoryError):
+        except TooLargeError:
             raise
         except Exception as error:  # Decoders raise whatever they like on damaged files.
+            let_out_of_memory(error)
             reasons.append(str(error).strip().rstrip("."))
             continue
         if image is not None and image.ndim in (2, 3) and image.size:

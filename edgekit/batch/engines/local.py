@@ -1,21 +1,50 @@
-"""Threads of this process: for few items, and for those that are large in memory."""
+"""Threads of this process, for few items; and the choice between them and worker processes."""
 
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from itertools import islice
-from typing import TypeVar
+from itertools import chain, islice
+from typing import TYPE_CHECKING, TypeVar
 
 from edgekit.backends.strips import stay_alone
-from edgekit.batch.engines import OUT_OF_MEMORY
+from edgekit.batch.engines import OUT_OF_MEMORY, Engine
 from edgekit.batch.engines.interrupts import Interrupts
+
+if TYPE_CHECKING:
+    from edgekit.batch.engines.processes import Limits
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 #: Items handed out ahead, for each worker.
 AHEAD = 4
+
+#: Fewer items are done here sooner than worker processes are there.
+FEW = 64
+
+
+def choose(items: Iterable[T], workers: int, limits: "Limits | None" = None) -> tuple[Engine, Iterator[T]]:
+    """Return an engine of this machine, and all of the items, some of which were looked at.
+
+    Parameters
+    ----------
+    items : iterable
+        Few of them are done in this process, where there are no limits.
+    workers : int
+        How many are done at a time.
+    limits : Limits, optional
+        Are kept to, however few items there are.
+    """
+    source = iter(items)
+    first = list(islice(source, FEW))
+    engine: Engine = Threads(workers)
+    if limits is not None or len(first) == FEW:
+        # A single image has no use for this, and starts sooner without.
+        from edgekit.batch.engines.processes import Processes
+
+        engine = Processes(workers, limits)
+    return engine, chain(first, source)
 
 
 class Threads:
