@@ -67,7 +67,7 @@ class _Todo(NamedTuple):
 
 
 class _Made(NamedTuple):
-    """What was written beside an item's place and what to say of its input, or why nothing was and where in the code."""
+    """What was written beside an item's place and a note on its input, or why nothing was and where in the code."""
 
     reason: str
     trace: str = ""

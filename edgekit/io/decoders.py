@@ -60,8 +60,6 @@ def decoders_for(content: Content) -> tuple[Decoder, ...]:
             return (
                 (by_tifffile, by_opencv, by_pillow) if _beyond_opencv(content) else (by_opencv, by_pillow, by_tifffile)
             )
-        case "JPEG":
-            return (by_opencv, by_opencv_without_end, by_pillow)
     return (by_opencv, by_pillow)
 
 
@@ -88,18 +86,8 @@ def _opencv(content: Content, data: bytes) -> Array | None:
     return swap_red_and_blue(image)
 
 
-#: The marker that ends a JPEG file, and bits that are none of an image.
-_END, _NOISE = b"\xff\xd9", b"\x5a\xa5\x3c\xc3" * 64
-
-
-def by_opencv_without_end(content: Content) -> Array | None:
-    """Decode a JPEG that lacks its end marker and nothing else: then what follows makes no difference to a pixel."""
-    body = content.data.removesuffix(b"\xff")
-    image = _opencv(content, body + _END)
-    if image is None:
-        return None
-    other = _opencv(content, body + _NOISE + _END)
-    return image if other is not None and np.array_equal(image, other) else None
+#: The marker that ends a JPEG file.
+_END = b"\xff\xd9"
 
 
 def jpeg_in_part(content: Content) -> Array | None:
