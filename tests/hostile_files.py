@@ -41,8 +41,9 @@ def farbfeld(image: np.ndarray) -> bytes:
 
 #: A file of each format by its name.
 FILES = {
-    "PNG": pillow("PNG"), "JPEG": pillow("JPEG"), "GIF": pillow("GIF", interlace=0), "BMP": pillow("BMP"), "WebP": pillow("WEBP"),
-    "WebP lossless": pillow("WEBP", lossless=True), "TIFF": tiff(photometric="rgb"), "netpbm": pillow("PPM"),
+    "PNG": pillow("PNG"), "JPEG": pillow("JPEG"), "GIF": pillow("GIF", interlace=0), "BMP": pillow("BMP"),
+    "WebP": pillow("WEBP"), "WebP lossless": pillow("WEBP", lossless=True), "TIFF": tiff(photometric="rgb"),
+    "netpbm": pillow("PPM"),
     "JPEG 2000": pillow("JPEG2000"), "JPEG 2000 bare": pillow("JPEG2000", no_jp2=True), "AVIF": pillow("AVIF"),
     "Radiance HDR": opencv(".hdr", COLOUR / np.float32(255)), "Sun raster": opencv(".ras"), "PAM": opencv(".pam"),
     "PFM": opencv(".pfm", COLOUR[:, :, 0] / np.float32(255)), "BigTIFF": tiff(bigtiff=True, byteorder=">"),
