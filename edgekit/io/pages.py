@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from edgekit.errors import DecodeError, TooLargeError, UnreadableError
 from edgekit.io.decoders import load_tifffile, page_image
+from edgekit.io.files import head_of
 from edgekit.io.formats import HEAD, sniff
 from edgekit.io.reading import status_of
 from edgekit.limits import DEFAULT, Limits
@@ -17,11 +18,7 @@ Array = NDArray[Any]
 
 def is_tiff(path: str | Path) -> bool:
     """Tell whether a file begins like a TIFF; one that cannot be read does not."""
-    try:
-        with Path(path).open("rb") as file:
-            found = sniff(file.read(HEAD))
-    except OSError:
-        return False
+    found = sniff(head_of(Path(path), HEAD))
     return found is not None and found.name == "TIFF"
 
 

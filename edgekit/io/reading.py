@@ -13,6 +13,7 @@ from edgekit.backends._cv2 import cv2
 from edgekit.errors import DecodeError, TooLargeError, UnreadableError, let_out_of_memory
 from edgekit.io.channels import to_grey
 from edgekit.io.decoders import Content, Decoder, decoders_for, salvagers_for, size_by_pillow
+from edgekit.io.files import open_regular
 from edgekit.io.formats import HEAD, sniff
 from edgekit.io.headers import size_by_header
 from edgekit.limits import DEFAULT, MAX_PIXELS, Limits
@@ -80,7 +81,8 @@ def read_bytes(path: str | Path) -> bytes:
     path = Path(path)
     status_of(path)
     try:
-        data = path.read_bytes()
+        with open_regular(path) as file:
+            data = file.read()
     except OSError as error:
         raise UnreadableError(f"{path}: cannot be read: {error.strerror or error}") from error
     if not data:
@@ -103,7 +105,9 @@ def status_of(path: Path) -> os.stat_result:
     except OSError as error:
         raise UnreadableError(f"{path}: cannot be read: {error.strerror or error}") from error
     if not stat.S_ISREG(status.st_mode):
-        found = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, socket or device"
+        found = "a pipe, socket or device"
+        if stat.S_ISDIR(status.st_mode):
+            found = "a folder" if os.access(path, os.R_OK | os.X_OK) else "a folder that may not be listed"
         raise UnreadableError(f"{path}: expected an image file; found {found}")
     return status
 

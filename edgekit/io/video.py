@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import DecodeError, MissingExtraError, ParameterError, UnreadableError
+from edgekit.io.files import head_of
 from edgekit.limits import DEFAULT, Limits
 
 #: First bytes, from an offset on, of the containers that are common: MP4 and MOV, Matroska and WebM, AVI, MPEG, FLV.
@@ -48,11 +49,7 @@ class Frame(NamedTuple):
 
 def is_video(path: Path) -> bool:
     """Tell whether a file begins as a video does; False where it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(16)
-    except OSError:
-        return False
+    head = head_of(path, 16)
     return any(head[at:].startswith(magic) for at, magic in _MAGIC) and head[8:12] not in _OTHER
 
 
