@@ -300,16 +300,28 @@ def levels(
     return torch.where(shown.isnan(), middle, shown).clip(0, top).to(dtype), clipped
 
 
-def all_finite(window: Array) -> bool:
-    # On a GPU the question would wait for all work before it. A sum is finite only if all that it adds is.
-    if not on_processor(window):
+def extent(window: Array) -> tuple[float, bool]:
+    # On a GPU the question would wait for all work before it.
+    if not on_processor(window) or not window.numel():
+        return 0.0, False
+    pixels = window.detach()
+    low, high = pixels.aminmax()
+    if (largest := max(float(high), -float(low))) < math.inf:
+        return largest, True
+    return float(torch.where(pixels.isfinite(), pixels.abs(), 0).max()), False
+
+
+def some_tiny(window: Array, below: float) -> bool:
+    if not on_processor(window) or not window.numel():
         return False
     pixels = window.detach()
-    return bool(pixels.sum().isfinite()) or bool(pixels.isfinite().all())
+    if pixels.min() >= below:
+        return False
+    return bool((pixels.abs() < below).count_nonzero() > pixels.numel() - pixels.count_nonzero())
 
 
 def some_not_finite(array: Array) -> bool:
-    return on_processor(array) and not all_finite(array)
+    return on_processor(array) and not extent(array)[1]
 
 
 def root(squares: Array) -> Array:
