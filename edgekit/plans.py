@@ -31,6 +31,26 @@ class Component(NamedTuple):
     """Whether the kernels touch more than that: some of their taps cancel."""
 
 
+class Pair(NamedTuple):
+    """A gradient by [[-corner, 0, corner], [-middle, 0, middle], [-corner, 0, corner]] and the same along y.
+
+    There is a weight for each of the two for every response.
+    """
+
+    corner: float
+    middle: float
+    weights: tuple[Vector, ...]
+
+
+class Even(NamedTuple):
+    """A kernel [[corner, edge, corner], [edge, centre, edge], [corner, edge, corner]] and its weight."""
+
+    corner: float
+    edge: float
+    centre: float
+    weight: float
+
+
 @dataclass(frozen=True, eq=False)
 class Plan:
     """What to compute: linear components of a few kernels, and how to reduce them to the result.
@@ -81,18 +101,28 @@ class Plan:
             object.__setattr__(self, name, value)
 
     @cached_property
-    def three(self) -> tuple[float, float, float] | None:
-        """Of the magnitude of a 3x3 gradient smoothed by a, b, a: a, b and the factor of both components; else None."""
-        if self.reduce != "magnitude" or self.shape != (3, 3):
+    def pair(self) -> Pair | None:
+        """The components as those of a 3x3 gradient smoothed by a, b, a; None where they are something else."""
+        first = self.kernels[0].taps
+        if self.shape != (3, 3) or len(self.kernels) > 2 or self.reduce == "maximum":
             return None
-        along, across = (k.taps for k in self.kernels)
+        along = first if first[1][2] else transpose(first)
         a, b = along[0][2], along[1][2]
-        unit = self.components[0].weights[0]
-        weights = tuple(c.weights for c in self.components)
-        derivative = ((-a, 0, a), (-b, 0, b), (-a, 0, a))
-        if (along, across, weights) != (derivative, transpose(derivative), ((unit, 0), (0, unit))):
+        if along != ((-a, 0, a), (-b, 0, b), (-a, 0, a)):
             return None
-        return a, b, unit
+        weights = tuple(c.weights for c in self.components)
+        if len(self.kernels) == 1:
+            return Pair(a, b, tuple((w, 0.0) if along is first else (0.0, w) for (w,) in weights))
+        return Pair(a, b, weights) if self.kernels[1].taps == transpose(first) and along is first else None
+
+    @cached_property
+    def even(self) -> Even | None:
+        """The one response as that of a 3x3 kernel with the symmetries of the square; else None."""
+        if self.shape != (3, 3) or self.reduce != "single" or len(self.kernels) > 1:
+            return None
+        taps = self.kernels[0].taps
+        (a, b, _), (_, c, _), _ = taps
+        return Even(a, b, c, *self.components[0].weights) if taps == ((a, b, a), (b, c, b), (a, b, a)) else None
 
     @cached_property
     def step(self) -> float:

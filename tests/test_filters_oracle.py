@@ -206,6 +206,15 @@ def test_own_kernels(border, shape, kind):
                 np.testing.assert_array_equal(response, expected)
 
 
+@pytest.mark.parametrize("taps", [(64, 1, 63), (65, 1, 63), (-65, -1, -63), (0.5, 0.25, 1), (16384, 0, 1)])
+def test_own_kernels_on_bytes_that_16_bits_do_not_hold(taps, kind):
+    first, middle, last = taps
+    taps = np.array([[first, 0, 0], [0, 0, middle], [0, last, 0]])
+    for array in (picture("uint8"), np.full((9, 9), 255, np.uint8)):
+        response = kind.plain(ek.correlate(kind.image(array), taps))
+        np.testing.assert_array_equal(response, oracle.correlate(array, taps, "reflect"))
+
+
 def test_own_kernel_may_be_a_tensor_or_a_list(kind):
     image = kind.image(picture("uint8"))
     expected = kind.plain(ek.correlate(image, np.array([[-1, 0, 1]])))

@@ -67,24 +67,39 @@ def _load(*, asked: bool) -> ModuleType | None:
     return loops
 
 
-def magnitude(image: Array, plan: Plan) -> Callable[[int, Array], Array] | None:
-    """Return a function that computes ``magnitude(start, into)``, or None where no loop fits.
+def response(image: Array, plan: Plan) -> Callable[[int, Array], Array] | None:
+    """Return a function that computes ``response(start, into)``, or None where no loop fits.
 
     It fills `into`, rows from `start` on of what `plan` says.
     """
-    if plan.three is None or plan.border == "valid" or image.dtype not in _TYPES or min(image.shape) < 2:
+    if plan.border == "valid" or image.dtype not in _TYPES or min(image.shape) < 2:
         return None
     info = np.iinfo(image.dtype)
     if not image.flags.c_contiguous or max(-int(info.min), int(info.max)) > plan.finest * 2.0**_DIGITS:
         return None
-    compiled = loops(image.size)
+    planes = _planes(plan)
+    compiled = loops(image.size) if planes else None
     if compiled is None:
         return None
     beyond = tuple(i for n in image.shape for end in (-1, n) for i in index_map(end, end + 1, n, plan.border))
-    taps = tuple(map(np.float32, plan.three))
+    calls = [(getattr(compiled, name), tuple(map(np.float32, numbers))) for name, numbers in planes]
 
     def compute(start: int, into: Array) -> Array:
-        compiled.gradient_magnitude(image, start, beyond, *taps, into)
+        for (loop, numbers), plane in zip(calls, into.reshape(-1, *into.shape[-2:]), strict=True):
+            loop(image, start, beyond, numbers, plane)
         return into
 
     return compute
+
+
+def _planes(plan: Plan) -> list[tuple[str, tuple[float, ...]]]:
+    """Return the loop that computes each plane of the result, and the numbers it is given."""
+    if plan.even is not None:
+        return [("even", plan.even)]
+    if plan.pair is None:
+        return []
+    corner, middle, weights = plan.pair
+    if plan.reduce != "magnitude":
+        return [("gradient_along", (corner, middle, *w)) for w in weights]
+    unit = weights[0][0]
+    return [("gradient_magnitude", (corner, middle, unit))] if weights == ((unit, 0), (0, unit)) else []

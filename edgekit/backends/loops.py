@@ -23,57 +23,138 @@ def _compiled(function: Callable[..., Any]) -> Any:
 
 
 @_compiled
-def gradient_magnitude(
-    image: Array, start: int, beyond: tuple[int, int, int, int], corner: float, middle: float, unit: float, out: Array
-) -> None:
-    """Compute some rows of the magnitude of a 3x3 gradient, in single precision, where that is exact but for the root.
+def _gradient(
+    above: Array, here: Array, below: Array, left: int, j: int, right: int, corner: float, middle: float
+) -> tuple[Any, Any]:
+    """Return both components at a pixel, whose neighbours lie in these lines at these places."""
+    a0, a2 = np.float32(above[left]), np.float32(above[right])
+    b0, b2 = np.float32(below[left]), np.float32(below[right])
+    gx = corner * ((a2 - a0) + (b2 - b0)) + middle * (np.float32(here[right]) - np.float32(here[left]))
+    gy = corner * ((b0 - a0) + (b2 - a2)) + middle * (np.float32(below[j]) - np.float32(above[j]))
+    return gx, gy
 
-    Parameters
-    ----------
-    image : ndarray
-        (H, W), each at least 2.
-    start : int
-        The first row to compute.
-    beyond : tuple of int
-        Which row lies above the first and below the last, which column left of the first and right of
-        the last; -1 is one of zeros.
-    corner, middle : float32
-        The derivative's taps are [[-corner, 0, corner], [-middle, 0, middle], [-corner, 0, corner]].
-    unit : float32
-        What both components are multiplied with.
-    out : ndarray of float32
-        The rows from `start` on.
-    """
-    rows, columns = image.shape
-    top, bottom, left, right = beyond
-    zeros = np.zeros(columns, image.dtype)
+
+@_compiled
+def _gradient_magnitude(
+    above: Array, here: Array, below: Array, left: int, j: int, right: int, numbers: tuple[float, float, float]
+) -> Any:
+    corner, middle, unit = numbers
+    gx, gy = _gradient(above, here, below, left, j, right, corner, middle)
+    gx, gy = unit * gx, unit * gy
+    return math.sqrt(gx * gx + gy * gy)
+
+
+@_compiled
+def _gradient_along(
+    above: Array, here: Array, below: Array, left: int, j: int, right: int, numbers: tuple[float, float, float, float]
+) -> Any:
+    corner, middle, along_x, along_y = numbers
+    gx, gy = _gradient(above, here, below, left, j, right, corner, middle)
+    # What has no weight is not even computed.
+    if along_y == 0:
+        return gx * along_x
+    if along_x == 0:
+        return gy * along_y
+    return gx * along_x + gy * along_y
+
+
+@_compiled
+def _even(
+    above: Array, here: Array, below: Array, left: int, j: int, right: int, numbers: tuple[float, float, float, float]
+) -> Any:
+    corner, edge, centre, weight = numbers
+    corners = (np.float32(above[left]) + np.float32(above[right])) + (
+        np.float32(below[left]) + np.float32(below[right])
+    )
+    edges = (np.float32(above[j]) + np.float32(below[j])) + (np.float32(here[left]) + np.float32(here[right]))
+    return weight * (corner * corners + edge * edges + centre * np.float32(here[j]))
+
+
+@_compiled
+def _room(image: Array) -> tuple[Array, Array]:
+    """Return a line of zeros, and room for the pixels around one."""
+    return np.zeros(image.shape[1], image.dtype), np.zeros((3, 3), image.dtype)
+
+
+@_compiled
+def _lines(image: Array, row: int, beyond: tuple[int, int, int, int], zeros: Array) -> tuple[Array, Array, Array]:
+    """Return the lines above, here and below."""
+    up = beyond[0] if row == 0 else row - 1
+    down = beyond[1] if row == image.shape[0] - 1 else row + 1
+    return (zeros if up < 0 else image[up]), image[row], (zeros if down < 0 else image[down])
+
+
+@_compiled
+def _cut_out(above: Array, here: Array, below: Array, j: int, beyond: tuple[int, int, int, int], cut: Array) -> None:
+    """Lay the pixels around the first or the last of a line into `cut`."""
+    left = beyond[2] if j == 0 else j - 1
+    right = beyond[3] if j == here.size - 1 else j + 1
+    for k, place in enumerate((left, j, right)):
+        cut[0, k] = above[place] if place >= 0 else 0
+        cut[1, k] = here[place] if place >= 0 else 0
+        cut[2, k] = below[place] if place >= 0 else 0
+
+
+# What follows computes some rows of a response to 3x3 pixels, in single precision, where that is exact but for a last
+# product, sum or root:
+#
+#   image    (H, W), each at least 2
+#   start    the first row to compute
+#   beyond   which row lies above the first and below the last, which column left of the first and right of the last;
+#            -1 is one of zeros
+#   numbers  what the response is made with, of float32
+#   out      the rows from `start` on, of float32
+
+
+@_compiled
+def gradient_magnitude(
+    image: Array, start: int, beyond: tuple[int, int, int, int], numbers: tuple[float, float, float], out: Array
+) -> None:
+    """Compute the root of the squares of both components: `numbers` are corner, middle and a factor of both."""
+    last = image.shape[1] - 1
+    zeros, cut = _room(image)
     for i in range(out.shape[0]):
-        up, row, down = start + i - 1, start + i, start + i + 1
-        up, down = (top if up < 0 else up), (bottom if down == rows else down)
-        above, here, below = (zeros if up < 0 else image[up]), image[row], (zeros if down < 0 else image[down])
+        above, here, below = _lines(image, start + i, beyond, zeros)
         line = out[i]
-        for j in range(1, columns - 1):
-            gx = corner * (
-                (np.float32(above[j + 1]) - np.float32(above[j - 1]))
-                + (np.float32(below[j + 1]) - np.float32(below[j - 1]))
-            ) + middle * (np.float32(here[j + 1]) - np.float32(here[j - 1]))
-            gy = corner * (
-                (np.float32(below[j - 1]) - np.float32(above[j - 1]))
-                + (np.float32(below[j + 1]) - np.float32(above[j + 1]))
-            ) + middle * (np.float32(below[j]) - np.float32(above[j]))
-            gx, gy = unit * gx, unit * gy
-            line[j] = math.sqrt(gx * gx + gy * gy)
-        for j, before, after in ((0, left, 1), (columns - 1, columns - 2, right)):
-            a0, h0, b0 = np.float32(0), np.float32(0), np.float32(0)
-            a1, h1, b1 = np.float32(0), np.float32(0), np.float32(0)
-            if before >= 0:
-                a0, h0, b0 = np.float32(above[before]), np.float32(here[before]), np.float32(below[before])
-            if after >= 0:
-                a1, h1, b1 = np.float32(above[after]), np.float32(here[after]), np.float32(below[after])
-            gx = corner * ((a1 - a0) + (b1 - b0)) + middle * (h1 - h0)
-            gy = corner * ((b0 - a0) + (b1 - a1)) + middle * (np.float32(below[j]) - np.float32(above[j]))
-            gx, gy = unit * gx, unit * gy
-            line[j] = math.sqrt(gx * gx + gy * gy)
+        for j in range(1, last):
+            line[j] = _gradient_magnitude(above, here, below, j - 1, j, j + 1, numbers)
+        for j in (0, last):
+            _cut_out(above, here, below, j, beyond, cut)
+            line[j] = _gradient_magnitude(cut[0], cut[1], cut[2], 0, 1, 2, numbers)
+
+
+@_compiled
+def gradient_along(
+    image: Array, start: int, beyond: tuple[int, int, int, int], numbers: tuple[float, float, float, float], out: Array
+) -> None:
+    """Compute the weighted sum of both components: `numbers` are corner, middle and the weights."""
+    last = image.shape[1] - 1
+    zeros, cut = _room(image)
+    for i in range(out.shape[0]):
+        above, here, below = _lines(image, start + i, beyond, zeros)
+        line = out[i]
+        for j in range(1, last):
+            line[j] = _gradient_along(above, here, below, j - 1, j, j + 1, numbers)
+        for j in (0, last):
+            _cut_out(above, here, below, j, beyond, cut)
+            line[j] = _gradient_along(cut[0], cut[1], cut[2], 0, 1, 2, numbers)
+
+
+@_compiled
+def even(
+    image: Array, start: int, beyond: tuple[int, int, int, int], numbers: tuple[float, float, float, float], out: Array
+) -> None:
+    """Compute the response of a kernel with the symmetries of the square: `numbers` are those of `plans.Even`."""
+    last = image.shape[1] - 1
+    zeros, cut = _room(image)
+    for i in range(out.shape[0]):
+        above, here, below = _lines(image, start + i, beyond, zeros)
+        line = out[i]
+        for j in range(1, last):
+            line[j] = _even(above, here, below, j - 1, j, j + 1, numbers)
+        for j in (0, last):
+            _cut_out(above, here, below, j, beyond, cut)
+            line[j] = _even(cut[0], cut[1], cut[2], 0, 1, 2, numbers)
 
 
 @_compiled

@@ -191,59 +191,79 @@ def correlate(window: Array, kernel: Kernel, dtype: Any, *, exact: bool) -> Arra
 
 def mix(responses: Sequence[Array], weights: Sequence[float], out: Array | None = None) -> Array:
     parts = [(r, w) for r, w in zip(responses, weights, strict=True) if w]
-    if len(parts) == 1 and parts[0][1] == 1:
-        return parts[0][0]
     (first, weight), *rest = parts
-    total = np.multiply(first, weight, out=_into(out, first))
+    # Whole numbers of 16 bits become what they stand for.
+    dtype = np.dtype(np.float32) if first.dtype == np.int16 else first.dtype
+    if len(parts) == 1 and weight == 1:
+        if first.dtype == dtype:
+            return first
+        total = _into(out, first.shape, dtype)
+        np.copyto(total, first)
+        return total
+    total = _into(out, first.shape, dtype)
+    np.multiply(first, weight, out=total, dtype=dtype)
     for response, weight in rest:
-        total += np.multiply(response, weight, out=strips.empty(response.shape, response.dtype))
+        total += np.multiply(response, weight, out=strips.empty(response.shape, dtype), dtype=dtype)
     return total
 
 
-def _into(out: Array | None, like: Array) -> Array:
+def _into(out: Array | None, shape: tuple[int, ...], dtype: Any) -> Array:
     """Return where to compute a result: its own place, if it can be computed there."""
-    if out is not None and out.dtype == like.dtype and out.shape == like.shape and out.flags.c_contiguous:
+    if out is not None and out.dtype == dtype and out.shape == shape and out.flags.c_contiguous:
         return out
-    return strips.empty(like.shape, like.dtype)
+    return strips.empty(shape, dtype)
 
 
 def shortcut(image: Array, plan: Plan) -> Callable[[int, int, Array | None], Array] | None:
-    if image.ndim != 2 or plan.three is None or plan.tone != "linear":
+    if image.ndim != 2 or plan.tone != "linear":
         return None
-    compute = fast.magnitude(image, plan) or _sobel(image, plan)
+    compute = fast.response(image, plan) or _sobel(image, plan)
     if compute is None:
         return None
+    planes = (len(plan.components),) if plan.reduce in ("stack", "gradient") else ()
 
     def run(start: int, stop: int, into: Array | None) -> Array:
-        if into is None or into.dtype != np.float32 or not into.flags.c_contiguous:
-            into = strips.empty((stop - start, image.shape[1]), np.float32)
+        # Of several planes each is in one piece.
+        plane = into[0] if into is not None and planes else into
+        if into is None or plane is None or plane.dtype != np.float32 or not plane.flags.c_contiguous:
+            into = strips.empty((*planes, stop - start, image.shape[1]), np.float32)
         return compute(start, into)
 
     return run
 
 
 def _sobel(image: Array, plan: Plan) -> Callable[[int, Array], Array] | None:
-    """Return what computes some rows of the magnitude by OpenCV's one function for both Sobel components of 8 bits."""
-    corner, middle, unit = plan.three or (0, 0, 0)
-    if image.dtype != np.uint8 or (middle, unit) != (2 * corner, 1) or plan.border == "valid":
+    """Return what computes some rows by OpenCV's one function for both Sobel components of 8 bits."""
+    if image.dtype != np.uint8 or plan.border == "valid" or plan.pair is None:
         return None
+    corner, middle, weights = plan.pair
+    both = all(any(w) for w in zip(*weights, strict=True))
     # Another factor would round in other places than where it multiplies the components.
-    if abs(math.frexp(corner)[0]) != 0.5:
+    if not both or middle != 2 * corner or abs(math.frexp(corner)[0]) != 0.5:
+        return None
+    if plan.reduce == "magnitude" and weights != ((1, 0), (0, 1)):
         return None
     size = frame(image)
 
     def compute(start: int, into: Array) -> Array:
-        padded = window(image, size, start, start + len(into), plan.halo, plan.border, image.dtype, 0)
+        rows = into.shape[-2]
+        padded = window(image, size, start, start + rows, plan.halo, plan.border, image.dtype, 0)
         dx, dy = (strips.empty(padded.shape, np.int16) for _ in range(2))
         cv2.spatialGradient(padded, dx, dy)
-        gx, gy = (strips.empty(into.shape, np.float32) for _ in range(2))
+        gx, gy = (strips.empty(into.shape[-2:], np.float32) for _ in range(2))
         np.copyto(gx, dx[1:-1, 1:-1])
         np.copyto(gy, dy[1:-1, 1:-1])
-        # Squares and sum are whole numbers below 2^24: none of this rounds but the root.
-        gx *= gx
-        cv2.accumulateSquare(gy, gx)
-        gx *= corner * corner
-        cv2.sqrt(gx, into)
+        if plan.reduce == "magnitude":
+            # Squares and sum are whole numbers below 2^24: none of this rounds but the root.
+            gx *= gx
+            cv2.accumulateSquare(gy, gx)
+            gx *= corner * corner
+            cv2.sqrt(gx, into)
+            return into
+        for weight, plane in zip(weights, into.reshape(-1, *into.shape[-2:]), strict=True):
+            made = mix((gx, gy), [corner * w for w in weight], plane)
+            if made is not plane:
+                np.copyto(plane, made)
         return into
 
     return compute
@@ -325,7 +345,7 @@ def some_not_finite(array: Array) -> bool:
 
 
 def root(squares: Array, out: Array | None = None) -> Array:
-    total = _into(out, squares)
+    total = _into(out, squares.shape, squares.dtype)
     # As exact as NumPy's, in half the time.
     cv2.sqrt(squares, total)
     return total
