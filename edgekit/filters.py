@@ -345,8 +345,9 @@ class Gradient:
     def magnitude(self) -> Array:
         """The root of gx² + gy², exactly 0 where both are."""
         backend = backend_of(self.gx)
-        parts = at_any_size(lambda parts: backend.magnitude(*parts), list(self._working), backend)
-        return backend.cast(parts, self.gx.dtype)
+        with backend.quiet():
+            root = at_any_size(lambda parts: backend.magnitude(*parts), list(self._working), backend)
+            return backend.cast(root, self.gx.dtype)
 
     @property
     def direction(self) -> Array:

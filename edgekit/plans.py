@@ -92,9 +92,8 @@ class Plan:
         halo = (rows - 1) // 2, rows // 2, (columns - 1) // 2, columns // 2
         finest = min(k.grain / k.reach for k in self.kernels)
         # What is weighted less than 1 is subtracted before.
-        reach = max(1.0, *(k.reach for k in self.kernels)) * max(
-            1.0, *(abs(w) for c in self.components for w in c.weights)
-        )
+        weight = max(abs(w) for c in self.components for w in c.weights)
+        reach = max(1.0, *(k.reach for k in self.kernels)) * max(1.0, weight)
         for name, value in (
             ("shape", shape), ("halo", halo), ("wide", max(shape) > 7), ("finest", finest), ("reach", reach),
         ):  # fmt: skip

@@ -14,7 +14,7 @@ BORDERS = ("reflect", "symmetric", "edge", "constant", "wrap", "valid")
 #: The float that each type of NumPy image is answered in.
 RESULT = {
     "bool": "float32", "uint8": "float32", "int8": "float32", "uint16": "float32", "int16": "float32",
-    "int32": "float64", "uint32": "float64", "int64": "float64",
+    "int32": "float64", "uint32": "float64", "int64": "float64", "uint64": "float64",
     "float16": "float16", "float32": "float32", "float64": "float64",
 }  # fmt: skip
 

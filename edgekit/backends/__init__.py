@@ -188,6 +188,9 @@ class Backend(Protocol):
     def as_mask(self, mask: Array, image: Array, frame: Frame) -> Array:
         """Check a mask against the image it is for and give it the image's axes."""
 
+    def quiet(self) -> AbstractContextManager[Any]:
+        """Return a context in which nothing warns of what overflows, and is infinite."""
+
     def without_graph(self) -> AbstractContextManager[Any]:
         """Return a context in which nothing is recorded for gradients."""
 

@@ -115,8 +115,7 @@ def assemble(
 
     # A strip computes its halo as well, so it should be a few times as tall.
     height = strips.height(frame.columns * (frame.channels or 1), max(4 * halo, 16))
-    # What is too large for its type is infinite, and no reason to warn.
-    with np.errstate(all="ignore"):
+    with quiet():
         strips.each(rows, height, cv2.getNumThreads(), do)
     if out is not None and shared:
         out[...] = target
@@ -374,6 +373,10 @@ def lend(image: Array, device: str | None) -> Array:
 
 def give_back(response: Array) -> Array:
     return response
+
+
+def quiet() -> AbstractContextManager[Any]:
+    return np.errstate(all="ignore")
 
 
 def without_graph() -> AbstractContextManager[Any]:

@@ -5,7 +5,7 @@ With `_torch_strips` the only module under the filters that imports torch.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import lru_cache
 from itertools import zip_longest
 from types import ModuleType
@@ -385,6 +385,10 @@ def as_mask(mask: Array, image: Array, frame: Frame) -> Array:
         raise ShapeError(
             f"a mask of shape {tuple(mask.shape)} does not fit an image of shape {tuple(image.shape)}"
         ) from None
+
+
+def quiet() -> AbstractContextManager[Any]:
+    return nullcontext()
 
 
 def without_graph() -> AbstractContextManager[Any]:
