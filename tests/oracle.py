@@ -117,7 +117,7 @@ def dog_taps(sigma, sigma2):
     return np.outer(a, a) - np.outer(b, b)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Row:
     """What one operator must answer.
 
@@ -135,6 +135,9 @@ class Row:
     accuracy: int = 2
     parts: Any = None
     """Where the taps are differences themselves: the sum of the parts, which rounding is in proportion to."""
+
+    def __repr__(self):
+        return f"<{self.id}>"
 
     @property
     def id(self):
