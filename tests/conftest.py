@@ -10,7 +10,7 @@ from edgekit.backends import fast
 
 # Always the same examples, and few; --hypothesis-profile=long takes others at each run, and many.
 settings.register_profile("short", derandomize=True, deadline=None, max_examples=40)
-settings.register_profile("long", deadline=None, max_examples=5000, print_blob=True)
+settings.register_profile("long", deadline=None, max_examples=1000, print_blob=True)
 settings.load_profile("short")
 
 
