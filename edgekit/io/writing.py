@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.backends._cv2 import cv2
-from edgekit.errors import DtypeError, OutputError, ParameterError, ShapeError
+from edgekit.errors import DtypeError, EdgekitError, OutputError, ParameterError, ShapeError
 from edgekit.io.channels import swap_red_and_blue
 from edgekit.io.formats import BY_ENDING, FORMATS, Format
 from edgekit.io.png import available, encode_png
@@ -127,20 +127,69 @@ def place(data: bytes, path: Path, before: Callable[[os.stat_result], None] | No
 @contextlib.contextmanager
 def placing(path: Path, before: Callable[[os.stat_result], None] | None = None) -> Iterator[BinaryIO]:
     """Open a file to be written as `place` does; it appears when the block ends well."""
-    part = _unfinished(path)
-    try:
+    with drafting(path) as file:
+        yield file
+    publish(path, before)
+
+
+def draft(data: bytes, path: Path) -> None:
+    """Write a file beside its place, whole or not at all; `publish` lets it appear there, `discard` takes it away.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    with drafting(path) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def drafting(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to be written as `draft` does."""
+    with _or_nothing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("wb") as file:
-                yield file
-            if before is not None:
-                before(part.stat())
-            part.replace(path)
-        finally:
-            with contextlib.suppress(OSError):
-                part.unlink()
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+        with _unfinished(path).open("wb") as file:
+            yield file
+
+
+def publish(path: Path, before: Callable[[os.stat_result], None] | None = None) -> None:
+    """Let a draft appear under its name, in one step.
+
+    Parameters
+    ----------
+    before : callable, optional
+        Called with the finished file's status just before.
+
+    Raises
+    ------
+    OutputError
+        If it cannot appear; the draft is gone then.
+    """
+    part = _unfinished(path)
+    with _or_nothing(path):
+        if before is not None:
+            before(part.stat())
+        part.replace(path)
+
+
+def discard(path: Path) -> None:
+    """Take away the draft of a file, if there is one."""
+    with contextlib.suppress(OSError):
+        _unfinished(path).unlink()
+
+
+@contextlib.contextmanager
+def _or_nothing(path: Path) -> Iterator[None]:
+    """Leave no draft behind where the block ends badly."""
+    try:
+        yield
+    except BaseException as error:
+        discard(path)
+        # What edgekit says of its own names the file already.
+        if isinstance(error, OSError) and not isinstance(error, EdgekitError):
+            raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise
 
 
 def _unfinished(path: Path) -> Path:
