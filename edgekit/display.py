@@ -154,7 +154,7 @@ def picture(
 
 
 def _one_direction(options: dict[str, Any]) -> None:
-    angle = options.get("angle")
+    angle: Any = options.get("angle")
     if getattr(angle, "ndim", 0):
         raise ParameterError(
             f"a picture shows one direction; found angles of shape {tuple(angle.shape)}. "

@@ -124,10 +124,12 @@ def _where_finite(row: Measure, planes: Array) -> Array:
     planes = xp.where(finite[..., None, None], planes, 0)
     if backend.extent(planes)[0] == 0:  # Flat, or too dear to ask.
         return xp.where(finite, row.function(planes), math.nan)
+    exponent = xp.frexp(xp.amax(xp.abs(planes), (-2, -1)))[1]
+    largest = EXPONENTS[backend.digits(planes.dtype)]
+    if int(xp.abs(exponent).max()) < largest // 8:
+        return xp.where(finite, row.function(planes), math.nan)
     # Each image times a power of two, which rounds nothing: no power of its levels overflows or vanishes on the way.
-    size = xp.amax(xp.abs(planes), (-2, -1))
-    most = EXPONENTS[backend.digits(planes.dtype)] * 3 // 4
-    exponent = xp.frexp(size)[1].clip(-most, most)
+    exponent = exponent.clip(-largest * 3 // 4, largest * 3 // 4)
     value = row.function(xp.ldexp(planes, -exponent[..., None, None]))
     for _ in range(row.contrast):
         value = xp.ldexp(value, exponent)
