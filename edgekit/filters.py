@@ -8,6 +8,7 @@ from edgekit.backends import Array, backend_of
 from edgekit.dispatch import Common, Directional, apply, apply_bank, apply_taps, apply_vector
 from edgekit.errors import ParameterError
 from edgekit.kernels import find, own
+from edgekit.responses import at_any_size
 
 
 def sobel(image: Array, *, size: int = 3, **options: Unpack[Directional]) -> Array:
@@ -344,7 +345,9 @@ class Gradient:
     def magnitude(self) -> Array:
         """The root of gx² + gy², exactly 0 where both are."""
         backend = backend_of(self.gx)
-        return backend.cast(backend.magnitude(*self._working), self.gx.dtype)
+        with backend.quiet():
+            root = at_any_size(lambda parts: backend.magnitude(*parts), list(self._working), backend)
+            return backend.cast(root, self.gx.dtype)
 
     @property
     def direction(self) -> Array:

@@ -115,7 +115,8 @@ def assemble(
 
     # A strip computes its halo as well, so it should be a few times as tall.
     height = strips.height(frame.columns * (frame.channels or 1), max(4 * halo, 16))
-    strips.each(rows, height, cv2.getNumThreads(), do)
+    with quiet():
+        strips.each(rows, height, cv2.getNumThreads(), do)
     if out is not None and shared:
         out[...] = target
     return target if out is None else out
@@ -324,12 +325,21 @@ def weighted(window: Array, taps: Array) -> Array:
     raise DtypeError("taps that are learned need a torch tensor as image; found a NumPy array")
 
 
-def all_finite(window: Array) -> bool:
-    return bool(np.isfinite(window).all())
+def extent(window: Array) -> tuple[float, bool]:
+    largest = max(float(window.max()), -float(window.min()))
+    if largest < math.inf:
+        return largest, True
+    return float(np.abs(window).max(initial=0, where=np.isfinite(window))), False
+
+
+def some_tiny(window: Array, below: float) -> bool:
+    if window.min() >= below:
+        return False
+    return bool(np.count_nonzero(np.abs(window) < below) > window.size - np.count_nonzero(window))
 
 
 def some_not_finite(array: Array) -> bool:
-    return not all_finite(array)
+    return not extent(array)[1]
 
 
 def root(squares: Array, out: Array | None = None) -> Array:
@@ -362,6 +372,10 @@ def lend(image: Array, device: str | None) -> Array:
 
 def give_back(response: Array) -> Array:
     return response
+
+
+def quiet() -> AbstractContextManager[Any]:
+    return np.errstate(all="ignore")
 
 
 def without_graph() -> AbstractContextManager[Any]:

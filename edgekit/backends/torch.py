@@ -5,7 +5,7 @@ With `_torch_strips` the only module under the filters that imports torch.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import lru_cache
 from itertools import zip_longest
 from types import ModuleType
@@ -300,16 +300,28 @@ def levels(
     return torch.where(shown.isnan(), middle, shown).clip(0, top).to(dtype), clipped
 
 
-def all_finite(window: Array) -> bool:
-    # On a GPU the question would wait for all work before it. A sum is finite only if all that it adds is.
-    if not on_processor(window):
+def extent(window: Array) -> tuple[float, bool]:
+    # On a GPU the question would wait for all work before it.
+    if not on_processor(window) or not window.numel():
+        return 0.0, False
+    pixels = window.detach()
+    low, high = pixels.aminmax()
+    if (largest := max(float(high), -float(low))) < math.inf:
+        return largest, True
+    return float(torch.where(pixels.isfinite(), pixels.abs(), 0).max()), False
+
+
+def some_tiny(window: Array, below: float) -> bool:
+    if not on_processor(window) or not window.numel():
         return False
     pixels = window.detach()
-    return bool(pixels.sum().isfinite()) or bool(pixels.isfinite().all())
+    if pixels.min() >= below:
+        return False
+    return bool((pixels.abs() < below).count_nonzero() > pixels.numel() - pixels.count_nonzero())
 
 
 def some_not_finite(array: Array) -> bool:
-    return on_processor(array) and not all_finite(array)
+    return on_processor(array) and not extent(array)[1]
 
 
 def root(squares: Array) -> Array:
@@ -373,6 +385,10 @@ def as_mask(mask: Array, image: Array, frame: Frame) -> Array:
         raise ShapeError(
             f"a mask of shape {tuple(mask.shape)} does not fit an image of shape {tuple(image.shape)}"
         ) from None
+
+
+def quiet() -> AbstractContextManager[Any]:
+    return nullcontext()
 
 
 def without_graph() -> AbstractContextManager[Any]:
