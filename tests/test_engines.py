@@ -112,7 +112,7 @@ def test_a_crash_costs_one_item_and_nothing_is_done_twice(workers, seen):
     for n, (item, result) in enumerate(zip(items, results, strict=True)):
         if n in bad:
             assert result[0] is item
-            assert f"worker died each time it was tried ({bad[n].name})" in result[1]
+            assert f"worker died each time ({bad[n].name})" in result[1]
         else:
             assert result == n
     begun = seen()

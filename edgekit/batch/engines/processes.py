@@ -247,8 +247,8 @@ class _Worker:
             return f"needs more than the {_size(self.limits.memory)} of memory that it may; allow more with --memory"
         ending = _ending(self._process.exitcode)
         if ending == "SIGKILL":
-            return "its worker was killed each time it was tried (SIGKILL), as happens where memory is short; try a smaller --jobs"
-        return f"its worker died each time it was tried ({ending}); convert the file, or leave it out"
+            return "its worker was killed each time (SIGKILL), as happens where memory is short; try a smaller --jobs"
+        return f"its worker died each time ({ending}); convert the file, or leave it out"
 
 
 def _context() -> Any:
