@@ -146,7 +146,8 @@ _OPTIONS: dict[str, Decorator] = {
         "--format", "ending", type=choice("png", "jpg", "tif", "webp", "npy"),
         help="Format of the outputs.  [default: png; tif for --depth float]"),
     "rows": click.option(
-        "-o", "--output", metavar="FILE", help="Where to write a row for each image: a .csv or .jsonl file."),
+        "-o", "--output", metavar="FILE",
+        help="Where to write a row for each image: a .csv, .jsonl or .parquet file, or a folder .parquet/ of parts."),
     "measure": click.option(
         "--measure", "measures", multiple=True, metavar="NAME",
         help="What to measure; repeat for several.  [default: score]"),

@@ -46,6 +46,7 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
     from edgekit.batch.inputs import find, is_tree
     from edgekit.batch.score_job import ScoreJob
     from edgekit.batch.scoring import score_files
+    from edgekit.batch.sinks import sink_of
     from edgekit.batch.tables import Table
     from edgekit.cli.engines import engine_for
     from edgekit.io.formats import BY_ENDING
@@ -54,6 +55,7 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
     if values["top"] is not None and values["bottom"] is not None:
         raise click.UsageError("--top and --bottom exclude each other.")
     output = None if values["output"] is None else Path(values["output"])
+    sink = None if values["output"] is None else sink_of(values["output"])
     limits = Limits(values["max_pixels"], values["truncated"])
     job = ScoreJob(values["measures"] or ("score",), values["roi"], values["every"], values["rate"], limits)
     job.check()
@@ -90,8 +92,8 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
             count.tell(row, values["fail_below"])
         threshold = _threshold(values["threshold"], job, book)
         table = Table(job.measures, threshold.value, clips=count.clips)
-        if output is not None:
-            _write(output, table, book)
+        if sink is not None:
+            sink(table, book.rows())
         if review is not None:
             review.write(book, job.measures, threshold)
         _print(table, book, values, review)
@@ -114,13 +116,10 @@ def _review(folder: Path, *, force: bool) -> "Review":
 
 def _book_of(output: Path | None, report: Path | None, *, force: bool) -> Path | None:
     """Return where the rows are kept, beside `output` or in the report, or raise if the output is none of edgekit's."""
-    from edgekit.batch.tables import WRITERS
-    from edgekit.errors import OutputError, ParameterError
+    from edgekit.errors import OutputError
 
     if output is None:
         return None if report is None else report / REPORT_BOOK
-    if output.suffix.lower() not in WRITERS:
-        raise ParameterError(f"{output}: scores are written as {' or '.join(WRITERS)}; choose one of these endings")
     book = output.with_name(f".{output.name}.edgekit.sqlite")
     if output.exists() and not book.exists() and not force:
         raise OutputError(f"{output}: there is a file that edgekit did not write; name another, or use --force")
@@ -139,16 +138,6 @@ def _threshold(asked: str | None, job: "ScoreJob", book: "Book") -> "Threshold":
         case None:
             return Threshold(DEFAULT if job.measures[0] == SCORE else None)
     return Threshold(float(asked))
-
-
-def _write(output: Path, table: "Table", book: "Book") -> None:
-    from edgekit.batch.tables import WRITERS
-    from edgekit.io.writing import placing
-
-    with placing(output) as file:
-        for line in WRITERS[output.suffix.lower()](table, book.rows()):
-            # File names may hold bytes that are no text; they come back as they were.
-            file.write(os.fsencode(line))
 
 
 def _print(table: "Table", book: "Book", values: dict[str, Any], review: "Review | None") -> None:
