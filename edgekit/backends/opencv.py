@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from edgekit.backends import Frame, Result, fast, strips
 from edgekit.backends._cv2 import cv2
+from edgekit.backends._numpy_extent import extent as extent
+from edgekit.backends._numpy_extent import some_not_finite as some_not_finite
+from edgekit.backends._numpy_extent import some_tiny as some_tiny
 from edgekit.backends.passes import program
 from edgekit.borders import OUTSIDE, index_map
 from edgekit.errors import DtypeError, ParameterError, ShapeError
@@ -323,23 +326,6 @@ def carries(window: Array, kernels: Sequence[Kernel]) -> bool:
 
 def weighted(window: Array, taps: Array) -> Array:
     raise DtypeError("taps that are learned need a torch tensor as image; found a NumPy array")
-
-
-def extent(window: Array) -> tuple[float, bool]:
-    largest = max(float(window.max()), -float(window.min()))
-    if largest < math.inf:
-        return largest, True
-    return float(np.abs(window).max(initial=0, where=np.isfinite(window))), False
-
-
-def some_tiny(window: Array, below: float) -> bool:
-    if window.min() >= below:
-        return False
-    return bool(np.count_nonzero(np.abs(window) < below) > window.size - np.count_nonzero(window))
-
-
-def some_not_finite(array: Array) -> bool:
-    return not extent(array)[1]
 
 
 def root(squares: Array, out: Array | None = None) -> Array:

@@ -1,6 +1,6 @@
 """torch tensors by adding shifted images. May import errors, borders, taps.
 
-With `_torch_strips` the only module under the filters that imports torch.
+With its neighbours `_torch_extent` and `_torch_strips` the only module under the filters that imports torch.
 """
 
 import math
@@ -16,6 +16,9 @@ import torch
 import torch.nn.functional as F
 
 from edgekit.backends import Frame
+from edgekit.backends._torch_extent import extent as extent
+from edgekit.backends._torch_extent import some_not_finite as some_not_finite
+from edgekit.backends._torch_extent import some_tiny as some_tiny
 from edgekit.backends._torch_strips import assemble as assemble
 from edgekit.backends._torch_strips import layout_of, merely_computes, on_processor
 from edgekit.borders import index_map
@@ -298,30 +301,6 @@ def levels(
     shown = torch.round(values if middle else values.abs()) + middle
     clipped = ((shown > top) | (shown < (1 if middle else 0))).sum()
     return torch.where(shown.isnan(), middle, shown).clip(0, top).to(dtype), clipped
-
-
-def extent(window: Array) -> tuple[float, bool]:
-    # On a GPU the question would wait for all work before it.
-    if not on_processor(window) or not window.numel():
-        return 0.0, False
-    pixels = window.detach()
-    low, high = pixels.aminmax()
-    if (largest := max(float(high), -float(low))) < math.inf:
-        return largest, True
-    return float(torch.where(pixels.isfinite(), pixels.abs(), 0).max()), False
-
-
-def some_tiny(window: Array, below: float) -> bool:
-    if not on_processor(window) or not window.numel():
-        return False
-    pixels = window.detach()
-    if pixels.min() >= below:
-        return False
-    return bool((pixels.abs() < below).count_nonzero() > pixels.numel() - pixels.count_nonzero())
-
-
-def some_not_finite(array: Array) -> bool:
-    return on_processor(array) and not extent(array)[1]
 
 
 def root(squares: Array) -> Array:
