@@ -31,6 +31,9 @@ PROGRAM = (
 )
 MOST = BY_WINDOWS, WHOLE = 0, 2**60
 
+#: Images of any size.
+ADMITTED = ("--max-pixels", str(2**60))
+
 #: Pixels in a window unless sizes of windows are compared.
 WINDOW = 2**20
 
@@ -146,12 +149,12 @@ def make(path: Path, side: int, packing: str | None) -> Path:
 
 def sobel(image: Path, output: Path) -> list[str]:
     """Return the arguments for a picture of edges."""
-    return ["sobel", str(image), "-o", str(output), "--force", "-q"]
+    return ["sobel", str(image), "-o", str(output), *ADMITTED, "--force", "-q"]
 
 
 def score(image: Path, output: Path) -> list[str]:
     """Return the arguments for the variance of the Laplacian."""
-    return ["score", str(image), "--measure", "laplacian_variance", "-o", str(output), "--force", "-q"]
+    return ["score", str(image), "--measure", "laplacian_variance", "-o", str(output), *ADMITTED, "--force", "-q"]
 
 
 #: Commands, and the endings of what they write by windows and in memory, where TIFF is always packed and NPY never.

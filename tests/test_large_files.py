@@ -78,6 +78,17 @@ def test_half_of_what_is_free_is_the_limit(monkeypatch):
             assert made.pages.first.is_tiled is tiled
 
 
+def test_what_has_more_pixels_than_are_read_as_a_whole_goes_by_windows():
+    tifffile.imwrite("in.tif", pixels(), tile=(64, 64))
+    for most, tiled in ((SIZE[0] * SIZE[1], False), (SIZE[0] * SIZE[1] - 1, True)):
+        assert run("sobel", "in.tif", "-o", "out.tif", "--max-pixels", most, "--force").exit_code == 0
+        with tifffile.TiffFile("out.tif") as made:
+            assert made.pages.first.is_tiled is tiled
+    found = json.loads(run("score", "in.tif", "--measure", "laplacian_variance", "--max-pixels", 9, "--json").stdout)
+    assert found["laplacian_variance"] == ek.sharpness(pixels())
+    assert "allow more with --memory and --max-pixels" in run("canny", "in.tif", "--max-pixels", 9).stderr
+
+
 def test_half_of_what_is_free_is_a_part_of_the_machines():
     assert 2**20 < large_files.allowance() < 2**50
 

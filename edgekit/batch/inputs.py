@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from edgekit.batch.job import PictureJob
 from edgekit.errors import ParameterError
+from edgekit.io.files import head_of
 from edgekit.io.formats import BY_ENDING, HEAD, sniff
 from edgekit.io.video import is_video
 from edgekit.io.windows import is_zarr
@@ -154,17 +155,28 @@ def find(
 
 
 def _walk(folder: Path, recursive: bool) -> Iterator[Path]:
-    """Give the files of a folder as the file system lists them."""
+    """Give the files of a folder as the file system lists them, and folders that cannot be listed."""
     waiting = [folder]
     while waiting:
-        with os.scandir(waiting.pop()) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if not entry.is_dir() or is_zarr(Path(entry.path)):
-                    yield Path(entry.path)
-                elif recursive and not entry.is_symlink():
-                    waiting.append(Path(entry.path))
+        folder = waiting.pop()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    if not _is_folder(entry) or is_zarr(Path(entry.path)):
+                        yield Path(entry.path)
+                    elif recursive and not entry.is_symlink():
+                        waiting.append(Path(entry.path))
+        except OSError:
+            yield folder
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # A loop of links is none, and says so when it is read.
+        return False
 
 
 def _matches(pattern: Path) -> list[tuple[Path, PurePath]]:
@@ -187,13 +199,8 @@ def _wanted(relative: PurePath, include: Sequence[str], exclude: Sequence[str]) 
 
 
 def _looks_like_image(path: Path) -> bool:
-    if path.suffix.lower() in BY_ENDING or is_zarr(path):
-        return True
-    try:
-        with path.open("rb") as file:
-            return sniff(file.read(HEAD)) is not None
-    except OSError:
-        return False
+    # A folder that cannot be listed must not be passed over: who reads it says why.
+    return path.suffix.lower() in BY_ENDING or sniff(head_of(path, HEAD)) is not None or path.is_dir()
 
 
 def root_of(output: str | None, inputs: Sequence[str]) -> Path | None:

@@ -25,6 +25,10 @@ from edgekit.measures import MEASURES, planes_of
 R = TypeVar("R")
 
 
+#: What can be done where an image is too large to be done as a whole.
+MORE = "allow more with --memory and --max-pixels"
+
+
 def nobody(done: int, total: int) -> None:
     """Be told how many of how many windows are done."""
 
@@ -64,11 +68,15 @@ class Writer(Protocol):
 
 
 class Filtered(NamedTuple):
-    """What was filtered: the size of the first image in pixels, and how many values could not be shown."""
+    """What was filtered: the size of the first image in pixels, and how many values could not be shown.
+
+    A file that breaks off is not filtered window by window: there is no note on one.
+    """
 
     rows: int
     columns: int
     clipped: int
+    note: str = ""
 
 
 def filter_windows(
@@ -290,7 +298,7 @@ def score_windows(
         able = " and ".join(m for m, row in MEASURES.items() if row.by_moments is not None)
         raise ParameterError(
             f"{name}: {', '.join(whole)} needs the image in memory as a whole, and it is too large for that; measure "
-            f"{able}, or a part of it with --roi, or allow more with --memory"
+            f"{able}, or a part of it with --roi, or {MORE}"
         )
     grid = grid_for(series.rows, series.columns, series.layout.tile, (window or WINDOW) // (series.channels or 1))
     sums = []

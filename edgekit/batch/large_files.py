@@ -8,11 +8,12 @@ from pathlib import Path
 
 from edgekit.batch.filter_job import FilterJob
 from edgekit.batch.job import PictureJob
-from edgekit.batch.large import USUAL, Filtered, Means, Writer, filter_windows, result_bytes, score_windows, whole
+from edgekit.batch.large import MORE, USUAL, Filtered, Means, Writer, filter_windows, result_bytes, score_windows, whole
 from edgekit.batch.score_job import Scored, ScoreJob
 from edgekit.errors import EdgekitError, ParameterError
 from edgekit.io.windows import Series, Windows, has_windows, is_zarr, open_windows
 from edgekit.io.writing import drafting, drafting_folder
+from edgekit.limits import Limits
 
 #: Endings of files that are written window by window.
 ENDINGS = (".tif", ".tiff", ".zarr")
@@ -51,7 +52,7 @@ def needed(series: Series) -> int:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[Windows, bool] | None]:
+def _opened(path: Path, limits: Limits) -> Iterator[tuple[Windows, bool] | None]:
     """Open a file if it can be read window by window, and tell whether its first image must be."""
     if not has_windows(path):
         yield None
@@ -66,7 +67,8 @@ def _opened(path: Path) -> Iterator[tuple[Windows, bool] | None]:
         yield None
         return
     with source:
-        yield source, needed(source.series[0]) > most
+        first = source.series[0]
+        yield source, needed(first) > most or first.rows * first.columns > limits.max_pixels
 
 
 def filter_file(path: Path, job: PictureJob, output: Path, means: Means = USUAL) -> Filtered | None:
@@ -90,7 +92,7 @@ def filter_file(path: Path, job: PictureJob, output: Path, means: Means = USUAL)
     EdgekitError
         If the file is damaged, or the output cannot be written.
     """
-    with _opened(path) as opened:
+    with _opened(path, job.limits) as opened:
         if opened is None:
             return None
         source, large = opened
@@ -115,7 +117,7 @@ def _unable(source: Windows, job: PictureJob) -> str:
     if source.form == "Zarr":
         return f"{job.tag} looks at an image as a whole, and a Zarr is read by windows; write it as TIFF"
     need = f"{needed(series) / 2**30:.1f} GiB"
-    return f"{job.tag} looks at an image as a whole, and {size} need {need}; reduce it, or allow more with --memory"
+    return f"{job.tag} looks at an image as a whole, and {size} need {need}; reduce it, or {MORE}"
 
 
 @contextmanager
@@ -132,7 +134,7 @@ def _writing(output: Path, source: Windows, job: PictureJob) -> Iterator[Writer]
         yield tiff
 
 
-def check_whole(path: Path) -> None:
+def check_whole(path: Path, limits: Limits) -> None:
     """Raise if pictures of where an image is sharp cannot be drawn, because they need it as a whole.
 
     Raises
@@ -140,11 +142,11 @@ def check_whole(path: Path) -> None:
     ParameterError
         If it is too large, or a Zarr.
     """
-    with _opened(path) as opened:
+    with _opened(path, limits) as opened:
         if opened is not None and (opened[1] or opened[0].form == "Zarr"):
             raise ParameterError(
                 f"{path}: pictures of where it is sharp need an image as a whole, and not as a Zarr; leave out --map "
-                "and --report, or allow more with --memory"
+                f"and --report, or {MORE}"
             )
 
 
@@ -167,7 +169,7 @@ def score_file(path: Path, job: ScoreJob, means: Means = USUAL) -> Scored | None
     EdgekitError
         If the file is damaged, or the region of interest lies outside.
     """
-    with _opened(path) as opened:
+    with _opened(path, job.limits) as opened:
         if opened is None:
             return None
         source, large = opened

@@ -31,7 +31,7 @@ class Status(Enum):
 
 
 class Outcome(NamedTuple):
-    """What became of one item; of one that failed the reason, and where in the code it did."""
+    """What became of one item; why it failed and where in the code, or what there is to say of its input."""
 
     item: Item
     status: Status
@@ -71,13 +71,14 @@ class _Todo(NamedTuple):
 
 
 class _Made(NamedTuple):
-    """What was written beside an item's place, or why nothing was and where in the code."""
+    """What was written beside an item's place and a note on its input, or why nothing was and where in the code."""
 
     reason: str
     trace: str = ""
     rows: int = 0
     columns: int = 0
     clipped: int = 0
+    note: str = ""
 
 
 class Runner:
@@ -142,7 +143,7 @@ class Runner:
             publish(item.output, lambda draft: self.journal.enter(item.output, draft, *entered))
         except OutputError as error:
             return _failed(item, error)
-        return Outcome(item, Status.DONE, "", made.rows, made.columns, made.clipped)
+        return Outcome(item, Status.DONE, made.note, made.rows, made.columns, made.clipped)
 
     def _check_own(self, output: Path) -> None:
         """Raise unless the file that is there is edgekit's own."""
@@ -179,7 +180,7 @@ class Runner:
             place(
                 result.data, item.output, lambda made: self.journal.enter(item.output, made, source, made, item.job.key)
             )
-        return Outcome(item, Status.DONE, "", result.rows, result.columns, result.clipped)
+        return Outcome(item, Status.DONE, result.note, result.rows, result.columns, result.clipped)
 
 
 def _make(todo: _Todo, means: Means) -> _Made:
@@ -193,7 +194,7 @@ def _make(todo: _Todo, means: Means) -> _Made:
     except Exception as error:  # One item must not end the run.
         let_out_of_memory(error)
         return _Made(*_said(todo.item, error))
-    return _Made("", "", result.rows, result.columns, result.clipped)
+    return _Made("", "", result.rows, result.columns, result.clipped, result.note)
 
 
 def _lost(todo: _Todo, reason: str) -> _Made:

@@ -164,12 +164,12 @@ def _do(todo: _Todo, job: ScoreJob, means: Means) -> _Done:
         # What was measured before, and only lacks its pictures, keeps its row.
         drawings = any(d is not None for d in todo.drawings)
         if drawings:
-            check_whole(todo.source.path)
+            check_whole(todo.source.path, job.limits)
         scored = None if row.status else score_file(todo.source.path, job, means)
         data = read_bytes(todo.source.path) if drawings or not (row.status or scored) else b""
         if not row.status:
-            width, height, values = scored = scored or job.run(data, row.path)
-            row = row._replace(width=width, height=height, values=values, status=scored.status)
+            width, height, values, reason = scored = scored or job.run(data, row.path)
+            row = row._replace(width=width, height=height, values=values, status=scored.status, reason=reason)
         return _Done(row, tuple(_drafts(drawing, data) for drawing in todo.drawings))
     except Exception as error:  # One file must not end the run.
         let_out_of_memory(error)

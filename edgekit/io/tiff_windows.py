@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgekit.errors import DecodeError, MissingExtraError, ParameterError
 from edgekit.io.channels import to_grey_as_tiff
+from edgekit.io.decoders import load_tifffile
 from edgekit.io.windows import LARGEST_PIECE, Layout, Series, Windows, given_up
 
 Array = NDArray[Any]
@@ -35,9 +36,7 @@ _OME_FACTS = ("PhysicalSizeX", "PhysicalSizeXUnit", "PhysicalSizeY", "PhysicalSi
 
 def open_tiff(path: Path) -> Windows:
     """Open a TIFF file; see `edgekit.io.windows.open_windows`."""
-    import tifffile
-
-    file = tifffile.TiffFile(path)
+    file = load_tifffile().TiffFile(path)
     try:
         attributes = {"ome": file.is_ome, "facts": _facts(file.ome_metadata)}
         lock = threading.Lock()

@@ -200,8 +200,8 @@ def has_windows(path: Path) -> bool:
 
 
 def is_zarr(path: Path) -> bool:
-    """Tell whether a folder is a Zarr."""
-    return path.is_dir() and any((path / name).is_file() for name in ("zarr.json", ".zarray", ".zgroup"))
+    """Tell whether a folder is a Zarr; one that may not be looked into is none."""
+    return os.path.isdir(path) and any(os.path.isfile(path / n) for n in ("zarr.json", ".zarray", ".zgroup"))  # noqa: PTH112, PTH113
 
 
 def status_of_zarr(folder: Path) -> os.stat_result:
