@@ -20,6 +20,7 @@ from edgekit.io.reading import read_bytes, status_of
 from edgekit.io.video import read_frames
 from edgekit.io.writing import encode, place
 from edgekit.selection import Choice, pick
+from edgekit.text import unmistakable
 
 #: What was chosen and why, beside what was written.
 SUMMARY = "picked.json"
@@ -59,9 +60,8 @@ class Picked(NamedTuple):
         """Return it as a mapping for JSON, null where there is no score."""
         frame = {} if self.frame is None else {"frame": self.frame, "time": self.time}
         score = None if math.isnan(self.score) else self.score
-        return {
-            "output": str(self.output), "source": str(self.source), **frame, "score": score, "reason": self.reason
-        }  # fmt: skip
+        paths = {"output": unmistakable(str(self.output)), "source": unmistakable(str(self.source))}
+        return {**paths, **frame, "score": score, "reason": self.reason}
 
 
 @dataclass(frozen=True)
