@@ -134,6 +134,7 @@ class Picker:
         if not clip and any(map(is_clip, sources)):
             raise ParameterError("pick takes one clip at a time, or images; name one clip")
         with Book(self._folder / BOOK, job.score.key) as book, Journal(self._folder / NAME) as journal:
+            journal.admit(self._folder / SUMMARY, force=self._force)
             ordered = sorted(sources, key=lambda source: natural(str(source.relative)))
             rows = list(self._rows(ordered, book, tell, clip))
             positions = [float(n if row.time is None else row.time) for n, row in enumerate(rows)]
@@ -148,7 +149,9 @@ class Picker:
             yield from write(missing, journal)
             self._clear(picked, sources, journal)
             records = {"method": job.method, "of": len(rows), "picked": [p.record() for p in picked]}
-            place((json.dumps(records, indent=1) + "\n").encode(), self._folder / SUMMARY)
+            summary = self._folder / SUMMARY
+            text = (json.dumps(records, indent=1) + "\n").encode()
+            place(text, summary, lambda made: journal.enter(summary, made, summary, made, SUMMARY))
 
     def _rows(self, sources: Sequence[Source], book: Book, tell: Callable[[Row], object], clip: bool) -> Iterator[Row]:
         job, workers, anew = self._job.score, self._workers, self._force
@@ -175,15 +178,13 @@ class Picker:
         missing = []
         for one in picked:
             output, source = one.output, one.source
+            if output in (self._folder / name for name in (SUMMARY, BOOK, NAME)):
+                raise OutputError(f"{output}: this name is edgekit's own here; rename {source}, or --exclude it")
             if os.path.realpath(output) == os.path.realpath(source):
                 raise OutputError(f"{output}: what is picked would be written over itself; name another folder")
-            if not self._force and output.exists():
-                if journal.current(output, source, status_of(source), _key(one)):
-                    continue
-                if not journal.wrote(output):
-                    raise OutputError(
-                        f"{output}: there is a file that edgekit did not write; name another folder, or use --force"
-                    )
+            if not self._force and journal.current(output, source, status_of(source), _key(one)):
+                continue
+            journal.admit(output, force=self._force)
             missing.append(one)
         return missing
 

@@ -103,21 +103,12 @@ class Runner:
         status = status_of(source)
         if os.path.realpath(output) in self._inputs:
             raise OutputError(f"{output}: an input of this run would be written over; name another output with -o")
-        if not self.force and output.exists():
-            if self.journal.current(output, source, status, job.key):
-                return Outcome(item, Status.CURRENT)
-            self._check_own(output)
+        if not self.force and self.journal.current(output, source, status, job.key):
+            return Outcome(item, Status.CURRENT)
+        self.journal.admit(output, force=self.force)
         result = job.run(read_bytes(source), str(source))
         place(result.data, output, lambda made: self.journal.enter(output, made, source, status, job.key))
         return Outcome(item, Status.DONE, "", result.rows, result.columns, result.clipped)
-
-    def _check_own(self, output: Path) -> None:
-        """Raise unless the file that is there is edgekit's own."""
-        if not self.journal.wrote(output):
-            raise OutputError(
-                f"{output}: there is a file that edgekit did not write, or has no record of; name another output "
-                "with -o, or replace it with --force"
-            )
 
     def _stream(self, item: Item) -> Outcome:
         if item.source.stream:
@@ -131,8 +122,7 @@ class Runner:
             sys.stdout.buffer.write(result.data)
             sys.stdout.buffer.flush()
         else:
-            if not self.force and item.output.exists():
-                self._check_own(item.output)
+            self.journal.admit(item.output, force=self.force)
             source = item.source.path
             place(
                 result.data, item.output, lambda made: self.journal.enter(item.output, made, source, made, item.job.key)

@@ -18,7 +18,7 @@ from edgekit.errors import EdgekitError, OutputError, ParameterError
 from edgekit.io.formats import BY_ENDING
 from edgekit.io.reading import decode, read_bytes, status_of
 from edgekit.io.video import is_video
-from edgekit.io.writing import encode, place
+from edgekit.io.writing import encode, fitting, place
 from edgekit.scores import sharpness_map
 
 
@@ -117,7 +117,7 @@ class Maps:
 
     def place(self, source: Source) -> Path:
         """Return where a file's map lies; two that differ only in their ending have their own."""
-        return self._folder / source.relative.parent / f"{source.relative.name}.sharpness.png"
+        return self._folder / source.relative.parent / fitting(source.relative.name, ".sharpness.png")
 
     def claim(self, source: Source) -> None:
         """Raise if another file of this run has the same place."""
@@ -133,10 +133,7 @@ class Maps:
     def draw(self, source: Source, status: os.stat_result, job: ScoreJob, data: bytes, *, anew: bool) -> None:
         """Draw a file's map; raise if a file is there that edgekit did not write."""
         output = self.place(source)
-        if output.exists() and not anew and not self._journal.wrote(output):
-            raise OutputError(
-                f"{output}: there is a file that edgekit did not write; name another folder, or use --force"
-            )
+        self._journal.admit(output, force=anew)
         name = str(source.path)
         shown = to_display(sharpness_map(job.cut(decode(data, name, colour=False), name)), white=1.0)
         place(

@@ -12,10 +12,9 @@ from typing import Any, NoReturn
 import click
 
 from edgekit import __version__
-from edgekit.cli.terminal import complain, show_traceback
+from edgekit.cli.terminal import complain, show_traceback, show_usage
 from edgekit.errors import EdgekitError
 from edgekit.kernels import OPERATORS
-from edgekit.text import printable
 
 #: The commands that find edges.
 EDGES = ("canny", "threshold", "detect")
@@ -57,8 +56,7 @@ class Commands(click.Group):
         try:
             status = super().main(args, *rest, **{**extra, "standalone_mode": False})
         except click.ClickException as error:
-            error.message = printable(error.message)
-            error.show()
+            show_usage(error)
             status = error.exit_code
         except EdgekitError as error:
             if debug:

@@ -1,7 +1,6 @@
 """What a run says: data on standard output, messages and the progress bar on standard error."""
 
 import time
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -93,8 +92,8 @@ class Speech:
 def _record(outcome: Outcome) -> dict[str, Any]:
     item = outcome.item
     record: dict[str, Any] = {
-        "input": _written(item.source.path),
-        "output": _written(item.output),
+        "input": STREAM if item.source.stream else unmistakable(str(item.source.path)),
+        "output": STREAM if str(item.output) == STREAM else unmistakable(str(item.output)),
         "filter": item.job.tag,
         "status": outcome.status.value,
     }
@@ -103,7 +102,3 @@ def _record(outcome: Outcome) -> dict[str, Any]:
     if outcome.status is Status.DONE:
         record |= {"width": outcome.columns, "height": outcome.rows, "clipped": outcome.clipped}
     return record
-
-
-def _written(path: Path) -> str:
-    return STREAM if str(path) == STREAM else unmistakable(str(path))

@@ -1,5 +1,6 @@
 """What is said to people, and what is handed to programs. Standard library and click only."""
 
+import io
 import os
 import sys
 
@@ -23,5 +24,16 @@ def show_traceback(error: BaseException) -> None:
     """Say on standard error where an error came from."""
     import traceback
 
-    for line in "".join(traceback.format_exception(error)).splitlines():
+    _show("".join(traceback.format_exception(error)))
+
+
+def show_usage(error: click.ClickException) -> None:
+    """Say on standard error what was wrong on the command line."""
+    said = io.StringIO()
+    error.show(said)
+    _show(said.getvalue())
+
+
+def _show(text: str) -> None:
+    for line in text.splitlines():
         click.echo(printable(line), err=True)

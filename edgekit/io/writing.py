@@ -1,9 +1,9 @@
 """From arrays to files that appear whole or not at all."""
 
 import contextlib
+import hashlib
 import io
 import os
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.backends._cv2 import cv2
-from edgekit.errors import DtypeError, OutputError, ParameterError, ShapeError
+from edgekit.errors import DtypeError, EdgekitError, OutputError, ParameterError, ShapeError
 from edgekit.io.channels import swap_red_and_blue
 from edgekit.io.formats import BY_ENDING, FORMATS, Format
 from edgekit.io.png import available, encode_png
@@ -22,8 +22,8 @@ Array = NDArray[Any]
 #: Formats that can be written, by ending.
 WRITABLE = {ending: f for ending, f in BY_ENDING.items() if f.depths}
 
-#: File systems take names of 255 bytes; this leaves room for the marks of an unfinished file.
-LONGEST_NAME = 200
+#: Bytes that file systems take for a name.
+LONGEST_NAME = 255
 
 # Lossless WebP; JPEG as good as cameras write it.
 _PARAMETERS = {
@@ -130,22 +130,50 @@ def placing(path: Path, before: Callable[[os.stat_result], None] | None = None) 
     part = _unfinished(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("wb") as file:
+        # What a killed run left is taken away, never written into: it may be a link by now.
+        part.unlink(missing_ok=True)
+        with part.open("xb") as file:
+            own = os.fstat(file.fileno())
+            try:
                 yield file
-            if before is not None:
-                before(part.stat())
-            part.replace(path)
-        finally:
-            with contextlib.suppress(OSError):
-                part.unlink()
+                file.close()
+                made = part.lstat()
+                if not os.path.samestat(own, made):
+                    raise OutputError(f"{path}: another edgekit is writing this very file; let one of them do it")
+                if before is not None:
+                    before(made)
+                part.replace(path)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    if os.path.samestat(own, part.lstat()):
+                        part.unlink()
+                raise
+    except EdgekitError:
+        raise
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def _unfinished(path: Path) -> Path:
-    """Name the unfinished file: always the same for one output, so that what a killed run left is written over."""
-    name = os.fsencode(path.name)
-    if len(name) > LONGEST_NAME:
-        name = b"%s-%08x" % (name[:LONGEST_NAME], zlib.crc32(name))
-    return path.with_name(f".{os.fsdecode(name)}.edgekit-part")
+    """Name the unfinished file: always the same for one output, so that what a killed run left is found again."""
+    return path.with_name(fitting(f".{path.name}", ".edgekit-part"))
+
+
+def fitting(stem: str, rest: str) -> str:
+    """Return a name that file systems take: of a stem that is too long its begin, and a checksum of all of it.
+
+    Examples
+    --------
+    >>> fitting("photo", ".sobel.png")
+    'photo.sobel.png'
+    >>> len(fitting(255 * "a", ".sobel.png"))
+    255
+    """
+    name = os.fsencode(stem)
+    if len(name + os.fsencode(rest)) <= LONGEST_NAME:
+        return stem + rest
+    end = f"-{hashlib.blake2b(name, digest_size=8).hexdigest()}{rest}"
+    # By characters, so that none is cut in two.
+    while stem and len(os.fsencode(stem + end)) > LONGEST_NAME:
+        stem = stem[:-1]
+    return stem + end

@@ -12,7 +12,6 @@ from edgekit.batch.inputs import Source
 from edgekit.batch.journal import Journal
 from edgekit.batch.score_job import ScoreJob
 from edgekit.display import OVERLAY_COLOUR
-from edgekit.errors import OutputError
 from edgekit.io.formats import HEAD, sniff
 from edgekit.io.thumbnails import decode_reduced, encode_jpeg, fitted
 from edgekit.io.writing import encode, place
@@ -112,10 +111,7 @@ class Pictures:
     def _write(
         self, output: Path, content: bytes, source: Source, status: os.stat_result, job: ScoreJob, anew: bool
     ) -> None:
-        if output.exists() and not anew and not self._journal.wrote(output):
-            raise OutputError(
-                f"{output}: there is a file that edgekit did not write; name another folder, or use --force"
-            )
+        self._journal.admit(output, force=anew)
         place(content, output, lambda made: self._journal.enter(output, made, source.path, status, _key(job)))
 
     def _leave_out(self, preview: Path) -> None:
