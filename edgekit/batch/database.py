@@ -13,6 +13,9 @@ from edgekit.io.writing import place
 #: Seconds that a process waits for another's entry in a record that they share.
 PATIENCE = 10
 
+# Of some damage SQLite's words are no text either.
+_WRONG = (sqlite3.Error, UnicodeDecodeError)
+
 #: What a record of its own is followed by in the name of the file that tells who has it open.
 HOLDER = "-holder"
 
@@ -83,7 +86,7 @@ class Record:
         try:
             # The runner's threads enter one at a time. An empty name is a temporary file: a million rows need memory.
             db = sqlite3.connect(path or "", 0 if alone else PATIENCE, check_same_thread=False, isolation_level=None)
-        except sqlite3.Error as error:
+        except _WRONG as error:
             raise self._unusable(error) from error
         try:
             db.execute("PRAGMA synchronous = OFF")
@@ -96,7 +99,7 @@ class Record:
                 self._sign(self._holder)
         except BaseException as error:
             db.close()
-            if isinstance(error, sqlite3.Error):
+            if isinstance(error, _WRONG):
                 raise self._unusable(error) from error
             raise
         return db
@@ -124,7 +127,7 @@ class Record:
             # Not of what is shared: that is opened for single images, and must not cost more the larger it is.
             raise sqlite3.DatabaseError(found)
 
-    def _unusable(self, error: sqlite3.Error) -> OutputError:
+    def _unusable(self, error: Exception) -> OutputError:
         kind, code = self._kind, getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return OutputError(
@@ -144,7 +147,7 @@ class Record:
     def _run_sql(self, sql: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
         try:
             return self._db.execute(sql, values)
-        except sqlite3.Error as error:
+        except _WRONG as error:
             raise self._unusable(error) from error
 
     def _sign(self, holder: Path) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import io
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -130,28 +131,71 @@ def placing(path: Path, before: Callable[[os.stat_result], None] | None = None) 
     part = _unfinished(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # What a killed run left is taken away, never written into: it may be a link by now.
-        part.unlink(missing_ok=True)
-        with part.open("xb") as file:
-            own = os.fstat(file.fileno())
+        _take_away(part)
+        with part.open("xb") as file, _locked(file.fileno(), part):
             try:
                 yield file
                 file.close()
-                made = part.lstat()
-                if not os.path.samestat(own, made):
-                    raise OutputError(f"{path}: another edgekit is writing this very file; let one of them do it")
                 if before is not None:
-                    before(made)
+                    before(part.stat())
                 part.replace(path)
             except BaseException:
                 with contextlib.suppress(OSError):
-                    if os.path.samestat(own, part.lstat()):
-                        part.unlink()
+                    part.unlink()
                 raise
     except EdgekitError:
         raise
+    except BlockingIOError as error:
+        raise OutputError(f"{path}: something else is writing this very file; let one do it") from error
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _take_away(part: Path) -> None:
+    """Remove what a killed run left; raise if somebody is still writing it.
+
+    It is never written into: it may be a link by now.
+    """
+    try:
+        left = os.open(part, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    except FileNotFoundError:
+        return
+    except OSError:
+        # A link, or another user's.
+        part.unlink(missing_ok=True)
+        return
+    try:
+        with _locked(left, part):
+            part.unlink()
+    finally:
+        os.close(left)
+
+
+@contextlib.contextmanager
+def _locked(file: int, part: Path) -> Iterator[None]:
+    """Keep an open file and its name to oneself, past its being closed, or raise if somebody else has either.
+
+    The system takes the lock back from whoever dies. Windows needs none: it keeps open files as they are. Where a file
+    system has none nothing keeps two writers of one file apart.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    held = os.dup(file)
+    try:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise
+        except OSError:
+            pass
+        if not part.exists() or not os.path.samestat(os.fstat(held), part.lstat()):
+            raise BlockingIOError
+        yield
+    finally:
+        os.close(held)
 
 
 def _unfinished(path: Path) -> Path:
