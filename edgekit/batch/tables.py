@@ -45,7 +45,7 @@ class Table(NamedTuple):
         return {
             "path": unmistakable(row.path), **frame, "bytes": row.bytes, "mtime": row.mtime / 1e9,
             "width": row.width, "height": row.height, **measured,
-            "blurred": blurred, "status": row.status, "reason": unmistakable(row.reason), "scorer": SCORER,
+            "blurred": blurred, "status": row.status, "reason": _legible(row.reason), "scorer": SCORER,
         }  # fmt: skip
 
     def csv(self, rows: Iterable[Row]) -> Iterator[str]:
@@ -76,6 +76,14 @@ class Table(NamedTuple):
 
 #: How the rows are written, by the ending of the output.
 WRITERS: dict[str, Callable[[Table, Iterable[Row]], Iterator[str]]] = {".csv": Table.csv, ".jsonl": Table.jsonl}
+
+
+def _legible(reason: str) -> str:
+    """Return a reason, which may quote names, with no line, cell or formula of theirs in it.
+
+    Only the first cell of a line is still one where cells are parted by semicolons.
+    """
+    return re.sub('(?<=;)(?="*[-=+@])', " ", printable(unmistakable(reason)))
 
 
 def _cell(value: Any) -> str:
