@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgekit.cli.options import options
+from edgekit.cli.options import ENGINE, options
 from edgekit.cli.progress import open_bar, summary
 from edgekit.cli.terminal import complain, name_file
 
 if TYPE_CHECKING:
     from edgekit.batch.book import Book, Row
+    from edgekit.batch.drawing import Drawer
     from edgekit.batch.journal import Journal
     from edgekit.batch.limit import Threshold
     from edgekit.batch.score_job import ScoreJob
-    from edgekit.batch.scoring import Drawer
     from edgekit.batch.tables import Table
     from edgekit.report.review import Review
 
@@ -33,7 +33,7 @@ BELOW = 3
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @options(
     ("rows", "measure", "roi", "every", "rate", "threshold", "fail_below", "top", "bottom", "map", "report",
-     "recursive", "include", "exclude", "jobs", "force", "json", "quiet", "debug")
+     "recursive", "include", "exclude", *ENGINE, "force", "json", "quiet", "debug")
 )  # fmt: skip
 def score(inputs: tuple[str, ...], **values: Any) -> int:
     """Score how sharp images are: 0 is blurred, 1 sharp.
@@ -43,11 +43,12 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
     page instead, or as well. A run that was stopped is taken up where it was.
     """
     from edgekit.batch.book import Book
+    from edgekit.batch.drawing import Maps
     from edgekit.batch.inputs import find, is_tree
-    from edgekit.batch.runner import available_workers
     from edgekit.batch.score_job import ScoreJob
-    from edgekit.batch.scoring import Maps, score_files
+    from edgekit.batch.scoring import score_files
     from edgekit.batch.tables import Table
+    from edgekit.cli.engines import engine_for
     from edgekit.io.formats import BY_ENDING
 
     if values["top"] is not None and values["bottom"] is not None:
@@ -63,9 +64,6 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
         passed_over[0] += 1
 
     chosen = {k: values[k] for k in ("recursive", "include", "exclude")}
-    # One named image has nothing to share among workers.
-    single = len(inputs) == 1 and Path(inputs[0]).suffix.lower() in BY_ENDING and Path(inputs[0]).is_file()
-    workers = 1 if single else values["jobs"] or available_workers()
     count = Count(quiet=values["quiet"])
     with ExitStack() as opened:
         # What is missing for the page is said before anything is made.
@@ -83,7 +81,10 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
         # Pictures are drawn of images.
         found = find(inputs, pass_over, clips=not drawers, **chosen)
         sources = (s for text, s in found if not (is_tree(text) and own(s.path)))
-        rows = score_files(sources, job, book, workers=workers, drawers=drawers, anew=values["force"])
+        # One named image has nothing to share among workers.
+        single = len(inputs) == 1 and Path(inputs[0]).suffix.lower() in BY_ENDING and Path(inputs[0]).is_file()
+        engine, todo = engine_for(sources, values, 1 if single else None)
+        rows = score_files(todo, job, book, engine, drawers=drawers, anew=values["force"])
         for row in rows:
             count.tell(row, values["fail_below"])
         threshold = _threshold(values["threshold"], job, book)

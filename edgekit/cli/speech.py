@@ -9,7 +9,7 @@ import click
 from edgekit.batch.inputs import STREAM
 from edgekit.batch.runner import Outcome, Status, Tally
 from edgekit.cli.progress import open_bar, summary
-from edgekit.cli.terminal import complain, name_file, show_traceback
+from edgekit.cli.terminal import complain, name_file, show_lines
 from edgekit.text import unmistakable
 
 
@@ -75,8 +75,8 @@ class Speech:
 
     def _complain(self, outcome: Outcome) -> None:
         complain(outcome.reason)
-        if self._debug and outcome.error is not None:
-            show_traceback(outcome.error)
+        if self._debug and outcome.trace:
+            show_lines(outcome.trace)
 
     def _summary(self) -> str:
         counts = (

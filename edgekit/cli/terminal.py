@@ -24,16 +24,17 @@ def show_traceback(error: BaseException) -> None:
     """Say on standard error where an error came from."""
     import traceback
 
-    _show("".join(traceback.format_exception(error)))
+    show_lines("".join(traceback.format_exception(error)))
 
 
 def show_usage(error: click.ClickException) -> None:
     """Say on standard error what was wrong on the command line."""
     said = io.StringIO()
     error.show(said)
-    _show(said.getvalue())
+    show_lines(said.getvalue())
 
 
-def _show(text: str) -> None:
+def show_lines(text: str) -> None:
+    """Say several lines on standard error."""
     for line in text.splitlines():
         click.echo(printable(line), err=True)

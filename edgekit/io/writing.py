@@ -128,74 +128,129 @@ def place(data: bytes, path: Path, before: Callable[[os.stat_result], None] | No
 @contextlib.contextmanager
 def placing(path: Path, before: Callable[[os.stat_result], None] | None = None) -> Iterator[BinaryIO]:
     """Open a file to be written as `place` does; it appears when the block ends well."""
-    part = _unfinished(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _take_away(part)
-        with part.open("xb") as file, _locked(file.fileno(), part):
-            try:
-                yield file
-                file.close()
-                if before is not None:
-                    before(part.stat())
-                part.replace(path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    part.unlink()
-                raise
-    except EdgekitError:
-        raise
-    except BlockingIOError as error:
-        raise OutputError(f"{path}: something else is writing this very file; let one do it") from error
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    with drafting(path) as file:
+        yield file
+    publish(path, before)
 
 
-def _take_away(part: Path) -> None:
-    """Remove what a killed run left; raise if somebody is still writing it.
+def draft(data: bytes, path: Path) -> None:
+    """Write a file beside its place, whole or not at all; `publish` lets it appear there, `discard` takes it away.
 
-    It is never written into: it may be a link by now.
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
     """
-    try:
-        left = os.open(part, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    except FileNotFoundError:
-        return
-    except OSError:
-        # A link, or another user's.
-        part.unlink(missing_ok=True)
-        return
-    try:
-        with _locked(left, part):
-            part.unlink()
-    finally:
-        os.close(left)
+    with drafting(path) as file:
+        file.write(data)
 
 
 @contextlib.contextmanager
-def _locked(file: int, part: Path) -> Iterator[None]:
-    """Keep an open file and its name to oneself, past its being closed, or raise if somebody else has either.
+def drafting(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to be written as `draft` does; raise if somebody else is writing it."""
+    part = _unfinished(path)
+    with _or_nothing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # What is there is never written into: it may be a link.
+        _take_away(part)
+        with part.open("xb") as file:
+            _lock(file.fileno(), part)
+            yield file
 
-    The system takes the lock back from whoever dies. Windows needs none: it keeps open files as they are. Where a file
-    system has none nothing keeps two writers of one file apart.
+
+def publish(path: Path, before: Callable[[os.stat_result], None] | None = None) -> None:
+    """Let a draft appear under its name, in one step.
+
+    Parameters
+    ----------
+    before : callable, optional
+        Called with the finished file's status just before.
+
+    Raises
+    ------
+    OutputError
+        If it cannot appear; the draft is gone then, unless it is somebody else's by now.
+    """
+    part = _unfinished(path)
+    with _or_nothing(path), _held(part):
+        if before is not None:
+            before(part.lstat())
+        part.replace(path)
+
+
+def discard(path: Path) -> None:
+    """Take away the draft of a file, if there is one and nobody is writing it."""
+    with contextlib.suppress(OSError):
+        _take_away(_unfinished(path))
+
+
+@contextlib.contextmanager
+def _or_nothing(path: Path) -> Iterator[None]:
+    """Leave no draft behind where the block ends badly."""
+    try:
+        yield
+    except BaseException as error:
+        discard(path)
+        if isinstance(error, BlockingIOError):
+            raise OutputError(f"{path}: something else is writing this very file; let one do it") from error
+        # What edgekit says of its own names the file already.
+        if isinstance(error, OSError) and not isinstance(error, EdgekitError):
+            raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise
+
+
+def _take_away(part: Path) -> None:
+    """Remove a draft, or whatever has its name; raise if somebody is writing it."""
+    try:
+        with _held(part):
+            part.unlink()
+    except FileNotFoundError:
+        pass
+    except BlockingIOError:
+        raise
+    except OSError:
+        # A link is not followed.
+        part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _held(part: Path) -> Iterator[None]:
+    """Keep a draft from being written or taken away by others."""
+    if sys.platform == "win32":
+        # Nobody can rename or remove what is open there, this process included.
+        yield
+        return
+    try:
+        file = os.open(part, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except PermissionError:
+        # Another user's; or the umask lets nobody write, its maker included.
+        yield
+        return
+    try:
+        _lock(file, part)
+        yield
+    finally:
+        os.close(file)
+
+
+def _lock(file: int, part: Path) -> None:
+    """Lock an open file until it is closed; raise if somebody else has it, or its name is another file's by now.
+
+    The system takes the lock back from whoever dies. Where a file system has none nothing keeps two writers of one file
+    apart.
     """
     if sys.platform == "win32":
-        yield
         return
     import fcntl
 
-    held = os.dup(file)
     try:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise
-        except OSError:
-            pass
-        if not part.exists() or not os.path.samestat(os.fstat(held), part.lstat()):
-            raise BlockingIOError
-        yield
-    finally:
-        os.close(held)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:
+        pass
+    if not os.path.samestat(os.fstat(file), part.lstat()):
+        raise BlockingIOError
 
 
 def _unfinished(path: Path) -> Path:
