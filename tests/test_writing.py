@@ -18,7 +18,7 @@ from hostile import mounted
 import edgekit as ek
 from edgekit.batch.journal import NAME
 from edgekit.errors import OutputError
-from edgekit.io.writing import fitting, place, placing
+from edgekit.io.writing import discard, draft, fitting, place, placing, publish
 
 pytestmark = pytest.mark.usefixtures("at_home")
 
@@ -86,17 +86,18 @@ def test_in_a_folder_that_cannot_be_written_to(tmp_path):
         assert [p.name for p in disk.iterdir()] == ["photo.png"]
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_killed_at_any_moment_nothing_is_half_written(seed):
+@pytest.mark.parametrize("engine", [(), ("--timeout", "20")], ids=["threads", "processes"])
+@pytest.mark.parametrize("seed", range(6))
+def test_killed_at_any_moment_nothing_is_half_written(seed, engine):
     photographs(24)
     run("sobel", "many", "-o", "whole")
-    command = [sys.executable, "-m", "edgekit", "sobel", "many", "-o", "edges", "-j", "2"]
+    command = [sys.executable, "-m", "edgekit", "sobel", "many", "-o", "edges", "-j", "2", *engine]
     chance = random.Random(seed)
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     until = time.monotonic() + 30
-    while not Path("edges").exists() and process.poll() is None and time.monotonic() < until:
+    while not list(Path("edges").glob("*.png")) and process.poll() is None and time.monotonic() < until:
         time.sleep(0.001)
-    time.sleep(chance.uniform(0, 0.1))
+    time.sleep(chance.uniform(0, 0.05))
     process.send_signal(signal.SIGKILL)
     process.wait()
     made = {p: p.stat().st_mtime_ns for p in Path("edges").glob("*.png")}
@@ -254,6 +255,18 @@ def test_the_one_that_came_first_is_not_disturbed():
             place(b"second", Path("a.bin"))
     assert Path("a.bin").read_bytes() == b"first"
     assert not list(Path().glob(".*part"))
+
+
+def test_a_draft_that_another_writes_anew_is_neither_published_nor_taken_away():
+    draft(b"first", Path("a.bin"))
+    with placing(Path("a.bin")) as second:
+        second.write(b"sec")
+        with pytest.raises(OutputError, match="something else is writing this very file"):
+            publish(Path("a.bin"))
+        discard(Path("a.bin"))
+        assert not Path("a.bin").exists()
+        second.write(b"ond")
+    assert Path("a.bin").read_bytes() == b"second"
 
 
 @pytest.mark.parametrize("stem", ["a" * 255, "写" * 85, os.fsdecode(b"\xff" * 255), "a" + "é" * 127])
