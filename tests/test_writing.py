@@ -171,13 +171,17 @@ def test_a_folder_below_the_output_folder_that_leads_out_is_not_followed(tmp_pat
     for name in ("in/a.png", "in/sub/b.png"):
         Path(name).write_bytes(Path("photo.png").read_bytes())
     Path("out").mkdir()
-    (tmp_path / "elsewhere").mkdir()
-    Path("out/sub").symlink_to(tmp_path / "elsewhere")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    Path("out/sub").symlink_to(elsewhere)
+    before = elsewhere.stat().st_mtime_ns
     command, *options = arguments
     result = run(command, "in", "-r", *options, *force)
     assert result.exit_code in (1, 2)
-    assert f"a link leads out of the output folder, to {tmp_path / 'elsewhere'}" in result.stderr
-    assert list((tmp_path / "elsewhere").iterdir()) == []
+    assert f"a link leads out of the output folder, to {elsewhere}" in result.stderr
+    # Nor was anything there for a moment.
+    assert list(elsewhere.iterdir()) == []
+    assert elsewhere.stat().st_mtime_ns == before
 
 
 def test_links_that_the_user_names_or_that_stay_inside_are_followed(tmp_path):
