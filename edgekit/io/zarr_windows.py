@@ -114,7 +114,7 @@ class ZarrWriter:
         self._group: Any = None
         if not alone:
             version = source.series[0].layout.packing.get("zarr_format", 3)
-            self._group = zarr.open_group(folder, mode="w", attributes=attributes, zarr_format=version)
+            self._group = zarr.open_group(folder, mode="w-", attributes=attributes, zarr_format=version)
         self._written = 0
 
     @staticmethod
