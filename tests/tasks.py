@@ -5,6 +5,8 @@ import signal
 import time
 from pathlib import Path
 
+from edgekit.batch.engines import heartbeat
+
 #: What was asked of each task, in order: a file with a line for each time.
 SEEN = "EDGEKIT_TEST_SEEN"
 
@@ -30,6 +32,14 @@ def process(item):
 
 def slow(item):
     time.sleep(0.02)
+    return item
+
+
+def long(item):
+    """Take so many seconds, and tell of each fifth of a second."""
+    for _ in range(round(5 * item)):
+        time.sleep(0.2)
+        heartbeat.get()()
     return item
 
 

@@ -120,6 +120,10 @@ def test_a_crash_costs_one_item_and_nothing_is_done_twice(workers, seen):
     assert sum(begun.values()) == 26 + DEATHS * 4
 
 
+def test_what_comes_further_may_take_longer():
+    assert run(Processes(2, Limits(timeout=1)), tasks.long, [2, 0.2, 0.4]) == [2, 0.2, 0.4]
+
+
 @linux
 def test_a_hang_costs_one_item_and_the_other_worker_goes_on(seen):
     items = [1, "hang", *range(2, 8), "hang"]

@@ -14,6 +14,7 @@ from test_large import SIZE, pixels, run_in_no_memory
 
 import edgekit as ek
 from edgekit.batch import large_files
+from edgekit.batch.engines import heartbeat
 from edgekit.batch.filter_job import FilterJob
 from edgekit.batch.large import Means
 from edgekit.io.windows import open_windows
@@ -137,9 +138,12 @@ def test_progress_tells_of_each_window_of_each_pass(monkeypatch):
     told = []
     means = Means(2, lambda done, total: told.append((done, total)))
     job = FilterJob("sobel", display="stretch", ending=".tif")
+    beats = []
+    heartbeat.set(lambda: beats.append(1))
     large_files.filter_file(Path("in.tif"), job, Path("out.tif"), means)
     # All of it fits into four rows of tiles.
     assert told == [(n, 8) for n in range(1, 9)]
+    assert len(beats) == 8
 
 
 @pytest.mark.parametrize("do", [run, run_in_no_memory])

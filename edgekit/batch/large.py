@@ -11,6 +11,7 @@ import numpy as np
 
 from edgekit.backends import Array, load
 from edgekit.backends.opencv import laplacian_sums
+from edgekit.batch.engines import heartbeat
 from edgekit.batch.engines.local import Threads
 from edgekit.batch.filter_job import FilterJob
 from edgekit.batch.grid import WINDOW, Place, grid_for, reach
@@ -171,7 +172,10 @@ def _each(do: Callable[[Place], R], at: Iterable[Place], workers: int) -> Iterat
     def lost(place: Place, reason: str) -> NoReturn:
         raise MemoryError(reason)
 
-    return Threads(workers).run(do, at, lost)
+    beat = heartbeat.get()
+    for result in Threads(workers).run(do, at, lost):
+        beat()
+        yield result
 
 
 class _Work:

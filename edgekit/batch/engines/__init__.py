@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -13,6 +14,14 @@ MOST_KNOWN = 1000
 
 #: What is said where there is no limit but the machine's.
 OUT_OF_MEMORY = "not enough memory for this image"
+
+
+def _unheard() -> None:
+    """Tell nobody."""
+
+
+#: What a task calls that takes long, each time that it has come further: a limit of time counts anew from there.
+heartbeat: ContextVar[Callable[[], object]] = ContextVar("heartbeat", default=_unheard)
 
 
 class Engine(Protocol):

@@ -15,12 +15,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
 from edgekit.backends.strips import stay_alone
+from edgekit.batch.engines import heartbeat
 from edgekit.batch.engines.interrupts import Interrupts
 from edgekit.errors import ParameterError, WorkerError
 
@@ -45,8 +47,8 @@ START, STARTS = 60.0, 3
 #: What readers load when they meet the first file that needs it. Loaded once for all workers where they are forked.
 _LOADED = ("PIL.Image", "PIL.JpegImagePlugin", "PIL.PngImagePlugin")
 
-#: What is waited for from a worker: that it is ready, a result, or that there was not enough memory.
-_READY, _DONE, _MEMORY = range(3)
+#: What is heard from a worker: it is ready, has a result, had not enough memory, or has come further.
+_READY, _DONE, _MEMORY, _FURTHER = range(4)
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Limits:
     Attributes
     ----------
     timeout : float
-        Seconds.
+        Seconds, from its beginning or its last `heartbeat`.
     memory : int
         Bytes of a worker's memory, with the libraries in it. Only Linux knows such a limit.
     """
@@ -203,7 +205,7 @@ class _Worker:
             return
         if what == _READY:
             self._ready, self._failures = True, 0
-        else:
+        elif what == _DONE:
             self.given.popleft().end(result)
         self._begin()
 
@@ -282,6 +284,7 @@ def _work(pipe: "Connection[Any, Any]", task: Callable[[Any], Any], memory: int)
     stay_alone()
     if sys.platform == "linux":
         _limit(memory)
+    heartbeat.set(partial(pipe.send, (_FURTHER, None)))
     pipe.send((_READY, None))
     while True:
         try:
