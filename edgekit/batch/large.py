@@ -1,7 +1,8 @@
 """Images that need not fit into memory: filtered and measured window by window, each with its halo."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -114,15 +115,13 @@ def filter_windows(
     works = [_Work(one, job, writer.tile(one), window or WINDOW) for one in source.series]
     total, done, clipped = sum(w.passes * w.grid.windows * w.series.planes for w in works), 0, 0
 
-    def counted(results: Iterator[Any]) -> Iterator[Any]:
+    def each(do: Callable[[Place], Any], at: Iterable[Place]) -> Generator[Any, None, None]:
         nonlocal done
-        for result in results:
-            done += 1
-            means.progress(done, total)
-            yield result
-
-    def each(do: Callable[[Place], Any], at: Iterable[Place]) -> Iterator[Any]:
-        return counted(_each(do, at, means.threads))
+        with closing(_each(do, at, means.threads)) as results:
+            for result in results:
+                done += 1
+                means.progress(done, total)
+                yield result
 
     def taken(made: _Made) -> tuple[Place, Any]:
         nonlocal clipped
@@ -131,11 +130,11 @@ def filter_windows(
 
     for work in works:
         places = chain.from_iterable(map(work.grid.places, range(work.series.planes)))
-        results = each(partial(_made, work=work, white=work.white(each), writer=writer), places)
-        # Type and channels of the result are those of its first window.
-        first = next(results)
-        shape = work.grid.rows, work.grid.columns, *first.channels
-        writer.write(work.series, shape, first.dtype, map(taken, chain([first], results)))
+        with closing(each(partial(_made, work=work, white=work.white(each), writer=writer), places)) as results:
+            # Type and channels of the result are those of its first window.
+            first = next(results)
+            shape = work.grid.rows, work.grid.columns, *first.channels
+            writer.write(work.series, shape, first.dtype, map(taken, chain([first], results)))
     return Filtered(works[0].series.rows, works[0].series.columns, clipped)
 
 
@@ -166,16 +165,17 @@ def _result_bytes(series: Series, job: PictureJob) -> int:
     return series.planes * series.rows * series.columns * channels * size
 
 
-def _each(do: Callable[[Place], R], at: Iterable[Place], workers: int) -> Iterator[R]:
-    """Give what comes of each window, in their order."""
+def _each(do: Callable[[Place], R], at: Iterable[Place], workers: int) -> Generator[R, None, None]:
+    """Give what comes of each window, in their order; to be closed, so that no thread goes on when its file is gone."""
 
     def lost(place: Place, reason: str) -> NoReturn:
         raise MemoryError(reason)
 
     beat = heartbeat.get()
-    for result in Threads(workers).run(do, at, lost):
-        beat()
-        yield result
+    with closing(Threads(workers).run(do, at, lost)) as results:
+        for result in results:
+            beat()
+            yield result
 
 
 class _Work:
@@ -307,9 +307,10 @@ def score_windows(
     grid = grid_for(series.rows, series.columns, series.layout.tile, (window or WINDOW) // (series.channels or 1))
     sums = []
     with np.errstate(all="ignore"):
-        for done, pair in enumerate(_each(partial(_laplacian_sums, series), grid.places(0), means.threads), 1):
-            sums.append(pair)
-            means.progress(done, grid.windows)
+        with closing(_each(partial(_laplacian_sums, series), grid.places(0), means.threads)) as pairs:
+            for done, pair in enumerate(pairs, 1):
+                sums.append(pair)
+                means.progress(done, grid.windows)
         # Rounded once. Across a reflected border the Laplacian sums to next to nothing: no digits cancel in what
         # the measures make of these.
         mean, square = (_sum(part) / (series.rows * series.columns) for part in zip(*sums, strict=True))

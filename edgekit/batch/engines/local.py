@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, TypeVar
@@ -60,7 +60,7 @@ class Threads:
     def __init__(self, workers: int = 1) -> None:
         self._workers = workers
 
-    def run(self, task: Callable[[T], R], items: Iterable[T], lost: Callable[[T, str], R]) -> Iterator[R]:
+    def run(self, task: Callable[[T], R], items: Iterable[T], lost: Callable[[T, str], R]) -> Generator[R, None, None]:
         """Give the results of a task in the order of the items; see `edgekit.batch.engines.Engine`."""
         one = partial(_within_memory, task, lost)
         if self._workers == 1:
