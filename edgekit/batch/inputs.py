@@ -5,13 +5,14 @@ import glob
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 from edgekit.batch.job import PictureJob
-from edgekit.errors import ParameterError
+from edgekit.errors import ParameterError, UnreadableError
 from edgekit.io.formats import BY_ENDING, HEAD, sniff
+from edgekit.io.stores import WEB, StorePath, head_of, path_of
 from edgekit.io.video import is_video
 
 #: Standard input as an input, standard output as an output.
@@ -24,7 +25,7 @@ class Source(NamedTuple):
     Attributes
     ----------
     path : Path
-        The file; ``-`` is standard input.
+        The file, or a `StorePath`; ``-`` is standard input.
     relative : PurePath
         Its place below the output folder.
     """
@@ -83,20 +84,32 @@ def collect(
     found = find(inputs, passed_over.append, recursive=recursive, include=include, exclude=exclude)
     order = {text: n for n, text in enumerate(inputs)}
     sources = []
+    trees = set(filter(is_tree, inputs))
     for text, source in found:
-        if is_tree(text) and own(source.path):
+        if text in trees and own(source.path):
             passed_over.append(source.path)
         else:
             sources.append((text, source))
     sources.sort(key=lambda pair: (order[pair[0]], pair[1].path))
     unique = {s.path if s.stream else s.path.absolute(): s for _, s in sources}
-    return Found(list(unique.values()), len(passed_over), any(map(is_tree, inputs)))
+    return Found(list(unique.values()), len(passed_over), bool(trees))
 
 
 def is_tree(text: str) -> bool:
-    """Tell whether an input is a folder or a glob."""
-    path = Path(text)
-    return path.is_dir() or (glob.has_magic(text) and not path.exists())
+    """Tell whether an input is a folder or a glob. In a store, what has an image's ending is an image."""
+    path = path_of(text)
+    return _is_folder(path) or _is_glob(path)
+
+
+def _is_folder(path: Path) -> bool:
+    # A question to the store for each image that is named would take its time.
+    return not (isinstance(path, StorePath) and path.suffix.lower() in BY_ENDING) and path.is_dir()
+
+
+def _is_glob(path: Path) -> bool:
+    # In an address of the web a question mark begins the query.
+    web = isinstance(path, StorePath) and path.scheme in WEB
+    return not web and glob.has_magic(str(path)) and not path.exists()
 
 
 def find(
@@ -111,12 +124,12 @@ def find(
     """Find the files that `inputs` mean, each with its input, as they come: a folder of millions begins at once.
 
     A file that is named is always taken. From folders and globs come the files with an image's
-    ending and those that begin like an image; hidden files are left out.
+    ending and those that begin like an image, from stores only those with the ending; hidden files are left out.
 
     Parameters
     ----------
     inputs : sequence of str
-        Files, folders, globs, or ``-``.
+        Files, folders, globs, URLs of them, or ``-``.
     pass_over : callable
         Called with each file of a folder that is no image, or not wanted.
     recursive : bool
@@ -129,31 +142,46 @@ def find(
     Raises
     ------
     ParameterError
-        If a glob matches nothing.
+        If a glob matches nothing, or two URLs differ only in what is not shown of them.
+    UnreadableError
+        If a store cannot be listed, or has nothing of the name.
     """
-    folders = [text for text in inputs if Path(text).is_dir()]
+    folders = {text for text in inputs if _is_folder(path_of(text))}
+    _check_shown(inputs)
     for text in inputs:
-        path = Path(text)
+        path = path_of(text)
         if not text:
             raise ParameterError("an input's name is empty; was a variable not set?")
-        if not is_tree(text):
-            yield text, Source(path, PurePath(path.name))
-            continue
         if text in folders:
             # Several folders keep their names, or their files would fall on each other.
             prefix = PurePath(path.resolve().name) if len(folders) > 1 else PurePath()
-            candidates = ((p, prefix / p.relative_to(path)) for p in _walk(path, recursive))
+            candidates = ((p, prefix / place) for p, place in _walk(path, recursive))
+        elif _is_glob(path):
+            candidates = _matches(path)
         else:
-            candidates = (pair for pair in _matches(path))
+            yield text, Source(path, PurePath(path.name))
+            continue
         for file, relative in candidates:
-            if _wanted(relative, include, exclude) and (_looks_like_image(file) or (clips and is_video(file))):
+            if _wanted(relative, include, exclude) and _looks_right(file, clips=clips):
                 yield text, Source(file, relative)
             else:
                 pass_over(file)
 
 
-def _walk(folder: Path, recursive: bool) -> Iterator[Path]:
-    """Give the files of a folder as the file system lists them."""
+def _check_shown(inputs: Sequence[str]) -> None:
+    """Raise where two inputs would have the same name in every record."""
+    seen: dict[str, str] = {}
+    for text in inputs:
+        name = str(path_of(text))
+        if seen.setdefault(name, text) != text and isinstance(path_of(text), StorePath):
+            raise ParameterError(f"{name}: two inputs differ only in what is hidden here; run edgekit for each")
+
+
+def _walk(folder: Path, recursive: bool) -> Iterator[tuple[Path, PurePath]]:
+    """Give the files of a folder, and their places in it, as the file system or the store lists them."""
+    if isinstance(folder, StorePath):
+        yield from _listed(folder, folder.files(recursive=recursive))
+        return
     waiting = [folder]
     while waiting:
         with os.scandir(waiting.pop()) as entries:
@@ -161,21 +189,36 @@ def _walk(folder: Path, recursive: bool) -> Iterator[Path]:
                 if entry.name.startswith("."):
                     continue
                 if not entry.is_dir():
-                    yield Path(entry.path)
+                    yield (path := Path(entry.path)), path.relative_to(folder)
                 elif recursive and not entry.is_symlink():
                     waiting.append(Path(entry.path))
 
 
-def _matches(pattern: Path) -> list[tuple[Path, PurePath]]:
-    """Return the files that a glob means, with their places below its part without wildcards."""
+def _listed(named: Path, found: Iterable[tuple[Any, PurePath]]) -> Iterator[tuple[Path, PurePath]]:
+    """Give what a store lists; raise if it is nothing, or the store does not list it."""
+    count = 0
+    try:
+        for count, pair in enumerate(found, 1):
+            yield pair
+    except OSError as error:
+        raise UnreadableError(f"{named}: cannot be listed: {error.strerror or error}") from error
+    if not count:
+        raise UnreadableError(f"{named}: the store has nothing of this name; check it")
+
+
+def _matches(pattern: Path) -> Iterator[tuple[Path, PurePath]]:
+    """Give the files that a glob means, with their places below its part without wildcards."""
+    if isinstance(pattern, StorePath):
+        yield from _listed(pattern, pattern.matches())
+        return
     parts = pattern.parts
     fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
     base = Path(*parts[:fixed])
     files = sorted(p for p in base.glob(str(PurePath(*parts[fixed:]))) if p.is_file())
     if not files:
         raise ParameterError(f"{pattern}: no file matches; check the pattern, and quote it as it is")
-    pairs = [(p, p.relative_to(base)) for p in files]
-    return [(p, place) for p, place in pairs if not any(part.startswith(".") for part in place.parts)]
+    pairs = ((p, p.relative_to(base)) for p in files)
+    yield from ((p, place) for p, place in pairs if not any(part.startswith(".") for part in place.parts))
 
 
 def _wanted(relative: PurePath, include: Sequence[str], exclude: Sequence[str]) -> bool:
@@ -185,14 +228,13 @@ def _wanted(relative: PurePath, include: Sequence[str], exclude: Sequence[str]) 
     return (not include or matches(include)) and not matches(exclude)
 
 
-def _looks_like_image(path: Path) -> bool:
+def _looks_right(path: Path, *, clips: bool) -> bool:
     if path.suffix.lower() in BY_ENDING:
         return True
-    try:
-        with path.open("rb") as file:
-            return sniff(file.read(HEAD)) is not None
-    except OSError:
+    # A look into every object of a bucket would be a request for each.
+    if isinstance(path, StorePath):
         return False
+    return sniff(head_of(path, HEAD)) is not None or (clips and is_video(path))
 
 
 def root_of(output: str | None, inputs: Sequence[str]) -> Path | None:
@@ -205,7 +247,7 @@ def root_of(output: str | None, inputs: Sequence[str]) -> Path | None:
     """
     if output is None or output == STREAM:
         return None
-    path = Path(output)
+    path = path_of(output)
     if path.is_dir() or output.endswith(("/", os.sep)):
         return path
     several = len(inputs) > 1 or any(map(is_tree, inputs))
@@ -236,7 +278,7 @@ def assign(found: Found, jobs: Sequence[PictureJob], output: str | None, root: P
     if output is not None and root is None:
         if len(pairs) != 1:
             raise ParameterError(f"{output} takes one result; found {len(pairs)}. Name a folder with -o")
-        return [Item(*pairs[0], Path(output))]
+        return [Item(*pairs[0], path_of(output))]
 
     def place(source: Source, job: PictureJob, full: bool) -> Path:
         folder = source.path.parent if root is None else root / source.relative.parent

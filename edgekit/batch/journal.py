@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edgekit.batch.database import Record
 from edgekit.errors import OutputError
+from edgekit.io.stores import StorePath
 
 #: The journal's name in an output folder.
 NAME = ".edgekit.sqlite"
@@ -20,6 +21,7 @@ CREATE TABLE IF NOT EXISTS written (
     job INTEGER NOT NULL REFERENCES jobs (id),
     PRIMARY KEY (output, size, mtime)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS announced (output BLOB PRIMARY KEY) WITHOUT ROWID;
 """
 
 _ENTRY = """
@@ -56,8 +58,8 @@ class Journal(Record):
         )
 
     def wrote(self, output: Path) -> bool:
-        """Tell whether the file at `output` is as edgekit wrote it."""
-        return self._entry(output) is not None
+        """Tell whether the file at `output` is as edgekit wrote it, or was being written to a store."""
+        return self._entry(output) is not None or (isinstance(output, StorePath) and self._announced(output))
 
     def outputs(self, job: str) -> list[Path]:
         """Return the files that jobs wrote whose keys begin with `job`; they may have been changed or be gone."""
@@ -68,13 +70,29 @@ class Journal(Record):
             ).fetchall()
         return [(self._folder or Path()) / os.fsdecode(output) for (output,) in found]
 
+    def announce(self, output: Path) -> None:
+        """Enter that an object is about to be written: its status is known only when it is there.
+
+        A run that is killed before it can enter that leaves an object which the next run may replace.
+        """
+        if isinstance(output, StorePath):
+            with self._lock:
+                self._db.execute("INSERT OR IGNORE INTO announced VALUES (?)", (os.fsencode(str(output)),))
+
+    def _announced(self, output: Path) -> bool:
+        with self._lock:
+            return (
+                self._db.execute("SELECT 1 FROM announced WHERE output = ?", (os.fsencode(str(output)),)).fetchone()
+                is not None
+            )
+
     def current(self, output: Path, source: Path, status: os.stat_result, job: str) -> bool:
         """Tell whether `output` is what `job` makes of the input as it is now."""
-        return self._entry(output) == (os.fsencode(source.absolute()), status.st_size, status.st_mtime_ns, job)
+        return self._entry(output) == (os.fsencode(str(source.absolute())), status.st_size, status.st_mtime_ns, job)
 
     def enter(self, output: Path, made: os.stat_result, source: Path, status: os.stat_result, job: str) -> None:
-        """Enter a finished file that is about to appear at `output`."""
-        origin = (os.fsencode(source.absolute()), status.st_size, status.st_mtime_ns)
+        """Enter a finished file that is about to appear at `output`, or an object that is there."""
+        origin = (os.fsencode(str(source.absolute())), status.st_size, status.st_mtime_ns)
         with self._lock:
             try:
                 self._db.execute("INSERT OR IGNORE INTO jobs (job) VALUES (?)", (job,))
@@ -82,6 +100,8 @@ class Journal(Record):
                     "INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?, ?, (SELECT id FROM jobs WHERE job = ?))",
                     (*self._key(output, made), *origin, job),
                 )
+                if isinstance(output, StorePath):
+                    self._db.execute("DELETE FROM announced WHERE output = ?", (os.fsencode(str(output)),))
             except sqlite3.Error as error:
                 raise OutputError(f"{output}: cannot be recorded: {error}. Is the disk full?") from error
 

@@ -15,6 +15,7 @@ from edgekit.batch.inputs import STREAM, Item
 from edgekit.batch.journal import Journal
 from edgekit.errors import EdgekitError, OutputError, UnreadableError
 from edgekit.io.reading import read_bytes, status_of
+from edgekit.io.stores import REQUESTS, ahead, is_url, real
 from edgekit.io.writing import place
 
 T = TypeVar("T")
@@ -82,7 +83,7 @@ class Runner:
     def __init__(self, journal: Journal, inputs: Iterable[Path], *, force: bool = False) -> None:
         self.journal = journal
         self.force = force
-        self._inputs = {os.path.realpath(p) for p in inputs}
+        self._inputs = set(map(real, inputs))
 
     def do(self, item: Item) -> Outcome:
         """Do one item; whatever goes wrong is its outcome."""
@@ -101,12 +102,13 @@ class Runner:
         if item.source.stream or str(output) == STREAM:
             return self._stream(item)
         status = status_of(source)
-        if os.path.realpath(output) in self._inputs:
+        if real(output) in self._inputs:
             raise OutputError(f"{output}: an input of this run would be written over; name another output with -o")
         if not self.force and output.exists():
             if self.journal.current(output, source, status, job.key):
                 return Outcome(item, Status.CURRENT)
             self._check_own(output)
+        self.journal.announce(output)
         result = job.run(read_bytes(source), str(source))
         place(result.data, output, lambda made: self.journal.enter(output, made, source, status, job.key))
         return Outcome(item, Status.DONE, "", result.rows, result.columns, result.clipped)
@@ -141,7 +143,7 @@ class Runner:
 
     def run(self, items: Iterable[Item], workers: int = 1) -> Iterator[Outcome]:
         """Do `items` and give their outcomes in their order; see `in_order`."""
-        return in_order(self.do, items, workers)
+        return in_order(self.do, ahead(items, lambda item: (item.source.path, item.output)), workers)
 
 
 def in_order(do: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
@@ -179,3 +181,8 @@ def in_order(do: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator
 def available_workers() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def workers_for(names: Iterable[str]) -> int:
+    """Return how many images are done at a time: one for each processor, more where there are stores to wait for."""
+    return max(available_workers(), REQUESTS if any(map(is_url, names)) else 1)

@@ -28,7 +28,7 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
     picked.json. Windows and gaps are in seconds of a clip, in images of a folder.
     """
     from edgekit.batch.picking import Picker, PickJob
-    from edgekit.batch.runner import available_workers
+    from edgekit.batch.runner import workers_for
     from edgekit.batch.score_job import ScoreJob
 
     method = values["method"] or ("windows" if values["window"] is not None else "spread")
@@ -40,7 +40,7 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
     )  # fmt: skip
     job.check()
     found = _found(inputs, values)
-    picker = Picker(Path(values["folder"]), job, workers=values["jobs"] or available_workers(), force=values["force"])
+    picker = Picker(Path(values["folder"]), job, workers=values["jobs"] or workers_for(inputs), force=values["force"])
     begun, scored, failed = time.monotonic(), 0, []
     bar = open_bar(None, quiet=values["quiet"])
 
@@ -77,7 +77,13 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
 def _found(inputs: tuple[str, ...], values: dict[str, Any]) -> "Found":
     """Return what to pick from; what an earlier run picked is not picked from again."""
     from edgekit.batch.inputs import collect
+    from edgekit.errors import ParameterError
+    from edgekit.io.stores import is_url, redacted
 
+    if is_url(values["folder"]):
+        raise ParameterError(
+            f"{redacted(values['folder'])}: what is picked goes into a folder of this machine; name one"
+        )
     target = Path(values["folder"]).resolve()
     chosen = {k: values[k] for k in ("recursive", "include", "exclude")}
     return collect(inputs, own=lambda path: path.resolve().is_relative_to(target), **chosen)

@@ -1,7 +1,7 @@
 """What commands have in common that make a picture of each image."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,7 +26,7 @@ def make_pictures(
         Makes the jobs from the outputs' ending.
     """
     from edgekit.batch.inputs import assign, collect, root_of
-    from edgekit.batch.runner import Runner, available_workers
+    from edgekit.batch.runner import Runner, workers_for
     from edgekit.cli.speech import Speech
 
     output = values["output"]
@@ -43,28 +43,37 @@ def make_pictures(
         speech = Speech(len(items), found.passed_over, **{k: values[k] for k in ("as_json", "quiet", "debug")})
         runner = Runner(journal, (s.path for s in found.sources if not s.stream), force=values["force"])
         with speech:
-            for outcome in runner.run(items, min(values["jobs"] or available_workers(), len(items) or 1)):
+            for outcome in runner.run(
+                items, min(values["jobs"] or workers_for((*inputs, output or "")), len(items) or 1)
+            ):
                 speech.tell(outcome)
     return speech.tally.exit_status
 
 
 def _ending(values: dict[str, Any], *, is_file: bool) -> str:
     """Return the outputs' ending: that of the output's name, else the one asked for."""
+    from edgekit.io.stores import path_of
+
     output, asked = values["output"], values["ending"]
-    named = PurePath(output).suffix.lower() if is_file and output else ""
+    named = path_of(output).suffix.lower() if is_file and output else ""
     if named and asked and named != f".{asked}":
         raise click.UsageError(f"{output} and --format {asked} do not agree; leave one out.")
     return named or f".{asked or ('tif' if values['depth'] == 'float' else 'png')}"
 
 
 def _journal(root: Path | None, output: str | None) -> "Journal":
-    """Open the record of what was written: in the output folder, or the user's own for single files elsewhere."""
+    """Open the record of what was written: in the output folder, or the user's own for single files and for stores."""
     from edgekit.batch.journal import NAME, Journal
+    from edgekit.cli.records import record_of
     from edgekit.errors import OutputError
+    from edgekit.io.stores import StorePath, path_of
 
+    if isinstance(root, StorePath):
+        return Journal(record_of(root), alone=True)
     if root is not None:
         return Journal(root / NAME, alone=True)
-    if output is not None and (kept := Path(output).parent / NAME).exists():
+    path = None if output is None else path_of(output)
+    if path is not None and not isinstance(path, StorePath) and (kept := path.parent / NAME).exists():
         return Journal(kept)
     try:
         return Journal(Path(click.get_app_dir("edgekit"), "written.sqlite"))

@@ -43,17 +43,19 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
     """
     from edgekit.batch.book import Book
     from edgekit.batch.inputs import find, is_tree
-    from edgekit.batch.runner import available_workers
+    from edgekit.batch.runner import workers_for
     from edgekit.batch.score_job import ScoreJob
     from edgekit.batch.scoring import Maps, score_files
     from edgekit.batch.tables import Table
     from edgekit.io.formats import BY_ENDING
+    from edgekit.io.stores import path_of
 
     if values["top"] is not None and values["bottom"] is not None:
         raise click.UsageError("--top and --bottom exclude each other.")
-    output = None if values["output"] is None else Path(values["output"])
+    output = None if values["output"] is None else path_of(values["output"])
     job = ScoreJob(values["measures"] or ("score",), values["roi"], values["every"], values["rate"])
     job.check()
+    _check_local(inputs, values)
     folder = None if values["report"] is None else Path(values["report"])
     book_path = _book_of(output, folder, force=values["force"])
     passed_over: list[int] = [0]
@@ -64,7 +66,7 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
     chosen = {k: values[k] for k in ("recursive", "include", "exclude")}
     # One named image has nothing to share among workers.
     single = len(inputs) == 1 and Path(inputs[0]).suffix.lower() in BY_ENDING and Path(inputs[0]).is_file()
-    workers = 1 if single else values["jobs"] or available_workers()
+    workers = 1 if single else values["jobs"] or workers_for(inputs)
     count = Count(quiet=values["quiet"])
     with ExitStack() as opened:
         # What is missing for the page is said before anything is made.
@@ -81,7 +83,8 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
 
         # Pictures are drawn of images.
         found = find(inputs, pass_over, clips=not drawers, **chosen)
-        sources = (s for text, s in found if not (is_tree(text) and own(s.path)))
+        trees = set(filter(is_tree, inputs))
+        sources = (s for text, s in found if not (text in trees and own(s.path)))
         rows = score_files(sources, job, book, workers=workers, drawers=drawers, anew=values["force"])
         for row in rows:
             count.tell(row, values["fail_below"])
@@ -94,6 +97,22 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
         _print(table, book, values, review)
     count.sum_up(passed_over[0], threshold)
     return 1 if count.failed else BELOW if count.below else 0
+
+
+def _check_local(inputs: tuple[str, ...], values: dict[str, Any]) -> None:
+    """Raise where pictures would go to a store, or a page would point into one."""
+    from edgekit.errors import ParameterError
+    from edgekit.io.stores import is_url, redacted
+
+    for option in ("map", "report"):
+        if values[option] is not None and is_url(values[option]):
+            raise ParameterError(
+                f"{redacted(values[option])}: --{option} draws into a folder of this machine; name one"
+            )
+    if values["report"] is not None and (far := [name for name in inputs if is_url(name)]):
+        raise ParameterError(
+            f"{redacted(far[0])}: --report shows images of this machine; copy them here, or leave it out"
+        )
 
 
 def _journal(folder: str | None) -> "Journal":
@@ -112,13 +131,15 @@ def _review(folder: Path, *, force: bool) -> "Review":
 def _book_of(output: Path | None, report: Path | None, *, force: bool) -> Path | None:
     """Return where the rows are kept, beside `output` or in the report, or raise if the output is none of edgekit's."""
     from edgekit.batch.tables import WRITERS
+    from edgekit.cli.records import record_of
     from edgekit.errors import OutputError, ParameterError
+    from edgekit.io.stores import StorePath
 
     if output is None:
         return None if report is None else report / REPORT_BOOK
     if output.suffix.lower() not in WRITERS:
         raise ParameterError(f"{output}: scores are written as {' or '.join(WRITERS)}; choose one of these endings")
-    book = output.with_name(f".{output.name}.edgekit.sqlite")
+    book = record_of(output) if isinstance(output, StorePath) else output.with_name(f".{output.name}.edgekit.sqlite")
     if output.exists() and not book.exists() and not force:
         raise OutputError(f"{output}: there is a file that edgekit did not write; name another, or use --force")
     return book

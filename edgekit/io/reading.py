@@ -14,6 +14,7 @@ from edgekit.backends._cv2 import cv2
 from edgekit.errors import DecodeError, UnreadableError
 from edgekit.io.channels import swap_red_and_blue, to_grey
 from edgekit.io.formats import HEAD, sniff
+from edgekit.io.stores import path_of
 
 Array = NDArray[Any]
 
@@ -24,7 +25,7 @@ def read_image(source: str | Path | bytes, *, colour: bool = True) -> Array:
     Parameters
     ----------
     source : path or bytes
-        A file, or the content of one.
+        A file, its URL, or the content of one.
     colour : bool
         Without colour, decoders that can do so give grey at once, in whole levels; types that OpenCV
         does not turn grey keep their colour.
@@ -52,7 +53,8 @@ def read_image(source: str | Path | bytes, *, colour: bool = True) -> Array:
     """
     if isinstance(source, bytes):
         return decode(source, "the given bytes", colour=colour)
-    return decode(read_bytes(source), str(source), colour=colour)
+    path = path_of(source)
+    return decode(read_bytes(path), str(path), colour=colour)
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -63,7 +65,7 @@ def read_bytes(path: str | Path) -> bytes:
     UnreadableError
         If the file is missing, no regular file, empty, or may not be read.
     """
-    path = Path(path)
+    path = path_of(path)
     status_of(path)
     try:
         data = path.read_bytes()

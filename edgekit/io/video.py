@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import DecodeError, MissingExtraError, ParameterError, UnreadableError
+from edgekit.io.stores import StorePath, head_of
 
 #: First bytes, from an offset on, of the containers that are common: MP4 and MOV, Matroska and WebM, AVI, MPEG, FLV.
 _MAGIC = ((4, b"ftypqt"), (4, b"ftyp"), (0, b"\x1aE\xdf\xa3"), (8, b"AVI "), (0, b"\x00\x00\x01\xba"), (0, b"FLV\x01"))
@@ -47,11 +48,7 @@ class Frame(NamedTuple):
 
 def is_video(path: Path) -> bool:
     """Tell whether a file begins as a video does; False where it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(16)
-    except OSError:
-        return False
+    head = head_of(path, 16)
     return any(head[at:].startswith(magic) for at, magic in _MAGIC) and head[8:12] not in _OTHER
 
 
@@ -87,8 +84,10 @@ def read_frames(
     MissingExtraError
         If PyAV is not installed.
     ParameterError
-        If `every` or `rate` is not positive.
+        If `every` or `rate` is not positive, or the clip lies in a store.
     """
+    if isinstance(path, StorePath):
+        raise ParameterError(f"{path}: clips are read from local files; copy it to this machine first")
     if every < 1 or (rate is not None and not rate > 0):
         raise ParameterError(f"every={every} and rate={rate} must be positive")
     due = -math.inf

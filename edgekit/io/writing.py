@@ -16,6 +16,7 @@ from edgekit.errors import DtypeError, OutputError, ParameterError, ShapeError
 from edgekit.io.channels import swap_red_and_blue
 from edgekit.io.formats import BY_ENDING, FORMATS, Format
 from edgekit.io.png import available, encode_png
+from edgekit.io.stores import StorePath, path_of
 
 Array = NDArray[Any]
 
@@ -86,7 +87,7 @@ def write_image(path: str | Path, image: Array) -> None:
     Parameters
     ----------
     path : path
-        Ends in .png, .jpg, .tif, .webp or .npy. What is there is replaced, in one step.
+        A file, or its URL. Ends in .png, .jpg, .tif, .webp or .npy. What is there is replaced, in one step.
     image : ndarray
         (H, W) or (H, W, 3) in RGB order; uint8, for PNG and TIFF uint16, for TIFF float32 and
         float64, for NPY anything.
@@ -103,7 +104,7 @@ def write_image(path: str | Path, image: Array) -> None:
     >>> import numpy as np, edgekit as ek
     >>> ek.write_image("response.tif", np.zeros((2, 2), np.float32))
     """
-    path = Path(path)
+    path = path_of(path)
     place(encode(image, path.suffix), path)
 
 
@@ -113,7 +114,7 @@ def place(data: bytes, path: Path, before: Callable[[os.stat_result], None] | No
     Parameters
     ----------
     before : callable, optional
-        Called with the finished file's status just before it appears under its name.
+        Called with the finished file's status just before it appears under its name; for a store, just after.
 
     Raises
     ------
@@ -127,6 +128,12 @@ def place(data: bytes, path: Path, before: Callable[[os.stat_result], None] | No
 @contextlib.contextmanager
 def placing(path: Path, before: Callable[[os.stat_result], None] | None = None) -> Iterator[BinaryIO]:
     """Open a file to be written as `place` does; it appears when the block ends well."""
+    if isinstance(path, StorePath):
+        with _storing(path) as file:
+            yield file
+        if before is not None:
+            before(path.stat())
+        return
     part = _unfinished(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -139,6 +146,17 @@ def placing(path: Path, before: Callable[[os.stat_result], None] | None = None) 
         finally:
             with contextlib.suppress(OSError):
                 part.unlink()
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def _storing(path: StorePath) -> Iterator[BinaryIO]:
+    """Open what becomes an object in a store, in one request, when the block ends well."""
+    file = io.BytesIO()
+    yield file
+    try:
+        path.write_bytes(file.getvalue())
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
 
