@@ -155,7 +155,7 @@ def find(
         if text in folders:
             # Several folders keep their names, or their files would fall on each other.
             prefix = PurePath(path.resolve().name) if len(folders) > 1 else PurePath()
-            candidates = ((p, prefix / place) for p, place in _walk(path, recursive))
+            candidates = _walk(path, prefix, recursive)
         elif _is_glob(path):
             candidates = _matches(path)
         else:
@@ -177,10 +177,10 @@ def _check_shown(inputs: Sequence[str]) -> None:
             raise ParameterError(f"{name}: two inputs differ only in what is hidden here; run edgekit for each")
 
 
-def _walk(folder: Path, recursive: bool) -> Iterator[tuple[Path, PurePath]]:
-    """Give the files of a folder, and their places in it, as the file system or the store lists them."""
+def _walk(folder: Path, prefix: PurePath, recursive: bool) -> Iterator[tuple[Path, PurePath]]:
+    """Give the files of a folder, and their places in it below `prefix`, as the file system or the store lists them."""
     if isinstance(folder, StorePath):
-        yield from _listed(folder, folder.files(recursive=recursive))
+        yield from ((p, prefix / place) for p, place in _listed(folder, folder.files(recursive=recursive)))
         return
     waiting = [folder]
     while waiting:
@@ -189,20 +189,21 @@ def _walk(folder: Path, recursive: bool) -> Iterator[tuple[Path, PurePath]]:
                 if entry.name.startswith("."):
                     continue
                 if not entry.is_dir():
-                    yield (path := Path(entry.path)), path.relative_to(folder)
+                    yield (path := Path(entry.path)), prefix / path.relative_to(folder)
                 elif recursive and not entry.is_symlink():
                     waiting.append(Path(entry.path))
 
 
 def _listed(named: Path, found: Iterable[tuple[Any, PurePath]]) -> Iterator[tuple[Path, PurePath]]:
     """Give what a store lists; raise if it is nothing, or the store does not list it."""
-    count = 0
+    nothing = True
     try:
-        for count, pair in enumerate(found, 1):
+        for pair in found:
+            nothing = False
             yield pair
     except OSError as error:
         raise UnreadableError(f"{named}: cannot be listed: {error.strerror or error}") from error
-    if not count:
+    if nothing:
         raise UnreadableError(f"{named}: the store has nothing of this name; check it")
 
 

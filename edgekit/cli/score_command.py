@@ -104,15 +104,10 @@ def _check_local(inputs: tuple[str, ...], values: dict[str, Any]) -> None:
     from edgekit.errors import ParameterError
     from edgekit.io.stores import is_url, redacted
 
-    for option in ("map", "report"):
-        if values[option] is not None and is_url(values[option]):
-            raise ParameterError(
-                f"{redacted(values[option])}: --{option} draws into a folder of this machine; name one"
-            )
-    if values["report"] is not None and (far := [name for name in inputs if is_url(name)]):
-        raise ParameterError(
-            f"{redacted(far[0])}: --report shows images of this machine; copy them here, or leave it out"
-        )
+    for name in filter(is_url, filter(None, (values["map"], values["report"]))):
+        raise ParameterError(f"{redacted(name)}: pictures are drawn into a folder of this machine; name one")
+    for name in filter(is_url, inputs if values["report"] else ()):
+        raise ParameterError(f"{redacted(name)}: a page shows images of this machine; copy them here first")
 
 
 def _journal(folder: str | None) -> "Journal":

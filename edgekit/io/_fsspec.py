@@ -1,4 +1,4 @@
-"""Requests to stores, by fsspec, tried again where that may help. Of the extra ``remote``; loaded at the first request."""
+"""Requests to stores, tried again where that may help. Loads fsspec, of the extra ``remote``."""
 
 import errno
 import functools
@@ -187,7 +187,7 @@ def _said(error: Exception, path: "StorePath") -> OSError:
 def transient(error: BaseException) -> bool:
     """Tell whether another attempt may succeed: not where the store knows what it says."""
     status = _status_of(error)
-    code = next((str(e.response.get("Error", {}).get("Code")) for e in _chain(error) if _has_response(e)), "")
+    code = next((str(answer.get("Error", {}).get("Code")) for answer in map(_answer, _chain(error)) if answer), "")
     if any(word in code for word in _SLOWER):
         return True
     if status is not None:
@@ -203,17 +203,17 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         seen = seen.__cause__ or seen.__context__
 
 
-def _has_response(error: BaseException) -> bool:
-    return isinstance(getattr(error, "response", None), dict)
+def _answer(error: BaseException) -> dict[str, Any]:
+    """Return what botocore understood of an answer."""
+    answer = getattr(error, "response", None)
+    return answer if isinstance(answer, dict) else {}
 
 
 def _status_of(error: BaseException) -> int | None:
     """Return the number that HTTP answered, wherever a library keeps it."""
     for one in _chain(error):
-        if _has_response(one):
-            number = one.response.get("ResponseMetadata", {}).get("HTTPStatusCode")  # type: ignore[attr-defined]
-        else:
-            number = next((getattr(one, a) for a in ("status", "status_code", "code") if hasattr(one, a)), None)
+        number = _answer(one).get("ResponseMetadata", {}).get("HTTPStatusCode")
+        number = number or next((getattr(one, a) for a in ("status", "status_code", "code") if hasattr(one, a)), None)
         if isinstance(number, int | str) and str(number).isdigit():
             return int(number)
     return None

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
+    from concurrent.futures import Future
 
 T = TypeVar("T")
 Info = Mapping[str, Any]
@@ -88,7 +88,7 @@ def ahead(items: Iterable[T], paths: Callable[[T], Iterable[Path]]) -> Iterator[
     """Give items as they are, a few ahead of which the stores are asked what they know of their paths."""
     waiting: deque[tuple[T, list[Future[bool]]]] = deque()
     with ExitStack() as opened:
-        pool: ThreadPoolExecutor | None = None
+        pool: Any = None
         for item in items:
             remote = [path for path in paths(item) if isinstance(path, StorePath)]
             if not remote and not waiting:

@@ -1,0 +1,122 @@
+"""An S3 server on this machine that fails as it is told to: for tests, and for store_faults.py."""
+
+import contextlib
+import os
+import socket
+import struct
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+#: What is wrong with an answer.
+FAULTS = ("error", "slow down", "slow", "cut", "reset", "forbidden")
+
+Decide = Callable[[str, str, int], str | None]
+
+
+class Faulty:
+    """Stands before an application and spoils some of its answers.
+
+    Attributes
+    ----------
+    decide : callable
+        ``decide(method, path, attempt)`` names the fault of an answer, or None; attempts count from 0.
+    delay : float
+        Seconds that an answer takes which is slow.
+    asked, spoiled : Counter
+        Requests by method and path; faults by name.
+    """
+
+    def __init__(self, application: Any) -> None:
+        self._application = application
+        self.decide: Decide = lambda method, path, attempt: None
+        self.delay = 0.2
+        self.latency = 0.0
+        self.asked: Counter[tuple[str, str]] = Counter()
+        self.spoiled: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def reset(self) -> None:
+        """Forget what was asked, and spoil nothing."""
+        self.decide = lambda method, path, attempt: None
+        self.latency = 0.0
+        self.asked.clear()
+        self.spoiled.clear()
+
+    def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        key = (method, path if "list-type" not in environ["QUERY_STRING"] else f"{path}?list")
+        with self._lock:
+            attempt = self.asked[key]
+            self.asked[key] += 1
+            fault = self.decide(*key, attempt)
+            if fault is not None:
+                self.spoiled[fault] += 1
+        time.sleep(self.latency)
+        if fault == "error":
+            return _refuse(start, "500 Internal Server Error", "InternalError")
+        if fault == "slow down":
+            return _refuse(start, "503 Slow Down", "SlowDown")
+        if fault == "forbidden":
+            return _refuse(start, "403 Forbidden", "AccessDenied")
+        if fault == "reset":
+            connection = environ["werkzeug.socket"]
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+            return []
+        body = b"".join(self._application(environ, start))
+        if fault == "cut":
+            return [body[: len(body) // 2]]
+        return self._slowly(body) if fault == "slow" else [body]
+
+    def _slowly(self, body: bytes) -> Iterator[bytes]:
+        half = len(body) // 2
+        yield body[:half]
+        time.sleep(self.delay)
+        yield body[half:]
+
+
+def _refuse(start: Callable[..., Any], status: str, code: str) -> list[bytes]:
+    body = f"<Error><Code>{code}</Code><Message>injected</Message></Error>".encode()
+    start(status, [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+class _Quiet(WSGIRequestHandler):
+    """Logs nothing, and does not mind those who leave."""
+
+    def log(self, *_: Any) -> None:
+        pass
+
+    def handle(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            super().handle()
+
+
+@contextlib.contextmanager
+def serve() -> Iterator[tuple[str, Faulty]]:
+    """Serve S3 on a free port; give its address, and what spoils its answers."""
+    faulty = Faulty(DomainDispatcherApplication(create_backend_app))
+    server = make_server("127.0.0.1", 0, faulty, threaded=True, request_handler=_Quiet)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", faulty
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def environment(address: str) -> dict[str, str]:
+    """Return what points those who speak S3 to this server."""
+    return {
+        "AWS_ENDPOINT_URL": address, "AWS_ACCESS_KEY_ID": "AKIDOFTESTS", "AWS_SECRET_ACCESS_KEY": "secretoftests",
+        "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }  # fmt: skip
