@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import WSGIRequestHandler, make_server
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
 
 #: What is wrong with an answer.
 FAULTS = ("error", "slow down", "slow", "cut", "reset", "forbidden")
@@ -59,17 +59,22 @@ class Faulty:
                 self.spoiled[fault] += 1
         time.sleep(self.latency)
         if fault == "error":
-            return _refuse(start, "500 Internal Server Error", "InternalError")
+            return _refuse(start, method, "500 Internal Server Error", "InternalError")
         if fault == "slow down":
-            return _refuse(start, "503 Slow Down", "SlowDown")
+            return _refuse(start, method, "503 Slow Down", "SlowDown")
         if fault == "forbidden":
-            return _refuse(start, "403 Forbidden", "AccessDenied")
+            return _refuse(start, method, "403 Forbidden", "AccessDenied")
         if fault == "reset":
             connection = environ["werkzeug.socket"]
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            connection.close()
-            return []
-        body = b"".join(self._application(environ, start))
+            connection.shutdown(socket.SHUT_RDWR)
+            raise ConnectionResetError
+
+        def once(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            # The server adds its own, and aiohttp takes no second.
+            return start(status, [h for h in headers if h[0].lower() not in ("server", "date")], *rest)
+
+        body = b"".join(self._application(environ, once))
         if fault == "cut":
             return [body[: len(body) // 2]]
         return self._slowly(body) if fault == "slow" else [body]
@@ -81,13 +86,13 @@ class Faulty:
         yield body[half:]
 
 
-def _refuse(start: Callable[..., Any], status: str, code: str) -> list[bytes]:
+def _refuse(start: Callable[..., Any], method: str, status: str, code: str) -> list[bytes]:
     body = f"<Error><Code>{code}</Code><Message>injected</Message></Error>".encode()
     start(status, [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
-    return [body]
+    return [b"" if method == "HEAD" else body]
 
 
-class _Quiet(WSGIRequestHandler):
+class _Quiet(MotoRequestHandler):
     """Logs nothing, and does not mind those who leave."""
 
     def log(self, *_: Any) -> None:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from edgekit.errors import MissingExtraError, ParameterError
+from edgekit.errors import EdgekitError, MissingExtraError, ParameterError
 from edgekit.io.stores import PLAIN, WEB, Info, redacted
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def _call(path: "StorePath", attempt: Callable[[Any, str], T]) -> T:
     try:
         fs, key = _opened(path.url)
         return tries(attempt, fs, key)
-    except (MissingExtraError, ParameterError):
+    except EdgekitError:
         raise
     except Exception as error:
         raised = _said(error, path)
@@ -168,31 +168,29 @@ def _call(path: "StorePath", attempt: Callable[[Any, str], T]) -> T:
 
 def _said(error: Exception, path: "StorePath") -> OSError:
     """Return an error in the words of the store, with what to do."""
-    said = redacted(str(error).replace(path.url, str(path))).strip().rstrip(".") or type(error).__name__
-    status = _status_of(error)
-    if isinstance(error, ShortError):
-        return ShortError(errno.EIO, f"{said}, {ATTEMPTS} times; run the command again later", str(path))
+    status, words = _answer(error)
+    said = redacted((words or str(error)).replace(path.url, str(path))).strip().rstrip(".") or type(error).__name__
     if transient(error):
         return OSError(errno.EIO, f"the store failed {ATTEMPTS} times: {said}; run the command again later", str(path))
-    if status in (401, 403) or isinstance(error, PermissionError):
-        return PermissionError(errno.EACCES, f"the store refuses: {said}; check the credentials", str(path))
     if type(error).__name__ == "NoCredentialsError":
         hint = "log in (AWS_PROFILE, aws configure), or set FSSPEC_S3_ANON=true for what is public"
         return PermissionError(errno.EACCES, f"{said}; {hint}", str(path))
-    if isinstance(error, FileNotFoundError) or status in (404, 410):
+    if status in (401, 403) or isinstance(error, PermissionError):
+        return PermissionError(errno.EACCES, f"the store refuses: {said}; check the credentials", str(path))
+    if status in (404, 410) or isinstance(error, FileNotFoundError):
         return FileNotFoundError(errno.ENOENT, said, str(path))
     return OSError(errno.EIO, f"the store says: {said}", str(path))
 
 
 def transient(error: BaseException) -> bool:
     """Tell whether another attempt may succeed: not where the store knows what it says."""
-    status = _status_of(error)
-    code = next((str(answer.get("Error", {}).get("Code")) for answer in map(_answer, _chain(error)) if answer), "")
-    if any(word in code for word in _SLOWER):
-        return True
-    if status is not None:
-        return status >= 500 or status in _LATER
-    return any(isinstance(e, _broken()) for e in _chain(error))
+    for one in _chain(error):
+        if isinstance(one, _broken()):
+            return True
+        status, words = _answer_of(one)
+        if status is not None:
+            return status >= 500 or status in _LATER or any(word in words for word in _SLOWER)
+    return False
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -203,20 +201,22 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         seen = seen.__cause__ or seen.__context__
 
 
-def _answer(error: BaseException) -> dict[str, Any]:
-    """Return what botocore understood of an answer."""
+def _answer(error: BaseException) -> tuple[int | None, str]:
+    """Return the number and the words of an answer, wherever a library keeps them."""
+    return next((found for found in map(_answer_of, _chain(error)) if found[0] is not None), (None, ""))
+
+
+def _answer_of(error: BaseException) -> tuple[int | None, str]:
     answer = getattr(error, "response", None)
-    return answer if isinstance(answer, dict) else {}
-
-
-def _status_of(error: BaseException) -> int | None:
-    """Return the number that HTTP answered, wherever a library keeps it."""
-    for one in _chain(error):
-        number = _answer(one).get("ResponseMetadata", {}).get("HTTPStatusCode")
-        number = number or next((getattr(one, a) for a in ("status", "status_code", "code") if hasattr(one, a)), None)
-        if isinstance(number, int | str) and str(number).isdigit():
-            return int(number)
-    return None
+    if isinstance(answer, dict):
+        # botocore's.
+        said = answer.get("Error", {})
+        return answer.get("ResponseMetadata", {}).get("HTTPStatusCode"), f"{said.get('Code')}: {said.get('Message')}"
+    # Those of aiohttp, Azure and Google.
+    number = next((getattr(error, name) for name in ("status", "status_code", "code") if hasattr(error, name)), None)
+    if not isinstance(number, int | str) or not str(number).isdigit():
+        return None, ""
+    return int(number), f"{number} {getattr(error, 'message', '') or error}"
 
 
 def _broken() -> tuple[type[BaseException], ...]:

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from edgekit.errors import UnreadableError
+
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
@@ -42,7 +44,8 @@ _URL = re.compile(r"(?P<scheme>[A-Za-z][\w+.\-]+)://(?P<place>.*?)(?P<rest>::.*)
 _FOUND = re.compile(r"[A-Za-z][\w+.\-]+://[^\s'\"<>]+")
 _USER = re.compile(r"(?<=://)[^/?#]*@")
 _SECRET = re.compile(
-    r"([?&;#][^=&;#]*(?:sig|token|key|secret|pass|pwd|auth|access|cred|session|policy|code|hmac|jwt)[^=&;#]*=)[^&;#:]*",
+    r"([?&;#](?:[^=&;#]*(?:sig|token|secret|pass|pwd|auth|access|cred|session|policy|hmac|jwt|apikey)[^=&;#]*"
+    r"|(?:[^=&;#]*[-_])?key|code)=)[^&;#]*",
     re.IGNORECASE,
 )
 
@@ -252,22 +255,26 @@ class StorePath:
         return _status(self._info)
 
     def exists(self) -> bool:
-        """Tell whether there is an object."""
+        """Tell whether there is an object; raise `UnreadableError` where the store does not say."""
         try:
             return stat.S_ISREG(self.stat().st_mode)
         except FileNotFoundError:
             return False
+        except OSError as error:
+            raise UnreadableError(f"{self}: cannot be looked at: {error.strerror}") from None
 
     is_file = exists
 
     def is_dir(self) -> bool:
-        """Tell whether objects lie below."""
+        """Tell whether objects lie below; raise `UnreadableError` where the store does not say."""
         if self.scheme in WEB:
             return False
         try:
             return next(self.files(recursive=True), None) is not None
         except (FileNotFoundError, PermissionError, NotADirectoryError):
             return False
+        except OSError as error:
+            raise UnreadableError(f"{self}: cannot be listed: {error.strerror}") from None
 
     def head(self, count: int) -> bytes:
         """Return its first bytes."""
