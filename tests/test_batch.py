@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import edgekit as ek
+from edgekit.batch.engines.local import Threads
 from edgekit.batch.filter_job import FilterJob
 from edgekit.batch.inputs import Item, Source, assign, collect
 from edgekit.batch.journal import NAME, Journal
@@ -134,12 +135,12 @@ def test_outcomes_come_in_order_whatever_the_number_of_workers(tmp_path, workers
     todo = items(tmp_path / "in", 30)
     (tmp_path / "in" / "007.png").write_bytes(b"broken")
     with Journal(None) as journal:
-        outcomes = list(Runner(journal, []).run(todo, workers))
+        outcomes = list(Runner(journal, []).run(todo, Threads(workers)))
     assert [o.item for o in outcomes] == todo
     assert [i for i, o in enumerate(outcomes) if o.status is Status.FAILED] == [7]
     data = b"".join(p.read_bytes() for p in sorted((tmp_path / "out").glob("*.png")))
     with Journal(None) as journal:
-        list(Runner(journal, [], force=True).run(todo, 1))
+        list(Runner(journal, [], force=True).run(todo, Threads()))
     assert b"".join(p.read_bytes() for p in sorted((tmp_path / "out").glob("*.png"))) == data
 
 
@@ -152,7 +153,7 @@ def test_items_are_taken_only_a_few_ahead(tmp_path):
             yield todo[0]
 
     with Journal(None) as journal:
-        outcomes = Runner(journal, [], force=True).run(endless(), 2)
+        outcomes = Runner(journal, [], force=True).run(endless(), Threads(2))
         for _ in range(20):
             next(outcomes)
         outcomes.close()
@@ -173,7 +174,7 @@ def test_an_unexpected_error_costs_one_item(tmp_path, monkeypatch):
     monkeypatch.setattr(FilterJob, "run", run)
     tally = Tally()
     with Journal(None) as journal:
-        for outcome in Runner(journal, []).run(todo):
+        for outcome in Runner(journal, []).run(todo, Threads()):
             tally.add(outcome)
     assert (tally.done, tally.failed, tally.exit_status) == (1, 2, 1)
     assert "ZeroDivisionError: a bug" in tally.failures[0].reason
@@ -188,13 +189,13 @@ def test_a_killed_run_is_taken_up_without_repeating_or_losing_an_item(tmp_path, 
         import itertools, os, signal, threading, time
         from edgekit.batch import runner
         from edgekit.cli import main
-        place, count = runner.place, itertools.count()
+        place, count = runner.draft, itertools.count()
         def counted(*arguments):
             if next(count) == {seed * 6}:
                 # A moment later another worker is somewhere in the midst of an item.
                 threading.Timer({seed} / 2000, os.kill, (os.getpid(), signal.SIGKILL)).start()
             place(*arguments)
-        runner.place = counted
+        runner.draft = counted
         try:
             main({command[3:]!r})
         finally:

@@ -95,9 +95,8 @@ def test_what_was_measured_before_it_was_stopped_is_kept(clip, monkeypatch):
     assert run("score", "clip.mp4", "-o", "scores.csv", "-j", "1").exit_code == 130
 
     def counting(frame, **rest):
-        row, fresh = original(frame, **rest)
-        measured.extend([row.frame] * fresh)
-        return row, fresh
+        measured.append(frame.number)
+        return original(frame, **rest)
 
     monkeypatch.setattr(clips, "_measured", counting)
     assert run("score", "clip.mp4", "-o", "scores.csv", "-j", "1").exit_code == 0

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import edgekit as ek
 from edgekit.backends import opencv, strips
-from edgekit.batch.runner import in_order
+from edgekit.batch.engines.local import Threads
 
 
 @pytest.fixture(autouse=True)
@@ -174,7 +174,7 @@ def test_who_is_one_of_many_stays_alone(begun):
 
 @pytest.mark.parametrize(("workers", "expected"), [(1, 3), (2, 0)])
 def test_workers_of_a_batch_stay_alone(workers, expected, begun):
-    list(in_order(lambda item: strips.each(12, 1, 4, lambda start, stop: None), [0], workers))
+    list(Threads(workers).run(lambda item: strips.each(12, 1, 4, lambda start, stop: None), [0], str))
     assert len(begun) == expected
 
 

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from functools import partial
 
 from edgekit.batch.book import Book, Row
+from edgekit.batch.engines import Engine, Known, carry_out
 from edgekit.batch.inputs import Source
-from edgekit.batch.runner import in_order
 from edgekit.batch.score_job import ScoreJob
 from edgekit.errors import EdgekitError
 from edgekit.io.video import Frame, read_frames
 
 
 def score_clip(
-    source: Source, status: os.stat_result, job: ScoreJob, book: Book, *, workers: int = 1, anew: bool = False
+    source: Source, status: os.stat_result, job: ScoreJob, book: Book, engine: Engine, *, anew: bool = False
 ) -> Iterator[Row]:
     """Give a row for each frame of a clip; if it is damaged, at last a row that says so.
 
@@ -27,17 +27,20 @@ def score_clip(
     blank = Row(path, size, mtime, None, None, (), "", "")
     wrong: list[EdgekitError] = []
 
-    def frames() -> Iterator[Frame | Row]:
+    def frames() -> Iterator[Frame | Known[Row]]:
         # An error here must not end what the workers are at.
         try:
             for frame in read_frames(source.path, every=job.every, rate=job.rate):
-                yield known.get(frame.number) or frame
+                row = known.get(frame.number)
+                yield frame if row is None else Known(row)
         except EdgekitError as error:
             wrong.append(error)
 
     count = 0
-    for row, fresh in in_order(partial(_measured, job=job, blank=blank), frames(), workers):
-        if fresh:
+    lost = partial(_lost, blank=blank)
+    for turn in carry_out(engine, partial(_measured, job=job, blank=blank), frames(), lost):
+        row = turn.result if isinstance(turn, Known) else turn[1]
+        if not isinstance(turn, Known):
             book.keep(row)
         count += row.status != "failed"
         yield row
@@ -49,16 +52,22 @@ def score_clip(
         book.finish(path, size, mtime, count)
 
 
-def _measured(frame: Frame | Row, job: ScoreJob, blank: Row) -> tuple[Row, bool]:
-    """Return a frame's row, and whether it is new."""
-    if isinstance(frame, Row):
-        return frame, False
-    row = blank._replace(frame=frame.number, time=frame.time)
+def _measured(frame: Frame, job: ScoreJob, blank: Row) -> Row:
     try:
-        scored = job.measure(frame.image, row.path)
+        scored = job.measure(frame.image, blank.path)
+    except MemoryError:
+        raise
     except Exception as error:  # One frame must not end the run.
-        said = str(error) if isinstance(error, EdgekitError) else f"{row.path}: {type(error).__name__}: {error}"
-        return row._replace(status="failed", reason=said), True
-    return row._replace(
+        said = str(error) if isinstance(error, EdgekitError) else f"{blank.path}: {type(error).__name__}: {error}"
+        return _of(frame, blank)._replace(status="failed", reason=said)
+    return _of(frame, blank)._replace(
         width=scored.width, height=scored.height, values=scored.values, status=scored.status
-    ), True  # fmt: skip
+    )  # fmt: skip
+
+
+def _lost(frame: Frame, reason: str, blank: Row) -> Row:
+    return _of(frame, blank)._replace(status="failed", reason=f"{blank.path}: frame {frame.number}: {reason}")
+
+
+def _of(frame: Frame, blank: Row) -> Row:
+    return blank._replace(frame=frame.number, time=frame.time)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from edgekit.batch.book import Book, Row
 from edgekit.batch.clips import score_clip
+from edgekit.batch.engines import Engine
 from edgekit.batch.inputs import Source, natural
 from edgekit.batch.journal import NAME, Journal
 from edgekit.batch.score_job import ScoreJob
@@ -113,12 +114,14 @@ class Picker:
         Receives what is chosen, and `SUMMARY`.
     job : PickJob
         How to pick.
+    engine : Engine
+        Decodes and measures.
     force : bool
         Score all anew; replace files that edgekit did not write.
     """
 
-    def __init__(self, folder: Path, job: PickJob, *, workers: int = 1, force: bool = False) -> None:
-        self._folder, self._job, self._workers, self._force = folder, job, workers, force
+    def __init__(self, folder: Path, job: PickJob, engine: Engine, *, force: bool = False) -> None:
+        self._folder, self._job, self._engine, self._force = folder, job, engine, force
 
     def run(self, sources: Sequence[Source], tell: Callable[[Row], object]) -> Iterator[Picked]:
         """Score, choose, and give each that was chosen when it is there.
@@ -152,11 +155,11 @@ class Picker:
             place((json.dumps(records, indent=1) + "\n").encode(), self._folder / SUMMARY)
 
     def _rows(self, sources: Sequence[Source], book: Book, tell: Callable[[Row], object], clip: bool) -> Iterator[Row]:
-        job, workers, anew = self._job.score, self._workers, self._force
+        job, engine, anew = self._job.score, self._engine, self._force
         if clip:
-            rows = score_clip(sources[0], status_of(sources[0].path), job, book, workers=workers, anew=anew)
+            rows = score_clip(sources[0], status_of(sources[0].path), job, book, engine, anew=anew)
         else:
-            rows = score_files(sources, job, book, workers=workers, anew=anew)
+            rows = score_files(sources, job, book, engine, anew=anew)
         for row in rows:
             tell(row)
             if row.values:

@@ -2,27 +2,20 @@
 
 import os
 import sys
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+import traceback
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-from edgekit.backends.strips import stay_alone
+from edgekit.batch.engines import OUT_OF_MEMORY, Engine, Known, carry_out
 from edgekit.batch.inputs import STREAM, Item
 from edgekit.batch.journal import Journal
 from edgekit.errors import EdgekitError, OutputError, UnreadableError
 from edgekit.io.reading import read_bytes, status_of
-from edgekit.io.stores import REQUESTS, ahead, is_url, real
-from edgekit.io.writing import place
-
-T = TypeVar("T")
-R = TypeVar("R")
-
-#: Items handed out ahead, for each worker.
-AHEAD = 4
+from edgekit.io.stores import ahead, real
+from edgekit.io.writing import discard, draft, place, publish
 
 
 class Status(Enum):
@@ -35,7 +28,7 @@ class Status(Enum):
 
 
 class Outcome(NamedTuple):
-    """What became of one item."""
+    """What became of one item; of one that failed the reason, and where in the code it did."""
 
     item: Item
     status: Status
@@ -43,7 +36,7 @@ class Outcome(NamedTuple):
     rows: int = 0
     columns: int = 0
     clipped: int = 0
-    error: BaseException | None = None
+    trace: str = ""
 
 
 @dataclass
@@ -67,8 +60,15 @@ class Tally:
         return 1 if self.failed else 0
 
 
+class _Todo(NamedTuple):
+    """An item with its input's status before it was read."""
+
+    item: Item
+    status: os.stat_result
+
+
 class Runner:
-    """Does items: reads, filters, writes, and enters each result in the journal.
+    """Does items: what is to be done is decided here, an engine reads, filters and writes, and here it is entered.
 
     Parameters
     ----------
@@ -84,34 +84,51 @@ class Runner:
         self.journal = journal
         self.force = force
         self._inputs = set(map(real, inputs))
+        self._under_way: set[Path] = set()
 
-    def do(self, item: Item) -> Outcome:
-        """Do one item; whatever goes wrong is its outcome."""
+    def run(self, items: Iterable[Item], engine: Engine) -> Iterator[Outcome]:
+        """Do `items` and give their outcomes in their order; whatever goes wrong with an item is its outcome."""
         try:
-            return self._do(item)
-        except EdgekitError as error:
-            return Outcome(item, Status.FAILED, str(error), error=error)
-        except MemoryError as error:
-            return Outcome(item, Status.FAILED, f"{item.source.path}: not enough memory for this image", error=error)
-        except Exception as error:  # One item must not end the run.
-            reason = f"{item.source.path}: {type(error).__name__}: {error}"
-            return Outcome(item, Status.FAILED, reason, error=error)
+            asked = ahead(items, lambda item: (item.source.path, item.output))
+            for turn in carry_out(engine, _make, map(self._begin, asked), _lost):
+                yield turn.result if isinstance(turn, Known) else self._finish(*turn)
+        finally:
+            for output in self._under_way:
+                discard(output)
 
-    def _do(self, item: Item) -> Outcome:
-        source, output, job = item.source.path, item.output, item.job
-        if item.source.stream or str(output) == STREAM:
-            return self._stream(item)
-        status = status_of(source)
-        if real(output) in self._inputs:
-            raise OutputError(f"{output}: an input of this run would be written over; name another output with -o")
-        if not self.force and output.exists():
-            if self.journal.current(output, source, status, job.key):
-                return Outcome(item, Status.CURRENT)
-            self._check_own(output)
-        self.journal.announce(output)
-        result = job.run(read_bytes(source), str(source))
-        place(result.data, output, lambda made: self.journal.enter(output, made, source, status, job.key))
-        return Outcome(item, Status.DONE, "", result.rows, result.columns, result.clipped)
+    def _begin(self, item: Item) -> _Todo | Known[Outcome]:
+        """Return the item if there is something to do elsewhere, or its outcome."""
+        if item.source.stream or str(item.output) == STREAM:
+            return Known(self._stream(item))
+        try:
+            status = status_of(item.source.path)
+            if real(item.output) in self._inputs:
+                raise OutputError(
+                    f"{item.output}: an input of this run would be written over; name another output with -o"
+                )
+            if not self.force and item.output.exists():
+                if self.journal.current(item.output, item.source.path, status, item.job.key):
+                    return Known(Outcome(item, Status.CURRENT))
+                self._check_own(item.output)
+        except EdgekitError as error:
+            return Known(_raised(item, error))
+        self.journal.announce(item.output)
+        self._under_way.add(item.output)
+        return _Todo(item, status)
+
+    def _finish(self, todo: _Todo, outcome: Outcome) -> Outcome:
+        """Enter what was written, and let it appear."""
+        item, status = todo
+        self._under_way.remove(item.output)
+        if outcome.status is Status.FAILED:
+            discard(item.output)
+            return outcome
+        entered = (item.source.path, status, item.job.key)
+        try:
+            publish(item.output, lambda made: self.journal.enter(item.output, made, *entered))
+        except OutputError as error:
+            return _raised(item, error)
+        return outcome
 
     def _check_own(self, output: Path) -> None:
         """Raise unless the file that is there is edgekit's own."""
@@ -122,6 +139,15 @@ class Runner:
             )
 
     def _stream(self, item: Item) -> Outcome:
+        """Do an item of which this process has an end."""
+        try:
+            return self._streamed(item)
+        except MemoryError:
+            return _failed(item, f"{item.source.path}: {OUT_OF_MEMORY}")
+        except Exception as error:
+            return _raised(item, error)
+
+    def _streamed(self, item: Item) -> Outcome:
         if item.source.stream:
             data, name = sys.stdin.buffer.read(), "standard input"
             if not data:
@@ -141,48 +167,28 @@ class Runner:
             )
         return Outcome(item, Status.DONE, "", result.rows, result.columns, result.clipped)
 
-    def run(self, items: Iterable[Item], workers: int = 1) -> Iterator[Outcome]:
-        """Do `items` and give their outcomes in their order; see `in_order`."""
-        return in_order(self.do, ahead(items, lambda item: (item.source.path, item.output)), workers)
+
+def _make(todo: _Todo) -> Outcome:
+    """Read an item's input, and write its result beside its place."""
+    item = todo.item
+    try:
+        result = item.job.run(read_bytes(item.source.path), str(item.source.path))
+        draft(result.data, item.output)
+    except MemoryError:
+        raise
+    except Exception as error:  # One item must not end the run.
+        return _raised(item, error)
+    return Outcome(item, Status.DONE, "", result.rows, result.columns, result.clipped)
 
 
-def in_order(do: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
-    """Give ``do(item)`` for each item, in their order.
-
-    Parameters
-    ----------
-    do : callable
-        Called in threads: reading, filtering and writing leave the interpreter to the others.
-    items : iterable
-        Taken a few ahead of the workers.
-    workers : int
-        With one, everything happens in the calling thread.
-    """
-    if workers == 1:
-        yield from map(do, items)
-        return
-    # A single image has no use for this, and starts sooner without.
-    from concurrent.futures import ThreadPoolExecutor
-
-    queue = iter(items)
-    with ThreadPoolExecutor(workers, initializer=stay_alone) as pool:
-        try:
-            running = deque(pool.submit(do, i) for i in islice(queue, AHEAD * workers))
-            while running:
-                result = running.popleft().result()
-                running.extend(pool.submit(do, i) for i in islice(queue, 1))
-                yield result
-        except BaseException:
-            # Interrupted: what is under way is finished, what has not begun is left.
-            pool.shutdown(cancel_futures=True)
-            raise
+def _lost(todo: _Todo, reason: str) -> Outcome:
+    return _failed(todo.item, f"{todo.item.source.path}: {reason}")
 
 
-def available_workers() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _raised(item: Item, error: Exception) -> Outcome:
+    reason = str(error) if isinstance(error, EdgekitError) else f"{item.source.path}: {type(error).__name__}: {error}"
+    return _failed(item, reason, "".join(traceback.format_exception(error)))
 
 
-def workers_for(names: Iterable[str]) -> int:
-    """Return how many images are done at a time: one for each processor, more where there are stores to wait for."""
-    return max(available_workers(), REQUESTS if any(map(is_url, names)) else 1)
+def _failed(item: Item, reason: str, trace: str = "") -> Outcome:
+    return Outcome(item, Status.FAILED, reason, trace=trace)

@@ -5,42 +5,27 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple
 
 from edgekit.batch.book import Book, Row
 from edgekit.batch.clips import score_clip
+from edgekit.batch.drawing import Drawer, Drawing
+from edgekit.batch.engines import Engine, Known, carry_out
 from edgekit.batch.inputs import Source
-from edgekit.batch.journal import Journal
-from edgekit.batch.runner import in_order
 from edgekit.batch.score_job import ScoreJob
-from edgekit.display import to_display
-from edgekit.errors import EdgekitError, OutputError, ParameterError
+from edgekit.errors import EdgekitError, ParameterError
 from edgekit.io.formats import BY_ENDING
-from edgekit.io.reading import decode, read_bytes, status_of
+from edgekit.io.reading import read_bytes, status_of
 from edgekit.io.video import is_video
-from edgekit.io.writing import encode, place
-from edgekit.scores import sharpness_map
-
-
-class Drawer(Protocol):
-    """Draws pictures beside the rows, in a folder of its own."""
-
-    def claim(self, source: Source) -> None:
-        """Raise if the pictures of two files of this run would have the same place."""
-
-    def drawn(self, source: Source, status: os.stat_result, job: ScoreJob) -> bool:
-        """Tell whether the pictures are there, of the file as it is now."""
-
-    def draw(self, source: Source, status: os.stat_result, job: ScoreJob, data: bytes, *, anew: bool) -> None:
-        """Draw a file's pictures; raise if a file is there that edgekit did not write."""
+from edgekit.io.writing import discard, draft
 
 
 def score_files(
     sources: Iterable[Source],
     job: ScoreJob,
     book: Book,
+    engine: Engine,
     *,
-    workers: int = 1,
     drawers: Sequence[Drawer] = (),
     anew: bool = False,
 ) -> Iterator[Row]:
@@ -54,8 +39,8 @@ def score_files(
         What to measure.
     book : Book
         Keeps each row as soon as it is measured.
-    workers : int
-        Threads that decode and measure.
+    engine : Engine
+        Decodes and measures.
     drawers : sequence of Drawer
         Each draws pictures of every image that has none of the file as it is now.
     anew : bool
@@ -64,9 +49,9 @@ def score_files(
     for clips, group in itertools.groupby(sources, is_clip):
         if clips:
             for source in group:
-                yield from _clip(source, job, book, workers, drawers, anew)
+                yield from _clip(source, job, book, engine, drawers, anew)
         else:
-            yield from _images(group, job, book, workers, drawers, anew)
+            yield from _Images(job, book, drawers, anew=anew).run(group, engine)
 
 
 def is_clip(source: Source) -> bool:
@@ -75,7 +60,7 @@ def is_clip(source: Source) -> bool:
 
 
 def _clip(
-    source: Source, job: ScoreJob, book: Book, workers: int, drawers: Sequence[Drawer], anew: bool
+    source: Source, job: ScoreJob, book: Book, engine: Engine, drawers: Sequence[Drawer], anew: bool
 ) -> Iterator[Row]:
     path = str(source.path)
     if not book.begin(path):
@@ -83,115 +68,124 @@ def _clip(
     try:
         if drawers:
             raise ParameterError(f"{path}: pictures are drawn of images; pick frames of the clip, and score those")
-        yield from score_clip(source, status_of(source.path), job, book, workers=workers, anew=anew)
+        yield from score_clip(source, status_of(source.path), job, book, engine, anew=anew)
     except EdgekitError as error:
         row = Row(path, 0, 0, None, None, (), "failed", str(error))
         book.keep(row)
         yield row
 
 
-def _images(
-    sources: Iterable[Source], job: ScoreJob, book: Book, workers: int, drawers: Sequence[Drawer], anew: bool
-) -> Iterator[Row]:
-    begun = _begun(sources, job, book, drawers, anew)
-    for row, fresh in in_order(partial(_done, job=job, drawers=drawers, anew=anew), begun, workers):
-        if fresh:
-            book.keep(row)
-        yield row
+class _Todo(NamedTuple):
+    """A file to be measured or drawn: its status before it was read, its row so far, and what each drawer wants."""
+
+    source: Source
+    status: os.stat_result
+    row: Row
+    drawings: tuple[Drawing | None, ...]
 
 
-class Maps:
-    """Pictures of where images are sharp, in a folder with a record of what edgekit wrote there.
+class _Done(NamedTuple):
+    """A file's row, and the pictures that were drawn of it, by the drawers."""
 
-    Parameters
-    ----------
-    folder : Path
-        The tree of the inputs is mirrored below it.
-    journal : Journal
-        The record.
-    """
-
-    def __init__(self, folder: Path, journal: Journal) -> None:
-        self._folder, self._journal = folder, journal
-        self._taken: set[Path] = set()
-
-    def place(self, source: Source) -> Path:
-        """Return where a file's map lies; two that differ only in their ending have their own."""
-        return self._folder / source.relative.parent / f"{source.relative.name}.sharpness.png"
-
-    def claim(self, source: Source) -> None:
-        """Raise if another file of this run has the same place."""
-        place = self.place(source)
-        if place in self._taken:
-            raise OutputError(f"{place}: two maps of this run would be written here; run edgekit for each folder")
-        self._taken.add(place)
-
-    def drawn(self, source: Source, status: os.stat_result, job: ScoreJob) -> bool:
-        """Tell whether the map is there, of the file as it is now."""
-        return self._journal.current(self.place(source), source.path, status, job.key)
-
-    def draw(self, source: Source, status: os.stat_result, job: ScoreJob, data: bytes, *, anew: bool) -> None:
-        """Draw a file's map; raise if a file is there that edgekit did not write."""
-        output = self.place(source)
-        if output.exists() and not anew and not self._journal.wrote(output):
-            raise OutputError(
-                f"{output}: there is a file that edgekit did not write; name another folder, or use --force"
-            )
-        name = str(source.path)
-        shown = to_display(sharpness_map(job.cut(decode(data, name, colour=False), name)), white=1.0)
-        place(
-            encode(shown.image, ".png"),
-            output,
-            lambda made: self._journal.enter(output, made, source.path, status, job.key),
-        )
+    row: Row
+    drawn: tuple[tuple[Path, ...], ...] = ()
 
 
-#: A source to be measured or drawn with its status and its row so far, or a finished row.
-_Begun = tuple[Source | None, os.stat_result | None, Row]
+class _Images:
+    """Scores images: what is to be done is decided here, an engine measures and draws, and here it is entered."""
 
+    def __init__(self, job: ScoreJob, book: Book, drawers: Sequence[Drawer], *, anew: bool) -> None:
+        self._job, self._book, self._drawers, self._anew = job, book, drawers, anew
+        self._under_way: dict[Path, _Todo] = {}
 
-def _begun(
-    sources: Iterable[Source], job: ScoreJob, book: Book, drawers: Sequence[Drawer], anew: bool
-) -> Iterator[_Begun]:
-    for source in sources:
-        path = str(source.path)
-        if not book.begin(path):
-            continue
+    def run(self, sources: Iterable[Source], engine: Engine) -> Iterator[Row]:
         try:
-            status = status_of(source.path)
-            for drawer in drawers:
-                drawer.claim(source)
+            for turn in carry_out(engine, partial(_do, job=self._job), self._begun(sources), _lost):
+                yield turn.result if isinstance(turn, Known) else self._finish(*turn)
+        finally:
+            for todo in self._under_way.values():
+                _discard(todo)
+
+    def _begun(self, sources: Iterable[Source]) -> Iterator[_Todo | Known[Row]]:
+        for source in sources:
+            path = str(source.path)
+            if not self._book.begin(path):
+                continue
+            try:
+                status = status_of(source.path)
+                for drawer in self._drawers:
+                    drawer.claim(source)
+            except EdgekitError as error:
+                failed = Row(path, 0, 0, None, None, (), "failed", str(error))
+                self._book.keep(failed)
+                yield Known(failed)
+                continue
+            yield self._begin(source, status)
+
+    def _begin(self, source: Source, status: os.stat_result) -> _Todo | Known[Row]:
+        path, job = str(source.path), self._job
+        known = [] if self._anew else self._book.met(path, status.st_size, status.st_mtime_ns)
+        drawings = tuple(
+            None if not self._anew and d.drawn(source, status, job) else d.drawing(source, job) for d in self._drawers
+        )
+        if known and not any(drawings):
+            return Known(known[0])
+        blank = Row(path, status.st_size, status.st_mtime_ns, None, None, (), "", "")
+        todo = _Todo(source, status, known[0] if known else blank, drawings)
+        self._under_way[source.path] = todo
+        return todo
+
+    def _finish(self, todo: _Todo, done: _Done) -> Row:
+        """Let the pictures appear, and keep the row."""
+        del self._under_way[todo.source.path]
+        row = done.row
+        try:
+            if row.status != "failed":
+                for drawer, drawing, drawn in zip(self._drawers, todo.drawings, done.drawn, strict=True):
+                    if drawing is not None:
+                        drawer.keep(todo.source, todo.status, self._job, drawn, anew=self._anew)
         except EdgekitError as error:
-            yield None, None, Row(path, 0, 0, None, None, (), "failed", str(error))
-            continue
-        known = [] if anew else book.met(path, status.st_size, status.st_mtime_ns)
-        if known and all(d.drawn(source, status, job) for d in drawers):
-            yield None, None, known[0]
-        else:
-            blank = Row(path, status.st_size, status.st_mtime_ns, None, None, (), "", "")
-            yield source, status, known[0] if known else blank
+            row = _failed(row, str(error))
+        if row.status == "failed":
+            _discard(todo)
+        self._book.keep(row)
+        return row
 
 
-def _done(begun: _Begun, job: ScoreJob, drawers: Sequence[Drawer], anew: bool) -> tuple[Row, bool]:
-    """Measure and draw what is to be measured and drawn; tell whether the row is new."""
-    source, status, row = begun
-    if source is None or status is None:
-        return row, row.status == "failed"
+def _do(todo: _Todo, job: ScoreJob) -> _Done:
+    """Measure and draw what is to be measured and drawn."""
+    row = todo.row
     try:
-        data = read_bytes(source.path)
+        data = read_bytes(todo.source.path)
         # What was measured before, and only lacks its pictures, keeps its row.
         if not row.status:
             width, height, values = scored = job.run(data, row.path)
             row = row._replace(width=width, height=height, values=values, status=scored.status)
-        for drawer in drawers:
-            if anew or not drawer.drawn(source, status, job):
-                drawer.draw(source, status, job, data, anew=anew)
-    except EdgekitError as error:
-        said = str(error)
-        return _failed(row, said if row.path in said else f"{row.path}: {said}"), True
+        return _Done(row, tuple(_drafts(drawing, data) for drawing in todo.drawings))
+    except MemoryError:
+        raise
     except Exception as error:  # One file must not end the run.
-        return _failed(row, f"{row.path}: {type(error).__name__}: {error}"), True
-    return row, True
+        said = str(error) if isinstance(error, EdgekitError) else f"{type(error).__name__}: {error}"
+        return _lost(todo, said)
+
+
+def _drafts(drawing: Drawing | None, data: bytes) -> tuple[Path, ...]:
+    drawn = []
+    for output, content in () if drawing is None else drawing.draw(data):
+        draft(content, output)
+        drawn.append(output)
+    return tuple(drawn)
+
+
+def _discard(todo: _Todo) -> None:
+    """Take away the drafts of a file's pictures."""
+    for output in (o for drawing in todo.drawings if drawing is not None for o in drawing.outputs):
+        discard(output)
+
+
+def _lost(todo: _Todo, reason: str) -> _Done:
+    path = todo.row.path
+    return _Done(_failed(todo.row, reason if path in reason else f"{path}: {reason}"))
 
 
 def _failed(row: Row, reason: str) -> Row:

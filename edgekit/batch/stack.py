@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.backends._cv2 import cv2
+from edgekit.batch.engines import Engine
 from edgekit.batch.inputs import find, natural
-from edgekit.batch.runner import in_order
 from edgekit.display import value_range
 from edgekit.errors import EdgekitError, ParameterError, UnreadableError
 from edgekit.focus import Peak, find_peak
@@ -102,9 +102,7 @@ def images_of(inputs: Sequence[str], passed_over: Callable[[Path], object]) -> t
     return names, len(names) == 1 and is_tiff(names[0])
 
 
-def measure_stack(
-    names: Sequence[str], pages: bool, measure: str, positions: "Positions", *, workers: int = 1
-) -> Stack:
+def measure_stack(names: Sequence[str], pages: bool, measure: str, positions: "Positions", engine: Engine) -> Stack:
     """Measure every image of a stack by the same part of the picture.
 
     Burnt spots have hard edges that grow longer as they blur, and would count as sharp. What is burnt in any image is
@@ -118,8 +116,8 @@ def measure_stack(
         A name in `edgekit.MEASURES`.
     positions : Positions
         Where the images were taken.
-    workers : int
-        Threads that decode and measure.
+    engine : Engine
+        Decodes and measures.
 
     Raises
     ------
@@ -132,12 +130,13 @@ def measure_stack(
         raise ParameterError(f"measure {measure!r} is not known; choose one of {', '.join(MEASURES)}")
     if not pages:
         positions.check(names)
-    seen, burnt = _gathered(in_order(partial(_whole, measure=measure), _open(names, pages), workers))
+    seen, burnt = _gathered(engine.run(partial(_whole, measure=measure), _open(names, pages), _lost))
     places = positions.of([s.name for s in seen])
     scores = [s.score for s in seen]
     left_out = _left_out(burnt)
     if left_out is not None:
-        scores = list(in_order(partial(_part, measure=measure, left_out=left_out), _open(names, pages), workers))
+        part = partial(_part, measure=measure, left_out=left_out)
+        scores = list(engine.run(part, _open(names, pages), lambda opened, reason: math.nan))
     rows = [Row(s.name, p, v, _status(s, v), s.reason) for s, p, v in zip(seen, places, scores, strict=True)]
     return Stack(rows, 0.0 if left_out is None else float(left_out.mean()))
 
@@ -195,8 +194,14 @@ def _whole(opened: tuple[str, Callable[[], Array]], measure: str) -> _Seen:
     except EdgekitError as error:
         said = str(error)
         return _Seen(name, reason=said if name in said or Path(name).name in said else f"{name}: {said}")
+    except MemoryError:
+        raise
     except Exception as error:  # One image must not end the run.
         return _Seen(name, reason=f"{name}: {type(error).__name__}: {error}")
+
+
+def _lost(opened: tuple[str, Callable[[], Array]], reason: str) -> _Seen:
+    return _Seen(opened[0], reason=f"{opened[0]}: {reason}")
 
 
 def _burnt(image: Array) -> Mask:

@@ -25,7 +25,7 @@ def focus(inputs: tuple[str, ...], **values: Any) -> int:
     may lie beyond; then go on in that direction. Measures compare images of one scene; tenengrad, the energy of the
     gradient, counts less noise as sharpness than Laplacians do.
     """
-    from edgekit.batch.runner import available_workers
+    from edgekit.batch.engines.local import Threads, available_workers
     from edgekit.batch.stack import Positions, images_of, measure_stack
     from edgekit.errors import ParameterError
 
@@ -34,7 +34,7 @@ def focus(inputs: tuple[str, ...], **values: Any) -> int:
     names, pages = images_of(inputs, passed_over.append)
     positions = Positions(values["positions"])
     measure = values["measure"]
-    stack = measure_stack(names, pages, measure, positions, workers=values["jobs"] or available_workers())
+    stack = measure_stack(names, pages, measure, positions, Threads(values["jobs"] or available_workers()))
     peak, said = None, ""
     try:
         peak = stack.peak()

@@ -27,8 +27,8 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
     name; images are copied as they are, in place of what an earlier pick put there. What was chosen and why stands in
     picked.json. Windows and gaps are in seconds of a clip, in images of a folder.
     """
+    from edgekit.batch.engines.local import Threads, workers_for
     from edgekit.batch.picking import Picker, PickJob
-    from edgekit.batch.runner import workers_for
     from edgekit.batch.score_job import ScoreJob
 
     method = values["method"] or ("windows" if values["window"] is not None else "spread")
@@ -40,7 +40,8 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
     )  # fmt: skip
     job.check()
     found = _found(inputs, values)
-    picker = Picker(Path(values["folder"]), job, workers=values["jobs"] or workers_for(inputs), force=values["force"])
+    engine = Threads(values["jobs"] or workers_for(inputs))
+    picker = Picker(Path(values["folder"]), job, engine, force=values["force"])
     begun, scored, failed = time.monotonic(), 0, []
     bar = open_bar(None, quiet=values["quiet"])
 

@@ -14,10 +14,10 @@ from edgekit.cli.progress import open_bar, summary
 
 if TYPE_CHECKING:
     from edgekit.batch.book import Book, Row
+    from edgekit.batch.drawing import Drawer
     from edgekit.batch.journal import Journal
     from edgekit.batch.limit import Threshold
     from edgekit.batch.score_job import ScoreJob
-    from edgekit.batch.scoring import Drawer
     from edgekit.batch.tables import Table
     from edgekit.report.review import Review
 
@@ -42,10 +42,11 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
     page instead, or as well. A run that was stopped is taken up where it was.
     """
     from edgekit.batch.book import Book
+    from edgekit.batch.drawing import Maps
+    from edgekit.batch.engines.local import Threads, workers_for
     from edgekit.batch.inputs import find, is_tree
-    from edgekit.batch.runner import workers_for
     from edgekit.batch.score_job import ScoreJob
-    from edgekit.batch.scoring import Maps, score_files
+    from edgekit.batch.scoring import score_files
     from edgekit.batch.tables import Table
     from edgekit.io.formats import BY_ENDING
     from edgekit.io.stores import path_of
@@ -85,7 +86,7 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
         found = find(inputs, pass_over, clips=not drawers, **chosen)
         trees = set(filter(is_tree, inputs))
         sources = (s for text, s in found if not (text in trees and own(s.path)))
-        rows = score_files(sources, job, book, workers=workers, drawers=drawers, anew=values["force"])
+        rows = score_files(sources, job, book, Threads(workers), drawers=drawers, anew=values["force"])
         for row in rows:
             count.tell(row, values["fail_below"])
         threshold = _threshold(values["threshold"], job, book)

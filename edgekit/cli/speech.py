@@ -73,10 +73,8 @@ class Speech:
 
     def _complain(self, outcome: Outcome) -> None:
         click.echo(f"edgekit: {outcome.reason}", err=True)
-        if self._debug and outcome.error is not None:
-            import traceback
-
-            traceback.print_exception(outcome.error)
+        if self._debug and outcome.trace:
+            click.echo(outcome.trace, err=True, nl=False)
 
     def _summary(self) -> str:
         counts = (

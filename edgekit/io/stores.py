@@ -14,11 +14,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from edgekit.errors import UnreadableError
 
@@ -66,6 +63,10 @@ def path_of(text: str | Path) -> Path:
     if not isinstance(text, str) or not is_url(text):
         return Path(text) if isinstance(text, str) else text
     if text.startswith(("file://", "local://")):
+        # Local runs start sooner without.
+        from urllib.parse import urlsplit
+        from urllib.request import url2pathname
+
         return Path(url2pathname(urlsplit(text).path))
     return cast(Path, StorePath(text))
 
@@ -175,6 +176,7 @@ class StorePath:
         self.url = url
         self._info = info
         self._missing: FileNotFoundError | None = None
+        self._own = False
 
     def __str__(self) -> str:
         return _shown(self.url)
@@ -293,8 +295,12 @@ class StorePath:
         from edgekit.io import _fsspec
 
         self._info = self._missing = None
-        self._info = _fsspec.write(self, data)
+        self._info, self._own = _fsspec.write(self, data), True
         return len(data)
+
+    def written(self) -> "StorePath":
+        """Return it as it is after another process may have written it."""
+        return self if self._own else StorePath(self.url)
 
     def unlink(self) -> None:
         """Remove it."""
@@ -366,4 +372,6 @@ def _seconds(value: Any) -> float:
     try:
         return datetime.fromisoformat(value).timestamp()
     except ValueError:
+        from email.utils import parsedate_to_datetime
+
         return parsedate_to_datetime(value).timestamp()

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.backends._cv2 import cv2
-from edgekit.errors import DtypeError, OutputError, ParameterError, ShapeError
+from edgekit.errors import DtypeError, EdgekitError, OutputError, ParameterError, ShapeError
 from edgekit.io.channels import swap_red_and_blue
 from edgekit.io.formats import BY_ENDING, FORMATS, Format
 from edgekit.io.png import available, encode_png
@@ -128,37 +128,79 @@ def place(data: bytes, path: Path, before: Callable[[os.stat_result], None] | No
 @contextlib.contextmanager
 def placing(path: Path, before: Callable[[os.stat_result], None] | None = None) -> Iterator[BinaryIO]:
     """Open a file to be written as `place` does; it appears when the block ends well."""
-    if isinstance(path, StorePath):
-        with _storing(path) as file:
-            yield file
-        if before is not None:
-            before(path.stat())
-        return
-    part = _unfinished(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("wb") as file:
-                yield file
-            if before is not None:
-                before(part.stat())
-            part.replace(path)
-        finally:
-            with contextlib.suppress(OSError):
-                part.unlink()
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    with drafting(path) as file:
+        yield file
+    publish(path, before)
+
+
+def draft(data: bytes, path: Path) -> None:
+    """Write a file beside its place, whole or not at all; `publish` lets it appear there, `discard` takes it away.
+
+    An object in a store is written to its place: that happens whole or not at all, and nothing there can be renamed.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    with drafting(path) as file:
+        file.write(data)
 
 
 @contextlib.contextmanager
-def _storing(path: StorePath) -> Iterator[BinaryIO]:
-    """Open what becomes an object in a store, in one request, when the block ends well."""
-    file = io.BytesIO()
-    yield file
+def drafting(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to be written as `draft` does."""
+    with _or_nothing(path):
+        if isinstance(path, StorePath):
+            content = io.BytesIO()
+            yield content
+            path.write_bytes(content.getvalue())
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _unfinished(path).open("wb") as file:
+            yield file
+
+
+def publish(path: Path, before: Callable[[os.stat_result], None] | None = None) -> None:
+    """Let a draft appear under its name, in one step.
+
+    Parameters
+    ----------
+    before : callable, optional
+        Called with the finished file's status just before; with an object's, which is there already.
+
+    Raises
+    ------
+    OutputError
+        If it cannot appear; the draft is gone then.
+    """
+    with _or_nothing(path):
+        part = path.written() if isinstance(path, StorePath) else _unfinished(path)
+        if before is not None:
+            before(part.stat())
+        if not isinstance(path, StorePath):
+            part.replace(path)
+
+
+def discard(path: Path) -> None:
+    """Take away the draft of a file, if there is one; an object that was written stays."""
+    if isinstance(path, StorePath):
+        return
+    with contextlib.suppress(OSError):
+        _unfinished(path).unlink()
+
+
+@contextlib.contextmanager
+def _or_nothing(path: Path) -> Iterator[None]:
+    """Leave no draft behind where the block ends badly."""
     try:
-        path.write_bytes(file.getvalue())
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+        yield
+    except BaseException as error:
+        discard(path)
+        # What edgekit says of its own names the file already.
+        if isinstance(error, OSError) and not isinstance(error, EdgekitError):
+            raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise
 
 
 def _unfinished(path: Path) -> Path:

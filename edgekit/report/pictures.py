@@ -2,20 +2,21 @@
 
 import hashlib
 import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.batch.drawing import Drawer, Drawing
 from edgekit.batch.inputs import Source
-from edgekit.batch.journal import Journal
 from edgekit.batch.score_job import ScoreJob
 from edgekit.display import OVERLAY_COLOUR
-from edgekit.errors import OutputError
 from edgekit.io.formats import HEAD, sniff
 from edgekit.io.thumbnails import decode_reduced, encode_jpeg, fitted
-from edgekit.io.writing import encode, place
+from edgekit.io.writing import encode
 from edgekit.scores import SIZE, sharpness_map
 
 Array = NDArray[Any]
@@ -69,64 +70,49 @@ class Names:
         return PurePosixPath(FOLDER, f"{self.stem}.view.jpg")
 
 
-class Pictures:
-    """Draws the pictures of a review page, each once for a file as it is.
+@dataclass(frozen=True)
+class _Pictures:
+    """The pictures to be drawn of one image."""
 
-    Parameters
-    ----------
-    folder : Path
-        The page's.
-    journal : Journal
-        The record of what edgekit wrote there.
-    """
+    folder: Path
+    path: Path
+    job: ScoreJob
 
-    def __init__(self, folder: Path, journal: Journal) -> None:
-        self._folder, self._journal = folder, journal
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        names = Names(self.path)
+        return tuple(self.folder / name for name in (names.map, names.preview, names.thumbnail))
+
+    def draw(self, data: bytes) -> Iterator[tuple[Path, bytes]]:
+        name, job = str(self.path), self.job
+        map_place, preview, thumbnail = self.outputs
+        # A region is given in pixels of the whole; a preview wants them, too.
+        shown = _shown(data)
+        image = decode_reduced(data, name, least=2 * SIZE if shown and job.roi is None else None)
+        yield map_place, encode(_map(image, job, name), ".png")
+        levels = _bytes(image)
+        if not shown or image.dtype != np.uint8:
+            yield preview, encode_jpeg(fitted(levels, PREVIEW), PREVIEW_QUALITY)
+        # Last, so that a preview that is needed is there by then.
+        yield thumbnail, encode_jpeg(fitted(levels, THUMBNAIL), THUMBNAIL_QUALITY)
+
+
+class Pictures(Drawer):
+    """Draws the pictures of a review page, each once for a file as it is."""
+
+    def key(self, job: ScoreJob) -> str:
+        """Return what decides the pictures of a file; they are the same for all measures."""
+        return f"pictures {REVISION} {job.roi}"
 
     def claim(self, source: Source) -> None:
         """Do nothing: no two images share a place."""
 
-    def drawn(self, source: Source, status: os.stat_result, job: ScoreJob) -> bool:
-        """Tell whether all pictures are there, of the file as it is now."""
+    def drawing(self, source: Source, job: ScoreJob) -> Drawing:
+        return _Pictures(self._folder, source.path, job)
+
+    def wanted(self, source: Source) -> tuple[Path, ...]:
         names = Names(source.path)
-        # The thumbnail is written last, so a preview that is needed is there by then.
-        wanted = (self._folder / names.thumbnail, self._folder / names.map)
-        return all(self._journal.current(p, source.path, status, _key(job)) for p in wanted)
-
-    def draw(self, source: Source, status: os.stat_result, job: ScoreJob, data: bytes, *, anew: bool) -> None:
-        """Draw a file's pictures; raise if a file is there that edgekit did not write."""
-        name, names = str(source.path), Names(source.path)
-        # A region is given in pixels of the whole; a preview wants them, too.
-        shown = _shown(data)
-        image = decode_reduced(data, name, least=2 * SIZE if shown and job.roi is None else None)
-        parts = [(names.map, encode(_map(image, job, name), ".png"))]
-        levels = _bytes(image)
-        if not shown or image.dtype != np.uint8:
-            parts.append((names.preview, encode_jpeg(fitted(levels, PREVIEW), PREVIEW_QUALITY)))
-        else:
-            self._leave_out(self._folder / names.preview)
-        parts.append((names.thumbnail, encode_jpeg(fitted(levels, THUMBNAIL), THUMBNAIL_QUALITY)))
-        for below, content in parts:
-            self._write(self._folder / below, content, source, status, job, anew)
-
-    def _write(
-        self, output: Path, content: bytes, source: Source, status: os.stat_result, job: ScoreJob, anew: bool
-    ) -> None:
-        if output.exists() and not anew and not self._journal.wrote(output):
-            raise OutputError(
-                f"{output}: there is a file that edgekit did not write; name another folder, or use --force"
-            )
-        place(content, output, lambda made: self._journal.enter(output, made, source.path, status, _key(job)))
-
-    def _leave_out(self, preview: Path) -> None:
-        """Take away a preview of what the file was before."""
-        if self._journal.wrote(preview):
-            preview.unlink()
-
-
-def _key(job: ScoreJob) -> str:
-    """Return what decides the pictures of a file; they are the same for all measures."""
-    return f"pictures {REVISION} {job.roi}"
+        return self._folder / names.thumbnail, self._folder / names.map
 
 
 def _shown(data: bytes) -> bool:

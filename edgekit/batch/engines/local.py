@@ -1,0 +1,74 @@
+"""Threads of this process: for few items, and for those that are large in memory."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import islice
+from typing import TypeVar
+
+from edgekit.backends.strips import stay_alone
+from edgekit.batch.engines import OUT_OF_MEMORY
+from edgekit.batch.engines.interrupts import Interrupts
+from edgekit.io.stores import REQUESTS, is_url
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+#: Items handed out ahead, for each worker.
+AHEAD = 4
+
+
+class Threads:
+    """Carries tasks out in this process; what crashes or hangs takes all with it.
+
+    Parameters
+    ----------
+    workers : int
+        Threads: reading, filtering and writing leave the interpreter to the others. With one, everything happens in
+        the calling thread.
+    """
+
+    def __init__(self, workers: int = 1) -> None:
+        self._workers = workers
+
+    def run(self, task: Callable[[T], R], items: Iterable[T], lost: Callable[[T, str], R]) -> Iterator[R]:
+        """Give the results of a task in the order of the items; see `edgekit.batch.engines.Engine`."""
+        one = partial(_within_memory, task, lost)
+        if self._workers == 1:
+            yield from map(one, items)
+            return
+        # A single image has no use for this, and starts sooner without.
+        from concurrent.futures import ThreadPoolExecutor
+
+        queue = iter(items)
+        with Interrupts() as interrupts, ThreadPoolExecutor(self._workers, initializer=stay_alone) as pool:
+            try:
+                running = deque(pool.submit(one, i) for i in islice(queue, AHEAD * self._workers))
+                while running:
+                    result = running.popleft().result()
+                    if interrupts.seen:
+                        running = deque(future for future in running if not future.cancel())
+                    else:
+                        running.extend(pool.submit(one, i) for i in islice(queue, 1))
+                    yield result
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+
+def _within_memory(task: Callable[[T], R], lost: Callable[[T, str], R], item: T) -> R:
+    try:
+        return task(item)
+    except MemoryError:
+        return lost(item, OUT_OF_MEMORY)
+
+
+def workers_for(names: Iterable[str]) -> int:
+    """Return how many images are done at a time: one for each processor, more where there are stores to wait for."""
+    return max(available_workers(), REQUESTS if any(map(is_url, names)) else 1)
+
+
+def available_workers() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
