@@ -14,7 +14,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 #: What is wrong with an answer.
-FAULTS = ("error", "slow down", "slow", "cut", "reset", "forbidden")
+FAULTS = ("error", "slow down", "slow", "cut", "short", "spoiled", "reset", "forbidden")
 
 Decide = Callable[[str, str, int], str | None]
 
@@ -28,8 +28,12 @@ class Faulty:
         ``decide(method, path, attempt)`` names the fault of an answer, or None; attempts count from 0.
     delay : float
         Seconds that an answer takes which is slow.
+    latency : float
+        Seconds before every answer.
     asked, spoiled : Counter
         Requests by method and path; faults by name.
+    most : int
+        Requests that were under way at a time.
     """
 
     def __init__(self, application: Any) -> None:
@@ -39,12 +43,14 @@ class Faulty:
         self.latency = 0.0
         self.asked: Counter[tuple[str, str]] = Counter()
         self.spoiled: Counter[str] = Counter()
+        self.most = self._under_way = 0
         self._lock = threading.Lock()
 
     def reset(self) -> None:
         """Forget what was asked, and spoil nothing."""
         self.decide = lambda method, path, attempt: None
         self.latency = 0.0
+        self.most = 0
         self.asked.clear()
         self.spoiled.clear()
 
@@ -52,12 +58,23 @@ class Faulty:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         key = (method, path if "list-type" not in environ["QUERY_STRING"] else f"{path}?list")
         with self._lock:
+            self._under_way += 1
+            self.most = max(self.most, self._under_way)
             attempt = self.asked[key]
             self.asked[key] += 1
             fault = self.decide(*key, attempt)
             if fault is not None:
                 self.spoiled[fault] += 1
-        time.sleep(self.latency)
+        try:
+            time.sleep(self.latency)
+            return self._answer(fault, method, environ, start)
+        finally:
+            with self._lock:
+                self._under_way -= 1
+
+    def _answer(
+        self, fault: str | None, method: str, environ: dict[str, Any], start: Callable[..., Any]
+    ) -> Iterable[bytes]:
         if fault == "error":
             return _refuse(start, method, "500 Internal Server Error", "InternalError")
         if fault == "slow down":
@@ -70,11 +87,19 @@ class Faulty:
             connection.shutdown(socket.SHUT_RDWR)
             raise ConnectionResetError
 
-        def once(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-            # The server adds its own, and aiohttp takes no second.
-            return start(status, [h for h in headers if h[0].lower() not in ("server", "date")], *rest)
-
-        body = b"".join(self._application(environ, once))
+        said: list[Any] = []
+        body = b"".join(self._application(environ, lambda *words: said.append(words)))
+        ((status, headers, *_),) = said
+        # The server adds its own, and aiohttp takes no second.
+        kept = [(name, value) for name, value in headers if name.lower() not in ("server", "date")]
+        if fault == "spoiled":
+            body = body[::-1]
+        if fault == "short":
+            # As something between the store and here may do that knows nothing of sums.
+            body = body[: len(body) // 2]
+            kept = [(n, str(len(body)) if n.lower() == "content-length" else v) for n, v in kept]
+            kept = [(n, v) for n, v in kept if "checksum" not in n.lower()]
+        start(status, kept)
         if fault == "cut":
             return [body[: len(body) // 2]]
         return self._slowly(body) if fault == "slow" else [body]

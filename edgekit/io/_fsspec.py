@@ -63,11 +63,13 @@ def whole(path: "StorePath", known: Info | None) -> bytes:
 
     def attempt(fs: Any, key: str) -> bytes:
         nonlocal last
-        said, last = last or fs.info(key), None
+        last = last or fs.info(key)
         data: bytes = fs.cat_file(key)
-        # What was replaced since it was listed is asked for anew.
-        if said.get("size") is not None and len(data) != int(said["size"]):
-            raise ShortError(f"expected {said['size']} bytes; {len(data)} came")
+        expected = last.get("size")
+        if expected is not None and len(data) != int(expected):
+            # What was replaced since it was listed is asked for anew.
+            last = None
+            raise ShortError(f"expected {expected} bytes; {len(data)} came")
         return data
 
     return _call(path, attempt)
@@ -225,7 +227,7 @@ def _broken() -> tuple[type[BaseException], ...]:
     if (aiohttp := sys.modules.get("aiohttp")) is not None:
         types += [aiohttp.ClientConnectionError, aiohttp.ClientPayloadError]
     if (botocore := sys.modules.get("botocore.exceptions")) is not None:
-        types += [botocore.HTTPClientError, botocore.ResponseStreamingError]
+        types += [botocore.HTTPClientError, botocore.ResponseStreamingError, botocore.FlexibleChecksumError]
     return tuple(types)
 
 
