@@ -193,7 +193,7 @@ def test_a_broken_object_costs_its_row(store):
     assert len(status) == 5
     assert scored.exit_code == 1
     assert f"{store.url}/photos/2.png: cannot be read: the store failed 6 times: " in scored.stderr
-    assert "Internal Server Error; run the command again later" in scored.stderr
+    assert "InternalError: injected; run the command again later" in scored.stderr
     assert store.asked("GET", "photos/2.png") == _fsspec.ATTEMPTS
 
 
@@ -322,6 +322,26 @@ def test_images_are_picked_from_a_store(store):
     names = {p.name for p in Path("picked").glob("*.png")}
     assert len(names) == 2
     assert all(Path("picked", name).read_bytes() == store.get(f"photos/{name}") for name in names)
+
+
+def test_the_focus_of_a_stack_in_a_store(store):
+    store.photos(3)
+    (found,) = rows_of(run("focus", f"{store.url}/photos", "--json"))
+    assert [(row["name"], row["status"]) for row in found["images"]] == [
+        (f"{store.url}/photos/{n}.png", "ok") for n in range(3)
+    ]
+
+
+def test_faults_and_what_came_of_them(store, monkeypatch):
+    monkeypatch.syspath_prepend(SCRIPTS)
+    faults = importlib.import_module("store_faults")
+    monkeypatch.setattr(faults, "HALT", 1.2)
+    table = [line.split(" | ") for line in faults.faults(12, 32, 8)[2:]]
+    assert len(table) == len(faults.FAULTS)
+    assert all(row[4] == "0 of 12" for row in table)
+    assert [int(row[2]) > 0 for row in table].count(True) >= 5
+    monkeypatch.setattr(_fsspec, "ATTEMPTS", 1)
+    assert any(row.split(" | ")[4] != "0 of 12" for row in faults.faults(12, 32, 8)[2:])
 
 
 @pytest.mark.parametrize("method", ["spawn", "fork"])

@@ -181,6 +181,52 @@ def test_names_in_an_archive_in_a_store(in_memory):
     assert path.read_bytes() == b"content"
 
 
+def test_pages_follow_one_another_in_google(monkeypatch):
+    pytest.importorskip("gcsfs")
+    asked = []
+
+    class Google:
+        def call(self, *path, json_out, **how):
+            asked.append((path, how))
+            page = int(how.get("pageToken", 0))
+            names = [{"name": f"photos/{page}{n}.png", "size": "9"} for n in range(2)]
+            return {"items": names} | ({"nextPageToken": str(page + 1)} if page < 2 else {})
+
+    monkeypatch.setattr(_fsspec, "_opened", lambda url: (Google(), url.partition("://")[2]))
+    found = StorePath("gs://bucket/photos").files(recursive=False)
+    assert next(found)[1] == PurePath("00.png")
+    assert len(asked) == 1
+    assert [place.stem for _, place in found] == ["01", "10", "11", "20", "21"]
+    assert asked[0] == (("GET", "b/{}/o", "bucket"), {"prefix": "photos/", "maxResults": 1000, "delimiter": "/"})
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_google_cloud_storage(monkeypatch, capfd):
+    pytest.importorskip("gcsfs")
+    emulator = pytest.importorskip("gcp_storage_emulator.server")
+    server = emulator.create_server("127.0.0.1", 0, in_memory=True, default_bucket="bucket")
+    server.start()
+    try:
+        port = server._api._httpd.server_port
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")
+        _fsspec._shared.cache_clear()
+        for name in ("a", "b", "deep/c"):
+            StorePath(f"gs://bucket/photos/{name}.png").write_bytes(name.encode())
+        root = StorePath("gs://bucket/photos")
+        found = {place.as_posix(): path for path, place in root.files(recursive=True)}
+        assert {name: path.read_bytes() for name, path in found.items()} == {
+            "a.png": b"a", "b.png": b"b", "deep/c.png": b"deep/c"
+        }  # fmt: skip
+        assert [place.name for _, place in root.files(recursive=False)] == ["a.png", "b.png"]
+        for path in found.values():
+            assert path.stat() == StorePath(path.url).stat()
+        assert not (root / "none.png").exists()
+        assert (root.is_dir(), (root / "none").is_dir()) == (True, False)
+    finally:
+        server.stop()
+        _fsspec._shared.cache_clear()
+
+
 @pytest.mark.parametrize(
     ("error", "expected"),
     [

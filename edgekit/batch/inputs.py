@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from edgekit.batch.job import PictureJob
 from edgekit.errors import ParameterError, UnreadableError
 from edgekit.io.formats import BY_ENDING, HEAD, sniff
-from edgekit.io.stores import WEB, StorePath, head_of, path_of
+from edgekit.io.stores import WEB, StorePath, head_of, is_url, path_of, redacted, require
 from edgekit.io.video import is_video
 
 #: Standard input as an input, standard output as an output.
@@ -147,7 +147,7 @@ def find(
         If a store cannot be listed, or has nothing of the name.
     """
     folders = {text for text in inputs if _is_folder(path_of(text))}
-    _check_shown(inputs)
+    _check_urls([text for text in inputs if is_url(text)])
     for text in inputs:
         path = path_of(text)
         if not text:
@@ -168,12 +168,14 @@ def find(
                 pass_over(file)
 
 
-def _check_shown(inputs: Sequence[str]) -> None:
-    """Raise where two inputs would have the same name in every record."""
+def _check_urls(urls: Sequence[str]) -> None:
+    """Raise where no store can be asked, or two would have the same name in every record."""
+    if urls:
+        require()
     seen: dict[str, str] = {}
-    for text in inputs:
-        name = str(path_of(text))
-        if seen.setdefault(name, text) != text and isinstance(path_of(text), StorePath):
+    for url in urls:
+        name = redacted(url)
+        if seen.setdefault(name, url) != url:
             raise ParameterError(f"{name}: two inputs differ only in what is hidden here; run edgekit for each")
 
 

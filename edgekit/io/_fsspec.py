@@ -263,7 +263,7 @@ def _shared(scheme: str, process: int) -> Any:
         limit = aiohttp.ClientTimeout(total=None, sock_connect=PATIENCE, sock_read=PATIENCE)
         # Passwords from .netrc, proxies from the environment.
         options = {"client_kwargs": {"timeout": limit, "trust_env": True}}
-    fs = fsspec.filesystem(scheme, use_listings_cache=False, **options)
+    fs = fsspec.filesystem(scheme, use_listings_cache=False, skip_instance_cache=True, **options)
     if scheme in ("s3", "s3a"):
         fs.retries = 1
     return fs

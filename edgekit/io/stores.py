@@ -71,6 +71,11 @@ def path_of(text: str | Path) -> Path:
     return cast(Path, StorePath(text))
 
 
+def require() -> None:
+    """Raise `MissingExtraError` unless URLs can be opened."""
+    from edgekit.io import _fsspec  # noqa: F401
+
+
 def real(path: str | Path) -> str:
     """Return what all names of one file have in common."""
     text = str(path)
