@@ -282,6 +282,7 @@ def test_one_image_by_its_web_address(store, tmp_path):
     scored = rows_of(run("score", store.signed("photos/1.png"), store.signed("photos/0.png"), "--json"))
     assert [row["status"] for row in scored] == ["undefined", "undefined"]
     assert run("sobel", store.signed("photos/1.png"), "-o", "out.png").exit_code == 0
+    assert "a result cannot lie beside it; name a file" in run("sobel", store.signed("photos/1.png")).stderr
     assert (tmp_path / "out.png").exists()
     clip = run("score", store.signed("clip.mp4"))
     assert "clips are read from local files; copy it to this machine first" in clip.stderr

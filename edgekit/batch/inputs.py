@@ -274,6 +274,9 @@ def assign(found: Found, jobs: Sequence[PictureJob], output: str | None, root: P
     pairs = [(source, job) for source in found.sources for job in jobs]
     if output is None and found.tree:
         raise ParameterError("the results of a folder or a glob need a place of their own; name a folder with -o")
+    for source in found.sources if output is None else ():
+        if isinstance(source.path, StorePath) and source.path.scheme in WEB:
+            raise ParameterError(f"{source.path}: a result cannot lie beside it; name a file or a folder with -o")
     if output == STREAM or (output is None and any(s.stream for s in found.sources)):
         if len(pairs) != 1:
             raise ParameterError(f"standard output takes one result; found {len(pairs)}. Name a folder with -o")

@@ -90,11 +90,6 @@ def write(path: "StorePath", data: bytes) -> Info:
     return _call(path, attempt)
 
 
-def remove(path: "StorePath") -> None:
-    """Remove an object."""
-    _call(path, lambda fs, key: fs.rm_file(key))
-
-
 def pattern(text: str) -> re.Pattern[str]:
     """Return the expression that a glob stands for; ``**`` crosses folders."""
     return re.compile(glob_translate(text))

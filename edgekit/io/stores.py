@@ -229,10 +229,6 @@ class StorePath:
         parts = _parts(self.url)
         return StorePath(parts.at(parts.place.rstrip("/").rpartition("/")[0]))
 
-    def with_name(self, name: str) -> "StorePath":
-        """Return its neighbour of this name."""
-        return self.parent / name
-
     def absolute(self) -> "StorePath":
         """Return itself: there is no other place to start from."""
         return self
@@ -270,8 +266,6 @@ class StorePath:
         except OSError as error:
             raise UnreadableError(f"{self}: cannot be looked at: {error.strerror}") from None
 
-    is_file = exists
-
     def is_dir(self) -> bool:
         """Tell whether objects lie below; raise `UnreadableError` where the store does not say."""
         if self.scheme in WEB:
@@ -306,13 +300,6 @@ class StorePath:
     def written(self) -> "StorePath":
         """Return it as it is after another process may have written it."""
         return self if self._own else StorePath(self.url)
-
-    def unlink(self) -> None:
-        """Remove it."""
-        from edgekit.io import _fsspec
-
-        self._info = None
-        _fsspec.remove(self)
 
     def files(self, *, recursive: bool) -> Iterator[tuple["StorePath", PurePath]]:
         """Give the objects below with their places there, as the store lists them; hidden ones are left out."""
