@@ -9,6 +9,7 @@ Each error also subclasses the builtin that a caller would catch::
     +-- KernelError         (ValueError)    a kernel, or a file holding one, cannot be used
     +-- MissingExtraError   (ImportError)   a library is missing; the message says what to install
     +-- MeasureError        (RuntimeError)  a measurement failed on the way to the focus; it carries those before
+    +-- WorkerError         (RuntimeError)  worker processes cannot be started
     +-- ImageError          (OSError)       an image file could not be read or written
         +-- UnreadableError                 the file is missing, empty, or may not be read
         +-- DecodeError                     the content is not an image, or a damaged one
@@ -60,6 +61,10 @@ class MeasureError(EdgekitError, RuntimeError):
         return type(self), (str(self), self.position, self.measurements)
 
 
+class WorkerError(EdgekitError, RuntimeError):
+    """Worker processes cannot be started."""
+
+
 class ImageError(EdgekitError, OSError):
     """An image file could not be read or written."""
 
@@ -74,3 +79,21 @@ class DecodeError(ImageError):
 
 class OutputError(ImageError):
     """The result could not be written where it should go."""
+
+
+def said(error: Exception, name: str) -> str:
+    """Return what to say of an error that a file called `name` met: edgekit's own name it already."""
+    return str(error) if isinstance(error, EdgekitError) else f"{name}: {type(error).__name__}: {error}"
+
+
+def let_out_of_memory(error: Exception) -> None:
+    """Raise MemoryError if this is what a library means; what went wrong then is no fault of the file."""
+    no_memory_in_opencv = -4
+    named = type(error).__module__.partition(".")[0], type(error).__name__
+    if (
+        isinstance(error, MemoryError)
+        or (named == ("cv2", "error") and getattr(error, "code", 0) == no_memory_in_opencv)
+        or named == ("torch", "OutOfMemoryError")
+        or "DefaultCPUAllocator: can't allocate memory" in str(error)
+    ):
+        raise MemoryError from error

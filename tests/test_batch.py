@@ -1,5 +1,6 @@
 """Jobs as values, the journal under a sudden end, and a runner that loses nothing."""
 
+import contextlib
 import os
 import pickle
 import signal
@@ -14,11 +15,15 @@ import numpy as np
 import pytest
 
 import edgekit as ek
+from edgekit.batch.book import Book
+from edgekit.batch.drawing import Maps
 from edgekit.batch.engines.local import Threads
 from edgekit.batch.filter_job import FilterJob
 from edgekit.batch.inputs import Item, Source, assign, collect
 from edgekit.batch.journal import NAME, Journal
 from edgekit.batch.runner import Runner, Status, Tally
+from edgekit.batch.score_job import ScoreJob
+from edgekit.batch.scoring import score_files
 from edgekit.errors import OutputError
 from edgekit.io.writing import encode
 
@@ -160,6 +165,43 @@ def test_items_are_taken_only_a_few_ahead(tmp_path):
     assert len(taken) < 40
 
 
+class Dying:
+    """Does each item's work, and loses it: its worker died before it could say so, or the run was interrupted."""
+
+    def __init__(self, interrupted):
+        self.interrupted = interrupted
+
+    def run(self, task, items, lost):
+        for item in items:
+            task(item)
+            if self.interrupted:
+                raise KeyboardInterrupt
+            yield lost(item, "its worker died")
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_what_a_worker_leaves_unfinished_is_taken_away(tmp_path, interrupted):
+    todo = items(tmp_path / "in", 3)
+    outcomes = []
+    with Journal(None) as journal, contextlib.suppress(KeyboardInterrupt):
+        outcomes.extend(Runner(journal, []).run(todo, Dying(interrupted)))
+    assert [o.reason for o in outcomes] == [f"{i.source.path}: its worker died" for i in todo if not interrupted]
+    assert (tmp_path / "out").is_dir()
+    assert not any((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_pictures_that_a_worker_leaves_unfinished_are_taken_away(tmp_path, interrupted):
+    sources = [item.source for item in items(tmp_path / "in", 3)]
+    job, rows = ScoreJob(("tenengrad",)), []
+    with Journal(None) as journal, Book(None, job.key) as book, contextlib.suppress(KeyboardInterrupt):
+        maps = Maps(tmp_path / "maps", journal)
+        rows.extend(score_files(sources, job, book, Dying(interrupted), drawers=[maps]))
+    assert [r.reason for r in rows] == [f"{s.path}: its worker died" for s in sources if not interrupted]
+    assert (tmp_path / "maps").is_dir()
+    assert not any((tmp_path / "maps").iterdir())
+
+
 def test_an_unexpected_error_costs_one_item(tmp_path, monkeypatch):
     todo = items(tmp_path / "in", 3)
 
@@ -177,7 +219,7 @@ def test_an_unexpected_error_costs_one_item(tmp_path, monkeypatch):
         for outcome in Runner(journal, []).run(todo, Threads()):
             tally.add(outcome)
     assert (tally.done, tally.failed, tally.exit_status) == (1, 2, 1)
-    assert "ZeroDivisionError: a bug" in tally.failures[0].reason
+    assert tally.failures[0].reason == f"{todo[1].source.path}: ZeroDivisionError: a bug"
     assert "not enough memory" in tally.failures[1].reason
 
 

@@ -321,15 +321,16 @@ def test_a_killed_run_is_taken_up_and_ends_as_if_nothing_had_been(seed):
     assert whole.returncode == 0
     killed = textwrap.dedent(f"""
         import os, signal, threading, time
-        from edgekit.batch import score_job
+        from edgekit.batch import book
         from edgekit.cli import main
-        run, count = score_job.ScoreJob.run, [0]
+        keep, count = book.Book.keep, [0]
         def counted(*arguments):
+            # Where rows are kept there is one process, whoever measures.
             count[0] += 1
             if count[0] == {8 * seed + 3}:
                 threading.Timer({seed} / 1000, os.kill, (os.getpid(), signal.SIGKILL)).start()
-            return run(*arguments)
-        score_job.ScoreJob.run = counted
+            return keep(*arguments)
+        book.Book.keep = counted
         main(["score", "photos", "-o", "scores.csv", "-j", "2", "-q"])
         time.sleep(1)
     """)

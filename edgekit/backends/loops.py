@@ -104,6 +104,8 @@ def _cut_out(above: Array, here: Array, below: Array, j: int, beyond: tuple[int,
 #            -1 is one of zeros
 #   numbers  what the response is made with, of float32
 #   out      the rows from `start` on, of float32
+#
+# They are three of one shape: Numba does not find a loop on disk again that is given, or closes over, what it calls.
 
 
 @_compiled

@@ -239,8 +239,6 @@ def _sobel(image: Array, plan: Plan) -> Callable[[int, Array], Array] | None:
     # Another factor would round in other places than where it multiplies the components.
     if not both or middle != 2 * corner or abs(math.frexp(corner)[0]) != 0.5:
         return None
-    if plan.reduce == "magnitude" and weights != ((1, 0), (0, 1)):
-        return None
     size = frame(image)
 
     def compute(start: int, into: Array) -> Array:
@@ -252,7 +250,8 @@ def _sobel(image: Array, plan: Plan) -> Callable[[int, Array], Array] | None:
         np.copyto(gx, dx[1:-1, 1:-1])
         np.copyto(gy, dy[1:-1, 1:-1])
         if plan.reduce == "magnitude":
-            # Squares and sum are whole numbers below 2^24: none of this rounds but the root.
+            # Squares and sum are whole numbers below 2^24: none of this rounds but the root. Beside a power of two the
+            # only factor of both components is 1: the plan has put it into the taps.
             gx *= gx
             cv2.accumulateSquare(gy, gx)
             gx *= corner * corner

@@ -8,7 +8,7 @@ from edgekit.batch.book import Book, Row
 from edgekit.batch.engines import Engine, Known, carry_out
 from edgekit.batch.inputs import Source
 from edgekit.batch.score_job import ScoreJob
-from edgekit.errors import EdgekitError
+from edgekit.errors import EdgekitError, let_out_of_memory, said
 from edgekit.io.video import Frame, read_frames
 
 
@@ -55,11 +55,9 @@ def score_clip(
 def _measured(frame: Frame, job: ScoreJob, blank: Row) -> Row:
     try:
         scored = job.measure(frame.image, blank.path)
-    except MemoryError:
-        raise
     except Exception as error:  # One frame must not end the run.
-        said = str(error) if isinstance(error, EdgekitError) else f"{blank.path}: {type(error).__name__}: {error}"
-        return _of(frame, blank)._replace(status="failed", reason=said)
+        let_out_of_memory(error)
+        return _of(frame, blank)._replace(status="failed", reason=said(error, blank.path))
     return _of(frame, blank)._replace(
         width=scored.width, height=scored.height, values=scored.values, status=scored.status
     )  # fmt: skip

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from edgekit.batch.engines import OUT_OF_MEMORY, Engine, Known, carry_out
 from edgekit.batch.inputs import STREAM, Item
 from edgekit.batch.journal import Journal
-from edgekit.errors import EdgekitError, OutputError, UnreadableError
+from edgekit.errors import EdgekitError, OutputError, UnreadableError, let_out_of_memory, said
 from edgekit.io.reading import read_bytes, status_of
 from edgekit.io.stores import ahead, real
 from edgekit.io.writing import discard, draft, place, publish
@@ -67,6 +67,16 @@ class _Todo(NamedTuple):
     status: os.stat_result
 
 
+class _Made(NamedTuple):
+    """What was written beside an item's place, or why nothing was and where in the code."""
+
+    reason: str
+    trace: str = ""
+    rows: int = 0
+    columns: int = 0
+    clipped: int = 0
+
+
 class Runner:
     """Does items: what is to be done is decided here, an engine reads, filters and writes, and here it is entered.
 
@@ -111,24 +121,24 @@ class Runner:
                     return Known(Outcome(item, Status.CURRENT))
                 self._check_own(item.output)
         except EdgekitError as error:
-            return Known(_raised(item, error))
+            return Known(_failed(item, error))
         self.journal.announce(item.output)
         self._under_way.add(item.output)
         return _Todo(item, status)
 
-    def _finish(self, todo: _Todo, outcome: Outcome) -> Outcome:
+    def _finish(self, todo: _Todo, made: _Made) -> Outcome:
         """Enter what was written, and let it appear."""
         item, status = todo
         self._under_way.remove(item.output)
-        if outcome.status is Status.FAILED:
+        if made.reason:
             discard(item.output)
-            return outcome
+            return Outcome(item, Status.FAILED, made.reason, trace=made.trace)
         entered = (item.source.path, status, item.job.key)
         try:
-            publish(item.output, lambda made: self.journal.enter(item.output, made, *entered))
+            publish(item.output, lambda draft: self.journal.enter(item.output, draft, *entered))
         except OutputError as error:
-            return _raised(item, error)
-        return outcome
+            return _failed(item, error)
+        return Outcome(item, Status.DONE, "", made.rows, made.columns, made.clipped)
 
     def _check_own(self, output: Path) -> None:
         """Raise unless the file that is there is edgekit's own."""
@@ -143,9 +153,9 @@ class Runner:
         try:
             return self._streamed(item)
         except MemoryError:
-            return _failed(item, f"{item.source.path}: {OUT_OF_MEMORY}")
+            return Outcome(item, Status.FAILED, f"{item.source.path}: {OUT_OF_MEMORY}")
         except Exception as error:
-            return _raised(item, error)
+            return _failed(item, error)
 
     def _streamed(self, item: Item) -> Outcome:
         if item.source.stream:
@@ -168,27 +178,27 @@ class Runner:
         return Outcome(item, Status.DONE, "", result.rows, result.columns, result.clipped)
 
 
-def _make(todo: _Todo) -> Outcome:
+def _make(todo: _Todo) -> _Made:
     """Read an item's input, and write its result beside its place."""
-    item = todo.item
+    (source, *_), job, output = todo.item
     try:
-        result = item.job.run(read_bytes(item.source.path), str(item.source.path))
-        draft(result.data, item.output)
-    except MemoryError:
-        raise
+        result = job.run(read_bytes(source), str(source))
+        draft(result.data, output)
     except Exception as error:  # One item must not end the run.
-        return _raised(item, error)
-    return Outcome(item, Status.DONE, "", result.rows, result.columns, result.clipped)
+        let_out_of_memory(error)
+        return _Made(*_said(todo.item, error))
+    return _Made("", "", result.rows, result.columns, result.clipped)
 
 
-def _lost(todo: _Todo, reason: str) -> Outcome:
-    return _failed(todo.item, f"{todo.item.source.path}: {reason}")
+def _lost(todo: _Todo, reason: str) -> _Made:
+    return _Made(f"{todo.item.source.path}: {reason}")
 
 
-def _raised(item: Item, error: Exception) -> Outcome:
-    reason = str(error) if isinstance(error, EdgekitError) else f"{item.source.path}: {type(error).__name__}: {error}"
-    return _failed(item, reason, "".join(traceback.format_exception(error)))
-
-
-def _failed(item: Item, reason: str, trace: str = "") -> Outcome:
+def _failed(item: Item, error: Exception) -> Outcome:
+    reason, trace = _said(item, error)
     return Outcome(item, Status.FAILED, reason, trace=trace)
+
+
+def _said(item: Item, error: Exception) -> tuple[str, str]:
+    """Return what an error says, and where in the code it came from."""
+    return said(error, str(item.source.path)), "".join(traceback.format_exception(error))

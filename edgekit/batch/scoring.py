@@ -13,7 +13,7 @@ from edgekit.batch.drawing import Drawer, Drawing
 from edgekit.batch.engines import Engine, Known, carry_out
 from edgekit.batch.inputs import Source
 from edgekit.batch.score_job import ScoreJob
-from edgekit.errors import EdgekitError, ParameterError
+from edgekit.errors import EdgekitError, ParameterError, let_out_of_memory, said
 from edgekit.io.formats import BY_ENDING
 from edgekit.io.reading import read_bytes, status_of
 from edgekit.io.video import is_video
@@ -162,11 +162,9 @@ def _do(todo: _Todo, job: ScoreJob) -> _Done:
             width, height, values = scored = job.run(data, row.path)
             row = row._replace(width=width, height=height, values=values, status=scored.status)
         return _Done(row, tuple(_drafts(drawing, data) for drawing in todo.drawings))
-    except MemoryError:
-        raise
     except Exception as error:  # One file must not end the run.
-        said = str(error) if isinstance(error, EdgekitError) else f"{type(error).__name__}: {error}"
-        return _lost(todo, said)
+        let_out_of_memory(error)
+        return _lost(todo, said(error, row.path))
 
 
 def _drafts(drawing: Drawing | None, data: bytes) -> tuple[Path, ...]:

@@ -17,7 +17,7 @@ from edgekit.backends._cv2 import cv2
 from edgekit.batch.engines import Engine
 from edgekit.batch.inputs import find, natural
 from edgekit.display import value_range
-from edgekit.errors import EdgekitError, ParameterError, UnreadableError
+from edgekit.errors import EdgekitError, ParameterError, UnreadableError, let_out_of_memory
 from edgekit.focus import Peak, find_peak
 from edgekit.io.pages import is_tiff, read_pages
 from edgekit.io.reading import decode_grey, read_bytes
@@ -194,9 +194,8 @@ def _whole(opened: tuple[str, Callable[[], Array]], measure: str) -> _Seen:
     except EdgekitError as error:
         said = str(error)
         return _Seen(name, reason=said if name in said or Path(name).name in said else f"{name}: {said}")
-    except MemoryError:
-        raise
     except Exception as error:  # One image must not end the run.
+        let_out_of_memory(error)
         return _Seen(name, reason=f"{name}: {type(error).__name__}: {error}")
 
 

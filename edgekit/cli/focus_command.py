@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgekit.cli.options import options
+from edgekit.cli.options import ENGINE, options
 
 if TYPE_CHECKING:
     from edgekit.batch.stack import Stack
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Find the peak of a focus stack.")
 @click.argument("inputs", nargs=-1, required=True, metavar="STACK...")
-@options(("positions", "focus_measure", "plot", "jobs", "force", "json", "quiet", "debug"))
+@options(("positions", "focus_measure", "plot", *ENGINE, "force", "json", "quiet", "debug"))
 def focus(inputs: tuple[str, ...], **values: Any) -> int:
     """Find the peak of a focus stack, to a fraction of a step.
 
@@ -25,8 +25,8 @@ def focus(inputs: tuple[str, ...], **values: Any) -> int:
     may lie beyond; then go on in that direction. Measures compare images of one scene; tenengrad, the energy of the
     gradient, counts less noise as sharpness than Laplacians do.
     """
-    from edgekit.batch.engines.local import Threads, available_workers
     from edgekit.batch.stack import Positions, images_of, measure_stack
+    from edgekit.cli.engines import engine_for
     from edgekit.errors import ParameterError
 
     plot = None if values["plot"] is None else _place_of(Path(values["plot"]), force=values["force"])
@@ -34,7 +34,8 @@ def focus(inputs: tuple[str, ...], **values: Any) -> int:
     names, pages = images_of(inputs, passed_over.append)
     positions = Positions(values["positions"])
     measure = values["measure"]
-    stack = measure_stack(names, pages, measure, positions, Threads(values["jobs"] or available_workers()))
+    engine, _ = engine_for(names, values, named=inputs)
+    stack = measure_stack(names, pages, measure, positions, engine)
     peak, said = None, ""
     try:
         peak = stack.peak()

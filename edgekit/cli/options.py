@@ -1,6 +1,7 @@
 """Every option once, by name; commands take the ones that apply to them. Standard library and click only."""
 
 import math
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -31,6 +32,18 @@ class Region(click.ParamType[Any]):
         if len(parts) != 4 or not all(p.strip().isdigit() for p in parts):
             self.fail(f"{value!r} is not x,y,width,height in pixels.", param, ctx)
         return tuple(map(int, parts))
+
+
+class Size(click.ParamType[Any]):
+    """Bytes, with K, M, G or T for powers of 1024."""
+
+    name = "SIZE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?", str(value), re.IGNORECASE)
+        if not found:
+            self.fail(f"{value!r} is no size such as 500M or 8G.", param, ctx)
+        return int(float(found[1]) * 1024 ** (" KMGT".index(found[2].upper()) if found[2] else 0))
 
 
 class Limit(click.ParamType[Any]):
@@ -193,6 +206,12 @@ _OPTIONS: dict[str, Decorator] = {
     "jobs": click.option(
         "-j", "--jobs", type=click.IntRange(min=1), metavar="N",
         help="Images at a time.  [default: one for each processor]"),
+    "timeout": click.option(
+        "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
+        help="Give an image up after so long.  [default: 25 from 64 images on, which are done by worker processes]"),
+    "memory": click.option(
+        "--memory", type=Size(), metavar="SIZE",
+        help="Give an image up that needs more, such as 500M or 8G; on Linux.  [default: 2G, from 64 images on]"),
     "force": click.option(
         "--force", is_flag=True, help="Do everything anew; replace files that edgekit did not write."),
     "json": click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each item."),
@@ -209,8 +228,11 @@ PARAMETERS = ("size", "sigma", "sigma2", "stencil", "levels")
 #: What decides the picture, for every filter.
 PICTURE = ("scale", "border", "channel", "tone", "display", "depth", "overlay", "backend", "device")
 
+#: How several images are done at a time.
+ENGINE = ("jobs", "timeout", "memory")
+
 #: What goes in and comes out, for every command that makes pictures.
-BATCH = ("output", "format", "recursive", "include", "exclude", "jobs", "force")
+BATCH = ("output", "format", "recursive", "include", "exclude", *ENGINE, "force")
 
 #: How a command speaks.
 SPEECH = ("json", "quiet", "debug")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgekit.cli.options import options
+from edgekit.cli.options import ENGINE, options
 from edgekit.cli.progress import open_bar, summary
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @options(
     ("folder", "count", "method_of_choice", "window", "min_gap", "measure", "roi", "every", "rate", "frame_format",
-     "recursive", "include", "exclude", "jobs", "force", "json", "quiet", "debug")
+     "recursive", "include", "exclude", *ENGINE, "force", "json", "quiet", "debug")
 )  # fmt: skip
 def pick(inputs: tuple[str, ...], **values: Any) -> int:
     """Pick the sharpest frames of a clip, or images of a folder, spread over it.
@@ -27,9 +27,9 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
     name; images are copied as they are, in place of what an earlier pick put there. What was chosen and why stands in
     picked.json. Windows and gaps are in seconds of a clip, in images of a folder.
     """
-    from edgekit.batch.engines.local import Threads, workers_for
     from edgekit.batch.picking import Picker, PickJob
     from edgekit.batch.score_job import ScoreJob
+    from edgekit.cli.engines import engine_for
 
     method = values["method"] or ("windows" if values["window"] is not None else "spread")
     if method in ("spread", "best") and values["count"] is None:
@@ -40,7 +40,7 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
     )  # fmt: skip
     job.check()
     found = _found(inputs, values)
-    engine = Threads(values["jobs"] or workers_for(inputs))
+    engine, _ = engine_for(found.sources, values, named=inputs)
     picker = Picker(Path(values["folder"]), job, engine, force=values["force"])
     begun, scored, failed = time.monotonic(), 0, []
     bar = open_bar(None, quiet=values["quiet"])

@@ -25,9 +25,9 @@ def make_pictures(
     make_jobs : callable
         Makes the jobs from the outputs' ending.
     """
-    from edgekit.batch.engines.local import Threads, workers_for
     from edgekit.batch.inputs import assign, collect, root_of
     from edgekit.batch.runner import Runner
+    from edgekit.cli.engines import engine_for
     from edgekit.cli.speech import Speech
 
     output = values["output"]
@@ -44,8 +44,8 @@ def make_pictures(
         speech = Speech(len(items), found.passed_over, **{k: values[k] for k in ("as_json", "quiet", "debug")})
         runner = Runner(journal, (s.path for s in found.sources if not s.stream), force=values["force"])
         with speech:
-            workers = values["jobs"] or workers_for((*inputs, output or ""))
-            for outcome in runner.run(items, Threads(min(workers, len(items) or 1))):
+            engine, _ = engine_for(items, values, len(items) or 1, named=(*inputs, output or ""))
+            for outcome in runner.run(items, engine):
                 speech.tell(outcome)
     return speech.tally.exit_status
 

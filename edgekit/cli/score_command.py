@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgekit.cli.options import options
+from edgekit.cli.options import ENGINE, options
 from edgekit.cli.progress import open_bar, summary
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ BELOW = 3
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @options(
     ("rows", "measure", "roi", "every", "rate", "threshold", "fail_below", "top", "bottom", "map", "report",
-     "recursive", "include", "exclude", "jobs", "force", "json", "quiet", "debug")
+     "recursive", "include", "exclude", *ENGINE, "force", "json", "quiet", "debug")
 )  # fmt: skip
 def score(inputs: tuple[str, ...], **values: Any) -> int:
     """Score how sharp images are: 0 is blurred, 1 sharp.
@@ -43,11 +43,11 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
     """
     from edgekit.batch.book import Book
     from edgekit.batch.drawing import Maps
-    from edgekit.batch.engines.local import Threads, workers_for
     from edgekit.batch.inputs import find, is_tree
     from edgekit.batch.score_job import ScoreJob
     from edgekit.batch.scoring import score_files
     from edgekit.batch.tables import Table
+    from edgekit.cli.engines import engine_for
     from edgekit.io.formats import BY_ENDING
     from edgekit.io.stores import path_of
 
@@ -65,9 +65,6 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
         passed_over[0] += 1
 
     chosen = {k: values[k] for k in ("recursive", "include", "exclude")}
-    # One named image has nothing to share among workers.
-    single = len(inputs) == 1 and Path(inputs[0]).suffix.lower() in BY_ENDING and Path(inputs[0]).is_file()
-    workers = 1 if single else values["jobs"] or workers_for(inputs)
     count = Count(quiet=values["quiet"])
     with ExitStack() as opened:
         # What is missing for the page is said before anything is made.
@@ -86,7 +83,10 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
         found = find(inputs, pass_over, clips=not drawers, **chosen)
         trees = set(filter(is_tree, inputs))
         sources = (s for text, s in found if not (text in trees and own(s.path)))
-        rows = score_files(sources, job, book, Threads(workers), drawers=drawers, anew=values["force"])
+        # One named image has nothing to share among workers.
+        single = len(inputs) == 1 and Path(inputs[0]).suffix.lower() in BY_ENDING and Path(inputs[0]).is_file()
+        engine, todo = engine_for(sources, values, 1 if single else None, named=inputs)
+        rows = score_files(todo, job, book, engine, drawers=drawers, anew=values["force"])
         for row in rows:
             count.tell(row, values["fail_below"])
         threshold = _threshold(values["threshold"], job, book)

@@ -99,7 +99,7 @@ def listing(folder: "StorePath", *, recursive: bool) -> Iterator[tuple[str, Info
     """Give the names below a folder with what the store says of each, a page at a time."""
     pages = {"s3": _s3_pages, "s3a": _s3_pages, "gs": _gs_pages, "gcs": _gs_pages}.get(folder.scheme)
     if pages is None:
-        yield from ()(folder, recursive)
+        yield from _by_folder(folder, recursive)
         return
     _, key = _opened(folder.url)
     bucket, _, inside = key.partition("/")

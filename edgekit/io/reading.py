@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.backends._cv2 import cv2
-from edgekit.errors import DecodeError, UnreadableError
+from edgekit.errors import DecodeError, UnreadableError, let_out_of_memory
 from edgekit.io.channels import swap_red_and_blue, to_grey
 from edgekit.io.formats import HEAD, sniff
 from edgekit.io.stores import path_of
@@ -115,6 +115,7 @@ def decode(data: bytes, name: str, *, colour: bool = True) -> Array:
         try:
             image = reader(data, colour)
         except Exception as error:  # Decoders raise whatever they like on damaged files.
+            let_out_of_memory(error)
             reasons.append(str(error).strip().rstrip("."))
             continue
         if image is not None and image.ndim in (2, 3) and image.size:

@@ -45,6 +45,10 @@ CHANGES: tuple[Change, ...] = (
     Change("wide derivatives by column sums that cancel", "690cde7", "833d611", "gaussian"),
     Change("compiled loops", "833d611", "833d611", "sobel-out", compiled=True),
     Change("the same", "833d611", "833d611", "sharpness", compiled=True),
+    Change("sums of taps on bytes in whole numbers of 16 bits", "2cbf1db", "6e25c34", "angle-out"),
+    Change("the same", "2cbf1db", "6e25c34", "laplacian-out"),
+    Change("every linear response of 3x3 in a compiled loop", "2cbf1db", "6e25c34", "angle-out", compiled=True),
+    Change("the same", "2cbf1db", "6e25c34", "laplacian-out", compiled=True),
 )
 
 #: Megapixels of the image.
@@ -67,8 +71,10 @@ def workloads(megapixels: float) -> dict[str, Call]:
         "sobel-uint16": lambda: ek.sobel(photograph(megapixels, "uint16")),
         "sobel-float32": lambda: ek.sobel(photograph(megapixels, "float32")),
         "angle": lambda: ek.sobel(image, angle=45),
+        "angle-out": lambda: ek.sobel(image, angle=45, out=out),
         "oriented": lambda: ek.oriented(image, [22.5 * n for n in range(8)]),
         "laplacian": lambda: ek.laplacian(image),
+        "laplacian-out": lambda: ek.laplacian(image, out=out),
         "gaussian": lambda: ek.gaussian_gradient(image, sigma=2),
         "sharpness": lambda: ek.sharpness(image),
         "tenengrad": lambda: ek.sharpness(image, "tenengrad"),

@@ -1,22 +1,54 @@
-"""Threads of this process: for few items, and for those that are large in memory."""
+"""Threads of this process, for few items; and the choice between them and worker processes."""
 
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from itertools import islice
-from typing import TypeVar
+from itertools import chain, islice
+from typing import TYPE_CHECKING, TypeVar
 
 from edgekit.backends.strips import stay_alone
-from edgekit.batch.engines import OUT_OF_MEMORY
+from edgekit.batch.engines import OUT_OF_MEMORY, Engine
 from edgekit.batch.engines.interrupts import Interrupts
-from edgekit.io.stores import REQUESTS, is_url
+
+if TYPE_CHECKING:
+    from edgekit.batch.engines.processes import Limits
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 #: Items handed out ahead, for each worker.
 AHEAD = 4
+
+#: Fewer items are done here sooner than worker processes are there.
+FEW = 64
+
+
+def choose(
+    items: Iterable[T], workers: int, limits: "Limits | None" = None, *, timeout: float | None = None
+) -> tuple[Engine, Iterator[T]]:
+    """Return an engine of this machine, and all of the items, some of which were looked at.
+
+    Parameters
+    ----------
+    items : iterable
+        Few of them are done in this process, where there are no limits.
+    workers : int
+        How many are done at a time.
+    limits : Limits, optional
+        Are kept to, however few items there are.
+    timeout : float, optional
+        Seconds that each of many items may take where there are no limits.
+    """
+    source = iter(items)
+    first = list(islice(source, FEW))
+    engine: Engine = Threads(workers)
+    if limits is not None or len(first) == FEW:
+        # A single image has no use for this, and starts sooner without.
+        from edgekit.batch.engines.processes import Limits, Processes
+
+        engine = Processes(workers, limits or (Limits() if timeout is None else Limits(timeout)))
+    return engine, chain(first, source)
 
 
 class Threads:
@@ -62,11 +94,6 @@ def _within_memory(task: Callable[[T], R], lost: Callable[[T, str], R], item: T)
         return task(item)
     except MemoryError:
         return lost(item, OUT_OF_MEMORY)
-
-
-def workers_for(names: Iterable[str]) -> int:
-    """Return how many images are done at a time: one for each processor, more where there are stores to wait for."""
-    return max(available_workers(), REQUESTS if any(map(is_url, names)) else 1)
 
 
 def available_workers() -> int:

@@ -1,0 +1,261 @@
+"""Engines: results in order, and what dies, hangs or eats memory costs exactly one item."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections import Counter
+from itertools import count
+from pathlib import Path
+
+import pytest
+import tasks
+
+from edgekit.batch.engines import MOST_KNOWN, Known, carry_out
+from edgekit.batch.engines.local import FEW, Threads, choose
+from edgekit.batch.engines.processes import Limits, Processes
+from edgekit.errors import ParameterError, WorkerError
+
+ENGINES = (Threads(), Threads(3), Processes(1), Processes(3))
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="limits of memory, and forked workers")
+
+
+@pytest.fixture
+def seen(tmp_path, monkeypatch):
+    """What was begun, and how often."""
+    monkeypatch.setenv(tasks.SEEN, str(tmp_path / "seen"))
+    # Workers are forked from a process that has the environment of before.
+    multiprocessing.forkserver._forkserver._stop()
+    yield lambda: Counter((tmp_path / "seen").read_text().splitlines())
+    multiprocessing.forkserver._forkserver._stop()
+
+
+def run(engine, task, items):
+    return list(engine.run(task, items, tasks.lost))
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=["one", "threads", "process", "processes"])
+def test_results_come_in_the_order_of_the_items(engine):
+    assert run(engine, tasks.same, range(100)) == list(range(100))
+    assert run(engine, tasks.same, []) == []
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=["one", "threads", "process", "processes"])
+def test_items_are_taken_a_few_ahead(engine):
+    taken = []
+
+    def endless():
+        for n in count():
+            taken.append(n)
+            yield n
+
+    results = engine.run(tasks.same, endless(), tasks.lost)
+    assert [next(results) for _ in range(20)] == list(range(20))
+    results.close()
+    assert len(taken) <= 20 + 3 * 16
+    assert not multiprocessing.active_children()
+
+
+def test_few_items_stay_in_this_process():
+    for number, kind in ((FEW - 1, Threads), (FEW, Processes)):
+        engine, items = choose(iter(range(number)), 2)
+        assert type(engine) is kind
+        assert list(items) == list(range(number))
+    assert type(choose([1], 2, Limits())[0]) is Processes
+    assert set(run(Threads(2), tasks.process, range(9))) == {os.getpid()}
+    assert os.getpid() not in run(Processes(2), tasks.process, range(9))
+
+
+def test_what_is_known_stays_here_and_keeps_its_place():
+    asked = []
+
+    class Engine:
+        def run(self, task, items, lost):
+            for item in items:
+                asked.append(item)
+                yield task(item)
+
+    items = [Known("a"), 1, Known("b"), Known("c"), 2, 3, Known("d")]
+    turns = list(carry_out(Engine(), lambda item: -item, items, tasks.lost))
+    assert turns == [Known("a"), (1, -1), Known("b"), Known("c"), (2, -2), (3, -3), Known("d")]
+    assert asked == [1, 2, 3]
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=["one", "threads", "process", "processes"])
+def test_a_long_row_of_known_items_is_not_gathered_first(engine):
+    taken = []
+
+    def items():
+        yield 1
+        for n in range(5 * MOST_KNOWN):
+            taken.append(n)
+            yield Known(n)
+        yield 2
+
+    turns = carry_out(engine, tasks.same, items(), tasks.lost)
+    assert next(turns) == (1, 1)
+    assert len(taken) <= MOST_KNOWN
+    assert [turn.result for turn in turns if isinstance(turn, Known)] == taken
+    assert len(taken) == 5 * MOST_KNOWN
+
+
+@linux
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_crash_costs_one_item_and_nothing_is_done_twice(workers, seen):
+    bad = {5: signal.SIGSEGV, 6: signal.SIGABRT, 17: signal.SIGBUS, 29: signal.SIGSEGV}
+    items = [bad.get(n, n) for n in range(30)]
+    results = run(Processes(workers), tasks.crashing, items)
+    for n, (item, result) in enumerate(zip(items, results, strict=True)):
+        if n in bad:
+            assert result[0] is item
+            assert f"worker died twice ({bad[n].name})" in result[1]
+        else:
+            assert result == n
+    begun = seen()
+    assert all(begun[str(n)] == 1 for n in range(30) if n not in bad)
+    assert sum(begun.values()) == 26 + 2 * 4
+
+
+@linux
+def test_a_hang_costs_one_item_and_the_other_worker_goes_on(seen):
+    items = [1, "hang", *range(2, 8), "hang"]
+    begin = time.monotonic()
+    results = run(Processes(2, Limits(timeout=0.5)), tasks.hanging, items)
+    assert time.monotonic() - begin < 10
+    assert results[0:1] + results[2:8] == list(range(1, 8))
+    assert results[1] == results[8] == ("hang", "took longer than the 0.5 s that it may; allow more with --timeout")
+    assert set(seen().values()) == {1}
+
+
+def test_the_time_is_that_of_one_item():
+    """Each takes 20 ms, all together longer than one may."""
+    assert run(Processes(1, Limits(timeout=0.5)), tasks.slow, range(40)) == list(range(40))
+
+
+@linux
+def test_memory_beyond_the_limit_costs_one_item():
+    # Room for all that other tests have loaded into this process, and workers with it.
+    limit, most = 2**30, 3 * 2**29
+    results = run(Processes(2, Limits(memory=limit)), tasks.hungry, ["a", most, "b", 100 * 2**20, "c"])
+    assert results[0::2] == ["a", "b", "c"]
+    said = "needs more than the 1 GiB of memory that it may; allow more with --memory"
+    assert results[1] == (most, said)
+    assert results[3] == 100 * 2**20
+
+
+@linux
+def test_what_items_before_left_in_memory_is_not_held_against_one():
+    each = 250 * 2**20
+    assert run(Processes(1, Limits(memory=2**30)), tasks.greedy, [each] * 8) == [each] * 8
+
+
+def test_a_limit_below_what_a_worker_needs_is_refused():
+    with pytest.raises(ParameterError, match=r"100 MiB is less than a worker needs.*256 MiB"):
+        Limits(memory=100 * 2**20).check()
+
+
+@linux
+def test_workers_that_are_killed_lose_nothing(seen):
+    """From outside, whether they do something or wait for it."""
+    results = []
+    for n, result in enumerate(Processes(2).run(tasks.noted, range(300), tasks.lost)):
+        results.append(result)
+        if n % 20 == 0:
+            os.kill(multiprocessing.active_children()[n // 20 % 2].pid, signal.SIGKILL)
+    assert results == list(range(300))
+    # At most what a killed worker was at was begun again.
+    assert sum(seen().values()) <= 300 + 15
+
+
+def test_workers_that_end_at_once_end_the_run(monkeypatch):
+    from edgekit.batch.engines import processes
+
+    monkeypatch.setattr(processes, "_work", tasks.unfinished)
+    with pytest.raises(WorkerError, match="cannot be started"):
+        run(Processes(2), tasks.same, range(9))
+    assert not multiprocessing.active_children()
+
+
+def test_a_task_that_leaves_costs_its_item():
+    results = run(Processes(1), tasks.unfinished, [3])
+    assert "status 3" in results[0][1]
+
+
+def interrupted(engine, tmp_path, times=1):
+    """Run a program that gets Ctrl-C while the first items are under way, and return what it printed."""
+    code = textwrap.dedent(f"""
+        import os, signal, sys, threading
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        import tasks
+        from edgekit.batch.engines.local import Threads
+        from edgekit.batch.engines.processes import Processes
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        def items():
+            for n in range(1000):
+                if n == 8:
+                    for _ in range({times}):
+                        os.kill(os.getpid(), signal.SIGINT)
+                yield n
+        try:
+            for n in {engine}.run(tasks.slow, items(), None):
+                print(n)
+        except KeyboardInterrupt:
+            print("interrupted")
+        print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+    """)
+    ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    return ran.stdout.split()
+
+
+@pytest.mark.parametrize("engine", ["Threads(2)", "Processes(2)"])
+def test_ctrl_c_finishes_what_is_under_way(engine, tmp_path):
+    *results, end, restored = interrupted(engine, tmp_path)
+    assert (end, restored) == ("interrupted", "True")
+    assert results == [str(n) for n in range(len(results))]
+    assert 2 <= len(results) <= 9
+
+
+@pytest.mark.parametrize("engine", ["Threads(2)", "Processes(2)"])
+def test_a_second_ctrl_c_ends_at_once(engine, tmp_path):
+    *results, end, restored = interrupted(engine, tmp_path, times=2)
+    assert (end, restored) == ("interrupted", "True")
+    assert len(results) <= 8
+
+
+@linux
+def test_workers_end_with_the_process_that_started_them(tmp_path):
+    """Even one that hangs; the next run may be at the same item at once."""
+    code = textwrap.dedent(f"""
+        import multiprocessing, os, sys, threading, time
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        import tasks
+        from edgekit.batch.engines.processes import Processes
+        def say():
+            time.sleep(1)
+            print(*(p.pid for p in multiprocessing.active_children()), flush=True)
+            os.kill(os.getpid(), 9)
+        threading.Thread(target=say).start()
+        list(Processes(2).run(tasks.hanging, ["hang", "hang"], None))
+    """)
+    ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    pids = [int(p) for p in ran.stdout.split()]
+    assert len(pids) == 2, ran.stderr
+    end = time.monotonic() + 10
+    while time.monotonic() < end and any(Path(f"/proc/{pid}").exists() for pid in pids):
+        time.sleep(0.05)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+def test_no_descriptor_thread_or_process_stays():
+    def held():
+        return sum(1 for _ in Path("/proc/self/fd").iterdir()) if sys.platform == "linux" else 0
+
+    run(Processes(2), tasks.same, range(9))
+    before = held(), multiprocessing.active_children()
+    for _ in range(5):
+        run(Processes(2), tasks.same, range(9))
+    assert (held(), multiprocessing.active_children()) == before
