@@ -67,6 +67,11 @@ def bucket(number: int, size: int) -> Iterator[store_server.Faulty]:
         _fsspec._shared.cache_clear()
         faulty.reset()
         yield faulty
+        faulty.reset()
+        # Another server of this process would have them still.
+        for n in range(number):
+            client.delete_object(Bucket=BUCKET, Key=f"{n:05d}.png")
+        client.delete_bucket(Bucket=BUCKET)
 
 
 def score(faulty: store_server.Faulty, workers: int) -> Run:

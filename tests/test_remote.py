@@ -1,18 +1,13 @@
-"""Images in a store, over HTTP on this machine: the commands, what fails, what is tried again, what is taken up."""
+"""Images in a store, over HTTP on this machine: what the commands read and write there, what fails, what is hidden."""
 
-import csv
-import importlib
 import io
 import json
-import multiprocessing
-import sys
-import threading
-from concurrent.futures import ProcessPoolExecutor
-from itertools import count
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
+from bucket import photo
 from command_line import run
 
 import edgekit as ek
@@ -23,81 +18,6 @@ from edgekit.batch.score_job import ScoreJob
 from edgekit.batch.scoring import score_files
 from edgekit.errors import UnreadableError
 from edgekit.io import _fsspec
-from edgekit.io.reading import read_bytes
-from edgekit.io.writing import encode
-
-SCRIPTS = str(Path(__file__).parents[1] / "scripts")
-
-#: The server's secret, and that of signed addresses.
-SECRETS = ("secretoftests", "AKIDOFTESTS", "Signature=%")
-
-
-@pytest.fixture(scope="module")
-def server():
-    sys.path.insert(0, SCRIPTS)
-    try:
-        module = importlib.import_module("store_server")
-        with module.serve() as served:
-            yield module, *served
-    finally:
-        sys.path.remove(SCRIPTS)
-
-
-@pytest.fixture
-def store(server, monkeypatch, tmp_path):
-    """An empty bucket of its own, no wait between attempts."""
-    module, address, faulty = server
-    for name, value in (module.environment(address) | {"XDG_CONFIG_HOME": str(tmp_path / "config")}).items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(_fsspec, "PAUSE", 0.0)
-    _fsspec._shared.cache_clear()
-    faulty.reset()
-    yield Store(address, faulty)
-    faulty.reset()
-
-
-class Store:
-    """A bucket, by boto3; and the server that has it."""
-
-    numbers = count()
-
-    def __init__(self, address, faulty):
-        import boto3
-
-        self.address, self.faulty = address, faulty
-        self.client = boto3.client("s3")
-        self.bucket = f"bucket-{next(self.numbers)}"
-        self.client.create_bucket(Bucket=self.bucket)
-        self.url = f"s3://{self.bucket}"
-
-    def put(self, key, data):
-        self.client.put_object(Bucket=self.bucket, Key=key, Body=data)
-
-    def get(self, key):
-        return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
-
-    def names(self):
-        return {o["Key"] for o in self.client.list_objects_v2(Bucket=self.bucket).get("Contents", ())}
-
-    def photos(self, number, folder="photos"):
-        for n in range(number):
-            self.put(f"{folder}/{n}.png", photo(n))
-        self.faulty.asked.clear()
-
-    def signed(self, key):
-        return self.client.generate_presigned_url("get_object", Params={"Bucket": self.bucket, "Key": key})
-
-    def asked(self, method, key=None):
-        """How often objects, or one, were asked for."""
-        return sum(
-            times for (m, path), times in self.faulty.asked.items()
-            if m == method and not path.endswith("?list") and key in (None, path.removeprefix(f"/{self.bucket}/"))
-        )  # fmt: skip
-
-
-def photo(seed):
-    return encode(np.random.default_rng(seed).integers(0, 256, (64, 80), np.uint8), ".png")
 
 
 def rows_of(result):
@@ -152,6 +72,15 @@ def test_several_are_read_at_a_time(store):
     store.faulty.latency = 0.1
     assert run("score", f"{store.url}/photos").exit_code == 0
     assert store.faulty.most >= 8
+
+
+def test_what_is_named_is_asked_for_ahead(store):
+    store.photos(24)
+    store.faulty.latency = 0.1
+    urls = [f"{store.url}/photos/{n}.png" for n in range(24)]
+    assert run("score", *urls, "-j", "1").exit_code == 0
+    assert store.faulty.most >= 8
+    assert store.asked("HEAD") == 24
 
 
 @pytest.mark.parametrize("fault", ["error", "slow down", "slow", "cut", "short", "spoiled", "reset"])
@@ -215,67 +144,6 @@ def test_what_is_not_there(store):
     assert f"{store.url}/*.png: the store has nothing of this name" in nothing.stderr
 
 
-def test_a_second_run_does_only_what_changed(store):
-    store.photos(4)
-    command = ("sobel", f"{store.url}/photos", "-o", f"{store.url}/edges/")
-    assert "4 done" in run(*command).stderr
-    store.put("photos/1.png", photo(77))
-    store.faulty.asked.clear()
-    again = run(*command)
-    assert "1 done, 3 up to date" in again.stderr
-    assert (store.asked("GET"), store.asked("PUT")) == (1, 1)
-    assert "4 done" in run("sobel", "--scale", "raw", *command[1:]).stderr
-
-
-def test_objects_of_others_stay(store):
-    store.photos(1)
-    store.put("edges/0.sobel.png", b"somebody's")
-    command = ("sobel", f"{store.url}/photos", "-o", f"{store.url}/edges/")
-    refused = run(*command)
-    assert refused.exit_code == 1
-    assert "edges/0.sobel.png: there is a file that edgekit did not write" in refused.stderr
-    assert store.get("edges/0.sobel.png") == b"somebody's"
-    assert run(*command, "--force").exit_code == 0
-    assert store.get("edges/0.sobel.png") != b"somebody's"
-
-
-def test_a_run_that_was_killed_before_it_could_enter_an_object_is_taken_up(store, monkeypatch):
-    from edgekit.batch.journal import Journal
-
-    store.photos(3)
-    command = ("sobel", f"{store.url}/photos", "-o", f"{store.url}/edges/", "-j", "1")
-    enter = Journal.enter
-
-    def killed(self, output, *rest):
-        if output.name.startswith("1"):
-            raise KeyboardInterrupt
-        enter(self, output, *rest)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Journal, "enter", killed)
-        assert run(*command).exit_code == 130
-    assert "edges/1.sobel.png" in store.names()
-    again = run(*command)
-    assert (again.exit_code, "2 done, 1 up to date" in again.stderr) == (0, True), again.stderr
-    # From then on it is somebody else's as soon as it is changed.
-    store.put("edges/1.sobel.png", b"somebody's")
-    assert "edgekit did not write" in run(*command).stderr
-
-
-@pytest.mark.parametrize("output", ["scores.csv", "scores.jsonl"])
-def test_rows_go_to_a_store_and_are_taken_up(store, output):
-    store.photos(3)
-    command = ("score", f"{store.url}/photos", "-o", f"{store.url}/out/{output}")
-    assert run(*command).exit_code == 0
-    before = store.get(f"out/{output}").decode()
-    if output.endswith("csv"):
-        assert len(list(csv.DictReader(io.StringIO(before)))) == 3
-    store.faulty.asked.clear()
-    assert run(*command).exit_code == 0
-    assert store.get(f"out/{output}").decode() == before
-    assert not any(store.asked("GET", f"photos/{n}.png") for n in range(3))
-
-
 def test_one_image_by_its_web_address(store, tmp_path):
     store.photos(2)
     store.put("clip.mp4", b"\0\0\0\x18ftypmp42" + bytes(100))
@@ -333,27 +201,19 @@ def test_the_focus_of_a_stack_in_a_store(store):
     ]
 
 
-def test_faults_and_what_came_of_them(store, monkeypatch):
-    monkeypatch.syspath_prepend(SCRIPTS)
-    faults = importlib.import_module("store_faults")
-    monkeypatch.setattr(faults, "HALT", 1.2)
-    table = [line.split(" | ") for line in faults.faults(12, 32, 8)[2:]]
-    assert len(table) == len(faults.FAULTS)
-    assert all(row[4] == "0 of 12" for row in table)
-    assert [int(row[2]) > 0 for row in table].count(True) >= 5
-    monkeypatch.setattr(_fsspec, "ATTEMPTS", 1)
-    assert any(row.split(" | ")[4] != "0 of 12" for row in faults.faults(12, 32, 8)[2:])
-
-
-@pytest.mark.parametrize("method", ["spawn", "fork"])
-def test_worker_processes_have_connections_of_their_own(store, method):
-    store.photos(4)
-    urls = [f"{store.url}/photos/{n}.png" for n in range(4)]
-    assert [read_bytes(url) for url in urls] == [photo(n) for n in range(4)]
-    if method == "fork" and (sys.platform != "linux" or threading.active_count() > 50):
-        pytest.skip("fork is for Linux")
-    with ProcessPoolExecutor(2, multiprocessing.get_context(method)) as pool:
-        assert list(pool.map(read_bytes, urls)) == [photo(n) for n in range(4)]
+def test_the_focus_of_pages_and_of_signed_addresses(store):
+    pages = io.BytesIO()
+    tifffile.imwrite(pages, np.stack([ek.read_image(photo(n)) for n in range(3)]), photometric="minisblack")
+    store.put("stack.tif", pages.getvalue())
+    store.photos(3)
+    scores = []
+    for inputs in ([store.signed("stack.tif")], [store.signed(f"photos/{n}.png") for n in range(3)]):
+        focused = run("focus", *inputs, "--json")
+        (found,) = rows_of(focused)
+        assert "Signature=***" in focused.output
+        scores.append([row["score"] for row in found["images"]])
+    assert scores[0] == scores[1]
+    assert len(set(scores[0])) == 3
 
 
 def test_an_image_is_written_to_a_store(store):

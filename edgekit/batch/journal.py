@@ -4,6 +4,7 @@ import os
 import sqlite3
 import threading
 from pathlib import Path
+from typing import Any
 
 from edgekit.batch.database import Record
 from edgekit.errors import OutputError
@@ -28,6 +29,8 @@ _ENTRY = """
 SELECT input, input_size, input_mtime, jobs.job FROM written JOIN jobs ON jobs.id = written.job
 WHERE output = ? AND size = ? AND mtime = ?
 """
+
+_ENTER = "INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?, ?, (SELECT id FROM jobs WHERE job = ?))"
 
 
 class Journal(Record):
@@ -76,32 +79,37 @@ class Journal(Record):
         A run that is killed before it can enter that leaves an object which the next run may replace.
         """
         if isinstance(output, StorePath):
-            with self._lock:
-                self._db.execute("INSERT OR IGNORE INTO announced VALUES (?)", (os.fsencode(str(output)),))
+            self._write(output, ("INSERT OR IGNORE INTO announced VALUES (?)", (_named(output),)))
+
+    def withdraw(self, output: Path) -> None:
+        """Enter that an object was not written after all."""
+        if isinstance(output, StorePath):
+            self._write(output, ("DELETE FROM announced WHERE output = ?", (_named(output),)))
 
     def _announced(self, output: Path) -> bool:
         with self._lock:
-            return (
-                self._db.execute("SELECT 1 FROM announced WHERE output = ?", (os.fsencode(str(output)),)).fetchone()
-                is not None
-            )
+            found = self._db.execute("SELECT 1 FROM announced WHERE output = ?", (_named(output),))
+            return found.fetchone() is not None
 
     def current(self, output: Path, source: Path, status: os.stat_result, job: str) -> bool:
         """Tell whether `output` is what `job` makes of the input as it is now."""
-        return self._entry(output) == (os.fsencode(str(source.absolute())), status.st_size, status.st_mtime_ns, job)
+        return self._entry(output) == (_named(source.absolute()), status.st_size, status.st_mtime_ns, job)
 
     def enter(self, output: Path, made: os.stat_result, source: Path, status: os.stat_result, job: str) -> None:
         """Enter a finished file that is about to appear at `output`, or an object that is there."""
-        origin = (os.fsencode(str(source.absolute())), status.st_size, status.st_mtime_ns)
+        origin = (_named(source.absolute()), status.st_size, status.st_mtime_ns)
+        self._write(
+            output,
+            ("INSERT OR IGNORE INTO jobs (job) VALUES (?)", (job,)),
+            (_ENTER, (*self._key(output, made), *origin, job)),
+        )
+        self.withdraw(output)
+
+    def _write(self, output: Path, *entries: tuple[str, tuple[Any, ...]]) -> None:
         with self._lock:
             try:
-                self._db.execute("INSERT OR IGNORE INTO jobs (job) VALUES (?)", (job,))
-                self._db.execute(
-                    "INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?, ?, (SELECT id FROM jobs WHERE job = ?))",
-                    (*self._key(output, made), *origin, job),
-                )
-                if isinstance(output, StorePath):
-                    self._db.execute("DELETE FROM announced WHERE output = ?", (os.fsencode(str(output)),))
+                for sql, values in entries:
+                    self._db.execute(sql, values)
             except sqlite3.Error as error:
                 raise OutputError(f"{output}: cannot be recorded: {error}. Is the disk full?") from error
 
@@ -119,3 +127,7 @@ class Journal(Record):
         with self._lock:
             row: tuple[bytes, int, int, str] | None = self._db.execute(_ENTRY, key).fetchone()
         return row
+
+
+def _named(path: Path) -> bytes:
+    return os.fsencode(str(path))

@@ -68,9 +68,10 @@ class _Todo(NamedTuple):
 
 
 class _Made(NamedTuple):
-    """What was written beside an item's place, or why nothing was and where in the code."""
+    """What was written, to be published; or why nothing was, and where in the code."""
 
-    reason: str
+    draft: Path | None
+    reason: str = ""
     trace: str = ""
     rows: int = 0
     columns: int = 0
@@ -120,9 +121,9 @@ class Runner:
                 if self.journal.current(item.output, item.source.path, status, item.job.key):
                     return Known(Outcome(item, Status.CURRENT))
                 self._check_own(item.output)
+            self.journal.announce(item.output)
         except EdgekitError as error:
             return Known(_failed(item, error))
-        self.journal.announce(item.output)
         self._under_way.add(item.output)
         return _Todo(item, status)
 
@@ -130,12 +131,13 @@ class Runner:
         """Enter what was written, and let it appear."""
         item, status = todo
         self._under_way.remove(item.output)
-        if made.reason:
-            discard(item.output)
-            return Outcome(item, Status.FAILED, made.reason, trace=made.trace)
         entered = (item.source.path, status, item.job.key)
         try:
-            publish(item.output, lambda draft: self.journal.enter(item.output, draft, *entered))
+            if made.draft is None:
+                discard(item.output)
+                self.journal.withdraw(item.output)
+                return Outcome(item, Status.FAILED, made.reason, trace=made.trace)
+            publish(made.draft, lambda status: self.journal.enter(item.output, status, *entered))
         except OutputError as error:
             return _failed(item, error)
         return Outcome(item, Status.DONE, "", made.rows, made.columns, made.clipped)
@@ -183,15 +185,15 @@ def _make(todo: _Todo) -> _Made:
     (source, *_), job, output = todo.item
     try:
         result = job.run(read_bytes(source), str(source))
-        draft(result.data, output)
+        written = draft(result.data, output)
     except Exception as error:  # One item must not end the run.
         let_out_of_memory(error)
-        return _Made(*_said(todo.item, error))
-    return _Made("", "", result.rows, result.columns, result.clipped)
+        return _Made(None, *_said(todo.item, error))
+    return _Made(written, "", "", result.rows, result.columns, result.clipped)
 
 
 def _lost(todo: _Todo, reason: str) -> _Made:
-    return _Made(f"{todo.item.source.path}: {reason}")
+    return _Made(None, f"{todo.item.source.path}: {reason}")
 
 
 def _failed(item: Item, error: Exception) -> Outcome:

@@ -88,7 +88,7 @@ class _Seen(NamedTuple):
     reason: str = ""
 
 
-def images_of(inputs: Sequence[str], passed_over: Callable[[Path], object]) -> tuple[list[str], bool]:
+def images_of(inputs: Sequence[str], passed_over: Callable[[Path], object]) -> tuple[list[Path], bool]:
     """Return the files of a stack in natural order, and whether it is one TIFF file whose pages are the images.
 
     Raises
@@ -98,11 +98,11 @@ def images_of(inputs: Sequence[str], passed_over: Callable[[Path], object]) -> t
     """
     order = {text: n for n, text in enumerate(inputs)}
     found = sorted(find(inputs, passed_over), key=lambda pair: (order[pair[0]], natural(str(pair[1].path))))
-    names = list(dict.fromkeys(str(source.path) for _, source in found))
-    return names, len(names) == 1 and is_tiff(names[0])
+    paths = list(dict.fromkeys(source.path for _, source in found))
+    return paths, len(paths) == 1 and is_tiff(paths[0])
 
 
-def measure_stack(names: Sequence[str], pages: bool, measure: str, positions: "Positions", engine: Engine) -> Stack:
+def measure_stack(paths: Sequence[Path], pages: bool, measure: str, positions: "Positions", engine: Engine) -> Stack:
     """Measure every image of a stack by the same part of the picture.
 
     Burnt spots have hard edges that grow longer as they blur, and would count as sharp. What is burnt in any image is
@@ -110,7 +110,7 @@ def measure_stack(names: Sequence[str], pages: bool, measure: str, positions: "P
 
     Parameters
     ----------
-    names, pages
+    paths, pages
         As `images_of` gives them.
     measure : str
         A name in `edgekit.MEASURES`.
@@ -129,14 +129,14 @@ def measure_stack(names: Sequence[str], pages: bool, measure: str, positions: "P
     if measure not in MEASURES:
         raise ParameterError(f"measure {measure!r} is not known; choose one of {', '.join(MEASURES)}")
     if not pages:
-        positions.check(names)
-    seen, burnt = _gathered(engine.run(partial(_whole, measure=measure), _open(names, pages), _lost))
+        positions.check([str(path) for path in paths])
+    seen, burnt = _gathered(engine.run(partial(_whole, measure=measure), _open(paths, pages), _lost))
     places = positions.of([s.name for s in seen])
     scores = [s.score for s in seen]
     left_out = _left_out(burnt)
     if left_out is not None:
         part = partial(_part, measure=measure, left_out=left_out)
-        scores = list(engine.run(part, _open(names, pages), lambda opened, reason: math.nan))
+        scores = list(engine.run(part, _open(paths, pages), lambda opened, reason: math.nan))
     rows = [Row(s.name, p, v, _status(s, v), s.reason) for s, p, v in zip(seen, places, scores, strict=True)]
     return Stack(rows, 0.0 if left_out is None else float(left_out.mean()))
 
@@ -164,18 +164,18 @@ def _status(seen: _Seen, score: float) -> str:
     return "failed" if seen.reason else "ok" if math.isfinite(score) else "undefined"
 
 
-def _open(names: Sequence[str], pages: bool) -> Iterator[tuple[str, Callable[[], Array]]]:
+def _open(paths: Sequence[Path], pages: bool) -> Iterator[tuple[str, Callable[[], Array]]]:
     """Give each image's name and how to read it."""
     if not pages:
-        for name in names:
-            yield name, partial(_read, name)
+        for path in paths:
+            yield str(path), partial(_read, path)
         return
-    for number, page in enumerate(read_pages(names[0]), 1):
-        yield f"{names[0]}:{number}", partial(_page, page)
+    for number, page in enumerate(read_pages(paths[0]), 1):
+        yield f"{paths[0]}:{number}", partial(_page, page)
 
 
-def _read(name: str) -> Array:
-    return decode_grey(read_bytes(name), name)[0]
+def _read(path: Path) -> Array:
+    return decode_grey(read_bytes(path), str(path))[0]
 
 
 def _page(page: Array | EdgekitError) -> Array:

@@ -31,11 +31,11 @@ def focus(inputs: tuple[str, ...], **values: Any) -> int:
 
     plot = None if values["plot"] is None else _place_of(Path(values["plot"]), force=values["force"])
     passed_over: list[Path] = []
-    names, pages = images_of(inputs, passed_over.append)
+    paths, pages = images_of(inputs, passed_over.append)
     positions = Positions(values["positions"])
     measure = values["measure"]
-    engine, _ = engine_for(names, values, named=inputs)
-    stack = measure_stack(names, pages, measure, positions, engine)
+    engine, _ = engine_for(paths, values, named=inputs)
+    stack = measure_stack(paths, pages, measure, positions, engine)
     peak, said = None, ""
     try:
         peak = stack.peak()

@@ -1,5 +1,6 @@
 """The pages of a TIFF file, one after the other. May import errors and the other readers."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,18 +9,15 @@ from numpy.typing import NDArray
 
 from edgekit.errors import DecodeError, UnreadableError
 from edgekit.io.formats import HEAD, sniff
-from edgekit.io.reading import page_image, status_of
+from edgekit.io.reading import page_image, read_bytes, status_of
+from edgekit.io.stores import StorePath, head_of, path_of
 
 Array = NDArray[Any]
 
 
 def is_tiff(path: str | Path) -> bool:
     """Tell whether a file begins like a TIFF; one that cannot be read does not."""
-    try:
-        with Path(path).open("rb") as file:
-            found = sniff(file.read(HEAD))
-    except OSError:
-        return False
+    found = sniff(head_of(path_of(path), HEAD))
     return found is not None and found.name == "TIFF"
 
 
@@ -29,7 +27,7 @@ def read_pages(path: str | Path) -> Iterator[Array | DecodeError]:
     Parameters
     ----------
     path : path
-        The file. It is not loaded as a whole.
+        The file, or its URL. A file is not loaded as a whole, an object in a store is.
 
     Yields
     ------
@@ -54,11 +52,13 @@ def read_pages(path: str | Path) -> Iterator[Array | DecodeError]:
     """
     import tifffile
 
-    path = Path(path)
+    path = path_of(path)
     if status_of(path).st_size == 0:
         raise UnreadableError(f"{path}: the file is empty (0 bytes); copy or export it again")
     try:
-        file = tifffile.TiffFile(path)
+        file = tifffile.TiffFile(io.BytesIO(read_bytes(path)) if isinstance(path, StorePath) else path)
+    except UnreadableError:
+        raise
     except PermissionError as error:
         raise UnreadableError(f"{path}: cannot be read: {error.strerror}") from error
     except Exception as error:  # tifffile raises whatever it likes on damaged files.

@@ -99,7 +99,7 @@ def ahead(items: Iterable[T], paths: Callable[[T], Iterable[Path]]) -> Iterator[
     with ExitStack() as opened:
         pool: Any = None
         for item in items:
-            remote = [path for path in paths(item) if isinstance(path, StorePath)]
+            remote = [path for path in paths(item) if isinstance(path, StorePath) and not path.known]
             if not remote and not waiting:
                 yield item
                 continue
@@ -181,7 +181,6 @@ class StorePath:
         self.url = url
         self._info = info
         self._missing: FileNotFoundError | None = None
-        self._own = False
 
     def __str__(self) -> str:
         return _shown(self.url)
@@ -243,6 +242,11 @@ class StorePath:
         """Tell whether it lies below another."""
         return isinstance(other, StorePath) and self.url.startswith(other.url.rstrip("/") + "/")
 
+    @property
+    def known(self) -> bool:
+        """Whether the store has said already what there is, or that there is nothing."""
+        return self._info is not None or self._missing is not None
+
     def stat(self) -> os.stat_result:
         """Return size and time of the last change, whose nanoseconds are made of the ETag: stores count seconds."""
         if self._missing is not None:
@@ -294,12 +298,8 @@ class StorePath:
         from edgekit.io import _fsspec
 
         self._info = self._missing = None
-        self._info, self._own = _fsspec.write(self, data), True
+        self._info = _fsspec.write(self, data)
         return len(data)
-
-    def written(self) -> "StorePath":
-        """Return it as it is after another process may have written it."""
-        return self if self._own else StorePath(self.url)
 
     def files(self, *, recursive: bool) -> Iterator[tuple["StorePath", PurePath]]:
         """Give the objects below with their places there, as the store lists them; hidden ones are left out."""

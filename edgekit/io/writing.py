@@ -133,10 +133,15 @@ def placing(path: Path, before: Callable[[os.stat_result], None] | None = None) 
     publish(path, before)
 
 
-def draft(data: bytes, path: Path) -> None:
+def draft(data: bytes, path: Path) -> Path:
     """Write a file beside its place, whole or not at all; `publish` lets it appear there, `discard` takes it away.
 
     An object in a store is written to its place: that happens whole or not at all, and nothing there can be renamed.
+
+    Returns
+    -------
+    Path
+        For `publish`, in this process or another: `path`, of an object with what the store said when it was written.
 
     Raises
     ------
@@ -145,6 +150,7 @@ def draft(data: bytes, path: Path) -> None:
     """
     with drafting(path) as file:
         file.write(data)
+    return path
 
 
 @contextlib.contextmanager
@@ -175,7 +181,7 @@ def publish(path: Path, before: Callable[[os.stat_result], None] | None = None) 
         If it cannot appear; the draft is gone then.
     """
     with _or_nothing(path):
-        part = path.written() if isinstance(path, StorePath) else _unfinished(path)
+        part = path if isinstance(path, StorePath) else _unfinished(path)
         if before is not None:
             before(part.stat())
         if not isinstance(path, StorePath):
