@@ -30,6 +30,8 @@ class Faulty:
         Seconds that an answer takes which is slow.
     latency : float
         Seconds before every answer.
+    authorization : str
+        What the last request said of who asks.
     asked, spoiled : Counter
         Requests by method and path; faults by name.
     most : int
@@ -41,6 +43,7 @@ class Faulty:
         self.decide: Decide = lambda method, path, attempt: None
         self.delay = 0.2
         self.latency = 0.0
+        self.authorization = ""
         self.asked: Counter[tuple[str, str]] = Counter()
         self.spoiled: Counter[str] = Counter()
         self.most = self._under_way = 0
@@ -59,6 +62,7 @@ class Faulty:
         key = (method, path if "list-type" not in environ["QUERY_STRING"] else f"{path}?list")
         with self._lock:
             self._under_way += 1
+            self.authorization = environ.get("HTTP_AUTHORIZATION", "")
             self.most = max(self.most, self._under_way)
             attempt = self.asked[key]
             self.asked[key] += 1

@@ -1,5 +1,6 @@
 """Images in a store, over HTTP on this machine: what the commands read and write there, what fails, what is hidden."""
 
+import base64
 import io
 import json
 from pathlib import Path
@@ -223,3 +224,34 @@ def test_an_image_is_written_to_a_store(store):
         ek.write_image("s3://no-such-bucket/a.png", np.eye(9, dtype=np.uint8))
     with pytest.raises(UnreadableError, match="no such file"):
         ek.read_image("s3://no-such-bucket/a.png")
+
+
+def test_an_image_is_written_to_an_address(store):
+    place = {"Bucket": store.bucket, "Key": "a.png"}
+    ek.write_image(store.client.generate_presigned_url("put_object", Params=place), np.eye(9, dtype=np.uint8))
+    assert np.array_equal(ek.read_image(store.get("a.png")), np.eye(9))
+
+
+def test_credentials_come_from_a_profile(store, monkeypatch, tmp_path):
+    store.photos(1)
+    (tmp_path / "credentials").write_text(
+        "[photos]\naws_access_key_id = AKIDOFPROFILE\naws_secret_access_key = hidden\n"
+    )
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    with pytest.raises(UnreadableError, match=r"0\.png: cannot be read: .*credentials; log in \(AWS_PROFILE"):
+        ek.read_image(f"{store.url}/photos/0.png")
+    _fsspec._shared.cache_clear()
+    monkeypatch.setenv("AWS_PROFILE", "photos")
+    assert ek.read_image(f"{store.url}/photos/0.png").shape == (64, 80)
+    assert "Credential=AKIDOFPROFILE/" in store.faulty.authorization
+
+
+def test_credentials_come_from_netrc(store, monkeypatch, tmp_path):
+    store.photos(1)
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password hunter2\n")
+    (tmp_path / "netrc").chmod(0o600)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert ek.read_image(store.signed("photos/0.png")).shape == (64, 80)
+    assert store.faulty.authorization == "Basic " + base64.b64encode(b"me:hunter2").decode()

@@ -3,6 +3,7 @@
 import os
 import pickle
 import stat
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
@@ -10,7 +11,7 @@ from pathlib import Path, PurePath
 import pytest
 
 from edgekit.batch.inputs import find
-from edgekit.errors import ParameterError, UnreadableError
+from edgekit.errors import MissingExtraError, ParameterError, UnreadableError
 from edgekit.io import _fsspec, stores
 from edgekit.io.reading import read_bytes
 from edgekit.io.stores import StorePath, path_of, real, redacted
@@ -287,3 +288,18 @@ def test_nothing_secret_hangs_on_an_error(in_memory, monkeypatch):
         error = error.__cause__ or error.__context__
     assert "***@127.0.0.1:9/a.png" in str(raised.value)
     assert stores.HIDDEN in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "module", "hint"),
+    [("s3", "s3fs", r"pip install 'edgekit\[remote\]'$"), ("gs", "gcsfs", r"pip install 'edgekit\[remote\]'$"),
+     ("abfs", "adlfs", "Install adlfs[^;]*$")],
+)  # fmt: skip
+def test_a_missing_library_is_named(monkeypatch, scheme, module, hint):
+    from fsspec.registry import _registry
+
+    monkeypatch.delitem(_registry, scheme, raising=False)
+    monkeypatch.setitem(sys.modules, module, None)
+    _fsspec._shared.cache_clear()
+    with pytest.raises(MissingExtraError, match=rf"{scheme}:// needs more: .*{hint}"):
+        read_bytes(f"{scheme}://bucket/a.png")

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 def focus(inputs: tuple[str, ...], **values: Any) -> int:
     """Find the peak of a focus stack, to a fraction of a step.
 
-    STACK is a folder, several images or a glob in quotes, in natural order (2 before 10), or a TIFF file with pages.
-    A row for each image is printed, then the peak: its position, and how sure it is. At the first or last image it
-    may lie beyond; then go on in that direction. Measures compare images of one scene; tenengrad, the energy of the
-    gradient, counts less noise as sharpness than Laplacians do.
+    STACK is a folder, several images or a glob in quotes, in natural order (2 before 10), a TIFF file with pages, or
+    URLs of these. A row for each image is printed, then the peak: its position, and how sure it is. At the first or
+    last image it may lie beyond; then go on in that direction. Measures compare images of one scene; tenengrad, the
+    energy of the gradient, counts less noise as sharpness than Laplacians do.
     """
     from edgekit.batch.stack import Positions, images_of, measure_stack
     from edgekit.cli.engines import engine_for

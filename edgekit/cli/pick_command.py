@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 def pick(inputs: tuple[str, ...], **values: Any) -> int:
     """Pick the sharpest frames of a clip, or images of a folder, spread over it.
 
-    INPUT is one video, or a folder, a glob in quotes, or images. Frames are written with their time and number in the
-    name; images are copied as they are, in place of what an earlier pick put there. What was chosen and why stands in
-    picked.json. Windows and gaps are in seconds of a clip, in images of a folder.
+    INPUT is one video, or a folder, a glob in quotes, images, or URLs of images. Frames are written with their time
+    and number in the name; images are copied as they are, in place of what an earlier pick put there. What was chosen
+    and why stands in picked.json. Windows and gaps are in seconds of a clip, in images of a folder.
     """
     from edgekit.batch.picking import Picker, PickJob
     from edgekit.batch.score_job import ScoreJob

@@ -37,9 +37,9 @@ BELOW = 3
 def score(inputs: tuple[str, ...], **values: Any) -> int:
     """Score how sharp images are: 0 is blurred, 1 sharp.
 
-    INPUT is an image, a folder, a glob in quotes, a URL, or a video, of which each frame has a row.
-    Without -o a table sorted by score is printed, the sharpest first; with it, a row for each image is written, sorted
-    by path. --report writes a page instead, or as well. A run that was stopped is taken up where it was.
+    INPUT is an image, a folder, a glob in quotes, a URL, or a video, of which each frame has a row. Without -o a table
+    sorted by score is printed, the sharpest first; with it, a row for each image is written, sorted by path. --report
+    writes a page instead, or as well. A run that was stopped is taken up where it was.
     """
     from edgekit.batch.book import Book
     from edgekit.batch.drawing import Maps

@@ -236,7 +236,9 @@ def _opened(url: str) -> tuple[Any, str]:
         fs, key = url_to_fs(url, use_listings_cache=False)
         return fs, key
     except ImportError as error:
-        raise MissingExtraError(f"{scheme}:// needs more: {error}; pip install 'edgekit[remote]'") from None
+        # What the extra does not bring, fsspec names.
+        hint = "; pip install 'edgekit[remote]'" if scheme in (*PLAIN, *WEB) else ""
+        raise MissingExtraError(f"{scheme}:// needs more: {error}{hint}") from None
     except ValueError as error:
         raise ParameterError(f"{redacted(url)}: {redacted(str(error))}; check the part before ://") from None
 
@@ -254,7 +256,8 @@ def _shared(scheme: str, process: int) -> Any:
         # One request for each object, so that a body that breaks off is seen to.
         options = {"config_kwargs": {**limits, "retries": {"total_max_attempts": 1}}, "max_concurrency": 1}
     if scheme in WEB:
-        aiohttp = __import__("aiohttp")
+        import aiohttp
+
         limit = aiohttp.ClientTimeout(total=None, sock_connect=PATIENCE, sock_read=PATIENCE)
         # Passwords from .netrc, proxies from the environment.
         options = {"client_kwargs": {"timeout": limit, "trust_env": True}}
