@@ -234,9 +234,8 @@ def test_an_image_is_written_to_an_address(store):
 
 def test_credentials_come_from_a_profile(store, monkeypatch, tmp_path):
     store.photos(1)
-    (tmp_path / "credentials").write_text(
-        "[photos]\naws_access_key_id = AKIDOFPROFILE\naws_secret_access_key = hidden\n"
-    )
+    keys = "[photos]\naws_access_key_id = AKIDOFPROFILE\naws_secret_access_key = hidden\n"
+    (tmp_path / "credentials").write_text(keys)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
