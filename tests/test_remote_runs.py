@@ -185,6 +185,8 @@ def test_a_run_of_worker_processes_that_was_killed_is_taken_up(store):
     assert current > 0
     assert {f"edges/{n}.sobel.png" for n in range(MANY)} <= store.names()
     assert store.asked("PUT") == done
+    # One look at each place before, and one after it was written.
+    assert store.asked("HEAD") == MANY + done
 
 
 def test_an_image_in_a_store_may_take_longer(monkeypatch):
