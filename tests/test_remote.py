@@ -175,6 +175,30 @@ def test_no_secret_is_shown_or_kept(store, tmp_path):
     assert "Signature=***" in shown[0].output
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [("a.png", "b.png", "-o", "URL"), ("a.png", "-o", "URL", "--format", "jpg"), ("URL",),
+     ("a.png", "--angle", "1", "--angle", "2", "-o", "URL")],
+)  # fmt: skip
+def test_wrong_usage_shows_no_secret(store, arguments):
+    for name in ("a.png", "b.png"):
+        Path(name).write_bytes(photo(0))
+    url = store.address.replace("http://", "http://me:hunter2@") + "/bucket/c.png"
+    refused = run("sobel", *(url if a == "URL" else a for a in arguments), "--debug")
+    assert refused.exit_code == 2
+    assert url.replace("me:hunter2@", "***@") in refused.output
+    assert "hunter2" not in refused.output + repr(refused.exception)
+
+
+def test_plots_and_kernels_go_to_a_store(store):
+    store.photos(4)
+    urls = [f"{store.url}/photos/{n}.png" for n in range(2)]
+    assert run("learn", "--input", urls[0], "--target", urls[1], "-o", f"{store.url}/kernel.json").exit_code == 0
+    assert "taps" in json.loads(store.get("kernel.json"))
+    run("focus", f"{store.url}/photos", "--plot", f"{store.url}/plot.svg")
+    assert b"<svg" in store.get("plot.svg")
+
+
 def test_pictures_of_scores_stay_here(store):
     store.photos(1)
     for option in ("--map", "--report"):

@@ -255,7 +255,7 @@ def root_of(output: str | None, inputs: Sequence[str]) -> Path | None:
         return path
     several = len(inputs) > 1 or any(map(is_tree, inputs))
     if several and (path.exists() or path.suffix.lower() in BY_ENDING):
-        raise ParameterError(f"{output}: several results need a folder, and this is a file; name a folder with -o")
+        raise ParameterError(f"{path}: several results need a folder, and this is a file; name a folder with -o")
     return path if several or not (path.exists() or path.suffix) else None
 
 
@@ -282,9 +282,10 @@ def assign(found: Found, jobs: Sequence[PictureJob], output: str | None, root: P
             raise ParameterError(f"standard output takes one result; found {len(pairs)}. Name a folder with -o")
         return [Item(*pairs[0], Path(STREAM))]
     if output is not None and root is None:
+        path = path_of(output)
         if len(pairs) != 1:
-            raise ParameterError(f"{output} takes one result; found {len(pairs)}. Name a folder with -o")
-        return [Item(*pairs[0], path_of(output))]
+            raise ParameterError(f"{path} takes one result; found {len(pairs)}. Name a folder with -o")
+        return [Item(*pairs[0], path)]
 
     def place(source: Source, job: PictureJob, full: bool) -> Path:
         folder = source.path.parent if root is None else root / source.relative.parent

@@ -28,8 +28,9 @@ def focus(inputs: tuple[str, ...], **values: Any) -> int:
     from edgekit.batch.stack import Positions, images_of, measure_stack
     from edgekit.cli.engines import engine_for
     from edgekit.errors import ParameterError
+    from edgekit.io.stores import path_of
 
-    plot = None if values["plot"] is None else _place_of(Path(values["plot"]), force=values["force"])
+    plot = None if values["plot"] is None else _place_of(path_of(values["plot"]), force=values["force"])
     passed_over: list[Path] = []
     paths, pages = images_of(inputs, passed_over.append)
     positions = Positions(values["positions"])

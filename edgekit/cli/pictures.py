@@ -57,7 +57,7 @@ def _ending(values: dict[str, Any], *, is_file: bool) -> str:
     output, asked = values["output"], values["ending"]
     named = path_of(output).suffix.lower() if is_file and output else ""
     if named and asked and named != f".{asked}":
-        raise click.UsageError(f"{output} and --format {asked} do not agree; leave one out.")
+        raise click.UsageError(f"{path_of(output)} and --format {asked} do not agree; leave one out.")
     return named or f".{asked or ('tif' if values['depth'] == 'float' else 'png')}"
 
 
