@@ -245,7 +245,8 @@ def test_a_full_disk_is_said():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["photos", "-o", "scores.xlsx"], ".csv or .jsonl"),
+        (["photos", "-o", "scores.xlsx"], ".csv, .jsonl or .parquet"),
+        (["photos", "-o", "scores.csv/"], "a folder .parquet/"),
         (["photos", "--measure", "nonsense"], "choose one of score, laplacian_variance"),
         (["photos", "--measure", "score", "--measure", "score"], "twice"),
         (["photos/*.nothing"], "no file matches"),

@@ -98,7 +98,7 @@ class _Map:
         return (self.output,)
 
     def draw(self, data: bytes) -> Iterator[tuple[Path, bytes]]:
-        image = self.job.cut(decode(data, self.name, colour=False), self.name)
+        image = self.job.cut(decode(data, self.name, colour=False, limits=self.job.limits).image, self.name)
         yield self.output, encode(to_display(sharpness_map(image), white=1.0).image, ".png")
 
 

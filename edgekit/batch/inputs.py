@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 from edgekit.batch.job import PictureJob
 from edgekit.errors import ParameterError, UnreadableError
+from edgekit.io.files import head_of
 from edgekit.io.formats import BY_ENDING, HEAD, sniff
-from edgekit.io.stores import WEB, StorePath, head_of, is_url, path_of, redacted, require
+from edgekit.io.stores import WEB, StorePath, is_url, path_of, redacted, require
 from edgekit.io.video import is_video
 
 #: Standard input as an input, standard output as an output.
@@ -98,10 +99,10 @@ def collect(
 def is_tree(text: str) -> bool:
     """Tell whether an input is a folder or a glob. In a store, what has an image's ending is an image."""
     path = path_of(text)
-    return _is_folder(path) or _is_glob(path)
+    return _holds(path) or _is_glob(path)
 
 
-def _is_folder(path: Path) -> bool:
+def _holds(path: Path) -> bool:
     # A question to the store for each image that is named would take its time.
     return not (isinstance(path, StorePath) and path.suffix.lower() in BY_ENDING) and path.is_dir()
 
@@ -146,7 +147,7 @@ def find(
     UnreadableError
         If a store cannot be listed, or has nothing of the name.
     """
-    folders = {text for text in inputs if _is_folder(path_of(text))}
+    folders = {text for text in inputs if _holds(path_of(text))}
     _check_urls([text for text in inputs if is_url(text)])
     for text in inputs:
         path = path_of(text)
@@ -155,13 +156,14 @@ def find(
         if text in folders:
             # Several folders keep their names, or their files would fall on each other.
             prefix = PurePath(path.resolve().name) if len(folders) > 1 else PurePath()
-            candidates = _walk(path, prefix, recursive)
+            found = _below(path, recursive)
         elif _is_glob(path):
-            candidates = _matches(path)
+            found, prefix = _matches(path), PurePath()
         else:
             yield text, Source(path, PurePath(path.name))
             continue
-        for file, relative in candidates:
+        for file, place in found:
+            relative = prefix / place
             if _wanted(relative, include, exclude) and _looks_right(file, clips=clips):
                 yield text, Source(file, relative)
             else:
@@ -179,21 +181,36 @@ def _check_urls(urls: Sequence[str]) -> None:
             raise ParameterError(f"{name}: two inputs differ only in what is hidden here; run edgekit for each")
 
 
-def _walk(folder: Path, prefix: PurePath, recursive: bool) -> Iterator[tuple[Path, PurePath]]:
-    """Give the files of a folder, and their places in it below `prefix`, as the file system or the store lists them."""
+def _below(folder: Path, recursive: bool) -> Iterator[tuple[Path, PurePath]]:
+    """Give what lies in a folder, and its places there, as the file system or the store lists it."""
     if isinstance(folder, StorePath):
-        yield from ((p, prefix / place) for p, place in _listed(folder, folder.files(recursive=recursive)))
-        return
+        return _listed(folder, folder.files(recursive=recursive))
+    return ((path, path.relative_to(folder)) for path in _walk(folder, recursive))
+
+
+def _walk(folder: Path, recursive: bool) -> Iterator[Path]:
+    """Give the files of a folder as the file system lists them, and folders that cannot be listed."""
     waiting = [folder]
     while waiting:
-        with os.scandir(waiting.pop()) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if not entry.is_dir():
-                    yield (path := Path(entry.path)), prefix / path.relative_to(folder)
-                elif recursive and not entry.is_symlink():
-                    waiting.append(Path(entry.path))
+        folder = waiting.pop()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    if not _is_folder(entry):
+                        yield Path(entry.path)
+                    elif recursive and not entry.is_symlink():
+                        waiting.append(Path(entry.path))
+        except OSError:
+            yield folder
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # A loop of links is none, and says so when it is read.
+        return False
 
 
 def _listed(named: Path, found: Iterable[tuple[Any, PurePath]]) -> Iterator[tuple[Path, PurePath]]:
@@ -237,7 +254,8 @@ def _looks_right(path: Path, *, clips: bool) -> bool:
     # A look into every object of a bucket would be a request for each.
     if isinstance(path, StorePath):
         return False
-    return sniff(head_of(path, HEAD)) is not None or (clips and is_video(path))
+    # A folder that cannot be listed must not be passed over: who reads it says why.
+    return sniff(head_of(path, HEAD)) is not None or path.is_dir() or (clips and is_video(path))
 
 
 def root_of(output: str | None, inputs: Sequence[str]) -> Path | None:

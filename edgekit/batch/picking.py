@@ -198,7 +198,8 @@ class Picker:
             return
         path = missing[0].source
         status = status_of(path)
-        for frame in read_frames(path, colour=True, only=frozenset(n for n in todo if n is not None)):
+        wanted = frozenset(n for n in todo if n is not None)
+        for frame in read_frames(path, colour=True, only=wanted, limits=self._job.score.limits):
             made = todo.pop(frame.number)
             _place(made, encode(frame.image, self._job.ending), status, journal)
             yield made

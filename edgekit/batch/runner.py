@@ -28,7 +28,7 @@ class Status(Enum):
 
 
 class Outcome(NamedTuple):
-    """What became of one item; of one that failed the reason, and where in the code it did."""
+    """What became of one item; why it failed and where in the code, or what there is to say of its input."""
 
     item: Item
     status: Status
@@ -68,7 +68,7 @@ class _Todo(NamedTuple):
 
 
 class _Made(NamedTuple):
-    """What was written, to be published; or why nothing was, and where in the code."""
+    """What was written, to be published, and a note on its input; or why nothing was, and where in the code."""
 
     draft: Path | None
     reason: str = ""
@@ -76,6 +76,7 @@ class _Made(NamedTuple):
     rows: int = 0
     columns: int = 0
     clipped: int = 0
+    note: str = ""
 
 
 class Runner:
@@ -140,7 +141,7 @@ class Runner:
             publish(made.draft, lambda status: self.journal.enter(item.output, status, *entered))
         except OutputError as error:
             return _failed(item, error)
-        return Outcome(item, Status.DONE, "", made.rows, made.columns, made.clipped)
+        return Outcome(item, Status.DONE, made.note, made.rows, made.columns, made.clipped)
 
     def _check_own(self, output: Path) -> None:
         """Raise unless the file that is there is edgekit's own."""
@@ -177,7 +178,7 @@ class Runner:
             place(
                 result.data, item.output, lambda made: self.journal.enter(item.output, made, source, made, item.job.key)
             )
-        return Outcome(item, Status.DONE, "", result.rows, result.columns, result.clipped)
+        return Outcome(item, Status.DONE, result.note, result.rows, result.columns, result.clipped)
 
 
 def _make(todo: _Todo) -> _Made:
@@ -189,7 +190,7 @@ def _make(todo: _Todo) -> _Made:
     except Exception as error:  # One item must not end the run.
         let_out_of_memory(error)
         return _Made(None, *_said(todo.item, error))
-    return _Made(written, "", "", result.rows, result.columns, result.clipped)
+    return _Made(written, "", "", result.rows, result.columns, result.clipped, result.note)
 
 
 def _lost(todo: _Todo, reason: str) -> _Made:

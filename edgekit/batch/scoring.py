@@ -160,8 +160,8 @@ def _do(todo: _Todo, job: ScoreJob) -> _Done:
         data = read_bytes(todo.source.path)
         # What was measured before, and only lacks its pictures, keeps its row.
         if not row.status:
-            width, height, values = scored = job.run(data, row.path)
-            row = row._replace(width=width, height=height, values=values, status=scored.status)
+            width, height, values, reason = scored = job.run(data, row.path)
+            row = row._replace(width=width, height=height, values=values, status=scored.status, reason=reason)
         return _Done(row, tuple(_drafts(drawing, data) for drawing in todo.drawings))
     except Exception as error:  # One file must not end the run.
         let_out_of_memory(error)

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from edgekit.batch.book import Row
@@ -32,6 +32,12 @@ class Table(NamedTuple):
     threshold: float | None
     clips: bool = False
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns, in their order."""
+        path, *rest = BEFORE
+        return (path, *(("frame", "time") if self.clips else ()), *rest, *self.measures, *AFTER)
+
     def record(self, row: Row) -> dict[str, Any]:
         """Return a row as a mapping; None where there is no value."""
         values = row.values or (math.nan,) * len(self.measures)
@@ -47,12 +53,10 @@ class Table(NamedTuple):
 
     def csv(self, rows: Iterable[Row]) -> Iterator[str]:
         """Give lines of comma-separated values, the heading first; an empty cell where there is no value."""
-        path, *rest = BEFORE
-        names = (path, *(("frame", "time") if self.clips else ()), *rest, *self.measures, *AFTER)
-        yield _csv_line(names)
+        yield _csv_line(self.columns)
         for row in rows:
             record = self.record(row)
-            yield _csv_line([_cell(record[n]) for n in names])
+            yield _csv_line([_cell(record[n]) for n in self.columns])
 
     def jsonl(self, rows: Iterable[Row]) -> Iterator[str]:
         """Give a JSON object a line; null where there is no value."""
@@ -69,10 +73,6 @@ class Table(NamedTuple):
             mark = row.status if row.status != "ok" else "blurred" if record["blurred"] else ""
             name = row.path if row.frame is None else f"{row.path} {row.frame} ({row.time:.3f} s)"
             yield "  ".join([*(v.rjust(w) for v, w in zip(values, widths, strict=True)), mark.ljust(9), name]) + "\n"
-
-
-#: How the rows are written, by the ending of the output.
-WRITERS: dict[str, Callable[[Table, Iterable[Row]], Iterator[str]]] = {".csv": Table.csv, ".jsonl": Table.jsonl}
 
 
 def _cell(value: Any) -> str:

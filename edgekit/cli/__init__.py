@@ -83,6 +83,19 @@ def _print_traceback() -> None:
     traceback.print_exc()
 
 
+def _silence_decoders() -> None:
+    """Keep what libpng, libjpeg and libtiff print of damaged files from the user, who is told once, by us.
+
+    They write to the descriptor itself, from any thread; Python's own messages take a copy of it.
+    """
+    try:
+        own = os.fdopen(os.dup(2), "w", buffering=1, encoding=sys.stderr.encoding, errors=sys.stderr.errors)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    except (OSError, AttributeError):  # There is none.
+        return
+    sys.stderr = own
+
+
 def run() -> NoReturn:
     """Run as a process of its own, and leave it at once.
 
@@ -90,6 +103,8 @@ def run() -> NoReturn:
     take longer than most images.
     """
     status = 0
+    if "--debug" not in sys.argv:
+        _silence_decoders()
     try:
         main()
     except SystemExit as leave:

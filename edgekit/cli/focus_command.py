@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgekit.cli.options import ENGINE, options
+from edgekit.cli.options import ENGINE, READING, options
 
 if TYPE_CHECKING:
     from edgekit.batch.stack import Stack
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Find the peak of a focus stack.")
 @click.argument("inputs", nargs=-1, required=True, metavar="STACK...")
-@options(("positions", "focus_measure", "plot", *ENGINE, "force", "json", "quiet", "debug"))
+@options(("positions", "focus_measure", "plot", *READING, *ENGINE, "force", "json", "quiet", "debug"))
 def focus(inputs: tuple[str, ...], **values: Any) -> int:
     """Find the peak of a focus stack, to a fraction of a step.
 
@@ -29,6 +29,7 @@ def focus(inputs: tuple[str, ...], **values: Any) -> int:
     from edgekit.cli.engines import engine_for
     from edgekit.errors import ParameterError
     from edgekit.io.stores import path_of
+    from edgekit.limits import Limits
 
     plot = None if values["plot"] is None else _place_of(path_of(values["plot"]), force=values["force"])
     passed_over: list[Path] = []
@@ -36,7 +37,8 @@ def focus(inputs: tuple[str, ...], **values: Any) -> int:
     positions = Positions(values["positions"])
     measure = values["measure"]
     engine, _ = engine_for(paths, values, named=inputs)
-    stack = measure_stack(paths, pages, measure, positions, engine)
+    limits = Limits(values["max_pixels"], values["truncated"])
+    stack = measure_stack(paths, pages, measure, positions, engine, limits)
     peak, said = None, ""
     try:
         peak = stack.peak()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgekit.cli.options import options
+from edgekit.cli.options import READING, options
 
 if TYPE_CHECKING:
     from edgekit.learn import KernelFit
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Learn a kernel from a picture before and after.")
 @options((
-    "before", "after", "kernel_size", "border", "steps", "device", "kernel_file", "loss_plot",
+    "before", "after", *READING, "kernel_size", "border", "steps", "device", "kernel_file", "loss_plot",
     "force", "json", "quiet", "debug",
 ))  # fmt: skip
 def learn(inputs: tuple[str, ...], targets: tuple[str, ...], **values: Any) -> int:
@@ -45,8 +45,9 @@ def learn(inputs: tuple[str, ...], targets: tuple[str, ...], **values: Any) -> i
 
         check(plot.suffix)
         plot = _place_of(plot, plot.suffix, force=values["force"])
+    limits = {name: values[name] for name in READING}
     try:
-        before, after = ([read_image(name) for name in names] for names in (inputs, targets))
+        before, after = ([read_image(name, **limits) for name in names] for names in (inputs, targets))
     except ImageError as error:
         click.echo(f"edgekit: {error}", err=True)
         return 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgekit.cli.options import ENGINE, options
+from edgekit.cli.options import ENGINE, READING, options
 from edgekit.cli.progress import open_bar, summary
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ BELOW = 3
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @options(
     ("rows", "measure", "roi", "every", "rate", "threshold", "fail_below", "top", "bottom", "map", "report",
-     "recursive", "include", "exclude", *ENGINE, "force", "json", "quiet", "debug")
+     *READING, "recursive", "include", "exclude", *ENGINE, "force", "json", "quiet", "debug")
 )  # fmt: skip
 def score(inputs: tuple[str, ...], **values: Any) -> int:
     """Score how sharp images are: 0 is blurred, 1 sharp.
@@ -46,15 +46,19 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
     from edgekit.batch.inputs import find, is_tree
     from edgekit.batch.score_job import ScoreJob
     from edgekit.batch.scoring import score_files
+    from edgekit.batch.sinks import sink_of
     from edgekit.batch.tables import Table
     from edgekit.cli.engines import engine_for
     from edgekit.io.formats import BY_ENDING
     from edgekit.io.stores import path_of
+    from edgekit.limits import Limits
 
     if values["top"] is not None and values["bottom"] is not None:
         raise click.UsageError("--top and --bottom exclude each other.")
     output = None if values["output"] is None else path_of(values["output"])
-    job = ScoreJob(values["measures"] or ("score",), values["roi"], values["every"], values["rate"])
+    sink = None if values["output"] is None else sink_of(values["output"])
+    limits = Limits(values["max_pixels"], values["truncated"])
+    job = ScoreJob(values["measures"] or ("score",), values["roi"], values["every"], values["rate"], limits)
     job.check()
     _check_local(inputs, values)
     folder = None if values["report"] is None else Path(values["report"])
@@ -91,8 +95,8 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
             count.tell(row, values["fail_below"])
         threshold = _threshold(values["threshold"], job, book)
         table = Table(job.measures, threshold.value, clips=count.clips)
-        if output is not None:
-            _write(output, table, book)
+        if sink is not None:
+            sink(table, book.rows())
         if review is not None:
             review.write(book, job.measures, threshold)
         _print(table, book, values, review)
@@ -126,15 +130,12 @@ def _review(folder: Path, *, force: bool) -> "Review":
 
 def _book_of(output: Path | None, report: Path | None, *, force: bool) -> Path | None:
     """Return where the rows are kept, beside `output` or in the report, or raise if the output is none of edgekit's."""
-    from edgekit.batch.tables import WRITERS
     from edgekit.cli.records import record_of
-    from edgekit.errors import OutputError, ParameterError
+    from edgekit.errors import OutputError
     from edgekit.io.stores import StorePath
 
     if output is None:
         return None if report is None else report / REPORT_BOOK
-    if output.suffix.lower() not in WRITERS:
-        raise ParameterError(f"{output}: scores are written as {' or '.join(WRITERS)}; choose one of these endings")
     book = record_of(output) if isinstance(output, StorePath) else output.with_name(f".{output.name}.edgekit.sqlite")
     if output.exists() and not book.exists() and not force:
         raise OutputError(f"{output}: there is a file that edgekit did not write; name another, or use --force")
@@ -153,16 +154,6 @@ def _threshold(asked: str | None, job: "ScoreJob", book: "Book") -> "Threshold":
         case None:
             return Threshold(DEFAULT if job.measures[0] == SCORE else None)
     return Threshold(float(asked))
-
-
-def _write(output: Path, table: "Table", book: "Book") -> None:
-    from edgekit.batch.tables import WRITERS
-    from edgekit.io.writing import placing
-
-    with placing(output) as file:
-        for line in WRITERS[output.suffix.lower()](table, book.rows()):
-            # File names may hold bytes that are no text; they come back as they were.
-            file.write(os.fsencode(line))
 
 
 def _print(table: "Table", book: "Book", values: dict[str, Any], review: "Review | None") -> None:
@@ -190,7 +181,7 @@ class Count:
     """Counts rows as they come, names failures, and shows a bar on a terminal."""
 
     def __init__(self, *, quiet: bool) -> None:
-        self.done = self.failed = self.undefined = self.below = 0
+        self.done = self.failed = self.undefined = self.truncated = self.below = 0
         self.clips = False
         self._bar: Any = None
         self._quiet, self._start = quiet, time.monotonic()
@@ -208,6 +199,7 @@ class Count:
         self.done += row.status != "failed"
         self.failed += row.status == "failed"
         self.undefined += row.status == "undefined"
+        self.truncated += row.status == "truncated"
         self.clips |= row.frame is not None
         self.below += fail_below is not None and bool(row.values) and row.values[0] < fail_below
         if row.status == "failed":
@@ -224,6 +216,7 @@ class Count:
         counts = (
             (self.done, "scored"),
             (self.undefined, "of them undefined"),
+            (self.truncated, "of them truncated"),
             (self.failed, "failed"),
             (passed_over, "passed over (no images)"),
         )

@@ -61,6 +61,10 @@ class Speech:
                 self._complain(outcome)
         elif self._bar is None and not self._quiet and str(outcome.item.output) != STREAM:
             self._print(str(outcome.item.output))
+        if outcome.reason and outcome.status is not Status.FAILED and not self._quiet:
+            if self._bar is not None:
+                self._bar.clear()
+            click.echo(f"edgekit: {outcome.item.source.path}: {outcome.reason}", err=True)
         if self._bar is not None:
             if self.tally.failed:
                 self._bar.set_postfix(failed=self.tally.failed, refresh=False)
@@ -95,7 +99,7 @@ def _record(outcome: Outcome) -> dict[str, Any]:
         "filter": item.job.tag,
         "status": outcome.status.value,
     }
-    if outcome.status is Status.FAILED:
+    if outcome.reason:
         record["reason"] = outcome.reason
     if outcome.status is Status.DONE:
         record |= {"width": outcome.columns, "height": outcome.rows, "clipped": outcome.clipped}

@@ -7,10 +7,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgekit.errors import DecodeError, UnreadableError
+from edgekit.errors import DecodeError, TooLargeError, UnreadableError
+from edgekit.io.decoders import load_tifffile, page_image
+from edgekit.io.files import head_of
 from edgekit.io.formats import HEAD, sniff
-from edgekit.io.reading import page_image, read_bytes, status_of
-from edgekit.io.stores import StorePath, head_of, path_of
+from edgekit.io.reading import read_bytes, status_of
+from edgekit.io.stores import StorePath, path_of
+from edgekit.limits import DEFAULT, Limits
 
 Array = NDArray[Any]
 
@@ -21,13 +24,15 @@ def is_tiff(path: str | Path) -> bool:
     return found is not None and found.name == "TIFF"
 
 
-def read_pages(path: str | Path) -> Iterator[Array | DecodeError]:
+def read_pages(path: str | Path, limits: Limits = DEFAULT) -> Iterator[Array | DecodeError]:
     """Read the pages of a TIFF file, one at a time.
 
     Parameters
     ----------
     path : path
         The file, or its URL. A file is not loaded as a whole, an object in a store is.
+    limits : Limits
+        What may be taken on of each page.
 
     Yields
     ------
@@ -50,15 +55,12 @@ def read_pages(path: str | Path) -> Iterator[Array | DecodeError]:
     >>> [page.shape for page in read_pages("stack.tif")]
     [(4, 5), (4, 5), (4, 5)]
     """
-    import tifffile
-
     path = path_of(path)
     if status_of(path).st_size == 0:
         raise UnreadableError(f"{path}: the file is empty (0 bytes); copy or export it again")
+    source = io.BytesIO(read_bytes(path)) if isinstance(path, StorePath) else path
     try:
-        file = tifffile.TiffFile(io.BytesIO(read_bytes(path)) if isinstance(path, StorePath) else path)
-    except UnreadableError:
-        raise
+        file = load_tifffile().TiffFile(source)
     except PermissionError as error:
         raise UnreadableError(f"{path}: cannot be read: {error.strerror}") from error
     except Exception as error:  # tifffile raises whatever it likes on damaged files.
@@ -66,7 +68,10 @@ def read_pages(path: str | Path) -> Iterator[Array | DecodeError]:
     with file:
         for number in range(_count(file, path)):
             try:
-                image = page_image(file.pages[number])
+                image = page_image(file.pages[number], f"{path}: page {number + 1}", limits)
+            except TooLargeError as error:
+                yield error
+                continue
             except Exception as error:
                 yield DecodeError(f"{path}: page {number + 1} cannot be decoded: {error}. Copy or export it again")
                 continue

@@ -82,17 +82,6 @@ def real(path: str | Path) -> str:
     return text if is_url(text) else os.path.realpath(text)
 
 
-def head_of(path: Path, count: int) -> bytes:
-    """Return a file's first bytes; none where it cannot be read."""
-    try:
-        if isinstance(path, StorePath):
-            return path.head(count)
-        with path.open("rb") as file:
-            return file.read(count)
-    except OSError:
-        return b""
-
-
 def ahead(items: Iterable[T], paths: Callable[[T], Iterable[Path]]) -> Iterator[T]:
     """Give items as they are, a few ahead of which the stores are asked what they know of their paths."""
     waiting: deque[tuple[T, list[Future[bool]]]] = deque()

@@ -1,0 +1,133 @@
+"""Scores as Parquet, read back by PyArrow."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+from command_line import run
+
+import edgekit as ek
+from edgekit.batch import parquet
+from edgekit.batch.book import Row
+from edgekit.batch.tables import Table
+
+
+@pytest.fixture(autouse=True)
+def photos(tmp_path, monkeypatch):
+    """A sharp picture, a flat one, a broken one, and one with a name that is no text."""
+    monkeypatch.chdir(tmp_path)
+    blocks = np.random.default_rng(4).integers(30, 220, (16, 20)).astype(np.uint8).repeat(16, 0).repeat(16, 1)
+    for name, image in (("sharp", blocks), ("flat", np.full((50, 40), 9, np.uint8)), (os.fsdecode(b"\xff"), blocks)):
+        ek.write_image(f"photos/{name}.png", image)
+    Path("photos/broken.png").write_bytes(b"no image")
+
+
+def test_rows_are_those_of_json_lines_with_types():
+    arguments = ("score", "photos", "--measure", "score", "--measure", "brenner", "--threshold", "0.1")
+    assert run(*arguments, "-o", "s.parquet").exit_code == run(*arguments, "-o", "s.jsonl").exit_code == 1
+    read = pyarrow.parquet.read_table("s.parquet")
+    types = {field.name: str(field.type) for field in read.schema}
+    assert types == {
+        "path": "string", "bytes": "int64", "mtime": "double", "width": "int64", "height": "int64", "score": "double",
+        "brenner": "double", "blurred": "bool", "status": "string", "reason": "string", "scorer": "string",
+    }  # fmt: skip
+    rows = [json.loads(line) for line in Path("s.jsonl").read_text("utf-8").splitlines()]
+    for row in rows:
+        row["path"] = row["path"].replace("\udcff", "\\xff")
+        row["reason"] = row["reason"] or None
+    assert read.to_pylist() == rows
+    assert [row["status"] for row in rows] == ["failed", "undefined", "ok", "ok"]
+    assert [row["score"] is None for row in rows] == [True, True, False, False]
+
+
+def test_frames_of_clips_have_their_columns():
+    clip = Path(__file__).parents[1] / "samples" / "pan.mp4"
+    run("score", clip, "--every", "20", "-o", "frames.parquet")
+    read = pyarrow.parquet.read_table("frames.parquet", columns=["frame", "time"]).to_pydict()
+    assert read["frame"] == list(range(0, 20 * len(read["frame"]), 20))
+    assert np.all(np.diff(read["time"]) > 0)
+
+
+@pytest.mark.parametrize(("most", "parts"), [(3, [3, 1]), (4, [4]), (2, [2, 2])])
+def test_a_folder_of_parts(monkeypatch, most, parts):
+    monkeypatch.setattr(parquet, "PART", most)
+    whole, folder = Path("whole.parquet"), Path("parts.parquet")
+    run("score", "photos", "-o", str(whole))
+    # A file gives way to the folder, and an existing folder needs no slash.
+    run("score", "photos", "-o", str(folder))
+    for output in (f"{folder}/", str(folder)):
+        assert run("score", "photos", "-o", output).exit_code == 1
+        files = sorted(folder.iterdir())
+        assert [file.name for file in files] == [f"part-{n:05}.parquet" for n in range(len(parts))]
+        assert [pyarrow.parquet.read_metadata(file).num_rows for file in files] == parts
+        assert pyarrow.parquet.read_table(folder).equals(pyarrow.parquet.read_table(whole))
+    assert sorted(p.name for p in Path().glob(".*parts*")) == [".parts.parquet.edgekit.sqlite"]
+
+
+def test_what_else_is_in_the_folder_stays_and_so_do_the_parts():
+    run("score", "photos", "-o", "parts.parquet/")
+    Path("parts.parquet/notes.txt").write_text("precious")
+    before = {p: p.read_bytes() for p in Path("parts.parquet").iterdir()}
+    ran = run("score", "photos", "-o", "parts.parquet/")
+    assert ran.exit_code == 2
+    assert "parts.parquet/notes.txt: is no part of scores" in ran.stderr
+    assert {p: p.read_bytes() for p in Path("parts.parquet").iterdir()} == before
+
+
+def test_parts_give_way_only_to_all_of_the_new_ones(monkeypatch):
+    run("score", "photos", "-o", "parts.parquet/")
+    before = Path("parts.parquet/part-00000.parquet").read_bytes()
+    monkeypatch.setattr(parquet, "PART", 2)
+
+    def rows():
+        yield from [Row(f"{n}.png", 1, 1, 2, 3, (0.5,), "ok", "") for n in range(3)]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        parquet.write_folder(Path("parts.parquet"), Table(("score",), 0.5), rows())
+    assert [p.read_bytes() for p in Path("parts.parquet").iterdir()] == [before]
+    assert sorted(p.name for p in Path().glob(".*parts*")) == [".parts.parquet.edgekit.sqlite"]
+
+
+def test_no_row_still_has_columns():
+    Path("none").mkdir()
+    for output in ("none.parquet", "nothing.parquet/"):
+        assert run("score", "none", "-o", output).exit_code == 0
+        read = pyarrow.parquet.read_table(output)
+        assert (read.num_rows, read.column_names[:2]) == (0, ["path", "bytes"])
+
+
+def test_without_the_library_it_is_said_before_anything_is_made(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    ran = run("score", "photos", "-o", "scores.parquet")
+    assert ran.exit_code == 2
+    assert "pip install 'edgekit[parquet]'" in ran.stderr
+    assert not list(Path().glob(".scores*"))
+
+
+def test_memory_does_not_grow_with_the_rows():
+    code = """
+        import math, resource, sys
+        from pathlib import Path
+        from edgekit.batch.book import Row
+        from edgekit.batch.parquet import write_file
+        from edgekit.batch.tables import Table
+        rows = (Row(f"photos/{n:09}.jpg", n, n, 640, 480, (1 / (n + 1),), "ok", "") for n in range(int(sys.argv[1])))
+        write_file(Path("many.parquet"), Table(("score",), 0.5), rows)
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    few, many = (int(subprocess.check_output([*command, str(count)])) for count in (50_000, 1_000_000))
+    read = pyarrow.parquet.ParquetFile("many.parquet")
+    assert (read.metadata.num_rows, read.metadata.num_row_groups) == (1_000_000, 20)
+    last = read.read_row_group(19, columns=["path", "score"]).to_pylist()[-1]
+    assert last == {"path": "photos/000999999.jpg", "score": 1e-6}
+    # A million of these rows as Python objects take some 500 MiB.
+    assert many - few < 60

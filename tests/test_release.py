@@ -1,0 +1,67 @@
+"""What is built and published: workflows that run only what was looked at, and a version that is one."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+import edgekit as ek
+
+ROOT = Path(__file__).parents[1]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.y*ml"))
+
+#: An action at a commit, and in a comment the version that this is.
+PINNED = re.compile(r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+
+
+def jobs():
+    """Return the jobs of all workflows by file and name."""
+    return {(w.name, name): job for w in WORKFLOWS for name, job in yaml.safe_load(w.read_text())["jobs"].items()}
+
+
+def uses(job):
+    """Return what a job takes from elsewhere."""
+    return [step["uses"] for step in (job, *job.get("steps", ())) if "uses" in step]
+
+
+def test_there_are_workflows():
+    assert [w.name for w in WORKFLOWS] == ["release.yml", "test.yml"]
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda w: w.name)
+def test_actions_are_pinned_to_commits(workflow):
+    parsed = [u for (file, _), job in jobs().items() if file == workflow.name for u in uses(job)]
+    lines = [line.strip(" -") for line in workflow.read_text().splitlines() if "uses:" in line]
+    # None hides from the search for lines.
+    assert [line.split()[1] for line in lines] == parsed
+    assert parsed
+    for line in lines:
+        assert PINNED.fullmatch(line) or line.startswith("uses: ./"), line
+
+
+def test_only_publishing_may_speak_for_the_project():
+    for workflow in WORKFLOWS:
+        assert yaml.safe_load(workflow.read_text())["permissions"] == {"contents": "read"}
+    able = {key: job["permissions"] for key, job in jobs().items() if "permissions" in job}
+    assert able == {("release.yml", "publish"): {"id-token": "write"}}
+    publish = jobs()["release.yml", "publish"]
+    # It runs nothing but the two actions, on what was built and tested before.
+    assert [u.split("@")[0] for u in uses(publish)] == ["actions/download-artifact", "pypa/gh-action-pypi-publish"]
+    assert not any("run" in step for step in publish["steps"])
+    assert (publish["needs"], jobs()["release.yml", "build"]["needs"]) == ("build", "test")
+
+
+def test_what_the_workflows_run_is_there():
+    ran = {step["run"].split()[0] for job in jobs().values() for step in job.get("steps", ()) if "run" in step}
+    for script in ran - {"test"}:
+        assert (ROOT / script).stat().st_mode & 0o100, script
+
+
+def test_the_version_is_one_and_the_changelog_has_a_place_for_what_comes():
+    assert re.fullmatch(r"\d+\.\d+\.\d+", ek.__version__)
+    assert "## [Unreleased]" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    assert project["project"]["dynamic"] == ["version"]
+    assert project["tool"]["hatch"]["version"]["path"] == "edgekit/__init__.py"
