@@ -140,6 +140,9 @@ def test_what_is_not_there(store):
     assert scored.exit_code == 1
     assert f"{store.url}/none.png: no such file" in scored.stderr
     assert store.asked("HEAD", "none.png") == 1
+    store.photos(1, "folder.png")
+    folder = run("score", f"{store.url}/folder.png")
+    assert f"{store.url}/folder.png: expected an image file; found a folder" in folder.stderr
     nothing = run("sobel", f"{store.url}/*.png", "-o", "out")
     assert nothing.exit_code == 2
     assert f"{store.url}/*.png: the store has nothing of this name" in nothing.stderr
@@ -199,11 +202,13 @@ def test_plots_and_kernels_go_to_a_store(store):
     assert b"<svg" in store.get("plot.svg")
 
 
-def test_pictures_of_scores_stay_here(store):
+def test_what_stays_here(store):
     store.photos(1)
     for option in ("--map", "--report"):
         refused = run("score", f"{store.url}/photos", option, f"{store.url}/maps")
         assert (refused.exit_code, "folder of this machine" in refused.stderr) == (2, True)
+    parts = run("score", f"{store.url}/photos", "-o", f"{store.url}/scores.parquet/")
+    assert (parts.exit_code, "folder of this machine" in parts.stderr) == (2, True)
     assert "copy them here" in run("score", f"{store.url}/photos", "--report", "page").stderr
     assert "folder of this machine" in run("pick", f"{store.url}/photos", "-n", "1", "-o", store.url).stderr
     assert run("score", f"{store.url}/photos", "--map", "maps").exit_code == 0

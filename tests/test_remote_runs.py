@@ -16,6 +16,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow.parquet
 import pytest
 from bucket import photo
 from command_line import run
@@ -75,17 +76,21 @@ def test_a_run_that_was_killed_before_it_could_enter_an_object_is_taken_up(store
     assert "edgekit did not write" in run(*command).stderr
 
 
-@pytest.mark.parametrize("output", ["scores.csv", "scores.jsonl"])
+@pytest.mark.parametrize("output", ["scores.csv", "scores.jsonl", "scores.parquet"])
 def test_rows_go_to_a_store_and_are_taken_up(store, output):
     store.photos(3)
     command = ("score", f"{store.url}/photos", "-o", f"{store.url}/out/{output}")
     assert run(*command).exit_code == 0
-    before = store.get(f"out/{output}").decode()
-    if output.endswith("csv"):
-        assert len(list(csv.DictReader(io.StringIO(before)))) == 3
+    before = store.get(f"out/{output}")
+    count = {
+        ".csv": lambda: len(list(csv.DictReader(io.StringIO(before.decode())))),
+        ".jsonl": lambda: len(before.splitlines()),
+        ".parquet": lambda: pyarrow.parquet.read_table(io.BytesIO(before)).num_rows,
+    }
+    assert count[Path(output).suffix]() == 3
     store.faulty.asked.clear()
     assert run(*command).exit_code == 0
-    assert store.get(f"out/{output}").decode() == before
+    assert store.get(f"out/{output}") == before
     assert not any(store.asked("GET", f"photos/{n}.png") for n in range(3))
 
 
