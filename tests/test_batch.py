@@ -279,4 +279,4 @@ def test_collecting_passes_over_what_is_no_image(tmp_path, monkeypatch):
     found = collect(["folder", "folder/d.txt", "folder/b", "-"])
     assert [str(s.path) for s in found.sources] == ["folder/a.PNG", "folder/b", "folder/c.txt", "folder/d.txt", "-"]
     assert found.passed_over == 2
-    assert found.sources[-1] == Source(Path("-"), found.sources[-1].relative)
+    assert found.sources[-1] == Source(Path("-"), found.sources[-1].relative, stream=True)

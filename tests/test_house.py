@@ -19,12 +19,13 @@ MODULES = sorted(ROOT.rglob("*.py"))
 #: Floors of the house, lowest first. A module imports from floors below its own, and within its own
 #: folder.
 FLOORS = (
-    ("errors",), ("borders", "curves", "limits", "taps"), ("kernels",), ("plans",), ("backends",), ("responses",),
-    ("dispatch",), ("filters", "display", "suppression"), ("edges", "masks", "measures"), ("detector", "nn"),
-    ("scores", "focus", "learn", "selection"), ("io",), ("batch",), ("report",), ("cli",), ("__main__",),
+    ("errors", "text"), ("borders", "curves", "limits", "taps"), ("kernels",), ("plans",), ("backends",),
+    ("responses",), ("dispatch",), ("filters", "display", "suppression"), ("edges", "masks", "measures"),
+    ("detector", "nn"), ("scores", "focus", "learn", "selection"), ("io",), ("batch",), ("report",), ("cli",),
+    ("__main__",),
 )  # fmt: skip
 LEVEL = {name: level for level, floor in enumerate(FLOORS) for name in floor}
-PURE = ("errors", "borders", "limits", "taps", "kernels", "plans")
+PURE = ("errors", "text", "borders", "limits", "taps", "kernels", "plans")
 
 
 def by_path(path):

@@ -15,6 +15,7 @@ from edgekit.io.files import head_of
 from edgekit.io.formats import BY_ENDING, HEAD, sniff
 from edgekit.io.stores import WEB, StorePath, is_url, path_of, redacted, require
 from edgekit.io.video import is_video
+from edgekit.io.writing import fitting
 
 #: Standard input as an input, standard output as an output.
 STREAM = "-"
@@ -26,18 +27,16 @@ class Source(NamedTuple):
     Attributes
     ----------
     path : Path
-        The file, or a `StorePath`; ``-`` is standard input.
+        The file, or a `StorePath`.
     relative : PurePath
         Its place below the output folder.
+    stream : bool
+        Whether this is standard input instead, and not a file of that name in some folder.
     """
 
     path: Path
     relative: PurePath
-
-    @property
-    def stream(self) -> bool:
-        """Whether this is standard input."""
-        return str(self.path) == STREAM
+    stream: bool = False
 
 
 class Item(NamedTuple):
@@ -143,7 +142,7 @@ def find(
     Raises
     ------
     ParameterError
-        If a glob matches nothing, or two URLs differ only in what is not shown of them.
+        If a glob matches nothing, or leads out of its folder, or two URLs differ only in what is not shown of them.
     UnreadableError
         If a store cannot be listed, or has nothing of the name.
     """
@@ -160,7 +159,7 @@ def find(
         elif _is_glob(path):
             found, prefix = _matches(path), PurePath()
         else:
-            yield text, Source(path, PurePath(path.name))
+            yield text, Source(path, PurePath(path.name), stream=text == STREAM)
             continue
         for file, place in found:
             relative = prefix / place
@@ -234,6 +233,8 @@ def _matches(pattern: Path) -> Iterator[tuple[Path, PurePath]]:
     parts = pattern.parts
     fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
     base = Path(*parts[:fixed])
+    if ".." in parts[fixed:]:
+        raise ParameterError(f"{pattern}: a pattern cannot lead back up after a wildcard; put the .. before it")
     files = sorted(p for p in base.glob(str(PurePath(*parts[fixed:]))) if p.is_file())
     if not files:
         raise ParameterError(f"{pattern}: no file matches; check the pattern, and quote it as it is")
@@ -308,9 +309,10 @@ def assign(found: Found, jobs: Sequence[PictureJob], output: str | None, root: P
     def place(source: Source, job: PictureJob, full: bool) -> Path:
         folder = source.path.parent if root is None else root / source.relative.parent
         name = "stdin" if source.stream else source.relative.name if full else source.relative.stem
-        return folder / f"{name}.{job.tag}{job.ending}"
+        return folder / fitting(name, f".{job.tag}{job.ending}")
 
-    shared = Counter(place(s, j, full=False) for s, j in pairs)
+    # Of a.jpg, a.png and a.jpg.png the last must not take the full name of the first.
+    shared = Counter(path for s, j in pairs for path in {place(s, j, full=False), place(s, j, full=True)})
     items = [Item(s, j, place(s, j, full=shared[place(s, j, full=False)] > 1)) for s, j in pairs]
     twice = [path for path, n in Counter(i.output for i in items).items() if n > 1]
     if twice:

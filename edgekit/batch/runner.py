@@ -118,10 +118,9 @@ class Runner:
                 raise OutputError(
                     f"{item.output}: an input of this run would be written over; name another output with -o"
                 )
-            if not self.force and item.output.exists():
-                if self.journal.current(item.output, item.source.path, status, item.job.key):
-                    return Known(Outcome(item, Status.CURRENT))
-                self._check_own(item.output)
+            if not self.force and self.journal.current(item.output, item.source.path, status, item.job.key):
+                return Known(Outcome(item, Status.CURRENT))
+            self.journal.admit(item.output, force=self.force)
             self.journal.announce(item.output)
         except EdgekitError as error:
             return Known(_failed(item, error))
@@ -142,14 +141,6 @@ class Runner:
         except OutputError as error:
             return _failed(item, error)
         return Outcome(item, Status.DONE, made.note, made.rows, made.columns, made.clipped)
-
-    def _check_own(self, output: Path) -> None:
-        """Raise unless the file that is there is edgekit's own."""
-        if not self.journal.wrote(output):
-            raise OutputError(
-                f"{output}: there is a file that edgekit did not write, or has no record of; name another output "
-                "with -o, or replace it with --force"
-            )
 
     def _stream(self, item: Item) -> Outcome:
         """Do an item of which this process has an end."""
@@ -172,8 +163,7 @@ class Runner:
             sys.stdout.buffer.write(result.data)
             sys.stdout.buffer.flush()
         else:
-            if not self.force and item.output.exists():
-                self._check_own(item.output)
+            self.journal.admit(item.output, force=self.force)
             source = item.source.path
             place(
                 result.data, item.output, lambda made: self.journal.enter(item.output, made, source, made, item.job.key)

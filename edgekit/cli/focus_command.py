@@ -1,13 +1,14 @@
 """``edgekit focus``: which image of a focus stack is sharpest, and where between them the peak is."""
 
 import math
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgekit.cli.options import ENGINE, READING, options
+from edgekit.cli.terminal import complain
+from edgekit.text import printable, unmistakable
 
 if TYPE_CHECKING:
     from edgekit.batch.stack import Stack
@@ -91,7 +92,7 @@ def _print(stack: "Stack", measure: str, said: str) -> None:
     for row in stack.rows:
         score = "-" if math.isnan(row.score) else f"{row.score:.6g}"
         mark = "" if row.status == "ok" else f"  {row.status}"
-        click.echo(os.fsencode(f"{row.position:>10.6g}  {score:>{width}}  {row.name}{mark}"))
+        click.echo(f"{row.position:>10.6g}  {score:>{width}}  {printable(unmistakable(row.name))}{mark}")
     click.echo(said)
 
 
@@ -116,10 +117,10 @@ def _complain(stack: "Stack", passed_over: list[Path], *, quiet: bool) -> None:
     """Name what failed; say what was not looked at."""
     for row in stack.rows:
         if row.status == "failed":
-            click.echo(f"edgekit: {row.reason}", err=True)
+            complain(row.reason)
     if quiet:
         return
     if passed_over:
-        click.echo(f"edgekit: {len(passed_over)} passed over (no images)", err=True)
+        complain(f"{len(passed_over)} passed over (no images)")
     if stack.left_out:
-        click.echo(f"edgekit: {stack.left_out:.0%} of the picture left out: burnt in one of the images", err=True)
+        complain(f"{stack.left_out:.0%} of the picture left out: burnt in one of the images")

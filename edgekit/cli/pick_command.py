@@ -8,6 +8,7 @@ import click
 
 from edgekit.cli.options import ENGINE, READING, options
 from edgekit.cli.progress import open_bar, summary
+from edgekit.cli.terminal import complain, name_file
 
 if TYPE_CHECKING:
     from edgekit.batch.book import Row
@@ -64,12 +65,12 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
 
                 click.echo(json.dumps(one.record()))
             elif not values["quiet"]:
-                click.echo(str(one.output))
+                name_file(one.output)
     finally:
         if bar is not None:
             bar.close()
         for reason in failed:
-            click.echo(f"edgekit: {reason}", err=True)
+            complain(reason)
     if not values["quiet"]:
         counts = ((picked, "picked"), (scored - len(failed), "scored"), (len(failed), "failed"),
                   (found.passed_over, "passed over (no images, or results)"))  # fmt: skip

@@ -11,6 +11,7 @@ import click
 
 from edgekit.cli.options import ENGINE, READING, options
 from edgekit.cli.progress import open_bar, summary
+from edgekit.cli.terminal import complain, name_file
 
 if TYPE_CHECKING:
     from edgekit.batch.book import Book, Row
@@ -163,7 +164,7 @@ def _print(table: "Table", book: "Book", values: dict[str, Any], review: "Review
         if values["as_json"]:
             _lines(table.jsonl(book.rows()))
         elif review is not None:
-            click.echo(os.fsencode(review.index))
+            name_file(review.index)
         return
     rows: Iterable[Row] = book.ranked(best_first=worst is None, most=best if worst is None else worst)
     if values["as_json"]:
@@ -205,7 +206,7 @@ class Count:
         if row.status == "failed":
             if self._bar is not None:
                 self._bar.clear()
-            click.echo(f"edgekit: {row.reason}", err=True)
+            complain(row.reason)
         if self._bar is not None:
             self._bar.update()
 
@@ -224,4 +225,4 @@ class Count:
             click.echo(summary(counts, self._start), err=True)
         if threshold.note:
             value = "" if threshold.value is None else f"threshold {threshold.value:.4g}, "
-            click.echo(f"edgekit: {value}{threshold.note}", err=True)
+            complain(f"{value}{threshold.note}")

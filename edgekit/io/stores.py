@@ -250,6 +250,8 @@ class StorePath:
                 raise
         return _status(self._info)
 
+    lstat = stat
+
     def exists(self) -> bool:
         """Tell whether there is an object; raise `UnreadableError` where the store does not say."""
         try:
