@@ -303,3 +303,10 @@ def test_a_missing_library_is_named(monkeypatch, scheme, module, hint):
     _fsspec._shared.cache_clear()
     with pytest.raises(MissingExtraError, match=rf"{scheme}:// needs more: .*{hint}"):
         read_bytes(f"{scheme}://bucket/a.png")
+
+
+def test_listed_names_do_not_lead_out(monkeypatch):
+    names = ["../../out.png", "a/../../out.png", "/absolute.png", "a//b.png", "fine.png"]
+    monkeypatch.setattr(_fsspec, "listing", lambda folder, *, recursive: ((name, {"size": 1}) for name in names))
+    found = {place.as_posix() for _, place in StorePath("s3://bucket/photos").files(recursive=True)}
+    assert found == {"absolute.png", "a/b.png", "fine.png"}
