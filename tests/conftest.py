@@ -1,5 +1,9 @@
 """The matrix of arrays that every filter must take: kinds of NumPy array, by compiled loops or not, and tensors."""
 
+import importlib
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -99,3 +103,34 @@ def at_home(tmp_path, monkeypatch):
     photo[8:20, 10:25] = (250, 240, 10)
     ek.write_image("photo.png", photo)
     return folder
+
+
+@pytest.fixture(scope="session")
+def server():
+    """An S3 server on this machine: the module that has it, its address, and what spoils its answers."""
+    scripts = str(Path(__file__).parents[1] / "scripts")
+    sys.path.insert(0, scripts)
+    try:
+        module = importlib.import_module("store_server")
+        with module.serve() as served:
+            yield module, *served
+    finally:
+        sys.path.remove(scripts)
+
+
+@pytest.fixture
+def store(server, monkeypatch, tmp_path):
+    """An empty bucket, and a user with an own home; no wait between attempts."""
+    from bucket import Bucket
+
+    from edgekit.io import _fsspec
+
+    module, address, faulty = server
+    for name, value in (module.environment(address) | {"XDG_CONFIG_HOME": str(tmp_path / "config")}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(_fsspec, "PAUSE", 0.0)
+    _fsspec._shared.cache_clear()
+    faulty.reset()
+    yield Bucket(address, faulty)
+    faulty.reset()

@@ -11,7 +11,7 @@ import pytest
 
 import edgekit as ek
 
-HEAVY = ("numpy", "cv2", "torch", "scipy", "skimage", "PIL", "tifffile", "tqdm", "matplotlib", "sqlite3")
+HEAVY = ("fsspec", "numpy", "cv2", "torch", "scipy", "skimage", "PIL", "tifffile", "tqdm", "matplotlib", "sqlite3")
 
 
 def loaded(arguments: list[str], folder: Path, **environment: str) -> set[str]:
@@ -75,7 +75,7 @@ def test_the_library_loads_at_first_use():
 
 def missing(module: str, message: str, tmp_path: Path, code: str) -> subprocess.CompletedProcess[str]:
     """Run `code` where importing `module` fails with `message`."""
-    (tmp_path / "site").mkdir()
+    (tmp_path / "site").mkdir(parents=True)
     (tmp_path / "site" / f"{module}.py").write_text(f"raise {message}")
     path = os.pathsep.join([str(tmp_path / "site"), str(Path(ek.__file__).parents[1])])
     environment = os.environ | {"PYTHONPATH": path, "XDG_CONFIG_HOME": str(tmp_path)}
@@ -91,6 +91,16 @@ def test_a_bare_server_is_told_what_opencv_lacks(tmp_path):
     assert "apt-get install libgl1" in ran.stderr
     assert "opencv-python-headless" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_a_missing_fsspec_names_the_extra(tmp_path):
+    error = "ModuleNotFoundError(\"No module named 'fsspec'\", name='fsspec')"
+    for command in (["sobel", "s3://bucket/a.png"], ["score", "s3://bucket/photos"]):
+        code = f"from edgekit.cli import main; main({command!r})"
+        ran = missing("fsspec", error, tmp_path / command[0], code)
+        assert ran.returncode == 2
+        assert "URLs need fsspec: pip install 'edgekit[remote]'" in ran.stderr
+        assert "Traceback" not in ran.stderr
 
 
 def test_a_missing_torch_names_the_extra(tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from edgekit.batch.database import Kind, Record
+from edgekit.io.stores import real
 
 # Paths, and reasons that name them, are bytes: a name need not be text.
 KIND = Kind("a record of scores", int.from_bytes(b"EKsc"), 1, without="the images are then scored again", tables="""
@@ -92,7 +93,7 @@ class Book(Record):
 
     def begin(self, path: str) -> bool:
         """Tell whether this run meets a file for the first time, by whatever name."""
-        claimed = (os.fsencode(os.path.realpath(path)),)
+        claimed = (os.fsencode(real(path)),)
         return self._run_sql("INSERT OR IGNORE INTO temp.begun VALUES (?)", claimed).rowcount == 1
 
     def met(self, path: str, size: int, mtime: int) -> list[Row]:

@@ -5,14 +5,15 @@ import glob
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 from edgekit.batch.job import PictureJob
-from edgekit.errors import ParameterError
+from edgekit.errors import ParameterError, UnreadableError
 from edgekit.io.files import head_of
 from edgekit.io.formats import BY_ENDING, HEAD, sniff
+from edgekit.io.stores import WEB, StorePath, is_url, path_of, redacted, require
 from edgekit.io.video import is_video
 from edgekit.io.windows import is_zarr
 from edgekit.io.writing import fitting
@@ -27,7 +28,7 @@ class Source(NamedTuple):
     Attributes
     ----------
     path : Path
-        The file.
+        The file, or a `StorePath`.
     relative : PurePath
         Its place below the output folder.
     stream : bool
@@ -84,20 +85,34 @@ def collect(
     found = find(inputs, passed_over.append, recursive=recursive, include=include, exclude=exclude)
     order = {text: n for n, text in enumerate(inputs)}
     sources = []
+    trees = set(filter(is_tree, inputs))
     for text, source in found:
-        if is_tree(text) and own(source.path):
+        if text in trees and own(source.path):
             passed_over.append(source.path)
         else:
             sources.append((text, source))
     sources.sort(key=lambda pair: (order[pair[0]], pair[1].path))
     unique = {s.path if s.stream else s.path.absolute(): s for _, s in sources}
-    return Found(list(unique.values()), len(passed_over), any(map(is_tree, inputs)))
+    return Found(list(unique.values()), len(passed_over), bool(trees))
 
 
 def is_tree(text: str) -> bool:
-    """Tell whether an input is a folder or a glob."""
-    path = Path(text)
-    return (path.is_dir() and not is_zarr(path)) or (glob.has_magic(text) and not path.exists())
+    """Tell whether an input is a folder or a glob. In a store, what has an image's ending is an image."""
+    path = path_of(text)
+    return _holds(path) or _is_glob(path)
+
+
+def _holds(path: Path) -> bool:
+    # A question to the store for each image that is named would take its time.
+    if isinstance(path, StorePath) and path.suffix.lower() in BY_ENDING:
+        return False
+    return path.is_dir() and not is_zarr(path)
+
+
+def _is_glob(path: Path) -> bool:
+    # In an address of the web a question mark begins the query.
+    web = isinstance(path, StorePath) and path.scheme in WEB
+    return not web and glob.has_magic(str(path)) and not path.exists()
 
 
 def find(
@@ -112,12 +127,12 @@ def find(
     """Find the files that `inputs` mean, each with its input, as they come: a folder of millions begins at once.
 
     A file that is named is always taken. From folders and globs come the files with an image's
-    ending and those that begin like an image; hidden files are left out.
+    ending and those that begin like an image, from stores only those with the ending; hidden files are left out.
 
     Parameters
     ----------
     inputs : sequence of str
-        Files, folders, globs, or ``-``.
+        Files, folders, globs, URLs of them, or ``-``.
     pass_over : callable
         Called with each file of a folder that is no image, or not wanted.
     recursive : bool
@@ -130,27 +145,49 @@ def find(
     Raises
     ------
     ParameterError
-        If a glob matches nothing, or leads out of its folder.
+        If a glob matches nothing, or leads out of its folder, or two URLs differ only in what is not shown of them.
+    UnreadableError
+        If a store cannot be listed, or has nothing of the name.
     """
-    folders = [text for text in inputs if Path(text).is_dir()]
+    folders = {text for text in inputs if _holds(path_of(text))}
+    _check_urls([text for text in inputs if is_url(text)])
     for text in inputs:
-        path = Path(text)
+        path = path_of(text)
         if not text:
             raise ParameterError("an input's name is empty; was a variable not set?")
-        if not is_tree(text):
-            yield text, Source(path, PurePath(path.name), stream=text == STREAM)
-            continue
         if text in folders:
             # Several folders keep their names, or their files would fall on each other.
             prefix = PurePath(path.resolve().name) if len(folders) > 1 else PurePath()
-            candidates = ((p, prefix / p.relative_to(path)) for p in _walk(path, recursive))
+            found = _below(path, recursive)
+        elif _is_glob(path):
+            found, prefix = _matches(path), PurePath()
         else:
-            candidates = (pair for pair in _matches(path))
-        for file, relative in candidates:
-            if _wanted(relative, include, exclude) and (_looks_like_image(file) or (clips and is_video(file))):
+            yield text, Source(path, PurePath(path.name), stream=text == STREAM)
+            continue
+        for file, place in found:
+            relative = prefix / place
+            if _wanted(relative, include, exclude) and _looks_right(file, clips=clips):
                 yield text, Source(file, relative)
             else:
                 pass_over(file)
+
+
+def _check_urls(urls: Sequence[str]) -> None:
+    """Raise where no store can be asked, or two would have the same name in every record."""
+    if urls:
+        require()
+    seen: dict[str, str] = {}
+    for url in urls:
+        name = redacted(url)
+        if seen.setdefault(name, url) != url:
+            raise ParameterError(f"{name}: two inputs differ only in what is hidden here; run edgekit for each")
+
+
+def _below(folder: Path, recursive: bool) -> Iterator[tuple[Path, PurePath]]:
+    """Give what lies in a folder, and its places there, as the file system or the store lists it."""
+    if isinstance(folder, StorePath):
+        return _listed(folder, folder.files(recursive=recursive))
+    return ((path, path.relative_to(folder)) for path in _walk(folder, recursive))
 
 
 def _walk(folder: Path, recursive: bool) -> Iterator[Path]:
@@ -178,8 +215,24 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
         return False
 
 
-def _matches(pattern: Path) -> list[tuple[Path, PurePath]]:
-    """Return the files that a glob means, with their places below its part without wildcards."""
+def _listed(named: Path, found: Iterable[tuple[Any, PurePath]]) -> Iterator[tuple[Path, PurePath]]:
+    """Give what a store lists; raise if it is nothing, or the store does not list it."""
+    nothing = True
+    try:
+        for pair in found:
+            nothing = False
+            yield pair
+    except OSError as error:
+        raise UnreadableError(f"{named}: cannot be listed: {error.strerror or error}") from error
+    if nothing:
+        raise UnreadableError(f"{named}: the store has nothing of this name; check it")
+
+
+def _matches(pattern: Path) -> Iterator[tuple[Path, PurePath]]:
+    """Give the files that a glob means, with their places below its part without wildcards."""
+    if isinstance(pattern, StorePath):
+        yield from _listed(pattern, pattern.matches())
+        return
     parts = pattern.parts
     fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
     base = Path(*parts[:fixed])
@@ -188,8 +241,8 @@ def _matches(pattern: Path) -> list[tuple[Path, PurePath]]:
     files = sorted(p for p in base.glob(str(PurePath(*parts[fixed:]))) if p.is_file() or is_zarr(p))
     if not files:
         raise ParameterError(f"{pattern}: no file matches; check the pattern, and quote it as it is")
-    pairs = [(p, p.relative_to(base)) for p in files]
-    return [(p, place) for p, place in pairs if not any(part.startswith(".") for part in place.parts)]
+    pairs = ((p, p.relative_to(base)) for p in files)
+    yield from ((p, place) for p, place in pairs if not any(part.startswith(".") for part in place.parts))
 
 
 def _wanted(relative: PurePath, include: Sequence[str], exclude: Sequence[str]) -> bool:
@@ -199,9 +252,14 @@ def _wanted(relative: PurePath, include: Sequence[str], exclude: Sequence[str]) 
     return (not include or matches(include)) and not matches(exclude)
 
 
-def _looks_like_image(path: Path) -> bool:
+def _looks_right(path: Path, *, clips: bool) -> bool:
+    if path.suffix.lower() in BY_ENDING:
+        return True
+    # A look into every object of a bucket would be a request for each.
+    if isinstance(path, StorePath):
+        return False
     # A folder that cannot be listed must not be passed over: who reads it says why.
-    return path.suffix.lower() in BY_ENDING or sniff(head_of(path, HEAD)) is not None or path.is_dir()
+    return sniff(head_of(path, HEAD)) is not None or path.is_dir() or (clips and is_video(path))
 
 
 def root_of(output: str | None, inputs: Sequence[str]) -> Path | None:
@@ -214,12 +272,12 @@ def root_of(output: str | None, inputs: Sequence[str]) -> Path | None:
     """
     if output is None or output == STREAM:
         return None
-    path = Path(output)
+    path = path_of(output)
     if (path.is_dir() and not is_zarr(path)) or output.endswith(("/", os.sep)):
         return path
     several = len(inputs) > 1 or any(map(is_tree, inputs))
     if several and (path.exists() or path.suffix.lower() in BY_ENDING):
-        raise ParameterError(f"{output}: several results need a folder, and this is a file; name a folder with -o")
+        raise ParameterError(f"{path}: several results need a folder, and this is a file; name a folder with -o")
     return path if several or not (path.exists() or path.suffix) else None
 
 
@@ -238,14 +296,18 @@ def assign(found: Found, jobs: Sequence[PictureJob], output: str | None, root: P
     pairs = [(source, job) for source in found.sources for job in jobs]
     if output is None and found.tree:
         raise ParameterError("the results of a folder or a glob need a place of their own; name a folder with -o")
+    for source in found.sources if output is None else ():
+        if isinstance(source.path, StorePath) and source.path.scheme in WEB:
+            raise ParameterError(f"{source.path}: a result cannot lie beside it; name a file or a folder with -o")
     if output == STREAM or (output is None and any(s.stream for s in found.sources)):
         if len(pairs) != 1:
             raise ParameterError(f"standard output takes one result; found {len(pairs)}. Name a folder with -o")
         return [Item(*pairs[0], Path(STREAM))]
     if output is not None and root is None:
+        path = path_of(output)
         if len(pairs) != 1:
-            raise ParameterError(f"{output} takes one result; found {len(pairs)}. Name a folder with -o")
-        return [Item(*pairs[0], Path(output))]
+            raise ParameterError(f"{path} takes one result; found {len(pairs)}. Name a folder with -o")
+        return [Item(*pairs[0], path)]
 
     def place(source: Source, job: PictureJob, full: bool) -> Path:
         folder = source.path.parent if root is None else root / source.relative.parent

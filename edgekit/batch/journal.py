@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edgekit.batch.database import Kind, Record
 from edgekit.errors import OutputError
+from edgekit.io.stores import StorePath
 
 #: The journal's name in an output folder.
 NAME = ".edgekit.sqlite"
@@ -21,6 +22,7 @@ CREATE TABLE written (
     job INTEGER NOT NULL REFERENCES jobs (id),
     PRIMARY KEY (output, size, mtime)
 ) WITHOUT ROWID;
+CREATE TABLE announced (output BLOB PRIMARY KEY) WITHOUT ROWID;
 """)  # fmt: skip
 
 _ENTRY = """
@@ -55,8 +57,9 @@ class Journal(Record):
         super().__init__(path, KIND, alone=alone)
 
     def wrote(self, output: Path) -> bool:
-        """Tell whether the file at `output` is as edgekit wrote it."""
-        return self._entry(output) is not None
+        """Tell whether the file at `output` is as edgekit wrote it, or was being written to a store."""
+        asked = "SELECT 1 FROM announced WHERE output = ?"
+        return self._entry(output) is not None or self._announced(asked, output)
 
     def admit(self, output: Path, *, force: bool = False) -> None:
         """Raise if a result must not go to `output`.
@@ -78,7 +81,8 @@ class Journal(Record):
                 f"{output}: a link leads out of the output folder, to {os.path.realpath(folder)}, and is not followed; "
                 "remove it, or name that folder with -o"
             )
-        if not force and os.path.lexists(output) and not self.wrote(output):
+        there = output.exists() if isinstance(output, StorePath) else os.path.lexists(output)
+        if not force and there and not self.wrote(output):
             raise OutputError(
                 f"{output}: there is a file that edgekit did not write, or has no record of; name another output "
                 "with -o, or replace it with --force"
@@ -97,19 +101,38 @@ class Journal(Record):
         paths = ((self._folder or Path()) / os.fsdecode(output) for (output,) in found)
         return [path for path in paths if self._holds(path.parent)]
 
+    def announce(self, output: Path) -> None:
+        """Enter that an object is about to be written: its status is known only when it is there.
+
+        A run that is killed before it can enter that leaves an object which the next run may replace.
+        """
+        self._announced("INSERT OR IGNORE INTO announced VALUES (?)", output)
+
+    def withdraw(self, output: Path) -> None:
+        """Enter that an object is not being written any more."""
+        self._announced("DELETE FROM announced WHERE output = ?", output)
+
+    def _announced(self, sql: str, output: Path) -> bool:
+        """Look or enter what is being written: of files that is never said, of objects only."""
+        if not isinstance(output, StorePath):
+            return False
+        with self._lock:
+            return self._run_sql(sql, (_named(output),)).fetchone() is not None
+
     def current(self, output: Path, source: Path, status: os.stat_result, job: str) -> bool:
         """Tell whether `output` is what `job` makes of the input as it is now."""
-        return self._entry(output) == (os.fsencode(source.absolute()), status.st_size, status.st_mtime_ns, job)
+        return self._entry(output) == (_named(source.absolute()), status.st_size, status.st_mtime_ns, job)
 
     def enter(self, output: Path, made: os.stat_result, source: Path, status: os.stat_result, job: str) -> None:
-        """Enter a finished file that is about to appear at `output`."""
-        origin = (os.fsencode(source.absolute()), status.st_size, status.st_mtime_ns)
+        """Enter a finished file that is about to appear at `output`, or an object that is there."""
+        origin = (_named(source.absolute()), status.st_size, status.st_mtime_ns)
         with self._lock:
             self._run_sql("INSERT OR IGNORE INTO jobs (job) VALUES (?)", (job,))
             self._run_sql(
                 "INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?, ?, (SELECT id FROM jobs WHERE job = ?))",
                 (*self._key(output, made), *origin, job),
             )
+        self.withdraw(output)
 
     def _holds(self, folder: Path) -> bool:
         """Tell whether a folder lies below the record's, wherever links lead."""
@@ -129,3 +152,7 @@ class Journal(Record):
         with self._lock:
             row: tuple[bytes, int, int, str] | None = self._run_sql(_ENTRY, key).fetchone()
         return row
+
+
+def _named(path: Path) -> bytes:
+    return os.fsencode(str(path))

@@ -11,6 +11,7 @@ from edgekit.batch.job import PictureJob
 from edgekit.batch.large import MORE, USUAL, Filtered, Means, Writer, filter_windows, result_bytes, score_windows, whole
 from edgekit.batch.score_job import Scored, ScoreJob
 from edgekit.errors import EdgekitError, ParameterError
+from edgekit.io.stores import StorePath
 from edgekit.io.windows import Series, Windows, has_windows, is_zarr, open_windows
 from edgekit.io.writing import drafting, drafting_folder
 from edgekit.limits import Limits
@@ -96,7 +97,7 @@ def filter_file(path: Path, job: PictureJob, output: Path, means: Means = USUAL)
         if opened is None:
             return None
         source, large = opened
-        able = isinstance(job, FilterJob) and output.suffix.lower() in ENDINGS
+        able = isinstance(job, FilterJob) and output.suffix.lower() in ENDINGS and not isinstance(output, StorePath)
         series = source.series[0]
         several = len(source.series) > 1 or series.planes > 1 or series.apart
         if not (large or source.form == "Zarr" or output.suffix.lower() == ".zarr" or (able and several)):
@@ -113,7 +114,7 @@ def _unable(source: Windows, job: PictureJob) -> str:
     size = f"{series.columns:,} x {series.rows:,} pixels"
     if isinstance(job, FilterJob):
         into = ", ".join(ENDINGS)
-        return f"{size} are filtered window by window, into {into}; name such an output with -o, or take --format tif"
+        return f"{size} are filtered window by window, into {into} of this machine; name such an output with -o, or take --format tif"
     if source.form == "Zarr":
         return f"{job.tag} looks at an image as a whole, and a Zarr is read by windows; write it as TIFF"
     need = f"{needed(series) / 2**30:.1f} GiB"

@@ -18,6 +18,7 @@ from edgekit.batch.score_job import ScoreJob
 from edgekit.batch.scoring import is_clip, score_files
 from edgekit.errors import OutputError, ParameterError, UnreadableError
 from edgekit.io.reading import read_bytes, status_of
+from edgekit.io.stores import real
 from edgekit.io.video import read_frames
 from edgekit.io.writing import encode, place
 from edgekit.selection import Choice, pick
@@ -144,8 +145,8 @@ class Picker:
             chosen = job.choose(positions, [row.values[0] for row in rows])
             if not chosen:
                 raise UnreadableError("there is nothing to pick from; what an earlier pick left stays as it is")
-            places = {str(s.path): s.relative for s in sources}
-            picked = [self._picked(rows[c.number], places[rows[c.number].path], c) for c in chosen]
+            by_name = {str(s.path): s for s in sources}
+            picked = [self._picked(rows[c.number], by_name[rows[c.number].path], c) for c in chosen]
             missing = self._missing(picked, journal)
             yield from (p for p in picked if p not in missing)
             write = self._write_frames if clip else self._write_images
@@ -167,11 +168,11 @@ class Picker:
             if row.values:
                 yield row
 
-    def _picked(self, row: Row, relative: PurePath, choice: Choice) -> Picked:
-        name = relative
+    def _picked(self, row: Row, source: Source, choice: Choice) -> Picked:
+        name = relative = source.relative
         if row.frame is not None:
             name = PurePath(f"{relative.stem}-{row.time:09.3f}s-{row.frame:06d}{self._job.ending}")
-        return Picked(self._folder / name, Path(row.path), row.frame, row.time, row.values[0], choice.reason)
+        return Picked(self._folder / name, source.path, row.frame, row.time, row.values[0], choice.reason)
 
     def _missing(self, picked: Sequence[Picked], journal: Journal) -> list[Picked]:
         """Return what is not there yet, of the source as it is now; raise if something else is in its place."""
@@ -183,7 +184,7 @@ class Picker:
             output, source = one.output, one.source
             if output in (self._folder / name for name in (SUMMARY, BOOK, NAME)):
                 raise OutputError(f"{output}: this name is edgekit's own here; rename {source}, or --exclude it")
-            if os.path.realpath(output) == os.path.realpath(source):
+            if real(output) == real(source):
                 raise OutputError(f"{output}: what is picked would be written over itself; name another folder")
             if not self._force and journal.current(output, source, status_of(source), _key(one)):
                 continue
@@ -214,9 +215,9 @@ class Picker:
 
     def _clear(self, picked: Sequence[Picked], sources: Sequence[Source], journal: Journal) -> None:
         """Take away what earlier picks wrote and this one does not want: the folder holds one choice."""
-        kept = {os.path.realpath(p) for p in (*(p.output for p in picked), *(s.path for s in sources))}
+        kept = {real(p) for p in (*(p.output for p in picked), *(s.path for s in sources))}
         for path in journal.outputs(KEY):
-            if os.path.realpath(path) not in kept and journal.wrote(path):
+            if real(path) not in kept and journal.wrote(path):
                 path.unlink()
 
 

@@ -18,6 +18,7 @@ from edgekit.batch.large import USUAL, Filtered, Means
 from edgekit.batch.large_files import filter_file
 from edgekit.errors import EdgekitError, OutputError, UnreadableError, let_out_of_memory, said
 from edgekit.io.reading import read_bytes, status_of
+from edgekit.io.stores import ahead, real
 from edgekit.io.writing import discard, draft, place, publish
 
 
@@ -71,9 +72,10 @@ class _Todo(NamedTuple):
 
 
 class _Made(NamedTuple):
-    """What was written beside an item's place and a note on its input, or why nothing was and where in the code."""
+    """What was written, to be published, and a note on its input; or why nothing was, and where in the code."""
 
-    reason: str
+    draft: Path | None
+    reason: str = ""
     trace: str = ""
     rows: int = 0
     columns: int = 0
@@ -100,13 +102,14 @@ class Runner:
         self.journal = journal
         self.force = force
         self._means = means
-        self._inputs = {os.path.realpath(p) for p in inputs}
+        self._inputs = set(map(real, inputs))
         self._under_way: set[Path] = set()
 
     def run(self, items: Iterable[Item], engine: Engine) -> Iterator[Outcome]:
         """Do `items` and give their outcomes in their order; whatever goes wrong with an item is its outcome."""
         try:
-            for turn in carry_out(engine, partial(_make, means=self._means), map(self._begin, items), _lost):
+            asked = ahead(items, lambda item: (item.source.path, item.output))
+            for turn in carry_out(engine, partial(_make, means=self._means), map(self._begin, asked), _lost):
                 yield turn.result if isinstance(turn, Known) else self._finish(*turn)
         finally:
             for output in self._under_way:
@@ -118,13 +121,14 @@ class Runner:
             return Known(self._stream(item))
         try:
             status = status_of(item.source.path)
-            if os.path.realpath(item.output) in self._inputs:
+            if real(item.output) in self._inputs:
                 raise OutputError(
                     f"{item.output}: an input of this run would be written over; name another output with -o"
                 )
             if not self.force and self.journal.current(item.output, item.source.path, status, item.job.key):
                 return Known(Outcome(item, Status.CURRENT))
             self.journal.admit(item.output, force=self.force)
+            self.journal.announce(item.output)
         except EdgekitError as error:
             return Known(_failed(item, error))
         self._under_way.add(item.output)
@@ -134,12 +138,13 @@ class Runner:
         """Enter what was written, and let it appear."""
         item, status = todo
         self._under_way.remove(item.output)
-        if made.reason:
-            discard(item.output)
-            return Outcome(item, Status.FAILED, made.reason, trace=made.trace)
         entered = (item.source.path, status, item.job.key)
         try:
-            publish(item.output, lambda draft: self.journal.enter(item.output, draft, *entered))
+            if made.draft is None:
+                discard(item.output)
+                self.journal.withdraw(item.output)
+                return Outcome(item, Status.FAILED, made.reason, trace=made.trace)
+            publish(made.draft, lambda status: self.journal.enter(item.output, status, *entered))
         except OutputError as error:
             return _failed(item, error)
         return Outcome(item, Status.DONE, made.note, made.rows, made.columns, made.clipped)
@@ -178,17 +183,18 @@ def _make(todo: _Todo, means: Means) -> _Made:
     (source, *_), job, output = todo.item
     try:
         result: Filtered | Picture | None = filter_file(source, job, output, means)
+        written = output
         if result is None:
             result = job.run(read_bytes(source), str(source))
-            draft(result.data, output)
+            written = draft(result.data, output)
     except Exception as error:  # One item must not end the run.
         let_out_of_memory(error)
-        return _Made(*_said(todo.item, error))
-    return _Made("", "", result.rows, result.columns, result.clipped, result.note)
+        return _Made(None, *_said(todo.item, error))
+    return _Made(written, "", "", result.rows, result.columns, result.clipped, result.note)
 
 
 def _lost(todo: _Todo, reason: str) -> _Made:
-    return _Made(f"{todo.item.source.path}: {reason}")
+    return _Made(None, f"{todo.item.source.path}: {reason}")
 
 
 def _failed(item: Item, error: Exception) -> Outcome:

@@ -18,6 +18,7 @@ from edgekit.batch.score_job import ScoreJob
 from edgekit.errors import EdgekitError, ParameterError, let_out_of_memory, said
 from edgekit.io.formats import BY_ENDING
 from edgekit.io.reading import read_bytes, status_of
+from edgekit.io.stores import ahead
 from edgekit.io.video import is_video
 from edgekit.io.writing import discard, draft
 
@@ -51,7 +52,7 @@ def score_files(
     means : Means
         For images that are done window by window.
     """
-    for clips, group in itertools.groupby(sources, is_clip):
+    for clips, group in itertools.groupby(ahead(sources, lambda source: (source.path,)), is_clip):
         if clips:
             for source in group:
                 yield from _clip(source, job, book, engine, drawers, anew)
@@ -176,8 +177,7 @@ def _do(todo: _Todo, job: ScoreJob, means: Means) -> _Done:
 def _drafts(drawing: Drawing | None, data: bytes) -> tuple[Path, ...]:
     drawn = []
     for output, content in () if drawing is None else drawing.draw(data):
-        draft(content, output)
-        drawn.append(output)
+        drawn.append(draft(content, output))
     return tuple(drawn)
 
 

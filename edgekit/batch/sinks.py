@@ -8,6 +8,7 @@ from pathlib import Path
 from edgekit.batch.book import Row
 from edgekit.batch.tables import Table
 from edgekit.errors import ParameterError
+from edgekit.io.stores import StorePath, path_of
 from edgekit.io.writing import placing
 
 #: Writes rows.
@@ -15,7 +16,7 @@ Sink = Callable[[Table, Iterable[Row]], None]
 
 
 def sink_of(output: str) -> Sink:
-    """Return what writes `output`; one that ends in ``.parquet/`` is a folder of parts.
+    """Return what writes `output`, a file or its URL; one that ends in ``.parquet/`` is a folder of parts.
 
     Raises
     ------
@@ -24,16 +25,18 @@ def sink_of(output: str) -> Sink:
     MissingExtraError
         If the library for it is not installed.
     """
-    path = Path(output)
+    path = path_of(output)
     ending, folder = path.suffix.lower(), output.endswith(("/", os.sep)) or path.is_dir()
     if ending == ".parquet":
         from edgekit.batch import parquet
 
         parquet.library()
+        if folder and isinstance(path, StorePath):
+            raise ParameterError(f"{path}: parts are written into a folder of this machine; name one, or a single file")
         return partial(parquet.write_folder if folder else parquet.write_file, path)
     if ending not in _LINES or folder:
         raise ParameterError(
-            f"{output}: scores are written as {', '.join(_LINES)} or .parquet, or as a folder .parquet/ of parts; "
+            f"{path}: scores are written as {', '.join(_LINES)} or .parquet, or as a folder .parquet/ of parts; "
             "choose one of these"
         )
     return partial(_write_lines, _LINES[ending], path)

@@ -89,7 +89,7 @@ class _Seen(NamedTuple):
     reason: str = ""
 
 
-def images_of(inputs: Sequence[str], passed_over: Callable[[Path], object]) -> tuple[list[str], bool]:
+def images_of(inputs: Sequence[str], passed_over: Callable[[Path], object]) -> tuple[list[Path], bool]:
     """Return the files of a stack in natural order, and whether it is one TIFF file whose pages are the images.
 
     Raises
@@ -99,12 +99,12 @@ def images_of(inputs: Sequence[str], passed_over: Callable[[Path], object]) -> t
     """
     order = {text: n for n, text in enumerate(inputs)}
     found = sorted(find(inputs, passed_over), key=lambda pair: (order[pair[0]], natural(str(pair[1].path))))
-    names = list(dict.fromkeys(str(source.path) for _, source in found))
-    return names, len(names) == 1 and is_tiff(names[0])
+    paths = list(dict.fromkeys(source.path for _, source in found))
+    return paths, len(paths) == 1 and is_tiff(paths[0])
 
 
 def measure_stack(
-    names: Sequence[str], pages: bool, measure: str, positions: "Positions", engine: Engine, limits: Limits
+    paths: Sequence[Path], pages: bool, measure: str, positions: "Positions", engine: Engine, limits: Limits
 ) -> Stack:
     """Measure every image of a stack by the same part of the picture.
 
@@ -113,7 +113,7 @@ def measure_stack(
 
     Parameters
     ----------
-    names, pages
+    paths, pages
         As `images_of` gives them.
     measure : str
         A name in `edgekit.MEASURES`.
@@ -135,14 +135,14 @@ def measure_stack(
     if measure not in MEASURES:
         raise ParameterError(f"measure {measure!r} is not known; choose one of {', '.join(MEASURES)}")
     if not pages:
-        positions.check(names)
-    seen, burnt = _gathered(engine.run(partial(_whole, measure=measure), _open(names, pages, limits), _lost))
+        positions.check([str(path) for path in paths])
+    seen, burnt = _gathered(engine.run(partial(_whole, measure=measure), _open(paths, pages, limits), _lost))
     places = positions.of([s.name for s in seen])
     scores = [s.score for s in seen]
     left_out = _left_out(burnt)
     if left_out is not None:
         part = partial(_part, measure=measure, left_out=left_out)
-        scores = list(engine.run(part, _open(names, pages, limits), lambda opened, reason: math.nan))
+        scores = list(engine.run(part, _open(paths, pages, limits), lambda opened, reason: math.nan))
     rows = [Row(s.name, p, v, _status(s, v), s.reason) for s, p, v in zip(seen, places, scores, strict=True)]
     return Stack(rows, 0.0 if left_out is None else float(left_out.mean()))
 
@@ -170,18 +170,18 @@ def _status(seen: _Seen, score: float) -> str:
     return "failed" if seen.reason else "ok" if math.isfinite(score) else "undefined"
 
 
-def _open(names: Sequence[str], pages: bool, limits: Limits) -> Iterator[tuple[str, Callable[[], Array]]]:
+def _open(paths: Sequence[Path], pages: bool, limits: Limits) -> Iterator[tuple[str, Callable[[], Array]]]:
     """Give each image's name and how to read it."""
     if not pages:
-        for name in names:
-            yield name, partial(_read, name, limits)
+        for path in paths:
+            yield str(path), partial(_read, path, limits)
         return
-    for number, page in enumerate(read_pages(names[0], limits), 1):
-        yield f"{names[0]}:{number}", partial(_page, page)
+    for number, page in enumerate(read_pages(paths[0], limits), 1):
+        yield f"{paths[0]}:{number}", partial(_page, page)
 
 
-def _read(name: str, limits: Limits) -> Array:
-    return decode_grey(read_bytes(name), name, limits=limits).image
+def _read(path: Path, limits: Limits) -> Array:
+    return decode_grey(read_bytes(path), str(path), limits=limits).image
 
 
 def _page(page: Array | EdgekitError) -> Array:

@@ -44,7 +44,7 @@ def edge_command(name: str) -> click.Command:
     def run(inputs: tuple[str, ...], **values: Any) -> int:
         return make_pictures(inputs, values, lambda ending: [_job(name, values, ending)])
 
-    text = f"{summary}\n\nINPUT is an image, a folder, a glob in quotes, or - for standard input.\n\n{details}"
+    text = f"{summary}\n\nINPUT is an image, a folder, a glob in quotes, a URL, or - for standard input.\n\n{details}"
     return click.command(name, help=text, short_help=summary)(run)
 
 

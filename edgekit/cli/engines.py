@@ -11,8 +11,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: Seconds that an image may take where there is a store: its requests are tried again.
+WITH_STORES = 600.0
 
-def engine_for(items: Iterable[T], values: dict[str, Any], most: int | None = None) -> "tuple[Engine, Iterator[T]]":
+
+def engine_for(
+    items: Iterable[T], values: dict[str, Any], most: int | None = None, *, named: Iterable[str] = ()
+) -> "tuple[Engine, Iterator[T]]":
     """Return an engine for the items, and all of them, some of which were looked at.
 
     Parameters
@@ -23,18 +28,23 @@ def engine_for(items: Iterable[T], values: dict[str, Any], most: int | None = No
         The values of the options `ENGINE`.
     most : int, optional
         How many can be done at a time.
+    named : iterable of str
+        The inputs and the output: where a store is among them, most of the time is waited for it.
     """
     from edgekit.batch.engines.local import available_workers, choose
+    from edgekit.io.stores import REQUESTS, is_url
 
+    stores = any(map(is_url, named))
+    usual = {"timeout": WITH_STORES} if stores else {}
     asked = {name: values[name] for name in ("timeout", "memory") if values[name] is not None}
     limits = None
     if asked:
         from edgekit.batch.engines.processes import Limits
 
-        limits = Limits(**asked)
+        limits = Limits(**(usual | asked))
         limits.check()
-    workers = values["jobs"] or available_workers()
-    return choose(items, workers if most is None else min(workers, most), limits)
+    workers = values["jobs"] or max(available_workers(), REQUESTS if stores else 1)
+    return choose(items, workers if most is None else min(workers, most), limits, **usual)
 
 
 def means_for(values: dict[str, Any], *, alone: bool) -> "Means":

@@ -33,11 +33,8 @@ def filter_command(operator: Operator | None) -> click.Command:
         parameters = tuple(operator.parameters) if operator else ()
         return make_pictures(inputs, values, lambda ending: _jobs(name, parameters, values, ending))
 
-    return click.command(
-        name,
-        help=f"{summary}\n\nINPUT is an image, a folder, a glob in quotes, or - for standard input.\n\n{details}",
-        short_help=summary,
-    )(run)
+    text = f"{summary}\n\nINPUT is an image, a folder, a glob in quotes, a URL, or - for standard input.\n\n{details}"
+    return click.command(name, help=text, short_help=summary)(run)
 
 
 def _jobs(name: str, parameters: tuple[str, ...], values: dict[str, Any], ending: str) -> "list[FilterJob]":

@@ -21,24 +21,25 @@ if TYPE_CHECKING:
 def focus(inputs: tuple[str, ...], **values: Any) -> int:
     """Find the peak of a focus stack, to a fraction of a step.
 
-    STACK is a folder, several images or a glob in quotes, in natural order (2 before 10), or a TIFF file with pages.
-    A row for each image is printed, then the peak: its position, and how sure it is. At the first or last image it
-    may lie beyond; then go on in that direction. Measures compare images of one scene; tenengrad, the energy of the
-    gradient, counts less noise as sharpness than Laplacians do.
+    STACK is a folder, several images or a glob in quotes, in natural order (2 before 10), a TIFF file with pages, or
+    URLs of these. A row for each image is printed, then the peak: its position, and how sure it is. At the first or
+    last image it may lie beyond; then go on in that direction. Measures compare images of one scene; tenengrad, the
+    energy of the gradient, counts less noise as sharpness than Laplacians do.
     """
     from edgekit.batch.stack import Positions, images_of, measure_stack
     from edgekit.cli.engines import engine_for
     from edgekit.errors import ParameterError
+    from edgekit.io.stores import path_of
     from edgekit.limits import Limits
 
-    plot = None if values["plot"] is None else _place_of(Path(values["plot"]), force=values["force"])
+    plot = None if values["plot"] is None else _place_of(path_of(values["plot"]), force=values["force"])
     passed_over: list[Path] = []
-    names, pages = images_of(inputs, passed_over.append)
+    paths, pages = images_of(inputs, passed_over.append)
     positions = Positions(values["positions"])
     measure = values["measure"]
-    engine, _ = engine_for(names, values)
+    engine, _ = engine_for(paths, values, named=inputs)
     limits = Limits(values["max_pixels"], values["truncated"])
-    stack = measure_stack(names, pages, measure, positions, engine, limits)
+    stack = measure_stack(paths, pages, measure, positions, engine, limits)
     peak, said = None, ""
     try:
         peak = stack.peak()

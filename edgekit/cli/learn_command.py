@@ -34,17 +34,18 @@ def learn(inputs: tuple[str, ...], targets: tuple[str, ...], **values: Any) -> i
     from edgekit.cli.progress import open_bar
     from edgekit.errors import ImageError, ParameterError
     from edgekit.io import read_image
+    from edgekit.io.stores import path_of
     from edgekit.learn import fit_kernel
 
     if len(inputs) != len(targets):
         raise ParameterError(f"each --input needs its --target; found {len(inputs)} and {len(targets)}")
-    kernel = _place_of(values["output"], ".json", force=values["force"])
-    plot = values["plot"]
+    kernel = _place_of(path_of(values["output"]), ".json", force=values["force"])
+    plot = None if values["plot"] is None else path_of(values["plot"])
     if plot is not None:
         from edgekit.report.focus_plot import check
 
-        check(Path(plot).suffix)
-        plot = _place_of(plot, Path(plot).suffix, force=values["force"])
+        check(plot.suffix)
+        plot = _place_of(plot, plot.suffix, force=values["force"])
     limits = {name: values[name] for name in READING}
     try:
         before, after = ([read_image(name, **limits) for name in names] for names in (inputs, targets))
@@ -72,11 +73,10 @@ def learn(inputs: tuple[str, ...], targets: tuple[str, ...], **values: Any) -> i
     return 0
 
 
-def _place_of(name: str, ending: str, *, force: bool) -> Path:
+def _place_of(path: Path, ending: str, *, force: bool) -> Path:
     """Return where a file goes, or raise what stands in its way."""
     from edgekit.errors import OutputError, ParameterError
 
-    path = Path(name)
     if path.suffix.lower() != ending.lower():
         raise ParameterError(f"cannot write {path.suffix or 'a file without an ending'!r}; name a {ending} file")
     if path.exists() and not force:

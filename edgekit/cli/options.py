@@ -141,13 +141,14 @@ _OPTIONS: dict[str, Decorator] = {
     "device": click.option("--device", metavar="NAME", help="torch device, such as cuda or mps."),
     "output": click.option(
         "-o", "--output", metavar="PATH",
-        help="A file, a folder, or - for standard output.  [default: beside the input]"),
+        help="A file, a folder, a URL, or - for standard output.  [default: beside the input]"),
     "format": click.option(
         "--format", "ending", type=choice("png", "jpg", "tif", "webp", "npy"),
         help="Format of the outputs.  [default: png; tif for --depth float]"),
     "rows": click.option(
         "-o", "--output", metavar="FILE",
-        help="Where to write a row for each image: a .csv, .jsonl or .parquet file, or a folder .parquet/ of parts."),
+        help="Where to write a row for each image: a .csv, .jsonl or .parquet file, its URL, or a folder .parquet/ of "
+             "parts."),
     "measure": click.option(
         "--measure", "measures", multiple=True, metavar="NAME",
         help="What to measure; repeat for several.  [default: score]"),
@@ -213,10 +214,11 @@ _OPTIONS: dict[str, Decorator] = {
     "exclude": click.option("--exclude", multiple=True, metavar="PATTERN", help="No files that match."),
     "jobs": click.option(
         "-j", "--jobs", type=click.IntRange(min=1), metavar="N",
-        help="Images at a time.  [default: one for each processor]"),
+        help="Images at a time.  [default: one for each processor; 16 or more with URLs]"),
     "timeout": click.option(
         "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
-        help="Give an image up after so long.  [default: 25 from 64 images on, which are done by worker processes]"),
+        help="Give an image up after so long.  [default: 25 from 64 images on, which are done by worker processes; 600 "
+             "with URLs]"),
     "memory": click.option(
         "--memory", type=Size(), metavar="SIZE",
         help="What an image may need, such as 500M or 8G; on Linux. TIFF and Zarr that need more are done window by "

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 def pick(inputs: tuple[str, ...], **values: Any) -> int:
     """Pick the sharpest frames of a clip, or images of a folder, spread over it.
 
-    INPUT is one video, or a folder, a glob in quotes, or images. Frames are written with their time and number in the
-    name; images are copied as they are, in place of what an earlier pick put there. What was chosen and why stands in
-    picked.json. Windows and gaps are in seconds of a clip, in images of a folder.
+    INPUT is one video, or a folder, a glob in quotes, images, or URLs of images. Frames are written with their time
+    and number in the name; images are copied as they are, in place of what an earlier pick put there. What was chosen
+    and why stands in picked.json. Windows and gaps are in seconds of a clip, in images of a folder.
     """
     from edgekit.batch.picking import Picker, PickJob
     from edgekit.batch.score_job import ScoreJob
@@ -43,7 +43,7 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
     )  # fmt: skip
     job.check()
     found = _found(inputs, values)
-    engine, _ = engine_for(found.sources, values)
+    engine, _ = engine_for(found.sources, values, named=inputs)
     picker = Picker(Path(values["folder"]), job, engine, force=values["force"])
     begun, scored, failed = time.monotonic(), 0, []
     bar = open_bar(None, quiet=values["quiet"])
@@ -81,7 +81,13 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
 def _found(inputs: tuple[str, ...], values: dict[str, Any]) -> "Found":
     """Return what to pick from; what an earlier run picked is not picked from again."""
     from edgekit.batch.inputs import collect
+    from edgekit.errors import ParameterError
+    from edgekit.io.stores import is_url, redacted
 
+    if is_url(values["folder"]):
+        raise ParameterError(
+            f"{redacted(values['folder'])}: what is picked goes into a folder of this machine; name one"
+        )
     target = Path(values["folder"]).resolve()
     chosen = {k: values[k] for k in ("recursive", "include", "exclude")}
     return collect(inputs, own=lambda path: path.resolve().is_relative_to(target), **chosen)

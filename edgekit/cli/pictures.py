@@ -1,7 +1,7 @@
 """What commands have in common that make a picture of each image."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -46,7 +46,7 @@ def make_pictures(
         means = means_for(values, alone=len(items) == 1)
         runner = Runner(journal, named, force=values["force"], means=means)
         with speech:
-            engine, _ = engine_for(items, values, len(items) or 1)
+            engine, _ = engine_for(items, values, len(items) or 1, named=(*inputs, output or ""))
             for outcome in runner.run(items, engine):
                 speech.tell(outcome)
     return speech.tally.exit_status
@@ -54,21 +54,28 @@ def make_pictures(
 
 def _ending(values: dict[str, Any], *, is_file: bool) -> str:
     """Return the outputs' ending: that of the output's name, else the one asked for."""
+    from edgekit.io.stores import path_of
+
     output, asked = values["output"], values["ending"]
-    named = PurePath(output).suffix.lower() if is_file and output else ""
+    named = path_of(output).suffix.lower() if is_file and output else ""
     if named and asked and named != f".{asked}":
-        raise click.UsageError(f"{output} and --format {asked} do not agree; leave one out.")
+        raise click.UsageError(f"{path_of(output)} and --format {asked} do not agree; leave one out.")
     return named or f".{asked or ('tif' if values['depth'] == 'float' else 'png')}"
 
 
 def _journal(root: Path | None, output: str | None) -> "Journal":
-    """Open the record of what was written: in the output folder, or the user's own for single files elsewhere."""
+    """Open the record of what was written: in the output folder, or the user's own for single files and for stores."""
     from edgekit.batch.journal import NAME, Journal
+    from edgekit.cli.records import record_of
     from edgekit.errors import OutputError
+    from edgekit.io.stores import StorePath, path_of
 
+    if isinstance(root, StorePath):
+        return Journal(record_of(root), alone=True)
     if root is not None:
         return Journal(root / NAME, alone=True)
-    if output is not None and (kept := Path(output).parent / NAME).exists():
+    path = None if output is None else path_of(output)
+    if path is not None and not isinstance(path, StorePath) and (kept := path.parent / NAME).exists():
         return Journal(kept)
     try:
         return Journal(Path(click.get_app_dir("edgekit"), "written.sqlite"))

@@ -38,9 +38,9 @@ BELOW = 3
 def score(inputs: tuple[str, ...], **values: Any) -> int:
     """Score how sharp images are: 0 is blurred, 1 sharp.
 
-    INPUT is an image, a folder, a glob in quotes, or a video, of which each frame has a row. Without -o a table sorted
-    by score is printed, the sharpest first; with it, a row for each image is written, sorted by path. --report writes a
-    page instead, or as well. A run that was stopped is taken up where it was.
+    INPUT is an image, a folder, a glob in quotes, a URL, or a video, of which each frame has a row. Without -o a table
+    sorted by score is printed, the sharpest first; with it, a row for each image is written, sorted by path. --report
+    writes a page instead, or as well. A run that was stopped is taken up where it was.
     """
     from edgekit.batch.book import Book
     from edgekit.batch.drawing import Maps
@@ -51,15 +51,17 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
     from edgekit.batch.tables import Table
     from edgekit.cli.engines import engine_for, means_for
     from edgekit.io.formats import BY_ENDING
+    from edgekit.io.stores import path_of
     from edgekit.limits import Limits
 
     if values["top"] is not None and values["bottom"] is not None:
         raise click.UsageError("--top and --bottom exclude each other.")
-    output = None if values["output"] is None else Path(values["output"])
+    output = None if values["output"] is None else path_of(values["output"])
     sink = None if values["output"] is None else sink_of(values["output"])
     limits = Limits(values["max_pixels"], values["truncated"])
     job = ScoreJob(values["measures"] or ("score",), values["roi"], values["every"], values["rate"], limits)
     job.check()
+    _check_local(inputs, values)
     folder = None if values["report"] is None else Path(values["report"])
     book_path = _book_of(output, folder, force=values["force"])
     passed_over: list[int] = [0]
@@ -84,10 +86,11 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
 
         # Pictures are drawn of images.
         found = find(inputs, pass_over, clips=not drawers, **chosen)
-        sources = (s for text, s in found if not (is_tree(text) and own(s.path)))
+        trees = set(filter(is_tree, inputs))
+        sources = (s for text, s in found if not (text in trees and own(s.path)))
         # One named image has nothing to share among workers.
-        alone = len(inputs) == 1 and Path(inputs[0]).suffix.lower() in BY_ENDING and not is_tree(inputs[0])
-        engine, todo = engine_for(sources, values, 1 if alone else None)
+        alone = len(inputs) == 1 and Path(inputs[0]).suffix.lower() in BY_ENDING and not trees
+        engine, todo = engine_for(sources, values, 1 if alone else None, named=inputs)
         means = means_for(values, alone=alone)
         rows = score_files(todo, job, book, engine, drawers=drawers, anew=values["force"], means=means)
         for row in rows:
@@ -101,6 +104,17 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
         _print(table, book, values, review)
     count.sum_up(passed_over[0], threshold)
     return 1 if count.failed else BELOW if count.below else 0
+
+
+def _check_local(inputs: tuple[str, ...], values: dict[str, Any]) -> None:
+    """Raise where pictures would go to a store, or a page would point into one."""
+    from edgekit.errors import ParameterError
+    from edgekit.io.stores import is_url, redacted
+
+    for name in filter(is_url, filter(None, (values["map"], values["report"]))):
+        raise ParameterError(f"{redacted(name)}: pictures are drawn into a folder of this machine; name one")
+    for name in filter(is_url, inputs if values["report"] else ()):
+        raise ParameterError(f"{redacted(name)}: a page shows images of this machine; copy them here first")
 
 
 def _journal(folder: str | None) -> "Journal":
@@ -118,11 +132,13 @@ def _review(folder: Path, *, force: bool) -> "Review":
 
 def _book_of(output: Path | None, report: Path | None, *, force: bool) -> Path | None:
     """Return where the rows are kept, beside `output` or in the report, or raise if the output is none of edgekit's."""
+    from edgekit.cli.records import record_of
     from edgekit.errors import OutputError
+    from edgekit.io.stores import StorePath
 
     if output is None:
         return None if report is None else report / REPORT_BOOK
-    book = output.with_name(f".{output.name}.edgekit.sqlite")
+    book = record_of(output) if isinstance(output, StorePath) else output.with_name(f".{output.name}.edgekit.sqlite")
     if output.exists() and not book.exists() and not force:
         raise OutputError(f"{output}: there is a file that edgekit did not write; name another, or use --force")
     return book

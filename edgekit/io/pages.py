@@ -1,5 +1,6 @@
 """The pages of a TIFF file, one after the other. May import errors and the other readers."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from edgekit.errors import DecodeError, TooLargeError, UnreadableError
 from edgekit.io.decoders import load_tifffile, page_image
 from edgekit.io.files import head_of
 from edgekit.io.formats import HEAD, sniff
-from edgekit.io.reading import status_of
+from edgekit.io.reading import read_bytes, status_of
+from edgekit.io.stores import StorePath, path_of
 from edgekit.limits import DEFAULT, Limits
 
 Array = NDArray[Any]
@@ -18,7 +20,7 @@ Array = NDArray[Any]
 
 def is_tiff(path: str | Path) -> bool:
     """Tell whether a file begins like a TIFF; one that cannot be read does not."""
-    found = sniff(head_of(Path(path), HEAD))
+    found = sniff(head_of(path_of(path), HEAD))
     return found is not None and found.name == "TIFF"
 
 
@@ -28,7 +30,7 @@ def read_pages(path: str | Path, limits: Limits = DEFAULT) -> Iterator[Array | D
     Parameters
     ----------
     path : path
-        The file. It is not loaded as a whole.
+        The file, or its URL. A file is not loaded as a whole, an object in a store is.
     limits : Limits
         What may be taken on of each page.
 
@@ -53,11 +55,12 @@ def read_pages(path: str | Path, limits: Limits = DEFAULT) -> Iterator[Array | D
     >>> [page.shape for page in read_pages("stack.tif")]
     [(4, 5), (4, 5), (4, 5)]
     """
-    path = Path(path)
+    path = path_of(path)
     if status_of(path).st_size == 0:
         raise UnreadableError(f"{path}: the file is empty (0 bytes); copy or export it again")
+    source = io.BytesIO(read_bytes(path)) if isinstance(path, StorePath) else path
     try:
-        file = load_tifffile().TiffFile(path)
+        file = load_tifffile().TiffFile(source)
     except PermissionError as error:
         raise UnreadableError(f"{path}: cannot be read: {error.strerror}") from error
     except Exception as error:  # tifffile raises whatever it likes on damaged files.

@@ -16,6 +16,7 @@ from edgekit.io.decoders import Content, Decoder, decoders_for, salvagers_for, s
 from edgekit.io.files import open_regular
 from edgekit.io.formats import HEAD, sniff
 from edgekit.io.headers import size_by_header
+from edgekit.io.stores import StorePath, path_of
 from edgekit.io.windows import is_zarr, status_of_zarr
 from edgekit.limits import DEFAULT, MAX_PIXELS, Limits
 
@@ -30,7 +31,7 @@ def read_image(
     Parameters
     ----------
     source : path or bytes
-        A file, or the content of one.
+        A file, its URL, or the content of one.
     colour : bool
         Without colour, decoders that can do so give grey at once, in whole levels; types that OpenCV
         does not turn grey keep their colour.
@@ -68,7 +69,8 @@ def read_image(
     limits.check()
     if isinstance(source, bytes):
         return decode(source, "the given bytes", colour=colour, limits=limits).image
-    return decode(read_bytes(source), str(source), colour=colour, limits=limits).image
+    path = path_of(source)
+    return decode(read_bytes(path), str(path), colour=colour, limits=limits).image
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -79,7 +81,7 @@ def read_bytes(path: str | Path) -> bytes:
     UnreadableError
         If the file is missing, no regular file, empty, or may not be read.
     """
-    path = Path(path)
+    path = path_of(path)
     status_of(path)
     try:
         with open_regular(path) as file:
@@ -110,7 +112,8 @@ def status_of(path: Path) -> os.stat_result:
             return status_of_zarr(path)
         found = "a pipe, socket or device"
         if stat.S_ISDIR(status.st_mode):
-            found = "a folder" if os.access(path, os.R_OK | os.X_OK) else "a folder that may not be listed"
+            open_to_us = isinstance(path, StorePath) or os.access(path, os.R_OK | os.X_OK)
+            found = "a folder" if open_to_us else "a folder that may not be listed"
         raise UnreadableError(f"{path}: expected an image file; found {found}")
     return status
 

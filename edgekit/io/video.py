@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgekit.errors import DecodeError, MissingExtraError, ParameterError, UnreadableError
 from edgekit.io.files import head_of
+from edgekit.io.stores import StorePath
 from edgekit.limits import DEFAULT, Limits
 
 #: First bytes, from an offset on, of the containers that are common: MP4 and MOV, Matroska and WebM, AVI, MPEG, FLV.
@@ -88,8 +89,10 @@ def read_frames(
     MissingExtraError
         If PyAV is not installed.
     ParameterError
-        If `every` or `rate` is not positive.
+        If `every` or `rate` is not positive, or the clip lies in a store.
     """
+    if isinstance(path, StorePath):
+        raise ParameterError(f"{path}: clips are read from local files; copy it to this machine first")
     if every < 1 or (rate is not None and not rate > 0):
         raise ParameterError(f"every={every} and rate={rate} must be positive")
     due = -math.inf

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edgekit.errors import DecodeError, EdgekitError, UnreadableError, let_out_of_memory
 from edgekit.io.channels import to_grey
+from edgekit.io.stores import StorePath
 
 Array = NDArray[Any]
 
@@ -193,14 +194,16 @@ class Windows:
 
 
 def has_windows(path: Path) -> bool:
-    """Tell whether a file is of a format that is read window by window: TIFF, or Zarr, which is a folder."""
+    """Tell whether a file is read window by window: TIFF, or Zarr, which is a folder; objects in stores are not."""
     from edgekit.io.pages import is_tiff
 
-    return is_zarr(path) or is_tiff(path)
+    return not isinstance(path, StorePath) and (is_zarr(path) or is_tiff(path))
 
 
 def is_zarr(path: Path) -> bool:
     """Tell whether a folder is a Zarr; one that may not be looked into is none."""
+    if isinstance(path, StorePath):
+        return False
     return os.path.isdir(path) and any(os.path.isfile(path / n) for n in ("zarr.json", ".zarray", ".zgroup"))  # noqa: PTH112, PTH113
 
 

@@ -18,6 +18,7 @@ from edgekit.errors import DtypeError, EdgekitError, OutputError, ParameterError
 from edgekit.io.channels import swap_red_and_blue
 from edgekit.io.formats import BY_ENDING, FORMATS, Format
 from edgekit.io.png import available, encode_png
+from edgekit.io.stores import StorePath, path_of
 
 Array = NDArray[Any]
 
@@ -90,7 +91,7 @@ def write_image(path: str | Path, image: Array) -> None:
     Parameters
     ----------
     path : path
-        Ends in .png, .jpg, .tif, .webp or .npy. What is there is replaced, in one step.
+        A file, or its URL. Ends in .png, .jpg, .tif, .webp or .npy. What is there is replaced, in one step.
     image : ndarray
         (H, W) or (H, W, 3) in RGB order; uint8, for PNG and TIFF uint16, for TIFF float32 and
         float64, for NPY anything.
@@ -107,7 +108,7 @@ def write_image(path: str | Path, image: Array) -> None:
     >>> import numpy as np, edgekit as ek
     >>> ek.write_image("response.tif", np.zeros((2, 2), np.float32))
     """
-    path = Path(path)
+    path = path_of(path)
     place(encode(image, path.suffix), path)
 
 
@@ -117,7 +118,7 @@ def place(data: bytes, path: Path, before: Callable[[os.stat_result], None] | No
     Parameters
     ----------
     before : callable, optional
-        Called with the finished file's status just before it appears under its name.
+        Called with the finished file's status just before it appears under its name; for a store, just after.
 
     Raises
     ------
@@ -136,8 +137,15 @@ def placing(path: Path, before: Callable[[os.stat_result], None] | None = None) 
     publish(path, before)
 
 
-def draft(data: bytes, path: Path) -> None:
+def draft(data: bytes, path: Path) -> Path:
     """Write a file beside its place, whole or not at all; `publish` lets it appear there, `discard` takes it away.
+
+    An object in a store is written to its place: that happens whole or not at all, and nothing there can be renamed.
+
+    Returns
+    -------
+    Path
+        For `publish`, in this process or another: `path`, of an object with what the store said when it was written.
 
     Raises
     ------
@@ -146,13 +154,19 @@ def draft(data: bytes, path: Path) -> None:
     """
     with drafting(path) as file:
         file.write(data)
+    return path
 
 
 @contextlib.contextmanager
 def drafting(path: Path) -> Iterator[BinaryIO]:
     """Open a file to be written as `draft` does; raise if somebody else is writing it."""
-    part = _unfinished(path)
     with _or_nothing(path):
+        if isinstance(path, StorePath):
+            content = io.BytesIO()
+            yield content
+            path.write_bytes(content.getvalue())
+            return
+        part = _unfinished(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         # What is there is never written into: it may be a link.
         _take_away(part)
@@ -179,30 +193,42 @@ def publish(path: Path, before: Callable[[os.stat_result], None] | None = None) 
     Parameters
     ----------
     before : callable, optional
-        Called with the finished file's status just before.
+        Called with the finished file's status just before; with an object's, which is there already.
 
     Raises
     ------
     OutputError
         If it cannot appear; the draft is gone then, unless it is somebody else's by now.
     """
-    part = _unfinished(path)
-    with _or_nothing(path), _held(part):
-        if before is not None:
-            before(part.lstat())
-        if part.is_dir() and path.is_dir():
-            # Nothing replaces a folder in one step: what was there stands aside until its successor has its place.
-            old = path.with_name(fitting(f".{path.name}", ".edgekit-old"))
-            _take_away(old)
-            path.replace(old)
-            part.replace(path)
-            _take_away(old)
+    with _or_nothing(path):
+        if isinstance(path, StorePath):
+            if before is not None:
+                before(path.stat())
             return
+        part = _unfinished(path)
+        with _held(part):
+            if before is not None:
+                before(part.lstat())
+            _replace(path, part)
+
+
+def _replace(path: Path, part: Path) -> None:
+    """Let a draft take its place."""
+    if not (part.is_dir() and path.is_dir()):
         part.replace(path)
+        return
+    # Nothing replaces a folder in one step: what was there stands aside until its successor has its place.
+    old = path.with_name(fitting(f".{path.name}", ".edgekit-old"))
+    _take_away(old)
+    path.replace(old)
+    part.replace(path)
+    _take_away(old)
 
 
 def discard(path: Path) -> None:
-    """Take away the draft of a file or folder, if there is one and nobody is writing it."""
+    """Take away the draft of a file or folder, if there is one and nobody is writing it; an object stays."""
+    if isinstance(path, StorePath):
+        return
     with contextlib.suppress(OSError):
         _take_away(_unfinished(path))
 

@@ -24,7 +24,9 @@ AHEAD = 4
 FEW = 64
 
 
-def choose(items: Iterable[T], workers: int, limits: "Limits | None" = None) -> tuple[Engine, Iterator[T]]:
+def choose(
+    items: Iterable[T], workers: int, limits: "Limits | None" = None, *, timeout: float | None = None
+) -> tuple[Engine, Iterator[T]]:
     """Return an engine of this machine, and all of the items, some of which were looked at.
 
     Parameters
@@ -35,15 +37,17 @@ def choose(items: Iterable[T], workers: int, limits: "Limits | None" = None) -> 
         How many are done at a time.
     limits : Limits, optional
         Are kept to, however few items there are.
+    timeout : float, optional
+        Seconds that each of many items may take where there are no limits.
     """
     source = iter(items)
     first = list(islice(source, FEW))
     engine: Engine = Threads(workers)
     if limits is not None or len(first) == FEW:
         # A single image has no use for this, and starts sooner without.
-        from edgekit.batch.engines.processes import Processes
+        from edgekit.batch.engines.processes import Limits, Processes
 
-        engine = Processes(workers, limits)
+        engine = Processes(workers, limits or (Limits() if timeout is None else Limits(timeout)))
     return engine, chain(first, source)
 
 

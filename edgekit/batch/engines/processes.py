@@ -47,6 +47,9 @@ START, STARTS = 60.0, 3
 #: What readers load when they meet the first file that needs it. Loaded once for all workers where they are forked.
 _LOADED = ("PIL.Image", "PIL.JpegImagePlugin", "PIL.PngImagePlugin")
 
+#: What stores are spoken to with: not loaded where this process has no use for it.
+_STORES = ("s3fs", "gcsfs", "fsspec.implementations.http")
+
 #: What is heard from a worker: it is ready, has a result, had not enough memory, or has come further.
 _READY, _DONE, _MEMORY, _FURTHER = range(4)
 
@@ -261,7 +264,8 @@ def _context() -> Any:
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*(name for name in sys.modules if name.split(".")[0] == "edgekit"), *_LOADED])
+    here = (name for name in sys.modules if name.split(".")[0] == "edgekit" or name in _STORES)
+    context.set_forkserver_preload([*here, *_LOADED])
     return context
 
 

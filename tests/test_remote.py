@@ -1,0 +1,285 @@
+"""Images in a store, over HTTP on this machine: what the commands read and write there, what fails, what is hidden."""
+
+import base64
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from bucket import photo
+from command_line import run
+
+import edgekit as ek
+from edgekit.batch.book import Book
+from edgekit.batch.engines.local import Threads
+from edgekit.batch.inputs import find
+from edgekit.batch.score_job import ScoreJob
+from edgekit.batch.scoring import score_files
+from edgekit.errors import UnreadableError
+from edgekit.io import _fsspec
+
+
+def rows_of(result):
+    assert not result.exception or isinstance(result.exception, SystemExit), result.exception
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_scores_are_those_of_the_same_files_here(store, tmp_path):
+    store.photos(5)
+    store.put("photos/read.me", b"text")
+    store.put("photos/deep/5.png", photo(5))
+    store.put("photos/.hidden/6.png", photo(6))
+    (tmp_path / "photos" / "deep").mkdir(parents=True)
+    for n in range(6):
+        (tmp_path / "photos" / ("deep" if n == 5 else "") / f"{n}.png").write_bytes(photo(n))
+    here = rows_of(run("score", "photos", "-r", "--json", "--measure", "laplacian_variance"))
+    there = run("score", f"{store.url}/photos", "-r", "--json", "--measure", "laplacian_variance")
+    values = {row["path"].removeprefix(store.url + "/"): row["laplacian_variance"] for row in rows_of(there)}
+    assert values == {row["path"]: row["laplacian_variance"] for row in here}
+    assert len(values) == 6
+    assert "1 passed over" in there.stderr
+    # What the listing said is not asked again.
+    assert (store.asked("GET"), store.asked("HEAD")) == (6, 0)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [("photos/*.png", "012"), ("photos/[01].png", "01"), ("*/1.png", "1"), ("**/*.png", "0123"), ("photos/", "012")],
+)
+def test_globs_and_folders(store, pattern, expected):
+    store.photos(3)
+    store.put("other/deep/3.png", photo(3))
+    found = rows_of(run("score", f"{store.url}/{pattern}", "--json"))
+    assert sorted(Path(row["path"]).stem for row in found) == list(expected)
+
+
+def test_a_large_bucket_is_scored_from_its_first_page_on(store, monkeypatch):
+    monkeypatch.setattr(_fsspec, "PAGE", 10)
+    store.photos(60)
+    job = ScoreJob()
+    with Book(None, job.key) as book:
+        rows = score_files((s for _, s in find([f"{store.url}/photos"], print)), job, book, Threads(2))
+        next(rows)
+        # One look whether it is a folder, and as many pages as the workers have begun with.
+        assert store.faulty.asked["GET", f"/{store.bucket}?list"] <= 3
+        assert 1 + sum(1 for _ in rows) == 60
+    assert store.faulty.asked["GET", f"/{store.bucket}?list"] >= 7
+
+
+def test_several_are_read_at_a_time(store):
+    store.photos(24)
+    store.faulty.latency = 0.1
+    assert run("score", f"{store.url}/photos").exit_code == 0
+    assert store.faulty.most >= 8
+
+
+def test_what_is_named_is_asked_for_ahead(store):
+    store.photos(24)
+    store.faulty.latency = 0.1
+    urls = [f"{store.url}/photos/{n}.png" for n in range(24)]
+    assert run("score", *urls, "-j", "1").exit_code == 0
+    assert store.faulty.most >= 8
+    assert store.asked("HEAD") == 24
+
+
+@pytest.mark.parametrize("fault", ["error", "slow down", "slow", "cut", "short", "spoiled", "reset"])
+def test_what_fails_twice_is_tried_again(store, monkeypatch, fault):
+    monkeypatch.setattr(_fsspec, "PATIENCE", 0.5)
+    store.photos(6)
+    expected = rows_of(run("score", f"{store.url}/photos", "--json"))
+    store.faulty.reset()
+    store.faulty.delay = 1.5
+    store.faulty.decide = lambda method, path, attempt: (
+        fault if attempt < 2 and method == "GET" and (path.endswith(".png") or fault != "spoiled") else None
+    )
+    assert rows_of(run("score", f"{store.url}/photos", "--json")) == expected
+    assert store.faulty.spoiled[fault] >= 2 * 6
+    assert all(store.asked("GET", f"photos/{n}.png") == 3 for n in range(6))
+
+
+def test_pictures_go_to_a_store_through_faults(store, tmp_path):
+    store.photos(6)
+    faults = ("error", "reset", "slow down")
+    store.faulty.decide = lambda method, path, attempt: faults[attempt] if attempt < 3 else None
+    done = run("sobel", f"{store.url}/photos", "-o", f"{store.url}/edges/")
+    assert done.exit_code == 0, done.output
+    store.faulty.reset()
+    assert {k for k in store.names() if k.startswith("edges/")} == {f"edges/{n}.sobel.png" for n in range(6)}
+    for n in range(6):
+        (tmp_path / f"{n}.png").write_bytes(photo(n))
+        run("sobel", tmp_path / f"{n}.png")
+        assert store.get(f"edges/{n}.sobel.png") == (tmp_path / f"{n}.sobel.png").read_bytes()
+
+
+def test_a_broken_object_costs_its_row(store):
+    store.photos(4)
+    store.put("photos/bad.png", b"no image")
+    store.faulty.decide = lambda method, path, attempt: "error" if path.endswith("/2.png") else None
+    scored = run("score", f"{store.url}/photos", "--json")
+    status = {Path(row["path"]).name: row["status"] for row in rows_of(scored)}
+    assert {name for name, s in status.items() if s == "failed"} == {"2.png", "bad.png"}
+    assert len(status) == 5
+    assert scored.exit_code == 1
+    assert f"{store.url}/photos/2.png: cannot be read: the store failed 6 times: " in scored.stderr
+    assert "InternalError: injected; run the command again later" in scored.stderr
+    assert store.asked("GET", "photos/2.png") == _fsspec.ATTEMPTS
+
+
+def test_a_store_that_refuses_is_asked_once(store):
+    store.photos(1)
+    store.faulty.decide = lambda method, path, attempt: "forbidden" if path.endswith("/0.png") else None
+    scored = run("score", f"{store.url}/photos")
+    assert "photos/0.png: cannot be read: the store refuses: AccessDenied: injected; check the cred" in scored.stderr
+    assert store.asked("GET", "photos/0.png") == 1
+
+
+def test_what_is_not_there(store):
+    scored = run("score", f"{store.url}/none.png")
+    assert scored.exit_code == 1
+    assert f"{store.url}/none.png: no such file" in scored.stderr
+    assert store.asked("HEAD", "none.png") == 1
+    store.photos(1, "folder.png")
+    folder = run("score", f"{store.url}/folder.png")
+    assert f"{store.url}/folder.png: expected an image file; found a folder" in folder.stderr
+    nothing = run("sobel", f"{store.url}/*.png", "-o", "out")
+    assert nothing.exit_code == 2
+    assert f"{store.url}/*.png: the store has nothing of this name" in nothing.stderr
+
+
+def test_one_image_by_its_web_address(store, tmp_path):
+    store.photos(2)
+    store.put("clip.mp4", b"\0\0\0\x18ftypmp42" + bytes(100))
+    scored = rows_of(run("score", store.signed("photos/1.png"), store.signed("photos/0.png"), "--json"))
+    assert [row["status"] for row in scored] == ["undefined", "undefined"]
+    assert run("sobel", store.signed("photos/1.png"), "-o", "out.png").exit_code == 0
+    assert "a result cannot lie beside it; name a file" in run("sobel", store.signed("photos/1.png")).stderr
+    assert (tmp_path / "out.png").exists()
+    clip = run("score", store.signed("clip.mp4"))
+    assert "clips are read from local files; copy it to this machine first" in clip.stderr
+    assert np.array_equal(ek.read_image(store.signed("photos/1.png")), ek.read_image(photo(1)))
+
+
+def test_no_secret_is_shown_or_kept(store, tmp_path):
+    store.photos(2)
+    store.put("photos/bad.png", b"no image")
+    address = store.address.replace("http://", "http://me:hunter2@")
+    urls = [store.signed(f"photos/{name}.png") for name in ("0", "bad", "none")]
+    urls += [f"{address}/{store.bucket}/photos/1.png", f"{address}/none/photos/1.png"]
+    store.faulty.decide = lambda method, path, attempt: "error" if path.endswith("/1.png") else None
+    shown = [run("score", *urls, "-o", "rows.csv", "--debug"), run("sobel", *urls, "-o", "edges/", "--debug")]
+    shown += [run("sobel", url, "-o", "one.png", "--json", "--debug") for url in urls]
+    kept = [p.read_bytes().decode("latin1") for p in tmp_path.rglob("*") if p.is_file() and p.suffix != ".png"]
+    signature = urls[0].split("Signature=")[1][:12]
+    assert len(kept) >= 3
+    for text in [r.output + r.stderr + repr(r.exception) for r in shown] + kept:
+        assert not any(secret in text for secret in ("hunter2", "secretoftests", signature))
+    assert "Signature=***" in shown[0].output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("a.png", "b.png", "-o", "URL"), ("a.png", "-o", "URL", "--format", "jpg"), ("URL",),
+     ("a.png", "--angle", "1", "--angle", "2", "-o", "URL")],
+)  # fmt: skip
+def test_wrong_usage_shows_no_secret(store, arguments):
+    for name in ("a.png", "b.png"):
+        Path(name).write_bytes(photo(0))
+    url = store.address.replace("http://", "http://me:hunter2@") + "/bucket/c.png"
+    refused = run("sobel", *(url if a == "URL" else a for a in arguments), "--debug")
+    assert refused.exit_code == 2
+    assert url.replace("me:hunter2@", "***@") in refused.output
+    assert "hunter2" not in refused.output + repr(refused.exception)
+
+
+def test_plots_and_kernels_go_to_a_store(store):
+    store.photos(4)
+    urls = [f"{store.url}/photos/{n}.png" for n in range(2)]
+    assert run("learn", "--input", urls[0], "--target", urls[1], "-o", f"{store.url}/kernel.json").exit_code == 0
+    assert "taps" in json.loads(store.get("kernel.json"))
+    run("focus", f"{store.url}/photos", "--plot", f"{store.url}/plot.svg")
+    assert b"<svg" in store.get("plot.svg")
+
+
+def test_what_stays_here(store):
+    store.photos(1)
+    for option in ("--map", "--report"):
+        refused = run("score", f"{store.url}/photos", option, f"{store.url}/maps")
+        assert (refused.exit_code, "folder of this machine" in refused.stderr) == (2, True)
+    parts = run("score", f"{store.url}/photos", "-o", f"{store.url}/scores.parquet/")
+    assert (parts.exit_code, "folder of this machine" in parts.stderr) == (2, True)
+    assert "copy them here" in run("score", f"{store.url}/photos", "--report", "page").stderr
+    assert "folder of this machine" in run("pick", f"{store.url}/photos", "-n", "1", "-o", store.url).stderr
+    assert run("score", f"{store.url}/photos", "--map", "maps").exit_code == 0
+    assert Path("maps/0.png.sharpness.png").exists()
+
+
+def test_images_are_picked_from_a_store(store):
+    store.photos(5)
+    assert run("pick", f"{store.url}/photos", "-n", "2", "-o", "picked").exit_code == 0
+    names = {p.name for p in Path("picked").glob("*.png")}
+    assert len(names) == 2
+    assert all(Path("picked", name).read_bytes() == store.get(f"photos/{name}") for name in names)
+
+
+def test_the_focus_of_a_stack_in_a_store(store):
+    store.photos(3)
+    (found,) = rows_of(run("focus", f"{store.url}/photos", "--json"))
+    assert [(row["name"], row["status"]) for row in found["images"]] == [
+        (f"{store.url}/photos/{n}.png", "ok") for n in range(3)
+    ]
+
+
+def test_the_focus_of_pages_and_of_signed_addresses(store):
+    pages = io.BytesIO()
+    tifffile.imwrite(pages, np.stack([ek.read_image(photo(n)) for n in range(3)]), photometric="minisblack")
+    store.put("stack.tif", pages.getvalue())
+    store.photos(3)
+    scores = []
+    for inputs in ([store.signed("stack.tif")], [store.signed(f"photos/{n}.png") for n in range(3)]):
+        focused = run("focus", *inputs, "--json")
+        (found,) = rows_of(focused)
+        assert "Signature=***" in focused.output
+        scores.append([row["score"] for row in found["images"]])
+    assert scores[0] == scores[1]
+    assert len(set(scores[0])) == 3
+
+
+def test_an_image_is_written_to_a_store(store):
+    ek.write_image(f"{store.url}/new/a.png", np.eye(9, dtype=np.uint8))
+    assert np.array_equal(ek.read_image(f"{store.url}/new/a.png"), np.eye(9))
+    with pytest.raises(OSError, match=r"s3://no-such-bucket/a.png: cannot be written: .*NoSuchBucket"):
+        ek.write_image("s3://no-such-bucket/a.png", np.eye(9, dtype=np.uint8))
+    with pytest.raises(UnreadableError, match="no such file"):
+        ek.read_image("s3://no-such-bucket/a.png")
+
+
+def test_an_image_is_written_to_an_address(store):
+    place = {"Bucket": store.bucket, "Key": "a.png"}
+    ek.write_image(store.client.generate_presigned_url("put_object", Params=place), np.eye(9, dtype=np.uint8))
+    assert np.array_equal(ek.read_image(store.get("a.png")), np.eye(9))
+
+
+def test_credentials_come_from_a_profile(store, monkeypatch, tmp_path):
+    store.photos(1)
+    keys = "[photos]\naws_access_key_id = AKIDOFPROFILE\naws_secret_access_key = hidden\n"
+    (tmp_path / "credentials").write_text(keys)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    with pytest.raises(UnreadableError, match=r"0\.png: cannot be read: .*credentials; log in \(AWS_PROFILE"):
+        ek.read_image(f"{store.url}/photos/0.png")
+    _fsspec._shared.cache_clear()
+    monkeypatch.setenv("AWS_PROFILE", "photos")
+    assert ek.read_image(f"{store.url}/photos/0.png").shape == (64, 80)
+    assert "Credential=AKIDOFPROFILE/" in store.faulty.authorization
+
+
+def test_credentials_come_from_netrc(store, monkeypatch, tmp_path):
+    store.photos(1)
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password hunter2\n")
+    (tmp_path / "netrc").chmod(0o600)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert ek.read_image(store.signed("photos/0.png")).shape == (64, 80)
+    assert store.faulty.authorization == "Basic " + base64.b64encode(b"me:hunter2").decode()
