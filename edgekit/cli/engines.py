@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import click
+
 if TYPE_CHECKING:
     from edgekit.batch.engines import Engine
 
@@ -30,5 +32,11 @@ def engine_for(items: Iterable[T], values: dict[str, Any], most: int | None = No
 
         limits = Limits(**asked)
         limits.check()
+    if values["engine"] == "ray":
+        from edgekit.batch.engines.ray import Ray
+
+        return Ray(values["address"], values["jobs"], limits), iter(items)
+    if values["address"] is not None:
+        raise click.UsageError("--address is that of a Ray cluster; add --engine ray.")
     workers = values["jobs"] or available_workers()
     return choose(items, workers if most is None else min(workers, most), limits)

@@ -213,6 +213,11 @@ _OPTIONS: dict[str, Decorator] = {
     "memory": click.option(
         "--memory", type=Size(), metavar="SIZE",
         help="Give an image up that needs more, such as 500M or 8G; on Linux.  [default: 2G, from 64 images on]"),
+    "engine": click.option(
+        "--engine", type=choice("local", "ray"), default="local", show_default=True,
+        help="What does the work: this machine, or a Ray cluster."),
+    "address": click.option(
+        "--address", metavar="HOST:PORT", help="The Ray cluster.  [default: RAY_ADDRESS, or one of this machine]"),
     "force": click.option(
         "--force", is_flag=True, help="Do everything anew; replace files that edgekit did not write."),
     "json": click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each item."),
@@ -230,7 +235,7 @@ PARAMETERS = ("size", "sigma", "sigma2", "stencil", "levels")
 PICTURE = ("scale", "border", "channel", "tone", "display", "depth", "overlay", "backend", "device")
 
 #: How several images are done at a time.
-ENGINE = ("jobs", "timeout", "memory")
+ENGINE = ("jobs", "timeout", "memory", "engine", "address")
 
 #: What goes in and comes out, for every command that makes pictures.
 BATCH = ("output", "format", "recursive", "include", "exclude", *ENGINE, "force")
