@@ -7,7 +7,10 @@ parquet and ray.
 """
 
 import argparse
+import contextlib
+import copy
 import logging
+import math
 import os
 import pickle
 import statistics
@@ -26,7 +29,7 @@ import edgekit as ek
 from edgekit.batch.book import Book, Row
 from edgekit.batch.engines import Engine
 from edgekit.batch.engines.processes import Processes
-from edgekit.batch.engines.ray import Ray
+from edgekit.batch.engines.ray import BLOCK, Ray
 from edgekit.batch.inputs import find
 from edgekit.batch.score_job import ScoreJob
 from edgekit.batch.scoring import score_files
@@ -62,11 +65,17 @@ class Photograph(NamedTuple):
 
 
 class Rates(NamedTuple):
-    """What the driver does in a second: files listed, rows entered, rows written as Parquet."""
+    """What the driver does in a second: files listed, rows entered, items sent away and back, rows written."""
 
     listed: float
     entered: float
+    sent: float
     written: float
+
+    @property
+    def driven(self) -> float:
+        """Images that the driver deals with in a second while others work."""
+        return 1 / (1 / self.entered + 1 / self.sent)
 
 
 class Speed(NamedTuple):
@@ -142,19 +151,41 @@ def scored(folder: Path, engine: Engine, book: Book) -> Iterator[Row]:
 
 
 def measure_driver(count: int) -> Rates:
-    """List a folder of so many files, enter a row for each, and write them."""
+    """List a folder of so many files, enter a row for each, send them through Ray, and write the rows."""
     with tempfile.TemporaryDirectory() as scratch, Book(Path(scratch, "rows"), "job") as book:
         folder = Path(scratch, "images")
         fill_folder(folder, b"\xff\xd8\xff no photograph", count)
         marks = [time.perf_counter()]
-        assert sum(1 for _ in find([str(folder)], lambda _: None)) == count
+        sources = [source for _, source in find([str(folder)], lambda _: None)]
         marks.append(time.perf_counter())
         # One name counts once, and links are other names.
         assert sum(1 for _ in scored(folder, Idle(), book)) == count
         marks.append(time.perf_counter())
         sink_of(f"{scratch}/rows.parquet")(Table(("score",), 0.5), book.rows())
         marks.append(time.perf_counter())
-    return Rates(*(count / (after - before) for before, after in pairwise(marks)))
+    listed, entered, written = (count / (after - before) for before, after in pairwise(marks))
+    return Rates(listed, entered, count / send(sources), written)
+
+
+def send(items: list[Any]) -> float:
+    """Return the seconds of this process that Ray takes to send items away and give them back."""
+    with cluster(os.cpu_count() or 1):
+        begun = time.process_time()
+        assert list(Ray().run(copy.copy, items, lambda item, reason: reason)) == items
+        return time.process_time() - begun
+
+
+@contextlib.contextmanager
+def cluster(processors: int) -> Iterator[None]:
+    """Run a cluster of this machine alone."""
+    import ray
+
+    quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
+    ray.init(num_cpus=processors, object_store_memory=200 * 2**20, **quiet)
+    try:
+        yield
+    finally:
+        ray.shutdown()
 
 
 def measure_engines(count: int, processors: Sequence[int]) -> list[Speed]:
@@ -170,15 +201,9 @@ def _local(folder: Path, count: int, processors: int) -> Speed:
 
 
 def _cluster(folder: Path, count: int, processors: int) -> Speed:
-    import ray
-
     begun = time.perf_counter()
-    quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
-    ray.init(num_cpus=processors, object_store_memory=200 * 2**20, **quiet)
-    try:
+    with cluster(processors):
         return _speed("Ray", folder, count, processors, Ray(), time.perf_counter() - begun)
-    finally:
-        ray.shutdown()
 
 
 def _speed(name: str, folder: Path, count: int, processors: int, engine: Engine, start: float) -> Speed:
@@ -189,8 +214,8 @@ def _speed(name: str, folder: Path, count: int, processors: int, engine: Engine,
         for row in scored(folder, engine, book):
             assert row.status == "ok", row
             times.append(time.perf_counter())
-    # The first block of each processor is there when the first row is.
-    skipped = min(64 * processors, count // 2)
+    # The first blocks of all processors come at once.
+    skipped = min(BLOCK * processors, count // 2)
     return Speed(name, processors, (count - skipped - 1) / (times[-1] - times[skipped]), start + times[0] - begun)
 
 
@@ -205,6 +230,8 @@ def report(photographs: Sequence[Photograph], rates: Rates, speeds: Sequence[Spe
         "| work | a second |", "|---|---:|",
         f"| files listed, local disk | {rates.listed:,.0f} |",
         f"| files listed, looked at and their rows entered | {rates.entered:,.0f} |",
+        f"| items sent through Ray and back, by processor time | {rates.sent:,.0f} |",
+        f"| both together: images dealt with | {rates.driven:,.0f} |",
         f"| rows written as Parquet | {rates.written:,.0f} |",
         "", f"Engines, {USUAL[0]}x{USUAL[1]}:", "",
         "| engine | processors | images/s | times one processor | s to the first row |", "|---|---:|---:|---:|---:|",
@@ -214,25 +241,31 @@ def report(photographs: Sequence[Photograph], rates: Rates, speeds: Sequence[Spe
         f"| {s.engine} | {s.processors} | {s.rate:.1f} | {s.rate / one[s.engine]:.2f} | {s.start:.1f} |" for s in speeds
     ]
     usual = next(p for p in photographs if p.size == USUAL)
-    core = one["Ray"]
     lines += [
         "", f"{WHOLE:,} such images, {CORES} cores a machine, at Ray's images/s of one processor, "
         f"{NETWORK / 1e9:g} Gbit/s from storage to each machine (assumed, not measured):", "",
-        "| machines | decoding and scoring, h | network, h | driver, h | whole run, h | the limit | core-hours |",
-        "|---:|---:|---:|---:|---:|---|---:|",
+        "| machines | cores, h | network, h | one driver, h | with one driver, h | the limit | drivers that keep up "
+        "| with those, h | core-hours |",
+        "|---:|---:|---:|---:|---:|---|---:|---:|---:|",
+        *(cost(machines, one["Ray"], usual.bytes, rates) for machines in MACHINES),
     ]  # fmt: skip
-    for machines in MACHINES:
-        cores = CORES * machines
-        hours = {
-            "decoding and scoring": WHOLE / (core * cores) / 3600,
-            "network": WHOLE * usual.bytes * 8 / (NETWORK * machines) / 3600,
-            "driver": WHOLE / rates.entered / 3600,
-        }
-        written = WHOLE / rates.written / 3600
-        whole, limit = max(hours.values()) + written, max(hours, key=hours.__getitem__)
-        shown = " | ".join(f"{h:,.2f}" for h in (*hours.values(), whole))
-        lines.append(f"| {machines:,} | {shown} | {limit} | {whole * cores:,.0f} |")
     return "\n".join(lines)
+
+
+def cost(machines: int, core: float, size: int, rates: Rates) -> str:
+    """Return the row of so many machines, whose cores do so many images a second."""
+    cores = CORES * machines
+    hours = {
+        "cores": WHOLE / (core * cores) / 3600,
+        "network": WHOLE * size * 8 / (NETWORK * machines) / 3600,
+        "driver": WHOLE / rates.driven / 3600,
+    }
+    written, limit = WHOLE / rates.written / 3600, max(hours, key=hours.__getitem__)
+    others = max(hours["cores"], hours["network"])
+    drivers = math.ceil(hours["driver"] / others)
+    one, several = (max(others, hours["driver"] / n) + written / n for n in (1, drivers))
+    shown = " | ".join(f"{h:,.2f}" for h in (*hours.values(), one))
+    return f"| {machines:,} | {shown} | {limit} | {drivers:,} | {several:,.2f} | {several * cores:,.0f} |"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

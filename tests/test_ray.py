@@ -189,6 +189,15 @@ def test_a_killed_driver_takes_up_where_it_was(cluster, job, wanted):
     assert set(done) == {row.path for row in wanted if row.status == "ok"}
 
 
+@pytest.mark.usefixtures("cluster", "photos")
+def test_the_example_of_the_page_runs(capsys):
+    page = Path(__file__).parents[1].joinpath("docs", "scale.md").read_text("utf-8")
+    code = page.split("```python\n")[1].split("```")[0]
+    exec(code.replace("/shared/photos", "photos"), {})
+    said = capsys.readouterr().out.splitlines()
+    assert Counter(line.split()[1] for line in said) == {"ok": COUNT - 1, "failed": 1}
+
+
 @pytest.mark.usefixtures("cluster")
 def test_results_come_in_order_over_many_portions(monkeypatch):
     monkeypatch.setattr(engines, "PORTION", 7)

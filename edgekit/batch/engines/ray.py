@@ -28,14 +28,14 @@ from edgekit.errors import MissingExtraError, WorkerError
 T = TypeVar("T")
 R = TypeVar("R")
 
-#: Items that a Ray task does. More would make Ray's share of the time smaller, and the last task end later.
-BLOCK = 64
+#: Items that a Ray task does. More would make Ray's share of the time smaller, and a lost task cost more.
+BLOCK = 128
 
 #: Blocks for each processor into which few items are cut, so that all processors have their share.
 SHARES = 8
 
 #: Items of a portion for each processor. A portion is a dataset, which Ray needs a second or two to get going.
-PORTION = 32 * BLOCK
+PORTION = 16 * BLOCK
 
 #: A portion has no more bytes than this, since the driver holds them: frames of clips travel as pictures.
 BYTES = 64 * 2**20
