@@ -198,11 +198,14 @@ def test_the_example_of_the_page_runs(capsys):
     assert Counter(line.split()[1] for line in said) == {"ok": COUNT - 1, "failed": 1}
 
 
-@pytest.mark.usefixtures("cluster")
-def test_results_come_in_order_over_many_portions(monkeypatch):
-    monkeypatch.setattr(engines, "PORTION", 7)
-    assert list(Ray().run(tasks.same, range(50), tasks.lost)) == list(range(50))
-    assert list(Ray().run(tasks.same, [], tasks.lost)) == []
+@pytest.mark.usefixtures("second")
+@pytest.mark.parametrize("portion", [10, 1000])
+def test_results_come_in_the_order_of_the_items(monkeypatch, portion):
+    """Blocks that take no time overtake those before them."""
+    monkeypatch.setattr(engines, "BLOCK", 4)
+    monkeypatch.setattr(engines, "PORTION", portion)
+    assert list(Ray().run(tasks.uneven, range(36), tasks.lost)) == list(range(36))
+    assert list(Ray().run(tasks.uneven, [], tasks.lost)) == []
 
 
 @pytest.mark.usefixtures("cluster")
