@@ -205,7 +205,8 @@ def _steer(
     )
     cos, sin = (backend.cast(part, gx.dtype) for part in cos_sin_each(degrees, backend.xp))
     try:
-        response = _scaled(gx, cos, backend.xp) + _scaled(gy, sin, backend.xp)
+        with backend.quiet():
+            response = backend.cast(_scaled(gx, cos, backend.xp) + _scaled(gy, sin, backend.xp), dtype)
     except (ValueError, RuntimeError):
         response = None
     if response is None or response.shape != gx.shape:
@@ -213,7 +214,6 @@ def _steer(
             f"angles of shape {tuple(angle.shape)} do not broadcast to the response's shape {tuple(gx.shape)}; "
             "for one angle per sample give a tensor the shape (N, 1, 1, 1)"
         )
-    response = backend.cast(response, dtype)
     if out is None:
         return response
     Result(tuple(response.shape), response.dtype, 0, out).check_out()

@@ -4,6 +4,7 @@ May import dispatch and what is below it.
 """
 
 import math
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,9 @@ MODES = ("full", "stretch", "signed")
 
 #: Values mapped at a time.
 STRIP = 2**17
+
+#: Up to this, and down to its inverse, a level is a factor that single precision holds.
+MOST = 2.0**100
 
 #: An ideal step over 8 bits, seen by a three-tap derivative at unit scale.
 WHITE = 127.5
@@ -132,6 +136,7 @@ def picture(
     array([[  0, 255, 255,   0]], dtype=uint8)
     """
     row = operator if isinstance(operator, Operator) else find(operator)
+    _one_direction(options)
     if white is None:
         white = white_level(image, row, parameters, **options)
     _check(mode, depth, white)
@@ -146,6 +151,15 @@ def picture(
     finish, clipped = _levels(backend_of(image), mode, depth, white)
     made = respond(image, plan_for(row, parameters or {}, **options), mask, out, finish)
     return Display(made, int(sum(clipped)))
+
+
+def _one_direction(options: dict[str, Any]) -> None:
+    angle: Any = options.get("angle")
+    if getattr(angle, "ndim", 0):
+        raise ParameterError(
+            f"a picture shows one direction; found angles of shape {tuple(angle.shape)}. "
+            "Filter with them, and give the response to to_display"
+        )
 
 
 def _check(mode: str, depth: int, white: float) -> None:
@@ -165,7 +179,10 @@ def _levels(backend: Backend, mode: str, depth: int, white: float) -> tuple[Fini
     counts: list[Any] = []
 
     def show(response: Array, into: Array | None) -> Array:
-        made, clipped = backend.levels(response, (top - middle) / white, middle, top, dtype, into)
+        scale = (top - middle) / white
+        if not 1 / MOST < white < MOST:
+            response, scale = backend.cast(response, backend.xp.float64) / white, top - middle
+        made, clipped = backend.levels(response, scale, middle, top, dtype, into)
         counts.append(clipped)
         return made
 
@@ -174,7 +191,8 @@ def _levels(backend: Backend, mode: str, depth: int, white: float) -> tuple[Fini
 
 def _largest(flat: Array) -> float:
     """Return the largest absolute finite value, 0 where there is none."""
-    xp = backend_of(flat).xp
+    backend = backend_of(flat)
+    xp, flat = backend.xp, backend.cast(flat, backend.dtypes(flat, wide=False)[0])
     # Runs that stay in cache: a large picture would otherwise wait for memory at every step.
     runs = (flat[i : i + STRIP] for i in range(0, flat.shape[0], STRIP))
     return max((float(xp.where(xp.isfinite(r), xp.abs(r), 0).max()) for r in runs), default=0.0)
@@ -216,11 +234,13 @@ def white_level(
     >>> ek.white_level(np.zeros((4, 4), np.uint8), "sobel")
     127.5
     """
+    _one_direction(options)
     made = plan_for(operator if isinstance(operator, Operator) else find(operator), parameters or {}, **options)
     low, high = value_range(image)
     if made.tone == "log":
         low, high = (math.copysign(math.log1p(abs(v) * 2 / level(image)), v) for v in (low, high))
-    return made.step * (high - low) or 1.0
+    # The range of the largest numbers is none.
+    return min(made.step * (high - low), sys.float_info.max) or 1.0
 
 
 def value_range(image: Array) -> tuple[float, float]:
@@ -268,7 +288,13 @@ def overlay(image: Array, shown: Array, colour: tuple[int, int, int] = OVERLAY_C
     if image.shape[:2] != shown.shape[:2]:
         raise ShapeError(f"expected an image of the edges' size {shown.shape[:2]}; found {image.shape}")
     low, high = value_range(image)
-    base = image if image.dtype == np.uint8 else to_display(image - np.float64(low), white=high - low or 1.0).image
+    if image.dtype == np.uint8:
+        base = image
+    else:
+        # Halves, since the range itself may be too large a number.
+        white = high / 2 - low / 2 or 1.0
+        with np.errstate(all="ignore"):
+            base = to_display(image * np.float64(0.5) - low / 2, white=white).image
     base = base[:, :, :3] if base.ndim == 3 and base.shape[2] >= 3 else base.reshape(*base.shape[:2], -1)[:, :, :1]
     strength = shown.reshape(*shown.shape[:2], -1).max(axis=2, keepdims=True).astype(np.float32) / 255
     drawn: Array = np.rint(base * (1 - strength) + np.array(colour, np.float32) * strength).astype(np.uint8)

@@ -18,6 +18,7 @@ LOW = 0.4
 AUTOMATIC = 2.5
 
 
+@np.errstate(all="ignore")
 def nonmax_suppress(strength: Array, direction: Array, *, subpixel: bool = False) -> Any:
     """Thin edges to one pixel: keep what is strongest across the edge.
 
@@ -25,6 +26,7 @@ def nonmax_suppress(strength: Array, direction: Array, *, subpixel: bool = False
     ----------
     strength : ndarray or Tensor
         At least 0, such as a gradient's magnitude; NaN counts as 0, as does what lies beyond the border.
+        Infinity counts as the largest number.
     direction : ndarray or Tensor
         Degrees clockwise from +x, across the edge, of the same shape: a gradient's direction, or its opposite.
     subpixel : bool
@@ -65,6 +67,7 @@ def nonmax_suppress(strength: Array, direction: Array, *, subpixel: bool = False
     xp, known = backend.xp, _known(backend.cast(strength, work))
     cos, sin = cos_sin_each(xp.nan_to_num(backend.cast(direction, work)), xp)
     thin = thinned(suppress(known, cos, sin, interpolate=True))
+    thin = xp.where((thin > 0) & xp.isinf(strength), math.inf, thin)
     if not subpixel:
         return backend.cast(thin, dtype)
     offset = xp.where(thin > 0, offsets(known, cos, sin), math.nan)
@@ -102,8 +105,15 @@ def hysteresis(strength: Array, low: Any, high: Any) -> Array:
     array([[ True,  True,  True, False, False]])
     """
     backend_of(strength).frame(strength)
-    if not bool((low <= high) if isinstance(low <= high, bool) else (low <= high).all()):
+    backend = backend_of(strength)
+    for name, level in (("low", low), ("high", high)):
+        if isinstance(level, bool) or not (isinstance(level, int | float) or hasattr(level, "dtype")):
+            raise ParameterError(f"{name}={level!r} must be a number, or an array of numbers as the strength is one")
+    ordered = low <= high
+    if not bool(ordered if isinstance(ordered, bool) else ordered.all()):
         raise ParameterError(f"low={low} must not be above high={high}")
+    # torch does not compare all whole numbers.
+    strength = backend.cast(strength, backend.dtypes(strength, wide=False)[0])
 
     def connected(weak: Array, strong: Array) -> Array:
         count, labels = label(weak)
@@ -113,9 +123,10 @@ def hysteresis(strength: Array, low: Any, high: Any) -> Array:
         return kept
 
     weak, strong = strength > low, strength > high
-    return backend_of(strength).by_plane_in_numpy(connected, weak, strong)
+    return backend.by_plane_in_numpy(connected, weak, strong)
 
 
+@np.errstate(all="ignore")
 def canny(
     image: Array,
     sigma: float = 1.4,
@@ -185,6 +196,7 @@ def canny(
     return thinned(edges) if interpolate else edges
 
 
+@np.errstate(all="ignore")
 def zero_crossings(image: Array, sigma: float = 2.0, **options: Unpack[Common]) -> Array:
     """Find edges where the Laplacian of Gaussian changes sign (Marr and Hildreth).
 
@@ -254,9 +266,9 @@ def _single(image: Array) -> Array:
 
 
 def _known(strength: Array) -> Array:
-    """Return 0 where it is not known how strong an edge is."""
+    """Return 0 where it is not known how strong an edge is, and finite numbers."""
     xp = backend_of(strength).xp
-    return xp.where(xp.isnan(strength), 0, strength)
+    return xp.nan_to_num(strength)
 
 
 def _limits(low: Any, high: Any, magnitude: Array) -> tuple[Any, Any]:
@@ -296,5 +308,5 @@ def _level(level: float | str, magnitude: Array) -> Any:
 
 
 def _quantile(plane: Array, share: float) -> Any:
-    known = plane[~np.isnan(plane)]
+    known = plane[np.isfinite(plane)]
     return np.quantile(known, share) if known.size else 0.0

@@ -13,6 +13,7 @@ Each error also subclasses the builtin that a caller would catch::
     +-- ImageError          (OSError)       an image file could not be read or written
         +-- UnreadableError                 the file is missing, empty, or may not be read
         +-- DecodeError                     the content is not an image, or a damaged one
+        |   +-- TooLargeError               it claims more pixels than may be read
         +-- OutputError                     the result could not be written where it should go
 """
 
@@ -75,6 +76,10 @@ class UnreadableError(ImageError):
 
 class DecodeError(ImageError):
     """The content is not an image, or a damaged one."""
+
+
+class TooLargeError(DecodeError):
+    """The image claims more pixels than may be read."""
 
 
 class OutputError(ImageError):

@@ -8,6 +8,7 @@ from edgekit.backends import Array, backend_of
 from edgekit.dispatch import Common, Directional, apply, apply_bank, apply_taps, apply_vector
 from edgekit.errors import ParameterError
 from edgekit.kernels import find, own
+from edgekit.responses import at_any_size
 
 
 def sobel(image: Array, *, size: int = 3, **options: Unpack[Directional]) -> Array:
@@ -343,8 +344,9 @@ class Gradient:
     @property
     def magnitude(self) -> Array:
         """The root of gx² + gy², exactly 0 where both are."""
-        backend = backend_of(self.gx)
-        return backend.cast(backend.magnitude(*self._working), self.gx.dtype)
+        backend, parts = backend_of(self.gx), self._working
+        with backend.quiet():
+            return backend.cast(at_any_size(lambda p: backend.magnitude(*p), parts, backend), self.gx.dtype)
 
     @property
     def direction(self) -> Array:
@@ -357,11 +359,10 @@ class Gradient:
         return xp.where((degrees >= 360) | ((gx == 0) & (gy == 0)), 0, degrees)
 
     @property
-    def _working(self) -> tuple[Array, Array]:
+    def _working(self) -> list[Array]:
         """The components in the type to compute in: half precision cannot hold their squares."""
         backend = backend_of(self.gx)
-        work, _ = backend.dtypes(self.gx, wide=False)
-        return backend.cast(self.gx, work), backend.cast(self.gy, work)
+        return [backend.cast(part, backend.dtypes(part, wide=False)[0]) for part in (self.gx, self.gy)]
 
 
 def gradient(image: Array, *, operator: str = "sobel", **options: Any) -> Gradient:
@@ -393,8 +394,7 @@ def gradient(image: Array, *, operator: str = "sobel", **options: Any) -> Gradie
     >>> float(ek.gradient(down, operator="scharr").direction[2, 2])
     90.0
     """
-    for name in ("out", "angle", "angle_of", "rotate"):
-        if name in options:
-            raise ParameterError(f"gradient does not take {name}=: it returns both components, as new arrays")
+    if refused := sorted({"out", "angle", "angle_of", "rotate"} & options.keys()):
+        raise ParameterError(f"gradient does not take {refused[0]}=: it returns both components, as new arrays")
     parameters = {k: options.pop(k) for k in find(operator).parameters if k in options}
     return Gradient(*apply_vector(image, operator, parameters, **options))

@@ -14,7 +14,7 @@ from edgekit.backends import Array, backend_of
 from edgekit.dispatch import apply, apply_vector
 from edgekit.errors import ParameterError, ShapeError
 from edgekit.kernels import own
-from edgekit.responses import LUMINANCE
+from edgekit.responses import EXPONENTS, LUMINANCE
 
 
 @dataclass(frozen=True)
@@ -89,12 +89,13 @@ def sharpness(image: Array, measure: str = "laplacian_variance") -> Any:
     row = MEASURES[measure]
     backend = backend_of(image)
     if backend.name != "cv2":
-        return _where_finite(row.function, planes_of(image))
+        return _where_finite(row, planes_of(image))
     if row.by_moments is not None and image.dtype == np.uint8 and image.ndim == 2 and image.size:
         from edgekit.backends.opencv import laplacian_moments
 
         return row.by_moments(*laplacian_moments(image))
-    return float(_where_finite(row.function, planes_of(image)))
+    with np.errstate(all="ignore"):
+        return float(_where_finite(row, planes_of(image)))
 
 
 def planes_of(image: Array) -> Array:
@@ -115,11 +116,24 @@ def planes_of(image: Array) -> Array:
     return planes[0] if len(planes) == 1 else sum(p * w for p, w in zip(planes, LUMINANCE, strict=True))
 
 
-def _where_finite(function: Callable[[Array], Array], planes: Array) -> Array:
+def _where_finite(row: Measure, planes: Array) -> Array:
     """Measure planes; NaN for those with a pixel that is not finite, even one that the formula leaves out."""
-    xp = backend_of(planes).xp
+    backend = backend_of(planes)
+    xp = backend.xp
     finite = xp.isfinite(planes).all(-1).all(-1)
-    return xp.where(finite, function(xp.where(finite[..., None, None], planes, 0)), math.nan)
+    planes = xp.where(finite[..., None, None], planes, 0)
+    if backend.extent(planes)[0] == 0:  # Flat, or too dear to ask.
+        return xp.where(finite, row.function(planes), math.nan)
+    exponent = xp.frexp(xp.amax(xp.abs(planes), (-2, -1)))[1]
+    largest = EXPONENTS[backend.digits(planes.dtype)]
+    if int(xp.abs(exponent).max()) < largest // 8:
+        return xp.where(finite, row.function(planes), math.nan)
+    # Each image times a power of two, which rounds nothing: no power of its levels overflows or vanishes on the way.
+    exponent = exponent.clip(-largest * 3 // 4, largest * 3 // 4)
+    value = row.function(xp.ldexp(planes, -exponent[..., None, None]))
+    for _ in range(row.contrast):
+        value = xp.ldexp(value, exponent)
+    return xp.where(finite, value, math.nan)
 
 
 def _mean(values: Array) -> Array:

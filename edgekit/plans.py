@@ -84,12 +84,19 @@ class Plan:
     """Whether so many taps add up that single precision would lose digits."""
     finest: float = field(init=False)
     """Arithmetic of n binary digits rounds nothing up to this times 2ⁿ, as the largest absolute pixel."""
+    reach: float = field(init=False)
+    """No sum on the way is larger than this times the largest absolute pixel."""
 
     def __post_init__(self) -> None:
         rows, columns = shape = self.kernels[0].shape
         halo = (rows - 1) // 2, rows // 2, (columns - 1) // 2, columns // 2
         finest = min(k.grain / k.reach for k in self.kernels)
-        for name, value in (("shape", shape), ("halo", halo), ("wide", max(shape) > 7), ("finest", finest)):
+        # What is weighted less than 1 is subtracted before.
+        weight = max(abs(w) for c in self.components for w in c.weights)
+        reach = max(1.0, *(k.reach for k in self.kernels)) * max(1.0, weight)
+        for name, value in (
+            ("shape", shape), ("halo", halo), ("wide", max(shape) > 7), ("finest", finest), ("reach", reach),
+        ):  # fmt: skip
             object.__setattr__(self, name, value)
 
     @cached_property

@@ -14,6 +14,12 @@ from edgekit.plans import Component, Plan
 #: Weights of red, green and blue in luminance (Rec. ITU-R BT.601).
 LUMINANCE = (0.299, 0.587, 0.114)
 
+#: The largest exponents of floating types, by their binary digits.
+EXPONENTS = {24: 128, 53: 1024}
+
+#: Up to so many exponents below the half of the largest, sums of squares do not overflow.
+MARGIN = 8
+
 #: Integers have a level of 1; floating images are taken to span [0, 1] in as many levels as 8 bits have.
 FLOAT_LEVEL = 1 / 255
 
@@ -87,14 +93,10 @@ def respond(
         if mixed:
             window, valid = _luminance(window, valid, frame.channel_axis)
         if plan.tone == "log":
-            # log(x + level/2) - log(level/2), continued to negative values as an odd function: the gradient is that
-            # of the logarithm, and a border of zeros stays zero.
-            xp = backend.xp
-            window = xp.sign(window) * xp.log1p(xp.abs(window) * (2 / (FLOAT_LEVEL if floating else 1)))
-        sure = not floating or backend.all_finite(window)
+            window = _logarithm(window, FLOAT_LEVEL if floating else 1.0, backend, work)
         if channels != frame.channels:
             into = None
-        response = _components(window, valid, plan, frame.channel_axis, backend, work, exact, sure, taps, into)
+        response = _components(window, valid, plan, frame.channel_axis, backend, work, exact, floating, taps, into)
         return response[..., 0] if frame.channels is not None and channels is None else response
 
     stacked = plan.reduce in ("stack", "gradient")
@@ -154,15 +156,28 @@ def _luminance(window: Array, valid: Array | None, axis: int) -> tuple[Array, Ar
     return red + green + blue, valid
 
 
+def _logarithm(window: Array, level: float, backend: Backend, work: Any) -> Array:
+    """Return log(x + level/2) - log(level/2), continued to negative values as an odd function.
+
+    The gradient is that of the logarithm, and a border of zeros stays zero.
+    """
+    xp, size = backend.xp, backend.xp.abs(window)
+    # 1, but for numbers that 2/level would carry beyond the largest there is.
+    rest = (size / 2.0 ** (EXPONENTS[backend.digits(work)] - 16)).clip(1)
+    return xp.sign(window) * (xp.log1p(size / rest * (2 / level)) + xp.log(rest))
+
+
 def _components(
     window: Array, valid: Array | None, plan: Plan, axis: int, backend: Backend, work: Any,
-    exact: bool, sure: bool, taps: Array | None, into: Array | None,
+    exact: bool, floating: bool, taps: Array | None, into: Array | None,
 ) -> Array:  # fmt: skip
-    """Filter a window, restore what invalid pixels touch, and reduce; `sure` says that all pixels are finite."""
-    xp = backend.xp
-    # Where taps cancel, NaN would reach further than the response does.
+    """Filter a window, restore what invalid pixels touch, and reduce."""
+    xp, exponent = backend.xp, EXPONENTS[backend.digits(work)]
+    largest, sure = backend.extent(window) if floating else (0.0, True)
+    large = largest * plan.reach > 2.0 ** (exponent // 2 - MARGIN)
+    # Where taps cancel, NaN would reach further than the response does; and what is too large is not NaN.
     cancel = any(c.cancels for c in plan.components)
-    carried = not cancel and taps is None and backend.carries(window, plan.kernels)
+    carried = not cancel and not large and taps is None and backend.carries(window, plan.kernels)
     if not sure and not carried:
         finite = xp.isfinite(window)
         valid = finite if valid is None else valid & finite
@@ -170,29 +185,73 @@ def _components(
     if valid is not None:
         invalid = None if carried else xp.where(valid, 0, xp.ones_like(window))
         window = xp.where(valid, window, xp.nan if carried else 0)
-    if taps is None:
-        responses = [backend.correlate(window, k, work, exact=exact) for k in plan.kernels]
-    else:
-        responses = [backend.weighted(window, taps)]
     places = _places(plan, into)
+    totals = _totals(window, plan, backend, work, exact, taps, places)
+    if large:
+        # Sums on the way may overflow where what they come to does not.
+        step = 2.0 ** (exponent * 3 // 4)
+        smaller = _totals(window / step, plan, backend, work, exact, taps, [None] * len(totals))
+        totals = [xp.where(xp.isfinite(t), t, s * step) for t, s in zip(totals, smaller, strict=True)]
     components = []
-    for component, place in zip(plan.components, places, strict=True):
-        total = backend.mix(responses, component.weights, place)
+    for component, total in zip(plan.components, totals, strict=True):
         if carried and not (sure and valid is None):
             # Infinities, too, and no gradient from there to valid pixels.
             total = xp.where(xp.isfinite(total), total, xp.nan)
         elif valid is not None:
             total = xp.where(_touched(invalid, component, backend, work, taps), xp.nan, total)
         components.append(total)
-    if plan.channel in ("max", "dizenzo") and window.ndim > 2:
+    joined = plan.channel in ("max", "dizenzo") and window.ndim > 2
+    squares = floating and (joined or plan.reduce == "magnitude")
+    delicate = squares and (large or backend.some_tiny(window, 2.0 ** -(exponent // 4)))
+    if joined:
         join = _strongest if plan.channel == "max" else _dizenzo
+        if delicate:
+            return at_any_size(lambda parts: join(parts, plan.reduce, axis, backend), components, backend, axis)
         return join(components, plan.reduce, axis, backend)
+    if delicate:
+        return at_any_size(lambda parts: _reduce(parts, plan.reduce, backend), components, backend)
     if into is not None and plan.reduce in ("stack", "gradient"):
         for made, place in zip(components, places, strict=True):
             if place is not None and made is not place:
                 place[...] = made
         return into
     return _reduce(components, plan.reduce, backend, into)
+
+
+def _totals(
+    window: Array, plan: Plan, backend: Backend, work: Any, exact: bool, taps: Array | None,
+    places: list[Array | None],
+) -> list[Array]:  # fmt: skip
+    """Return the linear responses."""
+    if taps is None:
+        responses = [backend.correlate(window, k, work, exact=exact) for k in plan.kernels]
+    else:
+        responses = [backend.weighted(window, taps)]
+    return [backend.mix(responses, c.weights, place) for c, place in zip(plan.components, places, strict=True)]
+
+
+def at_any_size(
+    join: Callable[[list[Array]], Array], parts: list[Array], backend: Backend, axis: int | None = None
+) -> Array:
+    """Join parts so that no square on the way overflows or vanishes; nothing else changes, not by a bit.
+
+    Parameters
+    ----------
+    join : callable
+        Takes the parts to what grows in proportion to them.
+    axis : int, optional
+        The axis along which they are joined, too.
+    """
+    xp, exponent = backend.xp, EXPONENTS[backend.digits(parts[0].dtype)]
+    size = xp.abs(parts[0])
+    for part in parts[1:]:
+        size = xp.maximum(size, xp.abs(part))
+    if axis is not None:
+        size = xp.amax(size, axis, keepdims=True)
+    most, step = 2.0 ** (exponent // 2 - MARGIN), 2.0 ** (exponent * 3 // 4)
+    # Powers of two: scaling with them rounds nothing.
+    factor = xp.where(size > most, 1 / step, xp.where(size < 1 / most, step, xp.ones_like(size)))
+    return join([part * factor for part in parts]) / factor
 
 
 def _touched(invalid: Array, component: Component, backend: Backend, work: Any, taps: Array | None) -> Array:
@@ -254,8 +313,11 @@ def _dizenzo(components: list[Array], reduce: str, axis: int, backend: Backend) 
         return joint[0] if reduce == "single" else xp.stack(joint)
     gx, gy = components
     xx, yy, xy = total(gx * gx), total(gy * gy), total(gx * gy)
-    spread = backend.root((xx - yy) ** 2 + 4 * xy * xy)
-    magnitude = backend.root((xx + yy + spread) / 2)
+    energy = xx + yy
+    # In parts of the energy, since fourth powers would overflow or vanish soon.
+    whole = xp.where(energy > 0, energy, 1)
+    spread = backend.root(((xx - yy) / whole) ** 2 + (2 * xy / whole) ** 2)
+    magnitude = backend.root(energy * (1 + spread) / 2)
     if reduce == "magnitude":
         return magnitude
     # Half the double angle lies in (-90, 90]: the sum of the gradients says which of the two ways is up.

@@ -46,6 +46,9 @@ FLAT_NOISE, FLAT_LEVELS = 8.0, 3.0
 #: From this share of the range on a pixel counts as clipped.
 CLIPPED = 1 - 2 / 255
 
+#: Floating images whose largest value lies outside are scaled first.
+TINIEST, LARGEST = 2.0**-64, 2.0**64
+
 #: A smaller image has no tiles.
 SMALLEST = 32
 
@@ -169,12 +172,16 @@ def reduced(image: Array) -> Array:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
+@np.errstate(all="ignore")
 def _parts(image: Array, limits: tuple[float, float] | None = None) -> _Parts:
     low, high = limits or value_range(image)
     plane = image if image.ndim == 2 and image.dtype.kind != "f" else planes_of(image)
+    if not TINIEST < max(abs(low), abs(high)) < LARGEST:
+        # Single precision could not hold it, nor its range.
+        exponent = math.frexp(max(abs(low), abs(high)))[1]
+        plane, low, high = np.ldexp(plane, -exponent), math.ldexp(low, -exponent), math.ldexp(high, -exponent)
     # In 255 levels, so that single precision and the thresholds fit every type.
-    with np.errstate(over="ignore"):
-        levels = (reduced(plane.astype(np.float32)) - np.float32(low)) * np.float32(255 / (high - low or 255))
+    levels = (reduced(plane.astype(np.float32)) - np.float32(low)) * np.float32(255 / (high - low or 255))
     undefined = _Parts(levels, math.nan, math.nan)
     if min(levels.shape) < SMALLEST or not np.isfinite(levels).all():
         return undefined

@@ -88,8 +88,9 @@ def offsets(strength: Array, gx: Array, gy: Array) -> Array:
     xp = backend.xp
 
     def top(here: Array, behind: Array, ahead: Array, diagonal: Array, straight: Array) -> Array:
-        bend = behind + ahead - 2 * here
-        shift = (behind - ahead) / (2 * xp.where(bend < 0, bend, 1))
+        # Halves, since the sum of the largest numbers is none.
+        bend = behind / 2 + ahead / 2 - here
+        shift = (behind / 2 - ahead / 2) / xp.where(bend < 0, bend, 1) / 2
         # The samples are further apart on a slant; ahead is towards the right, or down where the edge lies flat.
         return xp.where(bend < 0, shift, 0) * xp.sqrt(1 + diagonal * diagonal) * straight
 

@@ -14,7 +14,7 @@ BORDERS = ("reflect", "symmetric", "edge", "constant", "wrap", "valid")
 #: The float that each type of NumPy image is answered in.
 RESULT = {
     "bool": "float32", "uint8": "float32", "int8": "float32", "uint16": "float32", "int16": "float32",
-    "int32": "float64", "uint32": "float64", "int64": "float64",
+    "int32": "float64", "uint32": "float64", "int64": "float64", "uint64": "float64",
     "float16": "float16", "float32": "float32", "float64": "float64",
 }  # fmt: skip
 
@@ -117,7 +117,7 @@ def dog_taps(sigma, sigma2):
     return np.outer(a, a) - np.outer(b, b)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Row:
     """What one operator must answer.
 
@@ -135,6 +135,9 @@ class Row:
     accuracy: int = 2
     parts: Any = None
     """Where the taps are differences themselves: the sum of the parts, which rounding is in proportion to."""
+
+    def __repr__(self):
+        return f"<{self.id}>"
 
     @property
     def id(self):

@@ -26,6 +26,7 @@ from edgekit.batch.score_job import ScoreJob
 from edgekit.batch.scoring import score_files
 from edgekit.errors import OutputError
 from edgekit.io.writing import encode
+from edgekit.limits import Limits
 
 JOB = FilterJob("sobel", angle=45.0)
 
@@ -44,12 +45,17 @@ def test_a_job_is_a_value():
         {"operator": "scharr"}, {"parameters": (("size", 5),)}, {"angle": 46.0}, {"angle_of": "edge"},
         {"rotate": "ring"}, {"scale": "raw"}, {"border": "wrap"}, {"channel": "max"}, {"tone": "log"},
         {"display": "signed"}, {"depth": "16"}, {"overlay": True}, {"ending": ".tif"},
-        {"backend": "torch"}, {"taps": ((1.0,),)}, {"device": "cpu"},
+        {"backend": "torch"}, {"taps": ((1.0,),)}, {"device": "cpu"}, {"limits": Limits(truncated="keep")},
     ],
     ids=str,
 )  # fmt: skip
 def test_every_option_that_decides_the_output_is_in_its_key(change):
     assert replace(JOB, **change).key != JOB.key
+
+
+def test_how_large_an_image_may_be_decides_no_output():
+    assert replace(JOB, limits=Limits(max_pixels=9)).key == JOB.key
+    assert ScoreJob(limits=Limits(max_pixels=9)).key == ScoreJob().key != ScoreJob(limits=Limits(truncated="keep")).key
 
 
 def test_every_field_of_a_job_has_been_changed_above():
@@ -273,4 +279,4 @@ def test_collecting_passes_over_what_is_no_image(tmp_path, monkeypatch):
     found = collect(["folder", "folder/d.txt", "folder/b", "-"])
     assert [str(s.path) for s in found.sources] == ["folder/a.PNG", "folder/b", "folder/c.txt", "folder/d.txt", "-"]
     assert found.passed_over == 2
-    assert found.sources[-1] == Source(Path("-"), found.sources[-1].relative)
+    assert found.sources[-1] == Source(Path("-"), found.sources[-1].relative, stream=True)

@@ -19,12 +19,13 @@ MODULES = sorted(ROOT.rglob("*.py"))
 #: Floors of the house, lowest first. A module imports from floors below its own, and within its own
 #: folder.
 FLOORS = (
-    ("errors",), ("borders", "curves", "taps"), ("kernels",), ("plans",), ("backends",), ("responses",), ("dispatch",),
-    ("filters", "display", "suppression"), ("edges", "masks", "measures"), ("detector", "nn"),
-    ("scores", "focus", "learn", "selection"), ("io",), ("batch",), ("report",), ("cli",), ("__main__",),
+    ("errors", "text"), ("borders", "curves", "limits", "taps"), ("kernels",), ("plans",), ("backends",),
+    ("responses",), ("dispatch",), ("filters", "display", "suppression"), ("edges", "masks", "measures"),
+    ("detector", "nn"), ("scores", "focus", "learn", "selection"), ("io",), ("batch",), ("report",), ("cli",),
+    ("__main__",),
 )  # fmt: skip
 LEVEL = {name: level for level, floor in enumerate(FLOORS) for name in floor}
-PURE = ("errors", "borders", "taps", "kernels", "plans")
+PURE = ("errors", "text", "borders", "limits", "taps", "kernels", "plans")
 
 
 def by_path(path):
@@ -74,7 +75,7 @@ def test_imports_run_downward(path):
 
 @pytest.mark.parametrize("path", [p for p in MODULES if name_of(p).split(".")[0] == "io"], ids=by_path)
 def test_image_files_know_nothing_of_filters(path):
-    allowed = ("io", "errors", "backends._cv2")
+    allowed = ("io", "errors", "limits", "backends._cv2")
     if name_of(path) == "io.kernels":
         # What a file holds must be a kernel.
         allowed += ("kernels", "taps")
@@ -92,7 +93,7 @@ def test_libraries_are_loaded_in_one_place(path):
     name, libraries = name_of(path), inside(path)[1]
     assert "cv2" not in libraries or name == "backends._cv2", "import cv2 from edgekit.backends._cv2"
     if name and LEVEL[name.split(".")[0]] <= LEVEL["filters"]:
-        assert "torch" not in libraries or name in ("backends.torch", "backends._torch_strips")
+        assert "torch" not in libraries or name.startswith(("backends.torch", "backends._torch_"))
 
 
 @pytest.mark.parametrize("path", MODULES, ids=by_path)

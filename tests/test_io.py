@@ -286,7 +286,7 @@ def test_kernel_files(name, content, tmp_path):
 )
 def test_a_jpeg_is_reduced_to_no_less_than_is_asked_for(least, size):
     data = encode(np.full((600, 1000), 90, np.uint8), ".jpg")
-    image, whole = decode_grey(data, "photo.jpg", least=least)
-    assert image.shape == size
-    assert whole == (1000, 600)
+    read = decode_grey(data, "photo.jpg", least=least)
+    assert read.image.shape == size
+    assert read.size == (1000, 600)
     assert decode_reduced(data, "photo.jpg", least=least).shape[:2] == size

@@ -152,8 +152,14 @@ class Backend(Protocol):
     def carries(self, window: Array, kernels: Sequence[Kernel]) -> bool:
         """Tell whether `correlate` takes NaN to wherever a factor that is not zero touches it, and nowhere else."""
 
-    def all_finite(self, window: Array) -> bool:
-        """Tell whether every pixel is known to be finite; False may mean that asking is too dear."""
+    def extent(self, window: Array) -> tuple[float, bool]:
+        """Return the largest absolute pixel of those that are finite, and whether all are known to be.
+
+        Where asking is too dear, 0 and False.
+        """
+
+    def some_tiny(self, window: Array, below: float) -> bool:
+        """Tell whether some pixel is known to be smaller, but not 0."""
 
     def some_not_finite(self, array: Array) -> bool:
         """Tell whether some value is known not to be finite; False may mean that asking is too dear."""
@@ -181,6 +187,9 @@ class Backend(Protocol):
 
     def as_mask(self, mask: Array, image: Array, frame: Frame) -> Array:
         """Check a mask against the image it is for and give it the image's axes."""
+
+    def quiet(self) -> AbstractContextManager[Any]:
+        """Return a context in which nothing warns of what overflows, and is infinite."""
 
     def without_graph(self) -> AbstractContextManager[Any]:
         """Return a context in which nothing is recorded for gradients."""

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from edgekit.backends import Frame, Result, fast, strips
 from edgekit.backends._cv2 import cv2
+from edgekit.backends._numpy_extent import extent as extent
+from edgekit.backends._numpy_extent import some_not_finite as some_not_finite
+from edgekit.backends._numpy_extent import some_tiny as some_tiny
 from edgekit.backends.passes import program
 from edgekit.borders import OUTSIDE, index_map
 from edgekit.errors import DtypeError, ParameterError, ShapeError
@@ -115,7 +118,8 @@ def assemble(
 
     # A strip computes its halo as well, so it should be a few times as tall.
     height = strips.height(frame.columns * (frame.channels or 1), max(4 * halo, 16))
-    strips.each(rows, height, cv2.getNumThreads(), do)
+    with quiet():
+        strips.each(rows, height, cv2.getNumThreads(), do)
     if out is not None and shared:
         out[...] = target
     return target if out is None else out
@@ -324,14 +328,6 @@ def weighted(window: Array, taps: Array) -> Array:
     raise DtypeError("taps that are learned need a torch tensor as image; found a NumPy array")
 
 
-def all_finite(window: Array) -> bool:
-    return bool(np.isfinite(window).all())
-
-
-def some_not_finite(array: Array) -> bool:
-    return not all_finite(array)
-
-
 def root(squares: Array, out: Array | None = None) -> Array:
     total = _into(out, squares.shape, squares.dtype)
     # As exact as NumPy's, in half the time.
@@ -362,6 +358,10 @@ def lend(image: Array, device: str | None) -> Array:
 
 def give_back(response: Array) -> Array:
     return response
+
+
+def quiet() -> AbstractContextManager[Any]:
+    return np.errstate(all="ignore")
 
 
 def without_graph() -> AbstractContextManager[Any]:

@@ -1,11 +1,11 @@
 """torch tensors by adding shifted images. May import errors, borders, taps.
 
-With `_torch_strips` the only module under the filters that imports torch.
+With its neighbours `_torch_extent` and `_torch_strips` the only module under the filters that imports torch.
 """
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import lru_cache
 from itertools import zip_longest
 from types import ModuleType
@@ -16,6 +16,9 @@ import torch
 import torch.nn.functional as F
 
 from edgekit.backends import Frame
+from edgekit.backends._torch_extent import extent as extent
+from edgekit.backends._torch_extent import some_not_finite as some_not_finite
+from edgekit.backends._torch_extent import some_tiny as some_tiny
 from edgekit.backends._torch_strips import assemble as assemble
 from edgekit.backends._torch_strips import layout_of, merely_computes, on_processor
 from edgekit.borders import index_map
@@ -300,18 +303,6 @@ def levels(
     return torch.where(shown.isnan(), middle, shown).clip(0, top).to(dtype), clipped
 
 
-def all_finite(window: Array) -> bool:
-    # On a GPU the question would wait for all work before it. A sum is finite only if all that it adds is.
-    if not on_processor(window):
-        return False
-    pixels = window.detach()
-    return bool(pixels.sum().isfinite()) or bool(pixels.isfinite().all())
-
-
-def some_not_finite(array: Array) -> bool:
-    return on_processor(array) and not all_finite(array)
-
-
 def root(squares: Array) -> Array:
     # The root's slope at 0 is infinite, and infinity times 0 is NaN, as is all that NaN meets: keep both out of
     # the root, not out of the result.
@@ -373,6 +364,10 @@ def as_mask(mask: Array, image: Array, frame: Frame) -> Array:
         raise ShapeError(
             f"a mask of shape {tuple(mask.shape)} does not fit an image of shape {tuple(image.shape)}"
         ) from None
+
+
+def quiet() -> AbstractContextManager[Any]:
+    return nullcontext()
 
 
 def without_graph() -> AbstractContextManager[Any]:

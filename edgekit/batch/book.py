@@ -3,27 +3,26 @@
 import json
 import math
 import os
-import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from edgekit.batch.database import Record
-from edgekit.errors import OutputError
+from edgekit.batch.database import Kind, Record
 
 # Paths, and reasons that name them, are bytes: a name need not be text.
-_TABLES = """
-CREATE TABLE IF NOT EXISTS scored (
+KIND = Kind("a record of scores", int.from_bytes(b"EKsc"), 1, without="the images are then scored again", tables="""
+CREATE TABLE scored (
     path BLOB NOT NULL, frame INTEGER NOT NULL, time REAL, bytes INTEGER NOT NULL, mtime INTEGER NOT NULL,
     job TEXT NOT NULL, run TEXT NOT NULL, width INTEGER, height INTEGER, measured TEXT NOT NULL,
     status TEXT NOT NULL, reason BLOB NOT NULL, PRIMARY KEY (path, frame)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS clips (
+CREATE TABLE clips (
     path BLOB PRIMARY KEY, bytes INTEGER NOT NULL, mtime INTEGER NOT NULL, job TEXT NOT NULL, frames INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE TEMP TABLE begun (path BLOB PRIMARY KEY) WITHOUT ROWID;
-"""
+""")  # fmt: skip
 
+#: What this run has met already; it goes with the process.
+_BEGUN = "CREATE TEMP TABLE begun (path BLOB PRIMARY KEY) WITHOUT ROWID"
 
 _COLUMNS = "path, frame, time, bytes, mtime, width, height, measured, status, reason"
 
@@ -88,17 +87,8 @@ class Book(Record):
     def __init__(self, path: Path | None, job: str) -> None:
         self._job = job
         self._run = f"{os.getpid()}-{os.urandom(8).hex()}"
-        self._path = path
-        super().__init__(path, _TABLES, alone=True, without="the images are then scored again")
-
-    def _run_sql(self, sql: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
-        try:
-            return self._db.execute(sql, values)
-        except sqlite3.Error as error:
-            raise OutputError(
-                f"{self._path or 'a temporary file'}: the scores cannot be recorded: {error}. Is the disk full? "
-                "What was recorded is kept; run the same command again"
-            ) from error
+        super().__init__(path, KIND, alone=True)
+        self._run_sql(_BEGUN)
 
     def begin(self, path: str) -> bool:
         """Tell whether this run meets a file for the first time, by whatever name."""

@@ -30,7 +30,7 @@ def score_clip(
     def frames() -> Iterator[Frame | Known[Row]]:
         # An error here must not end what the workers are at.
         try:
-            for frame in read_frames(source.path, every=job.every, rate=job.rate):
+            for frame in read_frames(source.path, every=job.every, rate=job.rate, limits=job.limits):
                 row = known.get(frame.number)
                 yield frame if row is None else Known(row)
         except EdgekitError as error:

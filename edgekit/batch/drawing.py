@@ -14,7 +14,7 @@ from edgekit.batch.score_job import ScoreJob
 from edgekit.display import to_display
 from edgekit.errors import OutputError
 from edgekit.io.reading import decode
-from edgekit.io.writing import encode, publish
+from edgekit.io.writing import encode, fitting, publish
 from edgekit.scores import sharpness_map
 
 
@@ -59,25 +59,32 @@ class Drawer(ABC):
     def claim(self, source: Source) -> None:
         """Raise if the pictures of two files of this run would have the same place."""
 
-    def drawn(self, source: Source, status: os.stat_result, job: ScoreJob) -> bool:
-        """Tell whether the pictures are there, of the file as it is now."""
-        key = self.key(job)
-        return all(self._journal.current(p, source.path, status, key) for p in self.wanted(source))
+    def missing(self, source: Source, status: os.stat_result, job: ScoreJob, *, anew: bool) -> Drawing | None:
+        """Return what is to be drawn of a file as it is now; None if the pictures are there.
 
-    def keep(self, source: Source, status: os.stat_result, job: ScoreJob, drawn: Sequence[Path], *, anew: bool) -> None:
+        Raises
+        ------
+        OutputError
+            If pictures must not be where they would be.
+        """
+        key = self.key(job)
+        if not anew and all(self._journal.current(p, source.path, status, key) for p in self.wanted(source)):
+            return None
+        drawing = self.drawing(source, job)
+        for output in drawing.outputs:
+            self._journal.admit(output, force=anew)
+        return drawing
+
+    def keep(self, source: Source, status: os.stat_result, job: ScoreJob, drawn: Sequence[Path]) -> None:
         """Let the drafts of a file's pictures appear, and take away what this drawing has no more.
 
         Raises
         ------
         OutputError
-            If a file is there that edgekit did not write, or the pictures cannot be entered.
+            If the pictures cannot be entered, or cannot appear.
         """
         key = self.key(job)
         for output in drawn:
-            if output.exists() and not anew and not self._journal.wrote(output):
-                raise OutputError(
-                    f"{output}: there is a file that edgekit did not write; name another folder, or use --force"
-                )
             publish(output, partial(self._enter, output, source, status, key))
         for output in self.drawing(source, job).outputs:
             if output not in drawn and self._journal.wrote(output):
@@ -98,7 +105,7 @@ class _Map:
         return (self.output,)
 
     def draw(self, data: bytes) -> Iterator[tuple[Path, bytes]]:
-        image = self.job.cut(decode(data, self.name, colour=False), self.name)
+        image = self.job.cut(decode(data, self.name, colour=False, limits=self.job.limits).image, self.name)
         yield self.output, encode(to_display(sharpness_map(image), white=1.0).image, ".png")
 
 
@@ -111,7 +118,7 @@ class Maps(Drawer):
 
     def place(self, source: Source) -> Path:
         """Return where a file's map lies; two that differ only in their ending have their own."""
-        return self._folder / source.relative.parent / f"{source.relative.name}.sharpness.png"
+        return self._folder / source.relative.parent / fitting(source.relative.name, ".sharpness.png")
 
     def key(self, job: ScoreJob) -> str:
         return job.key

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 
 from edgekit.batch.job import PictureJob
 from edgekit.errors import ParameterError
+from edgekit.io.files import head_of
 from edgekit.io.formats import BY_ENDING, HEAD, sniff
 from edgekit.io.video import is_video
+from edgekit.io.writing import fitting
 
 #: Standard input as an input, standard output as an output.
 STREAM = "-"
@@ -24,18 +26,16 @@ class Source(NamedTuple):
     Attributes
     ----------
     path : Path
-        The file; ``-`` is standard input.
+        The file.
     relative : PurePath
         Its place below the output folder.
+    stream : bool
+        Whether this is standard input instead, and not a file of that name in some folder.
     """
 
     path: Path
     relative: PurePath
-
-    @property
-    def stream(self) -> bool:
-        """Whether this is standard input."""
-        return str(self.path) == STREAM
+    stream: bool = False
 
 
 class Item(NamedTuple):
@@ -129,7 +129,7 @@ def find(
     Raises
     ------
     ParameterError
-        If a glob matches nothing.
+        If a glob matches nothing, or leads out of its folder.
     """
     folders = [text for text in inputs if Path(text).is_dir()]
     for text in inputs:
@@ -137,7 +137,7 @@ def find(
         if not text:
             raise ParameterError("an input's name is empty; was a variable not set?")
         if not is_tree(text):
-            yield text, Source(path, PurePath(path.name))
+            yield text, Source(path, PurePath(path.name), stream=text == STREAM)
             continue
         if text in folders:
             # Several folders keep their names, or their files would fall on each other.
@@ -153,17 +153,28 @@ def find(
 
 
 def _walk(folder: Path, recursive: bool) -> Iterator[Path]:
-    """Give the files of a folder as the file system lists them."""
+    """Give the files of a folder as the file system lists them, and folders that cannot be listed."""
     waiting = [folder]
     while waiting:
-        with os.scandir(waiting.pop()) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if not entry.is_dir():
-                    yield Path(entry.path)
-                elif recursive and not entry.is_symlink():
-                    waiting.append(Path(entry.path))
+        folder = waiting.pop()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    if not _is_folder(entry):
+                        yield Path(entry.path)
+                    elif recursive and not entry.is_symlink():
+                        waiting.append(Path(entry.path))
+        except OSError:
+            yield folder
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # A loop of links is none, and says so when it is read.
+        return False
 
 
 def _matches(pattern: Path) -> list[tuple[Path, PurePath]]:
@@ -171,6 +182,8 @@ def _matches(pattern: Path) -> list[tuple[Path, PurePath]]:
     parts = pattern.parts
     fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
     base = Path(*parts[:fixed])
+    if ".." in parts[fixed:]:
+        raise ParameterError(f"{pattern}: a pattern cannot lead back up after a wildcard; put the .. before it")
     files = sorted(p for p in base.glob(str(PurePath(*parts[fixed:]))) if p.is_file())
     if not files:
         raise ParameterError(f"{pattern}: no file matches; check the pattern, and quote it as it is")
@@ -186,13 +199,8 @@ def _wanted(relative: PurePath, include: Sequence[str], exclude: Sequence[str]) 
 
 
 def _looks_like_image(path: Path) -> bool:
-    if path.suffix.lower() in BY_ENDING:
-        return True
-    try:
-        with path.open("rb") as file:
-            return sniff(file.read(HEAD)) is not None
-    except OSError:
-        return False
+    # A folder that cannot be listed must not be passed over: who reads it says why.
+    return path.suffix.lower() in BY_ENDING or sniff(head_of(path, HEAD)) is not None or path.is_dir()
 
 
 def root_of(output: str | None, inputs: Sequence[str]) -> Path | None:
@@ -241,9 +249,10 @@ def assign(found: Found, jobs: Sequence[PictureJob], output: str | None, root: P
     def place(source: Source, job: PictureJob, full: bool) -> Path:
         folder = source.path.parent if root is None else root / source.relative.parent
         name = "stdin" if source.stream else source.relative.name if full else source.relative.stem
-        return folder / f"{name}.{job.tag}{job.ending}"
+        return folder / fitting(name, f".{job.tag}{job.ending}")
 
-    shared = Counter(place(s, j, full=False) for s, j in pairs)
+    # Of a.jpg, a.png and a.jpg.png the last must not take the full name of the first.
+    shared = Counter(path for s, j in pairs for path in {place(s, j, full=False), place(s, j, full=True)})
     items = [Item(s, j, place(s, j, full=shared[place(s, j, full=False)] > 1)) for s, j in pairs]
     twice = [path for path, n in Counter(i.output for i in items).items() if n > 1]
     if twice:

@@ -11,6 +11,7 @@ from edgekit.display import Display, overlay, to_display
 from edgekit.errors import ParameterError
 from edgekit.io.reading import decode
 from edgekit.io.writing import encode, writable
+from edgekit.limits import DEFAULT, Limits
 
 #: Raised when the same job would give other pixels than before, so that old results count as stale.
 REVISION = 1
@@ -29,12 +30,15 @@ class Picture(NamedTuple):
         The input's size in pixels.
     clipped : int
         Values beyond what the picture can show.
+    note : str
+        What the user should know of the input; nothing where it is whole.
     """
 
     data: bytes
     rows: int
     columns: int
     clipped: int
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class PictureJob(ABC):
         Of the output file, with its dot.
     backend, device : str
         Where to compute.
+    limits : Limits
+        What may be taken on of each image.
     """
 
     display: str = field(default="full", kw_only=True)
@@ -61,6 +67,7 @@ class PictureJob(ABC):
     ending: str = field(default=".png", kw_only=True)
     backend: str = field(default="cv2", kw_only=True)
     device: str | None = field(default=None, kw_only=True)
+    limits: Limits = field(default=DEFAULT, kw_only=True)
 
     @property
     @abstractmethod
@@ -93,6 +100,7 @@ class PictureJob(ABC):
         ParameterError, KernelError, MissingExtraError
             For the first option that does not fit.
         """
+        self.limits.check()
         if self.depth not in DEPTHS:
             raise ParameterError(f"depth={self.depth!r} is not known; choose one of {', '.join(DEPTHS)}")
         kind = writable(self.ending)
@@ -115,7 +123,8 @@ class PictureJob(ABC):
         EdgekitError
             If the input is not an image, or the job does not fit it.
         """
-        image = decode(data, name, colour=not self.grey_will_do)
+        decoded = decode(data, name, colour=not self.grey_will_do, limits=self.limits)
+        image = decoded.image
         rows, columns = image.shape[:2]
         computer = load(self.backend, self.device)
         with computer.without_graph():
@@ -126,4 +135,4 @@ class PictureJob(ABC):
         shown = shown.astype(np.float32) if shown.dtype in (np.float16, bool) else shown
         if self.overlay:
             shown = overlay(image, shown)
-        return Picture(encode(shown, self.ending), rows, columns, clipped)
+        return Picture(encode(shown, self.ending), rows, columns, clipped, decoded.note)

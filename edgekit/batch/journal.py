@@ -1,26 +1,27 @@
 """What has been written: a record beside the results, so that a run can be killed and taken up again."""
 
 import os
-import sqlite3
 import threading
 from pathlib import Path
 
-from edgekit.batch.database import Record
+from edgekit.batch.database import Kind, Record
 from edgekit.errors import OutputError
 
 #: The journal's name in an output folder.
 NAME = ".edgekit.sqlite"
 
 # Paths are bytes: a name need not be text.
-_TABLES = """
-CREATE TABLE IF NOT EXISTS jobs (id INTEGER PRIMARY KEY, job TEXT NOT NULL UNIQUE);
-CREATE TABLE IF NOT EXISTS written (
+KIND = Kind(
+    "a record of what edgekit wrote", int.from_bytes(b"EKwr"), 1,
+    without="results already there are then replaced only with --force", tables="""
+CREATE TABLE jobs (id INTEGER PRIMARY KEY, job TEXT NOT NULL UNIQUE);
+CREATE TABLE written (
     output BLOB NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL,
     input BLOB NOT NULL, input_size INTEGER NOT NULL, input_mtime INTEGER NOT NULL,
     job INTEGER NOT NULL REFERENCES jobs (id),
     PRIMARY KEY (output, size, mtime)
 ) WITHOUT ROWID;
-"""
+""")  # fmt: skip
 
 _ENTRY = """
 SELECT input, input_size, input_mtime, jobs.job FROM written JOIN jobs ON jobs.id = written.job
@@ -51,22 +52,50 @@ class Journal(Record):
     def __init__(self, path: Path | None, *, alone: bool = False) -> None:
         self._folder = path.parent.absolute() if path else None
         self._lock = threading.Lock()
-        super().__init__(
-            path, _TABLES, alone=alone, without="results already there are then replaced only with --force"
-        )
+        super().__init__(path, KIND, alone=alone)
 
     def wrote(self, output: Path) -> bool:
         """Tell whether the file at `output` is as edgekit wrote it."""
         return self._entry(output) is not None
 
+    def admit(self, output: Path, *, force: bool = False) -> None:
+        """Raise if a result must not go to `output`.
+
+        Parameters
+        ----------
+        force : bool
+            Allow a file that edgekit did not write to be replaced.
+
+        Raises
+        ------
+        OutputError
+            If there is such a file, or a link on the way leads out of the record's folder. A link at `output` itself
+            is such a file: what replaces it is no link, and what it led to stays.
+        """
+        folder = output.absolute().parent
+        if self._folder is not None and folder.is_relative_to(self._folder) and not self._holds(folder):
+            raise OutputError(
+                f"{output}: a link leads out of the output folder, to {os.path.realpath(folder)}, and is not followed; "
+                "remove it, or name that folder with -o"
+            )
+        if not force and os.path.lexists(output) and not self.wrote(output):
+            raise OutputError(
+                f"{output}: there is a file that edgekit did not write, or has no record of; name another output "
+                "with -o, or replace it with --force"
+            )
+
     def outputs(self, job: str) -> list[Path]:
-        """Return the files that jobs wrote whose keys begin with `job`; they may have been changed or be gone."""
+        """Return the files that jobs wrote whose keys begin with `job`; they may have been changed or be gone.
+
+        A record that came from elsewhere may name any file; those that are not in its own folder are left out.
+        """
         with self._lock:
-            found = self._db.execute(
+            found = self._run_sql(
                 "SELECT output FROM written JOIN jobs ON jobs.id = written.job WHERE substr(jobs.job, 1, ?) = ?",
                 (len(job), job),
             ).fetchall()
-        return [(self._folder or Path()) / os.fsdecode(output) for (output,) in found]
+        paths = ((self._folder or Path()) / os.fsdecode(output) for (output,) in found)
+        return [path for path in paths if self._holds(path.parent)]
 
     def current(self, output: Path, source: Path, status: os.stat_result, job: str) -> bool:
         """Tell whether `output` is what `job` makes of the input as it is now."""
@@ -76,14 +105,15 @@ class Journal(Record):
         """Enter a finished file that is about to appear at `output`."""
         origin = (os.fsencode(source.absolute()), status.st_size, status.st_mtime_ns)
         with self._lock:
-            try:
-                self._db.execute("INSERT OR IGNORE INTO jobs (job) VALUES (?)", (job,))
-                self._db.execute(
-                    "INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?, ?, (SELECT id FROM jobs WHERE job = ?))",
-                    (*self._key(output, made), *origin, job),
-                )
-            except sqlite3.Error as error:
-                raise OutputError(f"{output}: cannot be recorded: {error}. Is the disk full?") from error
+            self._run_sql("INSERT OR IGNORE INTO jobs (job) VALUES (?)", (job,))
+            self._run_sql(
+                "INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?, ?, (SELECT id FROM jobs WHERE job = ?))",
+                (*self._key(output, made), *origin, job),
+            )
+
+    def _holds(self, folder: Path) -> bool:
+        """Tell whether a folder lies below the record's, wherever links lead."""
+        return Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(self._folder or Path()))
 
     def _key(self, output: Path, status: os.stat_result) -> tuple[bytes, int, int]:
         """Name a file by its place below the record, so that an output folder can be moved as a whole."""
@@ -93,9 +123,9 @@ class Journal(Record):
 
     def _entry(self, output: Path) -> tuple[bytes, int, int, str] | None:
         try:
-            key = self._key(output, output.stat())
+            key = self._key(output, output.lstat())
         except OSError:
             return None
         with self._lock:
-            row: tuple[bytes, int, int, str] | None = self._db.execute(_ENTRY, key).fetchone()
+            row: tuple[bytes, int, int, str] | None = self._run_sql(_ENTRY, key).fetchone()
         return row

@@ -21,6 +21,7 @@ from edgekit.io.reading import read_bytes, status_of
 from edgekit.io.video import read_frames
 from edgekit.io.writing import encode, place
 from edgekit.selection import Choice, pick
+from edgekit.text import unmistakable
 
 #: What was chosen and why, beside what was written.
 SUMMARY = "picked.json"
@@ -60,9 +61,8 @@ class Picked(NamedTuple):
         """Return it as a mapping for JSON, null where there is no score."""
         frame = {} if self.frame is None else {"frame": self.frame, "time": self.time}
         score = None if math.isnan(self.score) else self.score
-        return {
-            "output": str(self.output), "source": str(self.source), **frame, "score": score, "reason": self.reason
-        }  # fmt: skip
+        paths = {"output": unmistakable(str(self.output)), "source": unmistakable(str(self.source))}
+        return {**paths, **frame, "score": score, "reason": self.reason}
 
 
 @dataclass(frozen=True)
@@ -137,6 +137,7 @@ class Picker:
         if not clip and any(map(is_clip, sources)):
             raise ParameterError("pick takes one clip at a time, or images; name one clip")
         with Book(self._folder / BOOK, job.score.key) as book, Journal(self._folder / NAME) as journal:
+            journal.admit(self._folder / SUMMARY, force=self._force)
             ordered = sorted(sources, key=lambda source: natural(str(source.relative)))
             rows = list(self._rows(ordered, book, tell, clip))
             positions = [float(n if row.time is None else row.time) for n, row in enumerate(rows)]
@@ -151,7 +152,9 @@ class Picker:
             yield from write(missing, journal)
             self._clear(picked, sources, journal)
             records = {"method": job.method, "of": len(rows), "picked": [p.record() for p in picked]}
-            place((json.dumps(records, indent=1) + "\n").encode(), self._folder / SUMMARY)
+            summary = self._folder / SUMMARY
+            text = (json.dumps(records, indent=1) + "\n").encode()
+            place(text, summary, lambda made: journal.enter(summary, made, summary, made, SUMMARY))
 
     def _rows(self, sources: Sequence[Source], book: Book, tell: Callable[[Row], object], clip: bool) -> Iterator[Row]:
         job, engine, anew = self._job.score, self._engine, self._force
@@ -178,15 +181,13 @@ class Picker:
         missing = []
         for one in picked:
             output, source = one.output, one.source
+            if output in (self._folder / name for name in (SUMMARY, BOOK, NAME)):
+                raise OutputError(f"{output}: this name is edgekit's own here; rename {source}, or --exclude it")
             if os.path.realpath(output) == os.path.realpath(source):
                 raise OutputError(f"{output}: what is picked would be written over itself; name another folder")
-            if not self._force and output.exists():
-                if journal.current(output, source, status_of(source), _key(one)):
-                    continue
-                if not journal.wrote(output):
-                    raise OutputError(
-                        f"{output}: there is a file that edgekit did not write; name another folder, or use --force"
-                    )
+            if not self._force and journal.current(output, source, status_of(source), _key(one)):
+                continue
+            journal.admit(output, force=self._force)
             missing.append(one)
         return missing
 
@@ -197,7 +198,8 @@ class Picker:
             return
         path = missing[0].source
         status = status_of(path)
-        for frame in read_frames(path, colour=True, only=frozenset(n for n in todo if n is not None)):
+        wanted = frozenset(n for n in todo if n is not None)
+        for frame in read_frames(path, colour=True, only=wanted, limits=self._job.score.limits):
             made = todo.pop(frame.number)
             _place(made, encode(frame.image, self._job.ending), status, journal)
             yield made

@@ -27,7 +27,7 @@ class Status(Enum):
 
 
 class Outcome(NamedTuple):
-    """What became of one item; of one that failed the reason, and where in the code it did."""
+    """What became of one item; why it failed and where in the code, or what there is to say of its input."""
 
     item: Item
     status: Status
@@ -67,13 +67,14 @@ class _Todo(NamedTuple):
 
 
 class _Made(NamedTuple):
-    """What was written beside an item's place, or why nothing was and where in the code."""
+    """What was written beside an item's place and a note on its input, or why nothing was and where in the code."""
 
     reason: str
     trace: str = ""
     rows: int = 0
     columns: int = 0
     clipped: int = 0
+    note: str = ""
 
 
 class Runner:
@@ -114,10 +115,9 @@ class Runner:
                 raise OutputError(
                     f"{item.output}: an input of this run would be written over; name another output with -o"
                 )
-            if not self.force and item.output.exists():
-                if self.journal.current(item.output, item.source.path, status, item.job.key):
-                    return Known(Outcome(item, Status.CURRENT))
-                self._check_own(item.output)
+            if not self.force and self.journal.current(item.output, item.source.path, status, item.job.key):
+                return Known(Outcome(item, Status.CURRENT))
+            self.journal.admit(item.output, force=self.force)
         except EdgekitError as error:
             return Known(_failed(item, error))
         self._under_way.add(item.output)
@@ -135,15 +135,7 @@ class Runner:
             publish(item.output, lambda draft: self.journal.enter(item.output, draft, *entered))
         except OutputError as error:
             return _failed(item, error)
-        return Outcome(item, Status.DONE, "", made.rows, made.columns, made.clipped)
-
-    def _check_own(self, output: Path) -> None:
-        """Raise unless the file that is there is edgekit's own."""
-        if not self.journal.wrote(output):
-            raise OutputError(
-                f"{output}: there is a file that edgekit did not write, or has no record of; name another output "
-                "with -o, or replace it with --force"
-            )
+        return Outcome(item, Status.DONE, made.note, made.rows, made.columns, made.clipped)
 
     def _stream(self, item: Item) -> Outcome:
         """Do an item of which this process has an end."""
@@ -166,13 +158,12 @@ class Runner:
             sys.stdout.buffer.write(result.data)
             sys.stdout.buffer.flush()
         else:
-            if not self.force and item.output.exists():
-                self._check_own(item.output)
+            self.journal.admit(item.output, force=self.force)
             source = item.source.path
             place(
                 result.data, item.output, lambda made: self.journal.enter(item.output, made, source, made, item.job.key)
             )
-        return Outcome(item, Status.DONE, "", result.rows, result.columns, result.clipped)
+        return Outcome(item, Status.DONE, result.note, result.rows, result.columns, result.clipped)
 
 
 def _make(todo: _Todo) -> _Made:
@@ -184,7 +175,7 @@ def _make(todo: _Todo) -> _Made:
     except Exception as error:  # One item must not end the run.
         let_out_of_memory(error)
         return _Made(*_said(todo.item, error))
-    return _Made("", "", result.rows, result.columns, result.clipped)
+    return _Made("", "", result.rows, result.columns, result.clipped, result.note)
 
 
 def _lost(todo: _Todo, reason: str) -> _Made:

@@ -9,6 +9,7 @@ import numpy as np
 
 from edgekit.errors import ParameterError
 from edgekit.io.reading import decode_grey
+from edgekit.limits import DEFAULT, Limits
 from edgekit.measures import MEASURES, sharpness
 from edgekit.scores import SIZE, VERSION, score
 
@@ -31,16 +32,19 @@ class Scored(NamedTuple):
         Of the whole image in pixels.
     values : tuple of float
         In the order of the job's measures; NaN where undefined.
+    reason : str
+        What the user should know of the image; nothing where it is whole.
     """
 
     width: int
     height: int
     values: tuple[float, ...]
+    reason: str = ""
 
     @property
     def status(self) -> str:
-        """``ok``, or ``undefined`` where a value is."""
-        return "undefined" if any(map(math.isnan, self.values)) else "ok"
+        """``ok``; ``truncated`` where the file breaks off; ``undefined`` where a value is."""
+        return "undefined" if any(map(math.isnan, self.values)) else "truncated" if self.reason else "ok"
 
 
 @dataclass(frozen=True)
@@ -57,12 +61,15 @@ class ScoreJob:
         Of clips: one of so many frames.
     rate : float, optional
         Of clips: at most so many frames a second.
+    limits : Limits
+        What may be taken on of each image.
     """
 
     measures: tuple[str, ...] = (SCORE,)
     roi: tuple[int, int, int, int] | None = None
     every: int = 1
     rate: float | None = None
+    limits: Limits = DEFAULT
 
     @property
     def key(self) -> str:
@@ -77,6 +84,7 @@ class ScoreJob:
         ParameterError
             If a measure is not known, or the region has no pixels.
         """
+        self.limits.check()
         for name in self.measures:
             if name != SCORE and name not in MEASURES:
                 raise ParameterError(f"measure {name!r} is not known; choose one of {', '.join((SCORE, *MEASURES))}")
@@ -98,14 +106,14 @@ class ScoreJob:
         values: dict[str, float] = {}
         # The score looks at a reduced image, and the decoder reduces fastest; the last half is left to averaging.
         apart = SCORE in self.measures and self.roi is None
-        image, size = decode_grey(data, name, least=2 * SIZE if apart else None)
+        decoded = decode_grey(data, name, least=2 * SIZE if apart else None, limits=self.limits)
         if apart:
-            values[SCORE] = score(image)
-        if len(self.measures) > len(values):
-            if image.shape[:2] != size[::-1]:
-                image, _ = decode_grey(data, name)
-            return self.measure(image, name, values)
-        return Scored(*size, self._defined(values))
+            values[SCORE] = score(decoded.image)
+        if len(self.measures) == len(values):
+            return Scored(*decoded.size, self._defined(values), decoded.note)
+        if decoded.image.shape[:2] != decoded.size[::-1]:
+            decoded = decode_grey(data, name, limits=self.limits)
+        return self.measure(decoded.image, name, values)._replace(reason=decoded.note)
 
     def measure(self, image: Any, name: str, known: Mapping[str, float] | None = None) -> Scored:
         """Measure a whole image; what is known already is taken as it is.

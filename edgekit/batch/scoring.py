@@ -112,22 +112,19 @@ class _Images:
             if not self._book.begin(path):
                 continue
             try:
-                status = status_of(source.path)
-                for drawer in self._drawers:
-                    drawer.claim(source)
+                turn = self._begin(source)
             except EdgekitError as error:
                 failed = Row(path, 0, 0, None, None, (), "failed", str(error))
                 self._book.keep(failed)
-                yield Known(failed)
-                continue
-            yield self._begin(source, status)
+                turn = Known(failed)
+            yield turn
 
-    def _begin(self, source: Source, status: os.stat_result) -> _Todo | Known[Row]:
-        path, job = str(source.path), self._job
+    def _begin(self, source: Source) -> _Todo | Known[Row]:
+        path, status = str(source.path), status_of(source.path)
+        for drawer in self._drawers:
+            drawer.claim(source)
+        drawings = tuple(drawer.missing(source, status, self._job, anew=self._anew) for drawer in self._drawers)
         known = [] if self._anew else self._book.met(path, status.st_size, status.st_mtime_ns)
-        drawings = tuple(
-            None if not self._anew and d.drawn(source, status, job) else d.drawing(source, job) for d in self._drawers
-        )
         if known and not any(drawings):
             return Known(known[0])
         blank = Row(path, status.st_size, status.st_mtime_ns, None, None, (), "", "")
@@ -143,7 +140,7 @@ class _Images:
             if row.status != "failed":
                 for drawer, drawing, drawn in zip(self._drawers, todo.drawings, done.drawn, strict=True):
                     if drawing is not None:
-                        drawer.keep(todo.source, todo.status, self._job, drawn, anew=self._anew)
+                        drawer.keep(todo.source, todo.status, self._job, drawn)
         except EdgekitError as error:
             row = _failed(row, str(error))
         if row.status == "failed":
@@ -159,8 +156,8 @@ def _do(todo: _Todo, job: ScoreJob) -> _Done:
         data = read_bytes(todo.source.path)
         # What was measured before, and only lacks its pictures, keeps its row.
         if not row.status:
-            width, height, values = scored = job.run(data, row.path)
-            row = row._replace(width=width, height=height, values=values, status=scored.status)
+            width, height, values, reason = scored = job.run(data, row.path)
+            row = row._replace(width=width, height=height, values=values, status=scored.status, reason=reason)
         return _Done(row, tuple(_drafts(drawing, data) for drawing in todo.drawings))
     except Exception as error:  # One file must not end the run.
         let_out_of_memory(error)

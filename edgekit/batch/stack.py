@@ -21,6 +21,7 @@ from edgekit.errors import EdgekitError, ParameterError, UnreadableError, let_ou
 from edgekit.focus import Peak, find_peak
 from edgekit.io.pages import is_tiff, read_pages
 from edgekit.io.reading import decode_grey, read_bytes
+from edgekit.limits import Limits
 from edgekit.measures import MEASURES, planes_of, sharpness
 from edgekit.scores import CLIPPED
 
@@ -102,7 +103,9 @@ def images_of(inputs: Sequence[str], passed_over: Callable[[Path], object]) -> t
     return names, len(names) == 1 and is_tiff(names[0])
 
 
-def measure_stack(names: Sequence[str], pages: bool, measure: str, positions: "Positions", engine: Engine) -> Stack:
+def measure_stack(
+    names: Sequence[str], pages: bool, measure: str, positions: "Positions", engine: Engine, limits: Limits
+) -> Stack:
     """Measure every image of a stack by the same part of the picture.
 
     Burnt spots have hard edges that grow longer as they blur, and would count as sharp. What is burnt in any image is
@@ -118,6 +121,8 @@ def measure_stack(names: Sequence[str], pages: bool, measure: str, positions: "P
         Where the images were taken.
     engine : Engine
         Decodes and measures.
+    limits : Limits
+        What may be taken on of each image.
 
     Raises
     ------
@@ -126,17 +131,18 @@ def measure_stack(names: Sequence[str], pages: bool, measure: str, positions: "P
     UnreadableError, DecodeError
         If the file with the pages cannot be opened.
     """
+    limits.check()
     if measure not in MEASURES:
         raise ParameterError(f"measure {measure!r} is not known; choose one of {', '.join(MEASURES)}")
     if not pages:
         positions.check(names)
-    seen, burnt = _gathered(engine.run(partial(_whole, measure=measure), _open(names, pages), _lost))
+    seen, burnt = _gathered(engine.run(partial(_whole, measure=measure), _open(names, pages, limits), _lost))
     places = positions.of([s.name for s in seen])
     scores = [s.score for s in seen]
     left_out = _left_out(burnt)
     if left_out is not None:
         part = partial(_part, measure=measure, left_out=left_out)
-        scores = list(engine.run(part, _open(names, pages), lambda opened, reason: math.nan))
+        scores = list(engine.run(part, _open(names, pages, limits), lambda opened, reason: math.nan))
     rows = [Row(s.name, p, v, _status(s, v), s.reason) for s, p, v in zip(seen, places, scores, strict=True)]
     return Stack(rows, 0.0 if left_out is None else float(left_out.mean()))
 
@@ -164,18 +170,18 @@ def _status(seen: _Seen, score: float) -> str:
     return "failed" if seen.reason else "ok" if math.isfinite(score) else "undefined"
 
 
-def _open(names: Sequence[str], pages: bool) -> Iterator[tuple[str, Callable[[], Array]]]:
+def _open(names: Sequence[str], pages: bool, limits: Limits) -> Iterator[tuple[str, Callable[[], Array]]]:
     """Give each image's name and how to read it."""
     if not pages:
         for name in names:
-            yield name, partial(_read, name)
+            yield name, partial(_read, name, limits)
         return
-    for number, page in enumerate(read_pages(names[0]), 1):
+    for number, page in enumerate(read_pages(names[0], limits), 1):
         yield f"{names[0]}:{number}", partial(_page, page)
 
 
-def _read(name: str) -> Array:
-    return decode_grey(read_bytes(name), name)[0]
+def _read(name: str, limits: Limits) -> Array:
+    return decode_grey(read_bytes(name), name, limits=limits).image
 
 
 def _page(page: Array | EdgekitError) -> Array:

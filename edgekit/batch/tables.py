@@ -1,18 +1,21 @@
 """Rows of scores as CSV, JSON lines, or a table to read."""
 
-import csv
-import io
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from edgekit.batch.book import Row
 from edgekit.batch.score_job import SCORER
+from edgekit.text import printable, unmistakable
 
 #: Columns before and after those of the measures.
 BEFORE = ("path", "bytes", "mtime", "width", "height")
 AFTER = ("blurred", "status", "reason", "scorer")
+
+# What parts cells and lines in any country's spreadsheet, whatever Python's csv takes for special.
+_SPECIAL = re.compile('[",;\t\r\n]')
 
 
 class Table(NamedTuple):
@@ -46,9 +49,9 @@ class Table(NamedTuple):
         blurred = None if self.threshold is None or first is None else first < self.threshold
         frame = {"frame": row.frame, "time": row.time} if self.clips else {}
         return {
-            "path": row.path, **frame, "bytes": row.bytes, "mtime": row.mtime / 1e9,
+            "path": unmistakable(row.path), **frame, "bytes": row.bytes, "mtime": row.mtime / 1e9,
             "width": row.width, "height": row.height, **measured,
-            "blurred": blurred, "status": row.status, "reason": row.reason, "scorer": SCORER,
+            "blurred": blurred, "status": row.status, "reason": _legible(row.reason), "scorer": SCORER,
         }  # fmt: skip
 
     def csv(self, rows: Iterable[Row]) -> Iterator[str]:
@@ -71,8 +74,16 @@ class Table(NamedTuple):
             record = self.record(row)
             values = ("-" if record[m] is None else f"{record[m]:.4g}" for m in self.measures)
             mark = row.status if row.status != "ok" else "blurred" if record["blurred"] else ""
-            name = row.path if row.frame is None else f"{row.path} {row.frame} ({row.time:.3f} s)"
+            name = printable(record["path"]) + ("" if row.frame is None else f" {row.frame} ({row.time:.3f} s)")
             yield "  ".join([*(v.rjust(w) for v, w in zip(values, widths, strict=True)), mark.ljust(9), name]) + "\n"
+
+
+def _legible(reason: str) -> str:
+    """Return a reason, which may quote names, with no line, cell or formula of theirs in it.
+
+    Only the first cell of a line is still one where cells are parted by semicolons.
+    """
+    return re.sub('(?<=;)(?="*[-=+@])', " ", printable(unmistakable(reason)))
 
 
 def _cell(value: Any) -> str:
@@ -82,6 +93,5 @@ def _cell(value: Any) -> str:
 
 
 def _csv_line(cells: Iterable[str]) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(cells)
-    return line.getvalue()
+    quoted = (f'"{c.replace(chr(34), chr(34) * 2)}"' if _SPECIAL.search(c) else c for c in cells)
+    return ",".join(quoted) + "\n"

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from edgekit import __version__
+from edgekit.cli.terminal import complain, show_traceback, show_usage
 from edgekit.errors import EdgekitError
 from edgekit.kernels import OPERATORS
 
@@ -55,15 +56,15 @@ class Commands(click.Group):
         try:
             status = super().main(args, *rest, **{**extra, "standalone_mode": False})
         except click.ClickException as error:
-            error.show()
+            show_usage(error)
             status = error.exit_code
         except EdgekitError as error:
             if debug:
-                _print_traceback()
-            click.echo(f"edgekit: {error}", err=True)
+                show_traceback(error)
+            complain(error)
             status = USAGE
         except (click.Abort, KeyboardInterrupt):
-            click.echo("edgekit: interrupted", err=True)
+            complain("interrupted")
             status = INTERRUPTED
         except BrokenPipeError:
             # Who read our output has left; what Python still holds for it would fail again at exit.
@@ -71,16 +72,23 @@ class Commands(click.Group):
             status = FAILED
         except OSError as error:
             if debug:
-                _print_traceback()
-            click.echo(f"edgekit: {error.filename or 'standard output'}: {error.strerror or error}", err=True)
+                show_traceback(error)
+            complain(f"{error.filename or 'standard output'}: {error.strerror or error}")
             status = FAILED
         sys.exit(status if isinstance(status, int) else 0)
 
 
-def _print_traceback() -> None:
-    import traceback
+def _silence_decoders() -> None:
+    """Keep what libpng, libjpeg and libtiff print of damaged files from the user, who is told once, by us.
 
-    traceback.print_exc()
+    They write to the descriptor itself, from any thread; Python's own messages take a copy of it.
+    """
+    try:
+        own = os.fdopen(os.dup(2), "w", buffering=1, encoding=sys.stderr.encoding, errors=sys.stderr.errors)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    except (OSError, AttributeError):  # There is none.
+        return
+    sys.stderr = own
 
 
 def run() -> NoReturn:
@@ -90,6 +98,8 @@ def run() -> NoReturn:
     take longer than most images.
     """
     status = 0
+    if "--debug" not in sys.argv:
+        _silence_decoders()
     try:
         main()
     except SystemExit as leave:

@@ -50,6 +50,9 @@ def edge_command(name: str) -> click.Command:
 
 def _job(name: str, values: dict[str, Any], ending: str) -> "EdgeJob":
     from edgekit.batch.edge_job import EdgeJob
+    from edgekit.limits import Limits
 
     given = {n: values[n] for n in _COMMANDS[name][0] if values[n] is not None and values[n] != _DEFAULTS.get(n)}
-    return EdgeJob(method=name, parameters=tuple(given.items()), ending=ending, **{n: values[n] for n in _SHARED})
+    limits = Limits(values["max_pixels"], values["truncated"])
+    shared = {n: values[n] for n in _SHARED}
+    return EdgeJob(method=name, parameters=tuple(given.items()), ending=ending, limits=limits, **shared)

@@ -43,6 +43,7 @@ def filter_command(operator: Operator | None) -> click.Command:
 def _jobs(name: str, parameters: tuple[str, ...], values: dict[str, Any], ending: str) -> "list[FilterJob]":
     """Make one job for each angle."""
     from edgekit.batch.filter_job import FilterJob
+    from edgekit.limits import Limits
 
     kernel, taps = values.get("kernel"), None
     if kernel is not None:
@@ -56,6 +57,7 @@ def _jobs(name: str, parameters: tuple[str, ...], values: dict[str, Any], ending
             taps=taps,
             angle=angle,
             ending=ending,
+            limits=Limits(values["max_pixels"], values["truncated"]),
             **{k: values[k] for k in ("angle_of", "rotate", *PICTURE) if k in values},
         )
         for angle in dict.fromkeys(values.get("angles") or (None,))

@@ -1,13 +1,14 @@
 """``edgekit focus``: which image of a focus stack is sharpest, and where between them the peak is."""
 
 import math
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgekit.cli.options import ENGINE, options
+from edgekit.cli.options import ENGINE, READING, options
+from edgekit.cli.terminal import complain
+from edgekit.text import printable, unmistakable
 
 if TYPE_CHECKING:
     from edgekit.batch.stack import Stack
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Find the peak of a focus stack.")
 @click.argument("inputs", nargs=-1, required=True, metavar="STACK...")
-@options(("positions", "focus_measure", "plot", *ENGINE, "force", "json", "quiet", "debug"))
+@options(("positions", "focus_measure", "plot", *READING, *ENGINE, "force", "json", "quiet", "debug"))
 def focus(inputs: tuple[str, ...], **values: Any) -> int:
     """Find the peak of a focus stack, to a fraction of a step.
 
@@ -28,6 +29,7 @@ def focus(inputs: tuple[str, ...], **values: Any) -> int:
     from edgekit.batch.stack import Positions, images_of, measure_stack
     from edgekit.cli.engines import engine_for
     from edgekit.errors import ParameterError
+    from edgekit.limits import Limits
 
     plot = None if values["plot"] is None else _place_of(Path(values["plot"]), force=values["force"])
     passed_over: list[Path] = []
@@ -35,7 +37,8 @@ def focus(inputs: tuple[str, ...], **values: Any) -> int:
     positions = Positions(values["positions"])
     measure = values["measure"]
     engine, _ = engine_for(names, values)
-    stack = measure_stack(names, pages, measure, positions, engine)
+    limits = Limits(values["max_pixels"], values["truncated"])
+    stack = measure_stack(names, pages, measure, positions, engine, limits)
     peak, said = None, ""
     try:
         peak = stack.peak()
@@ -88,7 +91,7 @@ def _print(stack: "Stack", measure: str, said: str) -> None:
     for row in stack.rows:
         score = "-" if math.isnan(row.score) else f"{row.score:.6g}"
         mark = "" if row.status == "ok" else f"  {row.status}"
-        click.echo(os.fsencode(f"{row.position:>10.6g}  {score:>{width}}  {row.name}{mark}"))
+        click.echo(f"{row.position:>10.6g}  {score:>{width}}  {printable(unmistakable(row.name))}{mark}")
     click.echo(said)
 
 
@@ -113,10 +116,10 @@ def _complain(stack: "Stack", passed_over: list[Path], *, quiet: bool) -> None:
     """Name what failed; say what was not looked at."""
     for row in stack.rows:
         if row.status == "failed":
-            click.echo(f"edgekit: {row.reason}", err=True)
+            complain(row.reason)
     if quiet:
         return
     if passed_over:
-        click.echo(f"edgekit: {len(passed_over)} passed over (no images)", err=True)
+        complain(f"{len(passed_over)} passed over (no images)")
     if stack.left_out:
-        click.echo(f"edgekit: {stack.left_out:.0%} of the picture left out: burnt in one of the images", err=True)
+        complain(f"{stack.left_out:.0%} of the picture left out: burnt in one of the images")

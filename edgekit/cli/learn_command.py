@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgekit.cli.options import options
+from edgekit.cli.options import READING, options
+from edgekit.cli.terminal import complain
 
 if TYPE_CHECKING:
     from edgekit.learn import KernelFit
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Learn a kernel from a picture before and after.")
 @options((
-    "before", "after", "kernel_size", "border", "steps", "device", "kernel_file", "loss_plot",
+    "before", "after", *READING, "kernel_size", "border", "steps", "device", "kernel_file", "loss_plot",
     "force", "json", "quiet", "debug",
 ))  # fmt: skip
 def learn(inputs: tuple[str, ...], targets: tuple[str, ...], **values: Any) -> int:
@@ -44,10 +45,11 @@ def learn(inputs: tuple[str, ...], targets: tuple[str, ...], **values: Any) -> i
 
         check(Path(plot).suffix)
         plot = _place_of(plot, Path(plot).suffix, force=values["force"])
+    limits = {name: values[name] for name in READING}
     try:
-        before, after = ([read_image(name) for name in names] for names in (inputs, targets))
+        before, after = ([read_image(name, **limits) for name in names] for names in (inputs, targets))
     except ImageError as error:
-        click.echo(f"edgekit: {error}", err=True)
+        complain(error)
         return 1
     bar = open_bar(values["steps"], quiet=values["quiet"] or values["as_json"], unit="step")
     fit = fit_kernel(
@@ -114,16 +116,14 @@ def _complain(fit: "KernelFit", steps: int) -> None:
     """Say where the result is not to be relied on."""
     lost = int((~fit.determined).sum())
     if lost:
-        click.echo(
-            f"edgekit: {lost} of {fit.taps.size} taps are not determined by these pictures: other kernels do as well. "
-            "Give pictures with more texture, or a smaller --size",
-            err=True,
+        complain(
+            f"{lost} of {fit.taps.size} taps are not determined by these pictures: other kernels do as well. "
+            "Give pictures with more texture, or a smaller --size"
         )
     if fit.explained < 0.9:
-        click.echo(
-            "edgekit: no kernel of this size does what was done: absolute values, magnitudes and clipping are no "
-            "kernel's work (write targets by --angle and --depth float), or --size is too small",
-            err=True,
+        complain(
+            "no kernel of this size does what was done: absolute values, magnitudes and clipping are no "
+            "kernel's work (write targets by --angle and --depth float), or --size is too small"
         )
     if fit.status == "limit":
-        click.echo(f"edgekit: the loss was still falling after {steps} steps; give more --steps", err=True)
+        complain(f"the loss was still falling after {steps} steps; give more --steps")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from edgekit.borders import BORDERS
+from edgekit.limits import MAX_PIXELS, TRUNCATED
 from edgekit.plans import ANGLE_REFERENCES, CHANNELS, ROTATIONS, SCALES, TONES
 
 Decorator = Callable[[Any], Any]
@@ -201,6 +202,12 @@ _OPTIONS: dict[str, Decorator] = {
         "--steps", type=click.IntRange(min=1), default=200, show_default=True, help="Steps at most."),
     "loss_plot": click.option(
         "--plot", metavar="FILE", help="Draw loss over steps, and the taps: a .png, .svg or .pdf file."),
+    "max_pixels": click.option(
+        "--max-pixels", type=click.IntRange(min=1), default=MAX_PIXELS, show_default=True, metavar="N",
+        help="Refuse images whose header claims more."),
+    "truncated": click.option(
+        "--truncated", type=choice(*TRUNCATED), default="refuse", show_default=True,
+        help="What to do with a file that breaks off: refuse it, or keep as much as can be decoded, and say so."),
     "recursive": click.option("-r", "--recursive", is_flag=True, help="Take folders within folders as well."),
     "include": click.option("--include", multiple=True, metavar="PATTERN", help="Only files that match."),
     "exclude": click.option("--exclude", multiple=True, metavar="PATTERN", help="No files that match."),
@@ -234,11 +241,14 @@ PARAMETERS = ("size", "sigma", "sigma2", "stencil", "levels")
 #: What decides the picture, for every filter.
 PICTURE = ("scale", "border", "channel", "tone", "display", "depth", "overlay", "backend", "device")
 
+#: What readers may take on.
+READING = ("max_pixels", "truncated")
+
 #: How several images are done at a time.
 ENGINE = ("jobs", "timeout", "memory", "engine", "address")
 
 #: What goes in and comes out, for every command that makes pictures.
-BATCH = ("output", "format", "recursive", "include", "exclude", *ENGINE, "force")
+BATCH = ("output", "format", *READING, "recursive", "include", "exclude", *ENGINE, "force")
 
 #: How a command speaks.
 SPEECH = ("json", "quiet", "debug")

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgekit.cli.options import ENGINE, options
+from edgekit.cli.options import ENGINE, READING, options
 from edgekit.cli.progress import open_bar, summary
+from edgekit.cli.terminal import complain, name_file
 
 if TYPE_CHECKING:
     from edgekit.batch.book import Row
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @options(
     ("folder", "count", "method_of_choice", "window", "min_gap", "measure", "roi", "every", "rate", "frame_format",
-     "recursive", "include", "exclude", *ENGINE, "force", "json", "quiet", "debug")
+     *READING, "recursive", "include", "exclude", *ENGINE, "force", "json", "quiet", "debug")
 )  # fmt: skip
 def pick(inputs: tuple[str, ...], **values: Any) -> int:
     """Pick the sharpest frames of a clip, or images of a folder, spread over it.
@@ -30,12 +31,14 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
     from edgekit.batch.picking import Picker, PickJob
     from edgekit.batch.score_job import ScoreJob
     from edgekit.cli.engines import engine_for
+    from edgekit.limits import Limits
 
     method = values["method"] or ("windows" if values["window"] is not None else "spread")
     if method in ("spread", "best") and values["count"] is None:
         raise click.UsageError("say how many to pick with -n, or how long a window is with --window.")
+    limits = Limits(values["max_pixels"], values["truncated"])
     job = PickJob(
-        ScoreJob(values["measures"] or ("score",), values["roi"], values["every"], values["rate"]),
+        ScoreJob(values["measures"] or ("score",), values["roi"], values["every"], values["rate"], limits),
         method, values["count"], values["window"], values["min_gap"], f".{values['ending']}",
     )  # fmt: skip
     job.check()
@@ -62,12 +65,12 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
 
                 click.echo(json.dumps(one.record()))
             elif not values["quiet"]:
-                click.echo(str(one.output))
+                name_file(one.output)
     finally:
         if bar is not None:
             bar.close()
         for reason in failed:
-            click.echo(f"edgekit: {reason}", err=True)
+            complain(reason)
     if not values["quiet"]:
         counts = ((picked, "picked"), (scored - len(failed), "scored"), (len(failed), "failed"),
                   (found.passed_over, "passed over (no images, or results)"))  # fmt: skip

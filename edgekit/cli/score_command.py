@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgekit.cli.options import ENGINE, options
+from edgekit.cli.options import ENGINE, READING, options
 from edgekit.cli.progress import open_bar, summary
+from edgekit.cli.terminal import complain, name_file
 
 if TYPE_CHECKING:
     from edgekit.batch.book import Book, Row
@@ -32,7 +33,7 @@ BELOW = 3
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @options(
     ("rows", "measure", "roi", "every", "rate", "threshold", "fail_below", "top", "bottom", "map", "report",
-     "recursive", "include", "exclude", *ENGINE, "force", "json", "quiet", "debug")
+     *READING, "recursive", "include", "exclude", *ENGINE, "force", "json", "quiet", "debug")
 )  # fmt: skip
 def score(inputs: tuple[str, ...], **values: Any) -> int:
     """Score how sharp images are: 0 is blurred, 1 sharp.
@@ -50,12 +51,14 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
     from edgekit.batch.tables import Table
     from edgekit.cli.engines import engine_for
     from edgekit.io.formats import BY_ENDING
+    from edgekit.limits import Limits
 
     if values["top"] is not None and values["bottom"] is not None:
         raise click.UsageError("--top and --bottom exclude each other.")
     output = None if values["output"] is None else Path(values["output"])
     sink = None if values["output"] is None else sink_of(values["output"])
-    job = ScoreJob(values["measures"] or ("score",), values["roi"], values["every"], values["rate"])
+    limits = Limits(values["max_pixels"], values["truncated"])
+    job = ScoreJob(values["measures"] or ("score",), values["roi"], values["every"], values["rate"], limits)
     job.check()
     folder = None if values["report"] is None else Path(values["report"])
     book_path = _book_of(output, folder, force=values["force"])
@@ -145,7 +148,7 @@ def _print(table: "Table", book: "Book", values: dict[str, Any], review: "Review
         if values["as_json"]:
             _lines(table.jsonl(book.rows()))
         elif review is not None:
-            click.echo(os.fsencode(review.index))
+            name_file(review.index)
         return
     rows: Iterable[Row] = book.ranked(best_first=worst is None, most=best if worst is None else worst)
     if values["as_json"]:
@@ -163,7 +166,7 @@ class Count:
     """Counts rows as they come, names failures, and shows a bar on a terminal."""
 
     def __init__(self, *, quiet: bool) -> None:
-        self.done = self.failed = self.undefined = self.below = 0
+        self.done = self.failed = self.undefined = self.truncated = self.below = 0
         self.clips = False
         self._bar: Any = None
         self._quiet, self._start = quiet, time.monotonic()
@@ -181,12 +184,13 @@ class Count:
         self.done += row.status != "failed"
         self.failed += row.status == "failed"
         self.undefined += row.status == "undefined"
+        self.truncated += row.status == "truncated"
         self.clips |= row.frame is not None
         self.below += fail_below is not None and bool(row.values) and row.values[0] < fail_below
         if row.status == "failed":
             if self._bar is not None:
                 self._bar.clear()
-            click.echo(f"edgekit: {row.reason}", err=True)
+            complain(row.reason)
         if self._bar is not None:
             self._bar.update()
 
@@ -197,6 +201,7 @@ class Count:
         counts = (
             (self.done, "scored"),
             (self.undefined, "of them undefined"),
+            (self.truncated, "of them truncated"),
             (self.failed, "failed"),
             (passed_over, "passed over (no images)"),
         )
@@ -204,4 +209,4 @@ class Count:
             click.echo(summary(counts, self._start), err=True)
         if threshold.note:
             value = "" if threshold.value is None else f"threshold {threshold.value:.4g}, "
-            click.echo(f"edgekit: {value}{threshold.note}", err=True)
+            complain(f"{value}{threshold.note}")

@@ -1,6 +1,5 @@
 """What a run says: data on standard output, messages and the progress bar on standard error."""
 
-import os
 import time
 from types import TracebackType
 from typing import Any
@@ -10,6 +9,8 @@ import click
 from edgekit.batch.inputs import STREAM
 from edgekit.batch.runner import Outcome, Status, Tally
 from edgekit.cli.progress import open_bar, summary
+from edgekit.cli.terminal import complain, name_file, show_lines
+from edgekit.text import unmistakable
 
 
 class Speech:
@@ -55,26 +56,30 @@ class Speech:
         if self._as_json:
             import json
 
-            self._print(json.dumps(_record(outcome)))
+            self._clear()
+            click.echo(json.dumps(_record(outcome)))
         elif outcome.status is Status.FAILED:
             if self._bar is None:
                 self._complain(outcome)
         elif self._bar is None and not self._quiet and str(outcome.item.output) != STREAM:
-            self._print(str(outcome.item.output))
+            self._clear()
+            name_file(outcome.item.output)
+        if outcome.reason and outcome.status is not Status.FAILED and not self._quiet:
+            self._clear()
+            complain(f"{outcome.item.source.path}: {outcome.reason}")
         if self._bar is not None:
             if self.tally.failed:
                 self._bar.set_postfix(failed=self.tally.failed, refresh=False)
             self._bar.update()
 
-    def _print(self, line: str) -> None:
+    def _clear(self) -> None:
         if self._bar is not None:
             self._bar.clear()
-        click.echo(os.fsencode(line))
 
     def _complain(self, outcome: Outcome) -> None:
-        click.echo(f"edgekit: {outcome.reason}", err=True)
+        complain(outcome.reason)
         if self._debug and outcome.trace:
-            click.echo(outcome.trace, err=True, nl=False)
+            show_lines(outcome.trace)
 
     def _summary(self) -> str:
         counts = (
@@ -90,12 +95,12 @@ class Speech:
 def _record(outcome: Outcome) -> dict[str, Any]:
     item = outcome.item
     record: dict[str, Any] = {
-        "input": str(item.source.path),
-        "output": str(item.output),
+        "input": STREAM if item.source.stream else unmistakable(str(item.source.path)),
+        "output": STREAM if str(item.output) == STREAM else unmistakable(str(item.output)),
         "filter": item.job.tag,
         "status": outcome.status.value,
     }
-    if outcome.status is Status.FAILED:
+    if outcome.reason:
         record["reason"] = outcome.reason
     if outcome.status is Status.DONE:
         record |= {"width": outcome.columns, "height": outcome.rows, "clipped": outcome.clipped}

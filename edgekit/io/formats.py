@@ -13,42 +13,64 @@ class Format(NamedTuple):
         Offset and bytes; one of them marks the format.
     depths : tuple of str
         What can be written: ``8``, ``16``, ``float``; empty where it is only read.
+    pillow : str
+        The name of Pillow's plugin, empty where it has none.
+    begins : bytes
+        A pattern that the first bytes match as well, where a signature is short or there is none.
     """
 
     name: str
     endings: tuple[str, ...]
     signatures: tuple[tuple[int, bytes], ...] = ()
     depths: tuple[str, ...] = ()
+    pillow: str = ""
+    begins: bytes = b""
 
+
+#: "P1" begins many a text; netpbm goes on with white space and a number or a comment.
+_NETPBM = rb"P7\s|P[1-6fF]\s[\s\d#]"
+
+#: A kind of image with its colour map or without, a width, a height, a depth.
+_TGA = (
+    rb"(?s).(?:\x01[\x01\x09]|[\x00\x01][\x02\x03\x0a\x0b])"
+    rb".{9}(?!\x00\x00)..(?!\x00\x00)..[\x08\x0f\x10\x18\x20][\x00-\x3f]"
+)
+
+#: Icons begin as some TGA files do, but for how many there are.
+_ICONS = rb"(?s).{4}(?!\x00\x00).."
 
 FORMATS = (
-    Format("PNG", (".png", ".apng"), ((0, b"\x89PNG\r\n\x1a\n"),), ("8", "16")),
-    Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), ((0, b"\xff\xd8\xff"),), ("8",)),
+    Format("PNG", (".png", ".apng"), ((0, b"\x89PNG\r\n\x1a\n"),), ("8", "16"), "PNG"),
+    Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), ((0, b"\xff\xd8\xff"),), ("8",), "JPEG"),
     Format("TIFF", (".tif", ".tiff"),
-           ((0, b"II*\0"), (0, b"MM\0*"), (0, b"II+\0"), (0, b"MM\0+")), ("8", "16", "float")),
-    Format("WebP", (".webp",), ((8, b"WEBP"),), ("8",)),
+           ((0, b"II*\0"), (0, b"MM\0*"), (0, b"II+\0"), (0, b"MM\0+")), ("8", "16", "float"), "TIFF"),
+    Format("WebP", (".webp",), ((8, b"WEBP"),), ("8",), "WEBP"),
     Format("NPY", (".npy",), ((0, b"\x93NUMPY"),), ("8", "16", "float")),
-    Format("BMP", (".bmp", ".dib"), ((0, b"BM"),)),
-    Format("GIF", (".gif",), ((0, b"GIF8"),)),
-    Format("JPEG 2000", (".jp2", ".j2k", ".jpf", ".jpx"), ((0, b"\0\0\0\x0cjP  "), (0, b"\xff\x4f\xff\x51"))),
-    Format("AVIF", (".avif", ".avifs"), ((4, b"ftypavif"), (4, b"ftypavis"), (4, b"ftypmif1"))),
+    Format("BMP", (".bmp", ".dib"), ((0, b"BM"),), pillow="BMP"),
+    Format("GIF", (".gif",), ((0, b"GIF8"),), pillow="GIF"),
+    Format("JPEG 2000", (".jp2", ".j2k", ".jpf", ".jpx"),
+           ((0, b"\0\0\0\x0cjP  "), (0, b"\xff\x4f\xff\x51")), pillow="JPEG2000"),
+    Format("AVIF", (".avif", ".avifs"), ((4, b"ftypavif"), (4, b"ftypavis"), (4, b"ftypmif1")), pillow="AVIF"),
     Format("HEIF", (".heic", ".heif"), ((4, b"ftypheic"), (4, b"ftypheix"))),
     Format("netpbm", (".pbm", ".pgm", ".ppm", ".pnm", ".pam", ".pfm"),
-           tuple((0, b"P" + kind) for kind in (b"1", b"2", b"3", b"4", b"5", b"6", b"7", b"f", b"F"))),
+           tuple((0, b"P" + kind) for kind in (b"1", b"2", b"3", b"4", b"5", b"6", b"7", b"f", b"F")),
+           pillow="PPM", begins=_NETPBM),
     Format("Radiance HDR", (".hdr", ".pic"), ((0, b"#?RADIANCE"), (0, b"#?RGBE"))),
     Format("OpenEXR", (".exr",), ((0, b"\x76\x2f\x31\x01"),)),
-    Format("Sun raster", (".ras", ".sr"), ((0, b"\x59\xa6\x6a\x95"),)),
-    Format("PSD", (".psd",), ((0, b"8BPS"),)),
-    Format("ICO", (".ico", ".cur"), ((0, b"\0\0\1\0"), (0, b"\0\0\2\0"))),
-    Format("DDS", (".dds",), ((0, b"DDS "),)),
-    Format("QOI", (".qoi",), ((0, b"qoif"),)),
-    Format("SGI", (".sgi", ".rgb", ".bw"), ((0, b"\x01\xda"),)),
-    Format("PCX", (".pcx",), ((0, b"\x0a\x05\x01"),)),
-    Format("TGA", (".tga",)),
+    Format("Sun raster", (".ras", ".sr"), ((0, b"\x59\xa6\x6a\x95"),), pillow="SUN"),
+    Format("PSD", (".psd",), ((0, b"8BPS"),), pillow="PSD"),
+    Format("ICO", (".ico",), ((0, b"\0\0\1\0"),), pillow="ICO", begins=_ICONS),
+    Format("CUR", (".cur",), ((0, b"\0\0\2\0"),), pillow="CUR", begins=_ICONS),
+    Format("DDS", (".dds",), ((0, b"DDS "),), pillow="DDS"),
+    Format("QOI", (".qoi",), ((0, b"qoif"),), pillow="QOI"),
+    Format("farbfeld", (".ff",), ((0, b"farbfeld"),)),
+    Format("SGI", (".sgi", ".rgb", ".bw"), ((0, b"\x01\xda"),), pillow="SGI"),
+    Format("PCX", (".pcx",), ((0, b"\x0a\x05\x01"),), pillow="PCX"),
+    Format("TGA", (".tga",), pillow="TGA", begins=_TGA),
 )  # fmt: skip
 
 #: How many bytes `sniff` wants to see.
-HEAD = 16
+HEAD = 18
 
 BY_ENDING = {ending: f for f in FORMATS for ending in f.endings}
 
@@ -56,11 +78,9 @@ BY_ENDING = {ending: f for f in FORMATS for ending in f.endings}
 def sniff(head: bytes) -> Format | None:
     """Return the format that a file with these first bytes has, None if they are not known."""
     for candidate in FORMATS:
-        for offset, signature in candidate.signatures:
-            if head[offset : offset + len(signature)] != signature:
-                continue
-            # "P1" begins many a text; netpbm goes on with white space and a number or a comment.
-            if candidate.name == "netpbm" and not re.match(rb"P7\s|P[1-6fF]\s[\s\d#]", head):
-                continue
+        signed = any(head[offset : offset + len(s)] == s for offset, s in candidate.signatures)
+        if candidate.begins and (signed or not candidate.signatures):
+            signed = re.match(candidate.begins, head) is not None
+        if signed:
             return candidate
     return None

@@ -5,9 +5,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from edgekit.errors import KernelError
+from edgekit.io.npy import array_of
 from edgekit.kernels import own
 from edgekit.taps import Matrix
 
@@ -43,7 +42,7 @@ def read_kernel(path: str | Path) -> Matrix:
         taps = _read(path)
     except OSError as error:
         raise KernelError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except Exception as error:  # Parsers raise whatever they like, on deep nesting for one.
         raise KernelError(
             f"{path}: expected a kernel as rows of numbers in JSON, CSV or NPY; found something else ({error})"
         ) from None
@@ -56,7 +55,7 @@ def read_kernel(path: str | Path) -> Matrix:
 def _read(path: Path) -> Any:
     match path.suffix.lower():
         case ".npy":
-            array = np.load(path, allow_pickle=False)
+            array = array_of(path.read_bytes())
             return (array if array.ndim else array[None]).tolist()
         case ".json":
             content = json.loads(path.read_text(encoding="utf-8"))

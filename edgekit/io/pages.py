@@ -6,30 +6,31 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgekit.errors import DecodeError, UnreadableError
+from edgekit.errors import DecodeError, TooLargeError, UnreadableError
+from edgekit.io.decoders import load_tifffile, page_image
+from edgekit.io.files import head_of
 from edgekit.io.formats import HEAD, sniff
-from edgekit.io.reading import page_image, status_of
+from edgekit.io.reading import status_of
+from edgekit.limits import DEFAULT, Limits
 
 Array = NDArray[Any]
 
 
 def is_tiff(path: str | Path) -> bool:
     """Tell whether a file begins like a TIFF; one that cannot be read does not."""
-    try:
-        with Path(path).open("rb") as file:
-            found = sniff(file.read(HEAD))
-    except OSError:
-        return False
+    found = sniff(head_of(Path(path), HEAD))
     return found is not None and found.name == "TIFF"
 
 
-def read_pages(path: str | Path) -> Iterator[Array | DecodeError]:
+def read_pages(path: str | Path, limits: Limits = DEFAULT) -> Iterator[Array | DecodeError]:
     """Read the pages of a TIFF file, one at a time.
 
     Parameters
     ----------
     path : path
         The file. It is not loaded as a whole.
+    limits : Limits
+        What may be taken on of each page.
 
     Yields
     ------
@@ -52,13 +53,11 @@ def read_pages(path: str | Path) -> Iterator[Array | DecodeError]:
     >>> [page.shape for page in read_pages("stack.tif")]
     [(4, 5), (4, 5), (4, 5)]
     """
-    import tifffile
-
     path = Path(path)
     if status_of(path).st_size == 0:
         raise UnreadableError(f"{path}: the file is empty (0 bytes); copy or export it again")
     try:
-        file = tifffile.TiffFile(path)
+        file = load_tifffile().TiffFile(path)
     except PermissionError as error:
         raise UnreadableError(f"{path}: cannot be read: {error.strerror}") from error
     except Exception as error:  # tifffile raises whatever it likes on damaged files.
@@ -66,7 +65,10 @@ def read_pages(path: str | Path) -> Iterator[Array | DecodeError]:
     with file:
         for number in range(_count(file, path)):
             try:
-                image = page_image(file.pages[number])
+                image = page_image(file.pages[number], f"{path}: page {number + 1}", limits)
+            except TooLargeError as error:
+                yield error
+                continue
             except Exception as error:
                 yield DecodeError(f"{path}: page {number + 1} cannot be decoded: {error}. Copy or export it again")
                 continue

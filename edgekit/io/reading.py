@@ -1,24 +1,29 @@
-"""From bytes to arrays: OpenCV first, behind it Pillow, then tifffile."""
+"""From files to arrays: the content says which decoders are asked, and the header how much that would take."""
 
-import io
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.backends._cv2 import cv2
-from edgekit.errors import DecodeError, UnreadableError, let_out_of_memory
-from edgekit.io.channels import swap_red_and_blue, to_grey
+from edgekit.errors import DecodeError, TooLargeError, UnreadableError, let_out_of_memory
+from edgekit.io.channels import to_grey
+from edgekit.io.decoders import Content, Decoder, decoders_for, salvagers_for, size_by_pillow
+from edgekit.io.files import open_regular
 from edgekit.io.formats import HEAD, sniff
+from edgekit.io.headers import size_by_header
+from edgekit.limits import DEFAULT, MAX_PIXELS, Limits
 
 Array = NDArray[Any]
 
 
-def read_image(source: str | Path | bytes, *, colour: bool = True) -> Array:
+def read_image(
+    source: str | Path | bytes, *, colour: bool = True, max_pixels: int = MAX_PIXELS, truncated: str = "refuse"
+) -> Array:
     """Read an image file, whatever its ending says it is.
 
     Parameters
@@ -28,6 +33,10 @@ def read_image(source: str | Path | bytes, *, colour: bool = True) -> Array:
     colour : bool
         Without colour, decoders that can do so give grey at once, in whole levels; types that OpenCV
         does not turn grey keep their colour.
+    max_pixels : int
+        An image whose header claims more is refused before its pixels have memory.
+    truncated : {"refuse", "keep"}
+        Whether a file that breaks off is refused, or as much of it kept as can be decoded.
 
     Returns
     -------
@@ -39,8 +48,12 @@ def read_image(source: str | Path | bytes, *, colour: bool = True) -> Array:
     ------
     UnreadableError
         If the file is missing, empty, or may not be read.
+    TooLargeError
+        If its header claims more than `max_pixels`.
     DecodeError
-        If the content is not an image that can be read.
+        If the content is not an image that can be read, or breaks off.
+    ParameterError
+        If `max_pixels` or `truncated` has a value that it cannot take.
 
     Examples
     --------
@@ -50,9 +63,11 @@ def read_image(source: str | Path | bytes, *, colour: bool = True) -> Array:
     array([[1, 2],
            [3, 4]], dtype=uint8)
     """
+    limits = Limits(max_pixels, truncated)
+    limits.check()
     if isinstance(source, bytes):
-        return decode(source, "the given bytes", colour=colour)
-    return decode(read_bytes(source), str(source), colour=colour)
+        return decode(source, "the given bytes", colour=colour, limits=limits).image
+    return decode(read_bytes(source), str(source), colour=colour, limits=limits).image
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -66,7 +81,8 @@ def read_bytes(path: str | Path) -> bytes:
     path = Path(path)
     status_of(path)
     try:
-        data = path.read_bytes()
+        with open_regular(path) as file:
+            data = file.read()
     except OSError as error:
         raise UnreadableError(f"{path}: cannot be read: {error.strerror or error}") from error
     if not data:
@@ -89,47 +105,88 @@ def status_of(path: Path) -> os.stat_result:
     except OSError as error:
         raise UnreadableError(f"{path}: cannot be read: {error.strerror or error}") from error
     if not stat.S_ISREG(status.st_mode):
-        found = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, socket or device"
+        found = "a pipe, socket or device"
+        if stat.S_ISDIR(status.st_mode):
+            found = "a folder" if os.access(path, os.R_OK | os.X_OK) else "a folder that may not be listed"
         raise UnreadableError(f"{path}: expected an image file; found {found}")
     return status
 
 
-def decode(data: bytes, name: str, *, colour: bool = True) -> Array:
+class Decoded(NamedTuple):
+    """An image, and what there is to say of it.
+
+    Attributes
+    ----------
+    image : ndarray
+        (H, W), or (H, W, 3) in RGB order.
+    size : (int, int)
+        Width and height of the whole image, of which `image` may be reduced.
+    truncated : bool
+        Whether the file breaks off, and `image` holds what there is.
+    """
+
+    image: Array
+    size: tuple[int, int]
+    truncated: bool = False
+
+    @property
+    def note(self) -> str:
+        """What the user should know of it; nothing where it is whole."""
+        return "truncated: the file breaks off, and what could be decoded was kept" if self.truncated else ""
+
+
+def decode(data: bytes, name: str, *, colour: bool = True, limits: Limits = DEFAULT) -> Decoded:
     """Return the image in `data`; `name` is what messages call it.
 
     Raises
     ------
+    TooLargeError
+        If its header claims more pixels than `limits` allow.
     DecodeError
-        If no reader can make an image of it.
+        If no decoder can make an image of it, or it breaks off and `limits` do not keep such.
     """
     found = sniff(data[:HEAD])
-    readers = [_by_opencv, _by_pillow]
-    if found is not None and found.name == "TIFF":
-        readers.insert(0 if _beyond_opencv(data) else 2, _by_tifffile)
-    if found is not None and found.name == "NPY":
-        readers = [_by_numpy]
-    reasons = []
-    for reader in readers:
+    if found is None:
+        raise DecodeError(
+            f"{name}: expected an image; found {len(data)} bytes that begin with {data[:8]!r}, which is no format "
+            "that can be read. Convert it to PNG, JPEG or TIFF"
+        )
+    content = Content(data, name, found, colour, limits)
+    reasons: list[str] = []
+    image = _first(decoders_for(content), content, reasons)
+    if image is not None:
+        return Decoded(image, (image.shape[1], image.shape[0]))
+    part = _first(salvagers_for(content), content, [])
+    if part is None:
+        reason = next((r for r in reversed(reasons) if r), "no reader can decode it")
+        raise DecodeError(f"{name}: a {found.name} file that cannot be decoded: {reason}. Copy or export it again")
+    if limits.truncated == "refuse":
+        raise DecodeError(
+            f"{name}: a {found.name} file that is truncated: only a part of it can be decoded. Copy or export it "
+            'again, or keep that part (--truncated keep, truncated="keep")'
+        )
+    return Decoded(part, (part.shape[1], part.shape[0]), truncated=True)
+
+
+def _first(decoders: Iterable[Decoder], content: Content, reasons: list[str]) -> Array | None:
+    """Return the first image that one of the decoders gives, in the machine's byte order; else why there is none."""
+    for decoder in decoders:
         try:
-            image = reader(data, colour)
+            image = decoder(content)
+        except TooLargeError:
+            raise
         except Exception as error:  # Decoders raise whatever they like on damaged files.
             let_out_of_memory(error)
             reasons.append(str(error).strip().rstrip("."))
             continue
         if image is not None and image.ndim in (2, 3) and image.size:
             native = image.astype(image.dtype.newbyteorder("="), copy=False)
-            return native if colour else to_grey(native)
-    if found is None:
-        raise DecodeError(
-            f"{name}: expected an image; found {len(data)} bytes that begin with {data[:8]!r}, which is no format "
-            "that can be read. Convert it to PNG, JPEG or TIFF"
-        )
-    reason = next((r for r in reversed(reasons) if r), "no reader can decode it")
-    raise DecodeError(f"{name}: a {found.name} file that cannot be decoded: {reason}. Copy or export it again")
+            return native if content.colour else to_grey(native)
+    return None
 
 
-def decode_grey(data: bytes, name: str, *, least: int | None = None) -> tuple[Array, tuple[int, int]]:
-    """Return the image in `data`, in grey where `decode` can, and its whole width and height.
+def decode_grey(data: bytes, name: str, *, least: int | None = None, limits: Limits = DEFAULT) -> Decoded:
+    """Return the image in `data`, in grey where `decode` can.
 
     Parameters
     ----------
@@ -139,27 +196,27 @@ def decode_grey(data: bytes, name: str, *, least: int | None = None) -> tuple[Ar
     Raises
     ------
     DecodeError
-        If no reader can make an image of it.
+        As `decode` does.
     """
-    reduced = None if least is None else reduced_jpeg(data, least, _REDUCED)
-    if reduced is not None:
-        return reduced, size_of(data)
-    image = decode(data, name, colour=False)
-    return image, (image.shape[1], image.shape[0])
+    reduced = None if least is None else decode_reduced_jpeg(data, name, least, _REDUCED, limits)
+    return decode(data, name, colour=False, limits=limits) if reduced is None else reduced
 
 
-def reduced_jpeg(data: bytes, least: int, flags: Mapping[int, int]) -> Array | None:
+def decode_reduced_jpeg(data: bytes, name: str, least: int, flags: Mapping[int, int], limits: Limits) -> Decoded | None:
     """Let the JPEG decoder reduce by the first factor of `flags` that leaves `least` pixels on the longer side.
 
     None where there is none, or the content is no JPEG file that can be read.
     """
     found = sniff(data[:HEAD])
-    if found is None or found.name != "JPEG":
+    stored = size_by_header(data, found.name) if found is not None and found.name == "JPEG" else None
+    if found is None or stored is None:
         return None
-    longer = max(size_of(data))
-    flag = next((flag for factor, flag in flags.items() if longer >= factor * least), None)
+    limits.admit(stored, name)
+    flag = next((flag for factor, flag in flags.items() if max(stored) >= factor * least), None)
     image: Array | None = None if flag is None else cv2.imdecode(np.frombuffer(data, np.uint8), flag)
-    return image
+    if image is None:
+        return None
+    return Decoded(image, size_by_pillow(Content(data, name, found, False, limits)))
 
 
 #: How OpenCV is asked to let the JPEG decoder reduce, the most first.
@@ -168,102 +225,3 @@ _REDUCED = {
     4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
     2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
 }
-
-
-def size_of(data: bytes) -> tuple[int, int]:
-    """Return width and height of the upright image by its header; zeros where Pillow cannot tell."""
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            width, height = image.size
-            # The tag Orientation: from 5 on the image lies on its side.
-            return (height, width) if image.getexif().get(0x0112, 1) >= 5 else (width, height)
-    except Exception:  # The readers say what is wrong with it.
-        return 0, 0
-
-
-def _by_opencv(data: bytes, colour: bool) -> Array | None:
-    flags = (cv2.IMREAD_ANYCOLOR if colour else cv2.IMREAD_GRAYSCALE) | cv2.IMREAD_ANYDEPTH
-    image: Array | None = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    if image is None or image.ndim == 2:
-        return image
-    return swap_red_and_blue(image)
-
-
-def _by_pillow(data: bytes, colour: bool) -> Array:
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    try:
-        image = Image.open(io.BytesIO(data))
-    except UnidentifiedImageError:
-        # Its message is about a Python object in memory.
-        raise ValueError("") from None
-    with image:
-        whole = ImageOps.exif_transpose(image)
-        if whole.mode in ("LA", "1"):
-            whole = whole.convert("L")
-        elif whole.mode not in ("L", "RGB", "F", "I") and not whole.mode.startswith("I;16"):
-            whole = whole.convert("RGB")
-        array = np.asarray(whole)
-    return array
-
-
-def _beyond_opencv(data: bytes) -> bool:
-    """Tell whether a TIFF has a layout that OpenCV 5.0 takes for another: it scrambles deep planes, halves the depth
-    of two samples, and leaves deep inverted grey inverted, without a word.
-    """
-    import tifffile
-
-    try:
-        with tifffile.TiffFile(io.BytesIO(data)) as file:
-            page = file.pages.first
-            planes = page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and page.samplesperpixel > 1
-            inverted = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
-            return page.bitspersample > 8 and (planes or inverted or page.samplesperpixel not in (1, 3, 4))
-    except Exception:  # A damaged file: the readers say what is wrong with it.
-        return False
-
-
-#: How to turn an image upright, by the TIFF tag Orientation.
-_UPRIGHT: dict[int, Callable[[Array], Array]] = {
-    2: lambda a: a[:, ::-1],
-    3: lambda a: a[::-1, ::-1],
-    4: lambda a: a[::-1],
-    5: lambda a: a.swapaxes(0, 1),
-    6: lambda a: a.swapaxes(0, 1)[:, ::-1],
-    7: lambda a: a.swapaxes(0, 1)[::-1, ::-1],
-    8: lambda a: a.swapaxes(0, 1)[::-1],
-}
-
-
-def _by_tifffile(data: bytes, colour: bool) -> Array:
-    import tifffile
-
-    with tifffile.TiffFile(io.BytesIO(data)) as file:
-        return page_image(file.pages.first)
-
-
-def page_image(page: Any) -> Array:
-    """Return the image of one of tifffile's pages: upright, white bright, (H, W) or (H, W, 3)."""
-    import tifffile
-
-    array: Array = page.asarray()
-    if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and array.ndim == 3:
-        array = np.moveaxis(array, 0, -1)
-    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and array.dtype.kind in "bu":
-        array = ~array
-    orientation = page.tags.get("Orientation")
-    if orientation is not None and orientation.value in _UPRIGHT:
-        array = _UPRIGHT[orientation.value](array)
-    if array.ndim == 3 and array.shape[2] < 3:
-        array = array[:, :, 0]
-    array = array[:, :, :3] if array.ndim == 3 else array
-    return array
-
-
-def _by_numpy(data: bytes, colour: bool) -> Array:
-    array: Array = np.load(io.BytesIO(data), allow_pickle=False)
-    if array.ndim not in (2, 3):
-        raise ValueError(f"expected an array of shape (rows, columns[, channels]), found {array.shape}")
-    return array

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from edgekit.backends._cv2 import cv2
 from edgekit.errors import ParameterError
 from edgekit.io.channels import swap_red_and_blue
-from edgekit.io.reading import decode, reduced_jpeg
+from edgekit.io.reading import decode, decode_reduced_jpeg
+from edgekit.limits import DEFAULT, Limits
 
 Array = NDArray[Any]
 
@@ -19,8 +20,8 @@ _REDUCED = {
 }
 
 
-def decode_reduced(data: bytes, name: str, *, least: int | None = None) -> Array:
-    """Return the image in `data` as `decode` does.
+def decode_reduced(data: bytes, name: str, *, least: int | None = None, limits: Limits = DEFAULT) -> Array:
+    """Return the image in `data` as `decode` does, or of a JPEG a smaller one.
 
     Parameters
     ----------
@@ -30,12 +31,10 @@ def decode_reduced(data: bytes, name: str, *, least: int | None = None) -> Array
     Raises
     ------
     DecodeError
-        If no reader can make an image of it.
+        As `decode` does.
     """
-    reduced = None if least is None else reduced_jpeg(data, least, _REDUCED)
-    if reduced is not None:
-        return swap_red_and_blue(reduced)
-    return decode(data, name)
+    reduced = None if least is None else decode_reduced_jpeg(data, name, least, _REDUCED, limits)
+    return decode(data, name, limits=limits).image if reduced is None else swap_red_and_blue(reduced.image)
 
 
 def fitted(image: Array, longest: int) -> Array:

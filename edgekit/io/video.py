@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import DecodeError, MissingExtraError, ParameterError, UnreadableError
+from edgekit.io.files import head_of
+from edgekit.limits import DEFAULT, Limits
 
 #: First bytes, from an offset on, of the containers that are common: MP4 and MOV, Matroska and WebM, AVI, MPEG, FLV.
 _MAGIC = ((4, b"ftypqt"), (4, b"ftyp"), (0, b"\x1aE\xdf\xa3"), (8, b"AVI "), (0, b"\x00\x00\x01\xba"), (0, b"FLV\x01"))
@@ -47,11 +49,7 @@ class Frame(NamedTuple):
 
 def is_video(path: Path) -> bool:
     """Tell whether a file begins as a video does; False where it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(16)
-    except OSError:
-        return False
+    head = head_of(path, 16)
     return any(head[at:].startswith(magic) for at, magic in _MAGIC) and head[8:12] not in _OTHER
 
 
@@ -62,6 +60,7 @@ def read_frames(
     rate: float | None = None,
     colour: bool = False,
     only: Container[int] | None = None,
+    limits: Limits = DEFAULT,
 ) -> Iterator[Frame]:
     """Give the frames of a clip as they are decoded, one at a time in memory.
 
@@ -77,6 +76,8 @@ def read_frames(
         RGB instead of grey.
     only : container of int, optional
         Take these frames, by number.
+    limits : Limits
+        What may be taken on of each frame.
 
     Raises
     ------
@@ -92,7 +93,7 @@ def read_frames(
     if every < 1 or (rate is not None and not rate > 0):
         raise ParameterError(f"every={every} and rate={rate} must be positive")
     due = -math.inf
-    for number, time, frame in _decoded(path):
+    for number, time, frame in _decoded(path, limits):
         if number % every or (only is not None and number not in only) or time < due:
             continue
         if rate is not None:
@@ -101,12 +102,13 @@ def read_frames(
         yield Frame(number, time, _upright(frame, "rgb24" if colour else "gray"))
 
 
-def _decoded(path: Path) -> Iterator[tuple[int, float, Any]]:
+def _decoded(path: Path, limits: Limits) -> Iterator[tuple[int, float, Any]]:
     """Give number, time and frame; raise in the end if there was something wrong."""
     av = _library()
     count, last, end, wrong = 0, 0.0, 0.0, ""
     with _opened(path, av) as container:
         stream = container.streams.video[0]
+        limits.admit((stream.width, stream.height), str(path))
         # With threads for frames, what can be read after damage would differ from run to run.
         stream.thread_type = "SLICE"
         begin = float((stream.start_time or 0) * (stream.time_base or 0))

@@ -1,9 +1,10 @@
 """From arrays to files that appear whole or not at all."""
 
 import contextlib
+import hashlib
 import io
 import os
-import zlib
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,8 +23,8 @@ Array = NDArray[Any]
 #: Formats that can be written, by ending.
 WRITABLE = {ending: f for ending, f in BY_ENDING.items() if f.depths}
 
-#: File systems take names of 255 bytes; this leaves room for the marks of an unfinished file.
-LONGEST_NAME = 200
+#: Bytes that file systems take for a name.
+LONGEST_NAME = 255
 
 # Lossless WebP; JPEG as good as cameras write it.
 _PARAMETERS = {
@@ -146,10 +147,14 @@ def draft(data: bytes, path: Path) -> None:
 
 @contextlib.contextmanager
 def drafting(path: Path) -> Iterator[BinaryIO]:
-    """Open a file to be written as `draft` does."""
+    """Open a file to be written as `draft` does; raise if somebody else is writing it."""
+    part = _unfinished(path)
     with _or_nothing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _unfinished(path).open("wb") as file:
+        # What is there is never written into: it may be a link.
+        _take_away(part)
+        with part.open("xb") as file:
+            _lock(file.fileno(), part)
             yield file
 
 
@@ -164,19 +169,19 @@ def publish(path: Path, before: Callable[[os.stat_result], None] | None = None) 
     Raises
     ------
     OutputError
-        If it cannot appear; the draft is gone then.
+        If it cannot appear; the draft is gone then, unless it is somebody else's by now.
     """
     part = _unfinished(path)
-    with _or_nothing(path):
+    with _or_nothing(path), _held(part):
         if before is not None:
-            before(part.stat())
+            before(part.lstat())
         part.replace(path)
 
 
 def discard(path: Path) -> None:
-    """Take away the draft of a file, if there is one."""
+    """Take away the draft of a file, if there is one and nobody is writing it."""
     with contextlib.suppress(OSError):
-        _unfinished(path).unlink()
+        _take_away(_unfinished(path))
 
 
 @contextlib.contextmanager
@@ -186,15 +191,88 @@ def _or_nothing(path: Path) -> Iterator[None]:
         yield
     except BaseException as error:
         discard(path)
+        if isinstance(error, BlockingIOError):
+            raise OutputError(f"{path}: something else is writing this very file; let one do it") from error
         # What edgekit says of its own names the file already.
         if isinstance(error, OSError) and not isinstance(error, EdgekitError):
             raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
         raise
 
 
+def _take_away(part: Path) -> None:
+    """Remove a draft, or whatever has its name; raise if somebody is writing it."""
+    try:
+        with _held(part):
+            part.unlink()
+    except FileNotFoundError:
+        pass
+    except BlockingIOError:
+        raise
+    except OSError:
+        # A link is not followed.
+        part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _held(part: Path) -> Iterator[None]:
+    """Keep a draft from being written or taken away by others."""
+    if sys.platform == "win32":
+        # Nobody can rename or remove what is open there, this process included.
+        yield
+        return
+    try:
+        file = os.open(part, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except PermissionError:
+        # Another user's; or the umask lets nobody write, its maker included.
+        yield
+        return
+    try:
+        _lock(file, part)
+        yield
+    finally:
+        os.close(file)
+
+
+def _lock(file: int, part: Path) -> None:
+    """Lock an open file until it is closed; raise if somebody else has it, or its name is another file's by now.
+
+    The system takes the lock back from whoever dies. Where a file system has none nothing keeps two writers of one file
+    apart.
+    """
+    if sys.platform == "win32":
+        return
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:
+        pass
+    if not os.path.samestat(os.fstat(file), part.lstat()):
+        raise BlockingIOError
+
+
 def _unfinished(path: Path) -> Path:
-    """Name the unfinished file: always the same for one output, so that what a killed run left is written over."""
-    name = os.fsencode(path.name)
-    if len(name) > LONGEST_NAME:
-        name = b"%s-%08x" % (name[:LONGEST_NAME], zlib.crc32(name))
-    return path.with_name(f".{os.fsdecode(name)}.edgekit-part")
+    """Name the unfinished file: always the same for one output, so that what a killed run left is found again."""
+    return path.with_name(fitting(f".{path.name}", ".edgekit-part"))
+
+
+def fitting(stem: str, rest: str) -> str:
+    """Return a name that file systems take: of a stem that is too long its begin, and a checksum of all of it.
+
+    Examples
+    --------
+    >>> fitting("photo", ".sobel.png")
+    'photo.sobel.png'
+    >>> len(fitting(255 * "a", ".sobel.png"))
+    255
+    """
+    name = os.fsencode(stem)
+    if len(name + os.fsencode(rest)) <= LONGEST_NAME:
+        return stem + rest
+    end = f"-{hashlib.blake2b(name, digest_size=8).hexdigest()}{rest}"
+    # By characters, so that none is cut in two.
+    while stem and len(os.fsencode(stem + end)) > LONGEST_NAME:
+        stem = stem[:-1]
+    return stem + end

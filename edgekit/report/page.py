@@ -16,6 +16,7 @@ from edgekit.batch.score_job import SCORE
 from edgekit.errors import MissingExtraError
 from edgekit.measures import MEASURES
 from edgekit.report.pictures import Names
+from edgekit.text import printable, unmistakable
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -72,7 +73,7 @@ class Page:
             style_hash=_hash(style),
             settings=settings(measures, threshold),
             rows=(record(row, self._folder) for row in rows),
-            failed=((readable(r.path), readable(r.reason.removeprefix(f"{r.path}: "))) for r in failed),
+            failed=((printable(r.path), printable(r.reason.removeprefix(f"{r.path}: "))) for r in failed),
         )
         stream.enable_buffering(PIECES)
         for piece in stream:
@@ -95,7 +96,7 @@ def record(row: Row, folder: Path) -> list[Any]:
     preview = (folder / names.preview).exists()
     values = [None if math.isnan(v) else v for v in row.values]
     link = address(Path(row.path), folder)
-    return [row.path, link, names.stem, row.width, row.height, row.bytes, int(preview), values]
+    return [unmistakable(row.path), link, names.stem, row.width, row.height, row.bytes, int(preview), values]
 
 
 def address(path: Path, folder: Path) -> str:
@@ -112,11 +113,6 @@ def address(path: Path, folder: Path) -> str:
     except ValueError:  # Another drive.
         return path.absolute().as_uri()
     return quote(os.fsencode(Path(relative).as_posix()))
-
-
-def readable(text: str) -> str:
-    """Return a text with a mark for each byte that is none."""
-    return os.fsencode(text).decode("utf-8", "replace")
 
 
 def _template() -> "Template":

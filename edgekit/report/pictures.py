@@ -88,7 +88,7 @@ class _Pictures:
         map_place, preview, thumbnail = self.outputs
         # A region is given in pixels of the whole; a preview wants them, too.
         shown = _shown(data)
-        image = decode_reduced(data, name, least=2 * SIZE if shown and job.roi is None else None)
+        image = decode_reduced(data, name, least=2 * SIZE if shown and job.roi is None else None, limits=job.limits)
         yield map_place, encode(_map(image, job, name), ".png")
         levels = _bytes(image)
         if not shown or image.dtype != np.uint8:

@@ -7,7 +7,6 @@ from typing import Self
 from edgekit.batch.book import Book
 from edgekit.batch.journal import NAME, Journal
 from edgekit.batch.limit import Threshold
-from edgekit.errors import OutputError
 from edgekit.io.writing import placing
 from edgekit.report.page import Page
 from edgekit.report.pictures import Pictures
@@ -46,10 +45,7 @@ class Review:
         self._page = Page(folder)
         with ExitStack() as opened:
             self._journal = opened.enter_context(Journal(folder / NAME, alone=True))
-            if self.index.exists() and not force and not self.wrote(self.index):
-                raise OutputError(
-                    f"{self.index}: there is a page that edgekit did not write; name another folder, or use --force"
-                )
+            self._journal.admit(self.index, force=force)
             self._opened = opened.pop_all()
         self.pictures = Pictures(folder, self._journal)
 

@@ -33,6 +33,9 @@ AHEAD = 2
 #: Results kept for each worker while an item before them is under way.
 WINDOW = 16
 
+#: How often a worker may die with an item before that is taken for the item's fault.
+DEATHS = 3
+
 #: Bytes that a worker needs for Python and its libraries.
 LEAST_MEMORY = 2**28
 
@@ -93,7 +96,7 @@ class Processes:
     """Carries tasks out in worker processes.
 
     An item whose worker died is given to a new one: what went wrong may be the fault of an item before, or of who
-    killed the worker. If that dies, too, the item is lost. An item that takes too long is lost at once.
+    killed the worker. After `DEATHS` of them the item is lost. An item that takes too long is lost at once.
 
     Items and results are sent through pipes; one of the two should be small.
 
@@ -219,7 +222,7 @@ class _Worker:
         elif self.given:
             turn = self.given[0]
             turn.deaths += 1
-            if late or turn.deaths == 2:
+            if late or turn.deaths == DEATHS:
                 self.given.popleft().end(lost(turn.item, self._reason(late, full)))
         self._start()
 
@@ -244,8 +247,8 @@ class _Worker:
             return f"needs more than the {_size(self.limits.memory)} of memory that it may; allow more with --memory"
         ending = _ending(self._process.exitcode)
         if ending == "SIGKILL":
-            return "its worker was killed twice (SIGKILL), as happens where memory is short; try a smaller --jobs"
-        return f"its worker died twice ({ending}) while it read or filtered this; convert the file, or leave it out"
+            return "its worker was killed each time (SIGKILL), as happens where memory is short; try a smaller --jobs"
+        return f"its worker died each time ({ending}); convert the file, or leave it out"
 
 
 def _context() -> Any:

@@ -75,7 +75,7 @@ class Grid {
     const tile = document.createElement("div");
     tile.id = `tile-${row.stem.replace("/", "")}`;
     tile.setAttribute("role", "option");
-    tile.title = row.path;
+    tile.title = row.shown;
     const picture = document.createElement("img");
     picture.alt = "";
     picture.decoding = "async";

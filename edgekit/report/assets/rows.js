@@ -3,12 +3,25 @@
 
 const byId = (id) => document.getElementById(id);
 const settings = JSON.parse(byId("settings").textContent);
+// A name as one line that shows what is in it: controls, and marks that turn the direction of writing, as in C.
+const UNPRINTABLE = /[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]|(?<![\ud800-\udbff])[\udc80-\udcff]/g;
+const SHORT = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+function printable(text) {
+  return text.replace(UNPRINTABLE, (char) => {
+    // A byte that is no text comes as half a character.
+    const code = char >= "\udc80" ? char.charCodeAt(0) - 0xdc00 : char.charCodeAt(0);
+    const digits = code.toString(16);
+    return SHORT[char] ?? (code < 0x100 ? `\\x${digits.padStart(2, "0")}` : `\\u${digits.padStart(4, "0")}`);
+  });
+}
+
 const rows = JSON.parse(byId("rows").textContent).map(([path, link, stem, width, height, bytes, preview, values]) => ({
   path, link, stem, width, height, bytes, preview, values,
   // A missing value is undefined: no score is to be had of such an image.
   value: values[0],
   // To be shown only; Windows parts names by the other stroke.
-  name: path.split(/[/\\]/).at(-1) || path,
+  shown: printable(path),
+  name: printable(path.split(/[/\\]/).at(-1) || path),
   sought: path.toLowerCase(),
 }));
 const scores = Float64Array.from(rows.map((r) => r.value).filter((v) => v !== null)).sort();
@@ -89,7 +102,7 @@ function shortNumber(value) {
 
 function csvCell(value) {
   const text = value === null ? "" : String(value);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  return /[",;\t\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 // The content of a list: all its images, whatever the filter shows, by path.

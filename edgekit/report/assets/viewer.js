@@ -42,7 +42,7 @@ class Viewer {
       this.failed = false;
       byId("viewer-note").hidden = !row.preview;
       byId("viewer-note").textContent = "Browsers cannot show this file: a preview stands for it.";
-      byId("viewer-name").textContent = row.path;
+      byId("viewer-name").textContent = row.shown;
       this.picture.src = viewOf(row);
       this.picture.alt = row.name;
       byId("map").src = `pictures/${row.stem}.map.png`;

@@ -1,0 +1,56 @@
+"""Jobs that go wrong at some of their images, as a decoder of the real ones might; for `faults.py`."""
+
+import os
+import signal
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgekit.batch.filter_job import FilterJob
+from edgekit.batch.score_job import ScoreJob
+
+
+def crash() -> None:
+    """End this process as a write through a stray pointer does."""
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def hang() -> None:
+    """Never come back, deaf to a friendly word."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    while True:
+        time.sleep(1)
+
+
+def grow() -> None:
+    """Take memory until there is none, and use every page of it."""
+    kept = []
+    while True:
+        kept.append(bytearray(2**26))
+        kept[-1][::4096] = b"x" * 2**14
+
+
+AILMENTS = {"crash": crash, "hang": hang, "grow": grow}
+
+
+@dataclass(frozen=True)
+class _Ill:
+    """What happens at which file name."""
+
+    ailments: tuple[tuple[str, str], ...] = field(default=(), kw_only=True)
+
+    def run(self, data: bytes, name: str) -> Any:
+        if ailment := dict(self.ailments).get(Path(name).name):
+            AILMENTS[ailment]()
+        return super().run(data, name)  # type: ignore[misc]
+
+
+@dataclass(frozen=True)
+class IllFilter(_Ill, FilterJob):
+    """A filter."""
+
+
+@dataclass(frozen=True)
+class IllScore(_Ill, ScoreJob):
+    """A score."""
