@@ -29,7 +29,7 @@ import edgekit as ek
 from edgekit.batch.book import Book, Row
 from edgekit.batch.engines import Engine
 from edgekit.batch.engines.processes import Processes
-from edgekit.batch.engines.ray import BLOCK, Ray
+from edgekit.batch.engines.ray import BLOCK, SHARES, Ray
 from edgekit.batch.inputs import find
 from edgekit.batch.score_job import ScoreJob
 from edgekit.batch.scoring import score_files
@@ -197,26 +197,27 @@ def measure_engines(count: int, processors: Sequence[int]) -> list[Speed]:
 
 
 def _local(folder: Path, count: int, processors: int) -> Speed:
-    return _speed("worker processes", folder, count, processors, Processes(processors), 0.0)
+    return Speed("worker processes", processors, *_speed(folder, count, Processes(processors), processors))
 
 
 def _cluster(folder: Path, count: int, processors: int) -> Speed:
     begun = time.perf_counter()
     with cluster(processors):
-        return _speed("Ray", folder, count, processors, Ray(), time.perf_counter() - begun)
+        started = time.perf_counter() - begun
+        blocks = min(BLOCK * processors, math.ceil(count / SHARES))
+        rate, first = _speed(folder, count, Ray(), blocks)
+    return Speed("Ray", processors, rate, started + first)
 
 
-def _speed(name: str, folder: Path, count: int, processors: int, engine: Engine, start: float) -> Speed:
-    """Count from the first row to the last; what is before is the start."""
+def _speed(folder: Path, count: int, engine: Engine, at_once: int) -> tuple[float, float]:
+    """Return images a second from the first row on, when so many are done or nearly so, and the seconds until then."""
     with Book(None, "job") as book:
         begun = time.perf_counter()
         times = []
         for row in scored(folder, engine, book):
             assert row.status == "ok", row
             times.append(time.perf_counter())
-    # The first blocks of all processors come at once.
-    skipped = min(BLOCK * processors, count // 2)
-    return Speed(name, processors, (count - skipped - 1) / (times[-1] - times[skipped]), start + times[0] - begun)
+    return (count - at_once) / (times[-1] - times[0]), times[0] - begun
 
 
 def report(photographs: Sequence[Photograph], rates: Rates, speeds: Sequence[Speed]) -> str:

@@ -129,6 +129,17 @@ def test_pictures_are_those_of_the_local_run_which_takes_them_up(command, count)
     assert {p: p.stat().st_mtime_ns for p in Path("ray").glob("*.png")} == written
 
 
+@pytest.mark.usefixtures("photos")
+def test_the_command_line_finds_a_cluster_by_its_address_and_ray_says_nothing(cluster):
+    command = [sys.executable, "-m", "edgekit", "sobel", "photos", "-o", "out", "--engine", "ray"]
+    ran = subprocess.run([*command, "--address", cluster.address], capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert sorted(ran.stdout.splitlines()) == sorted(map(str, Path("out").glob("*.png")))
+    failed, summed_up = ran.stderr.splitlines()
+    assert failed.startswith(f"edgekit: {BROKEN}: ")
+    assert summed_up.startswith(f"edgekit: {COUNT - 1} done, 1 failed")
+
+
 def test_a_node_that_is_lost_takes_nothing_with_it(cluster, second, job, wanted):
     pid = str(second.all_processes["raylet"][0].process.pid)
     job = replace(job, stuck=pid)
