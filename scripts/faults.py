@@ -293,10 +293,11 @@ EXPECTED: dict[bool, Results] = {}
 
 def faults(took: float) -> dict[str, tuple[str, Callable[[Trial, Tally], Results]]]:
     """Return the faults: what the table calls them, and what makes them happen."""
+    little = Limits(memory=2**29)
     return {
         "crash": ("a decoder crashes (SIGSEGV)", partial(in_workers, ailment="crash", limits=Limits())),
         "hang": ("a decoder hangs", partial(in_workers, ailment="hang", limits=Limits(timeout=1.0))),
-        "memory": ("a decoder takes memory without end", partial(in_workers, ailment="grow", limits=Limits())),
+        "memory": ("a decoder takes memory without end", partial(in_workers, ailment="grow", limits=little)),
         "worker": ("a worker is killed (SIGKILL), at random", workers_killed),
         "run": ("the whole run is killed (SIGKILL), and run again", partial(run_killed, took=took)),
         "disk": ("the disk is full, then has room, and it is run again", disk_full),
