@@ -43,6 +43,12 @@ def long(item):
     return item
 
 
+def uneven(item):
+    """Take longer for every other four."""
+    time.sleep(0.15 if item // 4 % 2 == 0 else 0)
+    return item
+
+
 def crashing(item):
     """Crash at every item that is a signal; else do what `noted` does."""
     noted(item)

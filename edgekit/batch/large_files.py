@@ -114,10 +114,7 @@ def _unable(source: Windows, job: PictureJob) -> str:
     size = f"{series.columns:,} x {series.rows:,} pixels"
     if isinstance(job, FilterJob):
         into = ", ".join(ENDINGS)
-        return (
-            f"{size} are filtered window by window, into {into} of this machine; name such an output with -o, or take "
-            "--format tif"
-        )
+        return f"{size} are filtered window by window, into {into}; name such an output with -o, or take --format tif"
     if source.form == "Zarr":
         return f"{job.tag} looks at an image as a whole, and a Zarr is read by windows; write it as TIFF"
     need = f"{needed(series) / 2**30:.1f} GiB"

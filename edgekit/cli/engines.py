@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import click
+
 from edgekit.cli.progress import Parts
 
 if TYPE_CHECKING:
@@ -38,11 +40,17 @@ def engine_for(
     usual = {"timeout": WITH_STORES} if stores else {}
     asked = {name: values[name] for name in ("timeout", "memory") if values[name] is not None}
     limits = None
-    if asked:
+    if asked or values["engine"] == "ray":
         from edgekit.batch.engines.processes import Limits
 
         limits = Limits(**(usual | asked))
         limits.check()
+    if values["engine"] == "ray":
+        from edgekit.batch.engines.ray import Ray
+
+        return Ray(values["address"], values["jobs"], limits), iter(items)
+    if values["address"] is not None:
+        raise click.UsageError("--address is that of a Ray cluster; add --engine ray.")
     workers = values["jobs"] or max(available_workers(), REQUESTS if stores else 1)
     return choose(items, workers if most is None else min(workers, most), limits, **usual)
 

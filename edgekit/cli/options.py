@@ -223,6 +223,11 @@ _OPTIONS: dict[str, Decorator] = {
         "--memory", type=Size(), metavar="SIZE",
         help="What an image may need, such as 500M or 8G; on Linux. TIFF and Zarr that need more are done window by "
              "window, others are given up.  [default: 2G, from 64 images on]"),
+    "engine": click.option(
+        "--engine", type=choice("local", "ray"), default="local", show_default=True,
+        help="What does the work: this machine, or a Ray cluster."),
+    "address": click.option(
+        "--address", metavar="HOST:PORT", help="The Ray cluster.  [default: RAY_ADDRESS, or one of this machine]"),
     "force": click.option(
         "--force", is_flag=True, help="Do everything anew; replace files that edgekit did not write."),
     "json": click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each item."),
@@ -243,7 +248,7 @@ PICTURE = ("scale", "border", "channel", "tone", "display", "depth", "overlay", 
 READING = ("max_pixels", "truncated")
 
 #: How several images are done at a time.
-ENGINE = ("jobs", "timeout", "memory")
+ENGINE = ("jobs", "timeout", "memory", "engine", "address")
 
 #: What goes in and comes out, for every command that makes pictures.
 BATCH = ("output", "format", *READING, "recursive", "include", "exclude", *ENGINE, "force")

@@ -1,0 +1,253 @@
+"""Runs on a real Ray cluster on this machine: the same rows as without, whatever is lost on the way."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import types
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+import tasks
+from command_line import run
+from ray_jobs import Watched
+
+import edgekit as ek
+from edgekit.batch.book import Book
+from edgekit.batch.engines import ray as engines
+from edgekit.batch.engines.local import Threads
+from edgekit.batch.engines.processes import Limits
+from edgekit.batch.engines.ray import Ray
+from edgekit.batch.inputs import find
+from edgekit.batch.scoring import score_files
+from edgekit.errors import WorkerError
+
+ray = pytest.importorskip("ray")
+
+# What Ray warns of in its own code.
+pytestmark = [pytest.mark.filterwarnings(f"ignore::{kind}Warning") for kind in ("Deprecation", "Future", "Resource")]
+
+COUNT = 60
+
+#: A broken image, one whose decoder crashes, and one whose decoder hangs.
+BROKEN, CRASH, HANG = "photos/07.png", "photos/12crash.png", "photos/13hang.png"
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A cluster of one node with one processor, that this process is connected to."""
+    from ray.cluster_utils import Cluster
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        arguments = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
+        cluster = Cluster(initialize_head=True, head_node_args=arguments)
+        ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+        yield cluster
+        ray.shutdown()
+        cluster.shutdown()
+
+
+@pytest.fixture
+def second(cluster):
+    """A second node, which goes with the test if it does not go before."""
+    node = cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+    cluster.wait_for_nodes()
+    yield node
+    if node in cluster.list_all_nodes():
+        cluster.remove_node(node)
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    """Pictures that all have another score, a broken one, and blocks of few of them."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(engines, "BLOCK", 4)
+    rng = np.random.default_rng(4)
+    for n in range(COUNT):
+        ek.write_image(f"photos/{n:02}.png", rng.integers(0, 256, (12, 15)).astype(np.uint8).repeat(9, 0).repeat(9, 1))
+    Path(BROKEN).write_bytes(b"no image")
+
+
+def rows(engine, job, book=None):
+    """Return the rows of a run."""
+    with Book(book, "rows of one job") as kept:
+        return list(score_files((source for _, source in find(["photos"], print)), job, kept, engine))
+
+
+@pytest.fixture
+def wanted(photos, tmp_path):
+    """The rows of the local run."""
+    return rows(Threads(), Watched(log=str(tmp_path / "local.log")))
+
+
+@pytest.fixture
+def job(tmp_path):
+    """A job with a log."""
+    return Watched(log=str(tmp_path / "ray.log"))
+
+
+@pytest.mark.usefixtures("cluster", "photos")
+@pytest.mark.parametrize("output", ["rows.csv", "rows.jsonl", "rows.parquet/"])
+def test_rows_are_those_of_the_local_run(output):
+    arguments = ("score", "photos", "--measure", "score", "--measure", "brenner")
+    local = run(*arguments, "-o", f"local/{output}")
+    spread = run(*arguments, "-o", f"ray/{output}", "--engine", "ray")
+    assert (spread.exit_code, spread.stdout) == (local.exit_code, local.stdout) == (1, "")
+    assert f"{BROKEN}: " in spread.stderr
+    if output.endswith("/"):
+        one, other = (pyarrow.parquet.read_table(f"{engine}/{output}") for engine in ("local", "ray"))
+        assert one.equals(other)
+        assert Counter(one["status"].to_pylist()) == {"ok": COUNT - 1, "failed": 1}
+        assert one["reason"].null_count == COUNT - 1
+    else:
+        assert Path("local", output).read_bytes() == Path("ray", output).read_bytes()
+
+
+@pytest.mark.usefixtures("cluster", "photos")
+@pytest.mark.parametrize(("command", "count"), [(("sobel", "--angle", "30", "--angle", "90"), 2), (("canny",), 1)])
+def test_pictures_are_those_of_the_local_run_which_takes_them_up(command, count):
+    local = run(*command, "photos", "-o", "local")
+    spread = run(*command, "photos", "-o", "ray", "--engine", "ray")
+    assert spread.exit_code == local.exit_code == 1
+    assert spread.stdout.replace("ray/", "local/") == local.stdout
+    pictures = {p.name: p.read_bytes() for p in Path("local").glob("*.png")}
+    assert len(pictures) == count * (COUNT - 1)
+    assert {p.name: p.read_bytes() for p in Path("ray").glob("*.png")} == pictures
+    assert not list(Path("ray").glob(".*part"))
+    written = {p: p.stat().st_mtime_ns for p in Path("ray").glob("*.png")}
+    assert f"{len(pictures)} up to date" in run(*command, "photos", "-o", "ray").stderr
+    assert f"{len(pictures)} up to date" in run(*command, "photos", "-o", "ray", "--engine", "ray").stderr
+    assert {p: p.stat().st_mtime_ns for p in Path("ray").glob("*.png")} == written
+
+
+@pytest.mark.usefixtures("photos")
+def test_the_command_line_finds_a_cluster_by_its_address_and_ray_says_nothing(cluster):
+    command = [sys.executable, "-m", "edgekit", "sobel", "photos", "-o", "out", "--engine", "ray"]
+    ran = subprocess.run([*command, "--address", cluster.address], capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert sorted(ran.stdout.splitlines()) == sorted(map(str, Path("out").glob("*.png")))
+    failed, summed_up = ran.stderr.splitlines()
+    assert failed.startswith(f"edgekit: {BROKEN}: ")
+    assert summed_up.startswith(f"edgekit: {COUNT - 1} done, 1 failed")
+
+
+def test_a_node_that_is_lost_takes_nothing_with_it(cluster, second, job, wanted):
+    pid = str(second.all_processes["raylet"][0].process.pid)
+    job = replace(job, stuck=pid)
+    open_there: set[str] = set()
+
+    def kill():
+        while not (names := [line.name for line in job.said() if line.node == pid and int(Path(line.name).stem) >= 20]):
+            time.sleep(0.05)
+        open_there.update(names)
+        cluster.remove_node(second, allow_graceful=False)
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    assert rows(Ray(limits=Limits(timeout=600)), job) == wanted
+    killer.join()
+    # It was at something when it went, and that was done elsewhere.
+    done = {line.name: line.node for line in job.said() if line.what == "done"}
+    assert open_there
+    assert all(done[name] != pid for name in open_there)
+    assert second not in cluster.list_all_nodes()
+
+
+@pytest.mark.usefixtures("cluster")
+def test_images_that_crash_or_hang_their_worker_cost_their_rows(job, wanted):
+    Path("photos/12.png").rename(CRASH)
+    Path("photos/13.png").rename(HANG)
+    found = {row.path: row for row in rows(Ray(limits=Limits(timeout=2)), job)}
+    assert "died each time (SIGSEGV)" in found.pop(CRASH).reason
+    assert "took longer than the 2 s" in found.pop(HANG).reason
+    assert found == {row.path: row for row in wanted if row.path not in ("photos/12.png", "photos/13.png")}
+
+
+def test_a_killed_driver_takes_up_where_it_was(cluster, job, wanted):
+    code = f"""
+        import os, signal
+        from pathlib import Path
+        from ray_jobs import Watched
+        from edgekit.batch.book import Book
+        from edgekit.batch.engines import ray
+        from edgekit.batch.inputs import find
+        from edgekit.batch.scoring import score_files
+        ray.BLOCK = 4
+        with Book(Path("rows.sqlite"), "rows of one job") as book:
+            sources = (source for _, source in find(["photos"], print))
+            engine = ray.Ray({cluster.address!r})
+            for n, row in enumerate(score_files(sources, Watched(log={job.log!r}), book, engine)):
+                print(row.path, row.status, flush=True)
+                if n == 20:
+                    os.kill(os.getpid(), signal.SIGKILL)
+    """
+    ran = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True)
+    assert ran.returncode == -signal.SIGKILL
+    finished = {path for path, status in map(str.split, ran.stdout.splitlines()) if status == "ok"}
+    assert len(finished) >= 20
+    assert rows(Ray(), job, Path("rows.sqlite")) == wanted
+    done = Counter(line.name for line in job.said() if line.what == "done")
+    assert all(done[path] == 1 for path in finished)
+    assert set(done) == {row.path for row in wanted if row.status == "ok"}
+
+
+@pytest.mark.usefixtures("cluster", "photos")
+def test_the_example_of_the_page_runs(capsys):
+    page = Path(__file__).parents[1].joinpath("docs", "scale.md").read_text("utf-8")
+    code = page.split("```python\n")[1].split("```")[0]
+    exec(code.replace("/shared/photos", "photos"), {})
+    said = capsys.readouterr().out.splitlines()
+    assert Counter(line.split()[1] for line in said) == {"ok": COUNT - 1, "failed": 1}
+
+
+@pytest.mark.usefixtures("second")
+@pytest.mark.parametrize("portion", [10, 1000])
+def test_results_come_in_the_order_of_the_items(monkeypatch, portion):
+    """Blocks that take no time overtake those before them."""
+    monkeypatch.setattr(engines, "BLOCK", 4)
+    monkeypatch.setattr(engines, "PORTION", portion)
+    assert list(Ray().run(tasks.uneven, range(36), tasks.lost)) == list(range(36))
+    assert list(Ray().run(tasks.uneven, [], tasks.lost)) == []
+
+
+@pytest.mark.usefixtures("cluster")
+def test_items_are_taken_a_few_portions_ahead(monkeypatch):
+    monkeypatch.setattr(engines, "PORTION", 5)
+    taken = []
+
+    def endless():
+        while True:
+            taken.append(len(taken))
+            yield taken[-1]
+
+    results = Ray().run(tasks.same, endless(), tasks.lost)
+    assert [next(results) for _ in range(8)] == list(range(8))
+    results.close()
+    # Two portions are under way besides the one that was given, and one more item tells that a portion is full.
+    assert len(taken) <= 3 * 5 + 1
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_machine_with_another_edgekit_does_nothing(monkeypatch):
+    monkeypatch.setattr(engines, "__version__", "0.0.1")
+    ((item, reason),) = Ray().run(tasks.same, ["a.png"], tasks.lost)
+    assert item == "a.png"
+    assert f"edgekit {ek.__version__} is there, and 0.0.1 here; install the same on every machine" in reason
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_task_that_machines_cannot_load_ends_the_run(monkeypatch):
+    module = types.ModuleType("only_here")
+    exec("def task(item): return item", module.__dict__)
+    monkeypatch.setitem(sys.modules, "only_here", module)
+    with pytest.raises(WorkerError, match=r"^Ray: .*No module named 'only_here'"):
+        list(Ray().run(module.task, range(3), tasks.lost))
