@@ -97,10 +97,10 @@ def test_half_of_what_is_free_is_a_part_of_the_machines():
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of memory")
 def test_a_limit_of_memory_is_kept_to():
     """TIFF is done window by window then; what needs the whole is not done."""
-    image = np.zeros((8000, 8000), np.uint8)
+    image = np.zeros((10000, 10000), np.uint8)
     image[:, 5000:] = 200
     tifffile.imwrite("in.tif", image, tile=(256, 256), compression="zlib")
-    limits = ("--memory", "500M", "--timeout", "300")
+    limits = ("--memory", "1G", "--timeout", "300")
     done = run("sobel", "in.tif", "-o", "out.tif", *limits)
     assert done.exit_code == 0, done.stderr
     with tifffile.TiffFile("out.tif") as made:
