@@ -338,7 +338,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("faults", nargs="*", metavar="FAULT", help=f"of {', '.join(known)} (default: all)")
     parser.add_argument("--trials", type=int, default=40, help="of each (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the first (default: %(default)s)")
-    parser.add_argument("--write", action="store_true", help=f"fill the table of {PAGE.relative_to(ROOT)}")
+    parser.add_argument("--write", action="store_true", help=f"fill the table of {PAGE.name}")
     options = parser.parse_args(arguments)
     if unknown := set(options.faults) - set(known):
         parser.error(f"{', '.join(sorted(unknown))} is none of {', '.join(known)}")
