@@ -73,6 +73,7 @@ def path_of(text: str | Path) -> Path:
 
 def require() -> None:
     """Raise `MissingExtraError` unless URLs can be opened."""
+    # Loaded for its error alone.
     from edgekit.io import _fsspec  # noqa: F401
 
 
@@ -155,8 +156,8 @@ def _parts(url: str) -> _Parts:
 class StorePath:
     """An object in a store, or a folder of them. Its text shows no secret; only the store gets to see the whole URL.
 
-    What the store says of an object is asked once, and anew after it was written. Methods OSError as
-    those of `pathlib.Path` do, after they tried several times where that may help.
+    What the store says of an object is asked once, and anew after it was written. Methods raise
+    OSError as those of `pathlib.Path` do, after they tried several times where that may help.
 
     Parameters
     ----------

@@ -119,6 +119,7 @@ class Series(ABC):
         height, width = self.layout.tile
         for at_row, i, rows in _parts(top, bottom, height, self.rows):
             for at_column, j, columns in _parts(left, right, width, self.columns):
+                # mypy does not infer a lambda with defaults, which bind the values of this turn.
                 piece = self.cache.get((id(self), plane, i, j), lambda i=i, j=j: self.piece(plane, i, j))  # type: ignore[misc]
                 window[at_row, at_column] = piece[rows, columns]
         return window
@@ -204,6 +205,7 @@ def is_zarr(path: Path) -> bool:
     """Tell whether a folder is a Zarr; one that may not be looked into is none."""
     if isinstance(path, StorePath):
         return False
+    # Asked of every file of a run: path objects would cost more than the question.
     return os.path.isdir(path) and any(os.path.isfile(path / n) for n in ("zarr.json", ".zarray", ".zgroup"))  # noqa: PTH112, PTH113
 
 
@@ -212,9 +214,9 @@ def status_of_zarr(folder: Path) -> os.stat_result:
     size = mtime = 0
     for place, _, names in os.walk(folder):
         for name in names:
-            found = os.stat(os.path.join(place, name))  # noqa: PTH116, PTH118 - a path object for each costs more.
+            found = os.stat(os.path.join(place, name))  # noqa: PTH116, PTH118 - a path object for each costs more
             size, mtime = size + found.st_size, max(mtime, found.st_mtime_ns)
-    own = list(os.stat(folder))  # noqa: PTH116
+    own = list(folder.stat())
     own[stat.ST_SIZE] = size
     return os.stat_result(own, {"st_mtime_ns": mtime})
 
