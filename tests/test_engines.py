@@ -1,6 +1,6 @@
 """Engines: results in order, and what dies, hangs or eats memory costs exactly one item."""
 
-import multiprocessing
+import multiprocessing.forkserver
 import os
 import signal
 import subprocess

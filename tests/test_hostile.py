@@ -70,7 +70,7 @@ def no_decoding(monkeypatch):
     """Fail where a decoder of OpenCV's gets the content."""
 
     def decode_anyway(*_: object) -> None:
-        raise KeyboardInterrupt("decoded")
+        pytest.fail("decoded")
 
     monkeypatch.setattr(decoders.cv2, "imdecode", decode_anyway)
 
