@@ -46,6 +46,11 @@ def chunks(data):
     return found
 
 
+def stream(data):
+    """Return the packed lines."""
+    return b"".join(content for name, content in chunks(data) if name == b"IDAT")
+
+
 def check(image, data):
     """Check that readers see `image`; Pillow has colour in 8 bits only."""
     expected = image.reshape(*image.shape[:2], -1)
@@ -121,7 +126,24 @@ def test_smooth_pictures_are_small():
     ramp = np.tile(np.arange(256, dtype=np.uint8), (256, 1))
     # Of a ramp the filter leaves lines of ones.
     assert len(png.encode_png(ramp)) < ramp.size / 50
-    assert zlib.decompress(dict(chunks(png.encode_png(ramp)))[b"IDAT"])[:258] == b"\1\0" + b"\1" * 255 + b"\1"
+    assert zlib.decompress(stream(png.encode_png(ramp)))[:258] == b"\1\0" + b"\1" * 255 + b"\1"
+
+
+def test_the_same_picture_has_the_same_bytes_wherever_the_packer_lies():
+    # Rows of zeros are looked for at once, and ISA-L's first look goes by the packer's address.
+    image = np.zeros((9, 90), np.uint8)
+    beside, packed = [], set()
+    for _ in range(2**13):
+        packed.add(png.encode_png(image))
+        beside.append(np.empty(2**16, np.uint8))
+    assert len(packed) == 1
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (3, 3), (500, 800)])
+def test_the_start_is_packed_apart(shape):
+    packed = stream(png.encode_png(picture("uint8", shape)))
+    start, _, _ = packed.partition(b"\0\0\xff\xff")
+    assert zlib.decompressobj().decompress(start) == zlib.decompress(packed)[:8]
 
 
 @pytest.mark.parametrize("tail", TAILS)

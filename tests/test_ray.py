@@ -119,11 +119,9 @@ def test_pictures_are_those_of_the_local_run_which_takes_them_up(command, count)
     spread = run(*command, "photos", "-o", "ray", "--engine", "ray")
     assert spread.exit_code == local.exit_code == 1
     assert spread.stdout.replace("ray/", "local/") == local.stdout
-    pictures, others = ({p.name: ek.read_image(p) for p in Path(f).glob("*.png")} for f in ("local", "ray"))
+    pictures = {p.name: p.read_bytes() for p in Path("local").glob("*.png")}
     assert len(pictures) == count * (COUNT - 1)
-    assert pictures.keys() == others.keys()
-    for name, picture in pictures.items():
-        np.testing.assert_array_equal(others[name], picture)
+    assert {p.name: p.read_bytes() for p in Path("ray").glob("*.png")} == pictures
     assert not list(Path("ray").glob(".*part"))
     written = {p: p.stat().st_mtime_ns for p in Path("ray").glob("*.png")}
     assert f"{len(pictures)} up to date" in run(*command, "photos", "-o", "ray").stderr
