@@ -18,7 +18,7 @@ from hostile import mounted
 import edgekit as ek
 from edgekit.batch.journal import NAME
 from edgekit.errors import OutputError
-from edgekit.io.writing import discard, draft, fitting, place, placing, publish
+from edgekit.io.writing import discard, draft, drafting_folder, fitting, place, placing, publish
 
 pytestmark = pytest.mark.usefixtures("at_home")
 
@@ -262,15 +262,61 @@ def test_the_one_that_came_first_is_not_disturbed():
 
 
 def test_a_draft_that_another_writes_anew_is_neither_published_nor_taken_away():
-    draft(b"first", Path("a.bin"))
+    first = draft(b"first", Path("a.bin"))
     with placing(Path("a.bin")) as second:
         second.write(b"sec")
         with pytest.raises(OutputError, match="something else is writing this very file"):
-            publish(Path("a.bin"))
+            publish(first)
         discard(Path("a.bin"))
         assert not Path("a.bin").exists()
         second.write(b"ond")
     assert Path("a.bin").read_bytes() == b"second"
+
+
+@pytest.mark.parametrize("content", [b"", b"other", b"first"], ids=["empty", "of the same size", "the same"])
+def test_the_draft_of_another_is_not_published_as_ones_own(content):
+    first = draft(b"first", Path("a.bin"))
+    # As long as files have the same time the system cannot tell them apart.
+    time.sleep(0.02)
+    second = draft(content, Path("a.bin"))
+    with pytest.raises(OutputError, match="something else is writing this very file"):
+        publish(first)
+    publish(second)
+    assert Path("a.bin").read_bytes() == content
+    assert not list(Path().glob(".*part"))
+
+
+def test_the_folder_of_another_is_not_published_as_ones_own():
+    with drafting_folder(Path("a.zarr")) as (folder, first):
+        (folder / "one").write_bytes(b"1")
+    time.sleep(0.02)
+    with drafting_folder(Path("a.zarr")) as (folder, second):
+        (folder / "two").write_bytes(b"2")
+    with pytest.raises(OutputError, match="something else is writing this very file"):
+        publish(first)
+    publish(second)
+    assert [p.name for p in Path("a.zarr").iterdir()] == ["two"]
+
+
+@pytest.mark.parametrize("taken", ["before it is there", "before it is locked"])
+def test_of_two_that_begin_at_once_one_writes(taken, monkeypatch):
+    """Let another come in at the worst moment."""
+    opened = Path.open
+
+    def open_late(path, mode="r"):
+        monkeypatch.setattr(Path, "open", opened)
+        if taken == "before it is there":
+            path.write_bytes(b"other")
+            return opened(path, mode)
+        file = opened(path, mode)
+        path.unlink()
+        return file
+
+    monkeypatch.setattr(Path, "open", open_late)
+    with pytest.raises(OutputError, match="something else is writing this very file"):
+        place(b"mine", Path("a.bin"))
+    assert not Path("a.bin").exists()
+    assert [p.read_bytes() for p in Path().glob(".*part")] == [b"other"][: taken == "before it is there"]
 
 
 @pytest.mark.parametrize("stem", ["a" * 255, "写" * 85, os.fsdecode(b"\xff" * 255), "a" + "é" * 127])

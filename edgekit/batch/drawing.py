@@ -14,7 +14,7 @@ from edgekit.batch.score_job import ScoreJob
 from edgekit.display import to_display
 from edgekit.errors import OutputError
 from edgekit.io.reading import decode
-from edgekit.io.writing import encode, fitting, publish
+from edgekit.io.writing import Draft, encode, fitting, publish
 from edgekit.scores import sharpness_map
 
 
@@ -75,7 +75,7 @@ class Drawer(ABC):
             self._journal.admit(output, force=anew)
         return drawing
 
-    def keep(self, source: Source, status: os.stat_result, job: ScoreJob, drawn: Sequence[Path]) -> None:
+    def keep(self, source: Source, status: os.stat_result, job: ScoreJob, drawn: Sequence[Draft]) -> None:
         """Let the drafts of a file's pictures appear, and take away what this drawing has no more.
 
         Raises
@@ -84,10 +84,11 @@ class Drawer(ABC):
             If the pictures cannot be entered, or cannot appear.
         """
         key = self.key(job)
-        for output in drawn:
-            publish(output, partial(self._enter, output, source, status, key))
+        for made in drawn:
+            publish(made, partial(self._enter, made.path, source, status, key))
+        there = {made.path for made in drawn}
         for output in self.drawing(source, job).outputs:
-            if output not in drawn and self._journal.wrote(output):
+            if output not in there and self._journal.wrote(output):
                 output.unlink()
 
     def _enter(self, output: Path, source: Source, status: os.stat_result, key: str, made: os.stat_result) -> None:

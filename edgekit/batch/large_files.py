@@ -13,7 +13,7 @@ from edgekit.batch.score_job import Scored, ScoreJob
 from edgekit.errors import EdgekitError, ParameterError
 from edgekit.io.stores import StorePath
 from edgekit.io.windows import Series, Windows, has_windows, is_zarr, open_windows
-from edgekit.io.writing import drafting, drafting_folder
+from edgekit.io.writing import Draft, drafting, drafting_folder
 from edgekit.limits import Limits
 
 #: Endings of files that are written window by window.
@@ -72,7 +72,7 @@ def _opened(path: Path, limits: Limits) -> Iterator[tuple[Windows, bool] | None]
         yield source, needed(first) > most or first.rows * first.columns > limits.max_pixels
 
 
-def filter_file(path: Path, job: PictureJob, output: Path, means: Means = USUAL) -> Filtered | None:
+def filter_file(path: Path, job: PictureJob, output: Path, means: Means = USUAL) -> tuple[Filtered, Draft] | None:
     """Filter a file window by window if that is the way; None where it should be filtered as a whole.
 
     So are files that do not fit into memory, and those of several images that the output can hold all.
@@ -80,7 +80,7 @@ def filter_file(path: Path, job: PictureJob, output: Path, means: Means = USUAL)
     Parameters
     ----------
     path, output : Path
-        Input and output; what is made is a draft of the output, see `edgekit.io.writing.draft`.
+        Input and output; what is made is a draft of the output.
     job : PictureJob
         What to do.
     means : Means
@@ -104,8 +104,8 @@ def filter_file(path: Path, job: PictureJob, output: Path, means: Means = USUAL)
             return None
         if not able:
             raise ParameterError(f"{path}: {_unable(source, job)}")
-        with _writing(output, source, job) as writer:
-            return filter_windows(source, job, writer, means)
+        with _writing(output, source, job) as (writer, made):
+            return filter_windows(source, job, writer, means), made
 
 
 def _unable(source: Windows, job: PictureJob) -> str:
@@ -122,17 +122,17 @@ def _unable(source: Windows, job: PictureJob) -> str:
 
 
 @contextmanager
-def _writing(output: Path, source: Windows, job: PictureJob) -> Iterator[Writer]:
+def _writing(output: Path, source: Windows, job: PictureJob) -> Iterator[tuple[Writer, Draft]]:
     if output.suffix.lower() == ".zarr":
         from edgekit.io.zarr_windows import ZarrWriter
 
-        with drafting_folder(output) as folder:
-            yield ZarrWriter(folder, source)
+        with drafting_folder(output) as (folder, made):
+            yield ZarrWriter(folder, source), made
         return
     from edgekit.io.tiff_windows import TiffWriter
 
-    with drafting(output) as file, TiffWriter(file, output, result_bytes(source, job), source) as tiff:
-        yield tiff
+    with drafting(output) as (file, made), TiffWriter(file, output, result_bytes(source, job), source) as tiff:
+        yield tiff, made
 
 
 def check_whole(path: Path, limits: Limits) -> None:

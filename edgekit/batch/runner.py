@@ -19,7 +19,7 @@ from edgekit.batch.large_files import filter_file
 from edgekit.errors import EdgekitError, OutputError, UnreadableError, let_out_of_memory, said
 from edgekit.io.reading import read_bytes, status_of
 from edgekit.io.stores import ahead, real
-from edgekit.io.writing import discard, draft, place, publish
+from edgekit.io.writing import Draft, discard, draft, place, publish
 
 
 class Status(Enum):
@@ -74,7 +74,7 @@ class _Todo(NamedTuple):
 class _Made(NamedTuple):
     """What was written, to be published, and a note on its input; or why nothing was, and where in the code."""
 
-    draft: Path | None
+    draft: Draft | None
     reason: str = ""
     trace: str = ""
     rows: int = 0
@@ -182,15 +182,15 @@ def _make(todo: _Todo, means: Means) -> _Made:
     """Read an item's input, and write its result beside its place."""
     (source, *_), job, output = todo.item
     try:
-        result: Filtered | Picture | None = filter_file(source, job, output, means)
-        written = output
-        if result is None:
-            result = job.run(read_bytes(source), str(source))
-            written = draft(result.data, output)
+        done: tuple[Filtered | Picture, Draft] | None = filter_file(source, job, output, means)
+        if done is None:
+            picture = job.run(read_bytes(source), str(source))
+            done = picture, draft(picture.data, output)
     except Exception as error:  # One item must not end the run.
         let_out_of_memory(error)
         return _Made(None, *_said(todo.item, error))
-    return _Made(written, "", "", result.rows, result.columns, result.clipped, result.note)
+    result, made = done
+    return _Made(made, "", "", result.rows, result.columns, result.clipped, result.note)
 
 
 def _lost(todo: _Todo, reason: str) -> _Made:

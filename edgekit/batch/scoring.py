@@ -20,7 +20,7 @@ from edgekit.io.formats import BY_ENDING
 from edgekit.io.reading import read_bytes, status_of
 from edgekit.io.stores import ahead
 from edgekit.io.video import is_video
-from edgekit.io.writing import discard, draft
+from edgekit.io.writing import Draft, discard, draft
 
 
 def score_files(
@@ -94,7 +94,7 @@ class _Done(NamedTuple):
     """A file's row, and the pictures that were drawn of it, by the drawers."""
 
     row: Row
-    drawn: tuple[tuple[Path, ...], ...] = ()
+    drawn: tuple[tuple[Draft, ...], ...] = ()
 
 
 class _Images:
@@ -174,7 +174,7 @@ def _do(todo: _Todo, job: ScoreJob, means: Means) -> _Done:
         return _lost(todo, said(error, row.path))
 
 
-def _drafts(drawing: Drawing | None, data: bytes) -> tuple[Path, ...]:
+def _drafts(drawing: Drawing | None, data: bytes) -> tuple[Draft, ...]:
     drawn = []
     for output, content in () if drawing is None else drawing.draw(data):
         drawn.append(draft(content, output))

@@ -7,8 +7,9 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ from edgekit.io.png import available, encode_png
 from edgekit.io.stores import StorePath, path_of
 
 Array = NDArray[Any]
+
+T = TypeVar("T")
 
 #: Formats that can be written, by ending.
 WRITABLE = {ending: f for ending, f in BY_ENDING.items() if f.depths}
@@ -132,62 +135,88 @@ def place(data: bytes, path: Path, before: Callable[[os.stat_result], None] | No
 @contextlib.contextmanager
 def placing(path: Path, before: Callable[[os.stat_result], None] | None = None) -> Iterator[BinaryIO]:
     """Open a file to be written as `place` does; it appears when the block ends well."""
-    with drafting(path) as file:
+    with drafting(path) as (file, made):
         yield file
-    publish(path, before)
+    publish(made, before)
 
 
-def draft(data: bytes, path: Path) -> Path:
+@dataclass
+class Draft:
+    """A file that is being written beside its place, or was; for `publish`, in this process or another.
+
+    Parameters
+    ----------
+    path : Path
+        Its place; of an object, with what the store said when it was written.
+    mark : tuple of int
+        What the finished file is told by: others may have written a draft of the same place, which has the same name.
+    """
+
+    path: Path
+    mark: tuple[int, ...] = ()
+
+
+def draft(data: bytes, path: Path) -> Draft:
     """Write a file beside its place, whole or not at all; `publish` lets it appear there, `discard` takes it away.
 
     An object in a store is written to its place: that happens whole or not at all, and nothing there can be renamed.
-
-    Returns
-    -------
-    Path
-        For `publish`, in this process or another: `path`, of an object with what the store said when it was written.
 
     Raises
     ------
     OutputError
         If the file cannot be written.
     """
-    with drafting(path) as file:
+    with drafting(path) as (file, made):
         file.write(data)
-    return path
+    return made
 
 
 @contextlib.contextmanager
-def drafting(path: Path) -> Iterator[BinaryIO]:
+def drafting(path: Path) -> Iterator[tuple[BinaryIO, Draft]]:
     """Open a file to be written as `draft` does; raise if somebody else is writing it."""
+    made = Draft(path)
     with _or_nothing(path):
         if isinstance(path, StorePath):
             content = io.BytesIO()
-            yield content
+            yield content, made
             path.write_bytes(content.getvalue())
             return
-        part = _unfinished(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # What is there is never written into: it may be a link.
-        _take_away(part)
-        with part.open("xb") as file:
+        part = _part(path)
+        with _begun(part, lambda: part.open("xb")) as file:
             _lock(file.fileno(), part)
-            yield file
+            yield file, made
+        made.mark = _mark(part)
 
 
 @contextlib.contextmanager
-def drafting_folder(path: Path) -> Iterator[Path]:
+def drafting_folder(path: Path) -> Iterator[tuple[Path, Draft]]:
     """Give an empty folder to be filled as `draft` writes a file; raise if somebody else is at it."""
-    part = _unfinished(path)
+    made, part = Draft(path), _part(path)
     with _or_nothing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _take_away(part)
-        part.mkdir()
+        _begun(part, part.mkdir)
         with _held(part):
-            yield part
+            yield part, made
+        made.mark = _mark(part)
 
 
-def publish(path: Path, before: Callable[[os.stat_result], None] | None = None) -> None:
+def _begun(part: Path, make: Callable[[], T]) -> T:
+    """Make a draft's file or folder, in place of what was left there; raise if somebody else has just done so."""
+    part.parent.mkdir(parents=True, exist_ok=True)
+    # What is there is never written into: it may be a link.
+    _take_away(part)
+    try:
+        return make()
+    except FileExistsError as error:
+        raise BlockingIOError from error
+
+
+def _mark(part: Path) -> tuple[int, ...]:
+    """Return what tells a draft from any other of its name: numbers of files are given again, and soon."""
+    status = part.lstat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def publish(made: Draft, before: Callable[[os.stat_result], None] | None = None) -> None:
     """Let a draft appear under its name, in one step.
 
     Parameters
@@ -200,13 +229,16 @@ def publish(path: Path, before: Callable[[os.stat_result], None] | None = None) 
     OutputError
         If it cannot appear; the draft is gone then, unless it is somebody else's by now.
     """
+    path = made.path
     with _or_nothing(path):
         if isinstance(path, StorePath):
             if before is not None:
                 before(path.stat())
             return
-        part = _unfinished(path)
+        part = _part(path)
         with _held(part):
+            if _mark(part) != made.mark:
+                raise BlockingIOError
             if before is not None:
                 before(part.lstat())
             _replace(path, part)
@@ -230,18 +262,18 @@ def discard(path: Path) -> None:
     if isinstance(path, StorePath):
         return
     with contextlib.suppress(OSError):
-        _take_away(_unfinished(path))
+        _take_away(_part(path))
 
 
 @contextlib.contextmanager
 def _or_nothing(path: Path) -> Iterator[None]:
-    """Leave no draft behind where the block ends badly."""
+    """Leave no draft of one's own behind where the block ends badly."""
     try:
         yield
+    except BlockingIOError as error:
+        raise OutputError(f"{path}: something else is writing this very file; let one do it") from error
     except BaseException as error:
         discard(path)
-        if isinstance(error, BlockingIOError):
-            raise OutputError(f"{path}: something else is writing this very file; let one do it") from error
         # What edgekit says of its own names the file already.
         if isinstance(error, OSError) and not isinstance(error, EdgekitError):
             raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
@@ -302,11 +334,13 @@ def _lock(file: int, part: Path) -> None:
         raise
     except OSError:
         pass
-    if not os.path.samestat(os.fstat(file), part.lstat()):
-        raise BlockingIOError
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.samestat(os.fstat(file), part.lstat()):
+            return
+    raise BlockingIOError
 
 
-def _unfinished(path: Path) -> Path:
+def _part(path: Path) -> Path:
     """Name the unfinished file: always the same for one output, so that what a killed run left is found again."""
     return path.with_name(fitting(f".{path.name}", ".edgekit-part"))
 
