@@ -33,6 +33,19 @@ def _escaped(found: re.Match[str]) -> str:
     return _SHORT.get(char) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
 
 
+def legible(reason: str) -> str:
+    """Return a reason, which may quote names, with no line, cell or formula of theirs in it.
+
+    Only the first cell of a line is still one where cells are parted by semicolons.
+
+    Examples
+    --------
+    >>> print(legible("not there;=1+2.png\n"))
+    not there; =1+2.png\\n
+    """
+    return re.sub('(?<=;)(?="*[-=+@])', " ", printable(unmistakable(reason)))
+
+
 def unmistakable(path: str) -> str:
     """Return a path that is taken for nothing else: the same file, named from its folder where the name needs it.
 

@@ -161,7 +161,8 @@ def measure_driver(count: int) -> Rates:
         # One name counts once, and links are other names.
         assert sum(1 for _ in scored(folder, Idle(), book)) == count
         marks.append(time.perf_counter())
-        sink_of(f"{scratch}/rows.parquet")(Table(("score",), 0.5), book.rows())
+        table = Table(("score",), 0.5)
+        sink_of(f"{scratch}/rows.parquet")(table.columns, map(table.record, book.rows()))
         marks.append(time.perf_counter())
     listed, entered, written = (count / (after - before) for before, after in pairwise(marks))
     return Rates(listed, entered, count / send(sources), written)

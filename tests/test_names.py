@@ -15,7 +15,7 @@ from hostile import NAMES
 
 from edgekit.batch.book import Row
 from edgekit.batch.inputs import assign, collect
-from edgekit.batch.tables import Table
+from edgekit.batch.tables import Table, csv_lines
 from edgekit.text import printable, unmistakable
 
 #: What a terminal acts on, or shows in another order.
@@ -167,7 +167,8 @@ def test_no_cell_is_a_formula(begin, between):
     """Not where cells are parted by semicolons or tabs either, as in many a country."""
     name = f"{between}{begin}1+2.png" if between else f"{begin}1+2.png"
     row = Row(name, 1, 1, 2, 2, (0.5,), "failed", f"{name}: no image")
-    _, line = Table(("score",), 0.5).csv([row])
+    table = Table(("score",), 0.5)
+    _, line = csv_lines(table.columns, [table.record(row)])
     (cells,) = csv.reader(_lines(line))
     assert os.path.normpath(cells[0]) == os.path.normpath(name)
     for delimiter in ",;\t":

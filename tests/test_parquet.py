@@ -1,5 +1,7 @@
-"""Scores as Parquet, read back by PyArrow."""
+"""Rows as Parquet, read back by PyArrow."""
 
+import csv
+import io
 import json
 import os
 import subprocess
@@ -76,7 +78,7 @@ def test_what_else_is_in_the_folder_stays_and_so_do_the_parts():
     before = {p: p.read_bytes() for p in Path("parts.parquet").iterdir()}
     ran = run("score", "photos", "-o", "parts.parquet/")
     assert ran.exit_code == 2
-    assert "parts.parquet/notes.txt: is no part of scores" in ran.stderr
+    assert "parts.parquet/notes.txt: is no part of rows" in ran.stderr
     assert {p: p.read_bytes() for p in Path("parts.parquet").iterdir()} == before
 
 
@@ -89,8 +91,9 @@ def test_parts_give_way_only_to_all_of_the_new_ones(monkeypatch):
         yield from [Row(f"{n}.png", 1, 1, 2, 3, (0.5,), "ok", "") for n in range(3)]
         raise KeyboardInterrupt
 
+    table = Table(("score",), 0.5)
     with pytest.raises(KeyboardInterrupt):
-        parquet.write_folder(Path("parts.parquet"), Table(("score",), 0.5), rows())
+        parquet.write_folder(Path("parts.parquet"), table.columns, map(table.record, rows()))
     assert [p.read_bytes() for p in Path("parts.parquet").iterdir()] == [before]
     assert sorted(p.name for p in Path().glob(".*parts*")) == [".parts.parquet.edgekit.sqlite"]
 
@@ -120,7 +123,8 @@ def test_memory_does_not_grow_with_the_rows():
         from edgekit.batch.parquet import write_file
         from edgekit.batch.tables import Table
         rows = (Row(f"photos/{n:09}.jpg", n, n, 640, 480, (1 / (n + 1),), "ok", "") for n in range(int(sys.argv[1])))
-        write_file(Path("many.parquet"), Table(("score",), 0.5), rows)
+        table = Table(("score",), 0.5)
+        write_file(Path("many.parquet"), table.columns, map(table.record, rows))
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
     """
     command = [sys.executable, "-c", textwrap.dedent(code)]
@@ -131,3 +135,58 @@ def test_memory_does_not_grow_with_the_rows():
     assert last == {"path": "photos/000999999.jpg", "score": 1e-6}
     # A million of these rows as Python objects take some 500 MiB.
     assert many - few < 60
+
+
+@pytest.mark.parametrize("engine", [(), ("--timeout", "20")], ids=["threads", "processes"])
+def test_filters_give_the_same_rows_in_every_form(engine):
+    command = ("sobel", "photos", "--angle", "0", "--angle", "45", "-o", "edges", *engine, "--rows")
+    assert run(*command, "r.parquet").exit_code == 1
+    read = pyarrow.parquet.read_table("r.parquet")
+    types = {field.name: str(field.type) for field in read.schema}
+    assert types == {
+        "input": "string", "output": "string", "filter": "string", "status": "string", "reason": "string",
+        "width": "int64", "height": "int64", "clipped": "int64",
+    }  # fmt: skip
+    rows = read.to_pylist()
+    assert len(rows) == 8
+    assert rows[0] == {
+        "input": "photos/broken.png", "output": "edges/broken.sobel-0.png", "filter": "sobel-0", "status": "failed",
+        "reason": rows[0]["reason"], "width": None, "height": None, "clipped": None,
+    }  # fmt: skip
+    assert rows[0]["reason"].startswith("photos/broken.png: expected an image")
+    assert [row["status"] for row in rows] == 2 * ["failed"] + 6 * ["done"]
+    assert rows[2] == {
+        "input": "photos/flat.png", "output": "edges/flat.sobel-0.png", "filter": "sobel-0", "status": "done",
+        "reason": None, "width": 40, "height": 50, "clipped": 0,
+    }  # fmt: skip
+    # What is there already has its row as well, and its file is edgekit's own.
+    run(*command, "r.parquet")
+    run(*command, "parts.parquet/")
+    run(*command, "r.jsonl")
+    run(*command, "r.csv")
+    again = pyarrow.parquet.read_table("r.parquet").to_pylist()
+    assert [row["status"] for row in again] == 2 * ["failed"] + 6 * ["current"]
+    assert pyarrow.parquet.read_table("parts.parquet").to_pylist() == again
+    lines = [json.loads(line) for line in Path("r.jsonl").read_text("utf-8").splitlines()]
+    text = Path("r.csv").read_bytes().decode("utf-8", "surrogateescape")
+    cells = list(csv.DictReader(io.StringIO(text, newline="")))
+    for row, line, cell in zip(again, lines, cells, strict=True):
+        line = {k: v.replace("\udcff", "\\xff") if isinstance(v, str) else v for k, v in line.items()}
+        assert line == row
+        assert {k: v.replace("\udcff", "\\xff") or None for k, v in cell.items()} == row
+
+
+def test_rows_of_filters_replace_only_edgekits_own():
+    Path("mine.csv").write_text("precious")
+    Path("edges").mkdir()
+    for name, said in (("mine.csv", "did not write"), ("rows.txt", "rows are written as")):
+        refused = run("sobel", "photos", "-o", "edges", "--rows", name)
+        assert refused.exit_code == 2
+        assert said in refused.stderr
+        assert not list(Path("edges").glob("*.png"))
+    assert Path("mine.csv").read_text() == "precious"
+    assert run("sobel", "photos", "-o", "edges", "--rows", "mine.csv", "--force").exit_code == 1
+    assert Path("mine.csv").read_bytes().startswith(b"input,output,filter,status,reason,width,height,clipped\n")
+    Path("mine.csv").write_text("precious again")
+    assert run("sobel", "photos", "-o", "edges", "--rows", "mine.csv").exit_code == 2
+    assert Path("mine.csv").read_text() == "precious again"

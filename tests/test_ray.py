@@ -115,10 +115,13 @@ def test_rows_are_those_of_the_local_run(output):
 @pytest.mark.usefixtures("cluster", "photos")
 @pytest.mark.parametrize(("command", "count"), [(("sobel", "--angle", "30", "--angle", "90"), 2), (("canny",), 1)])
 def test_pictures_are_those_of_the_local_run_which_takes_them_up(command, count):
-    local = run(*command, "photos", "-o", "local")
-    spread = run(*command, "photos", "-o", "ray", "--engine", "ray")
+    local = run(*command, "photos", "-o", "local", "--rows", "local.parquet/")
+    spread = run(*command, "photos", "-o", "ray", "--rows", "ray.parquet/", "--engine", "ray")
     assert spread.exit_code == local.exit_code == 1
     assert spread.stdout.replace("ray/", "local/") == local.stdout
+    mine, theirs = (pyarrow.parquet.read_table(f"{name}.parquet").to_pylist() for name in ("local", "ray"))
+    assert [{**row, "output": row["output"].replace("ray/", "local/")} for row in theirs] == mine
+    assert Counter(row["status"] for row in mine) == {"done": count * (COUNT - 1), "failed": count}
     pictures = {p.name: p.read_bytes() for p in Path("local").glob("*.png")}
     assert len(pictures) == count * (COUNT - 1)
     assert {p.name: p.read_bytes() for p in Path("ray").glob("*.png")} == pictures

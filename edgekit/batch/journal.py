@@ -84,8 +84,8 @@ class Journal(Record):
         there = output.exists() if isinstance(output, StorePath) else os.path.lexists(output)
         if not force and there and not self.wrote(output):
             raise OutputError(
-                f"{output}: there is a file that edgekit did not write, or has no record of; name another output "
-                "with -o, or replace it with --force"
+                f"{output}: there is a file that edgekit did not write, or has no record of; name another, or replace "
+                "it with --force"
             )
 
     def outputs(self, job: str) -> list[Path]:

@@ -1,14 +1,13 @@
-"""Rows of scores as Parquet, by PyArrow of the extra ``parquet``: one file, or a folder of parts."""
+"""Rows as Parquet, by PyArrow of the extra ``parquet``: one file, or a folder of parts."""
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from edgekit.batch.book import Row
-from edgekit.batch.tables import Table
+from edgekit.batch.tables import Record
 from edgekit.errors import MissingExtraError, OutputError
 from edgekit.io.writing import placing
 
@@ -22,6 +21,7 @@ PART = 1_000_000
 _TYPES = {
     "path": "string", "frame": "int64", "time": "float64", "bytes": "int64", "mtime": "float64", "width": "int64",
     "height": "int64", "blurred": "bool", "status": "string", "reason": "string", "scorer": "string",
+    "input": "string", "output": "string", "filter": "string", "clipped": "int64",
 }  # fmt: skip
 
 
@@ -40,7 +40,7 @@ def library() -> Any:
     return pyarrow
 
 
-def write_file(path: Path, table: Table, rows: Iterable[Row]) -> None:
+def write_file(path: Path, columns: Sequence[str], records: Iterable[Record]) -> None:
     r"""Write one Parquet file; it appears whole or not at all.
 
     Text in Parquet is UTF-8: other bytes of a file's name are written as ``\xff``.
@@ -53,15 +53,15 @@ def write_file(path: Path, table: Table, rows: Iterable[Row]) -> None:
         If PyArrow is not installed.
     """
     pyarrow = library()
-    schema = pyarrow.schema([(name, _TYPES.get(name, "float64")) for name in table.columns])
-    records = map(table.record, rows)
+    schema = pyarrow.schema([(name, _TYPES.get(name, "float64")) for name in columns])
+    records = iter(records)
     with placing(path) as file, pyarrow.parquet.ParquetWriter(file, schema, compression="zstd") as writer:
         while group := list(islice(records, GROUP)):
-            columns = {name: [_value(record[name]) for record in group] for name in table.columns}
-            writer.write_table(pyarrow.table(columns, schema))
+            values = {name: [_value(record[name]) for record in group] for name in columns}
+            writer.write_table(pyarrow.table(values, schema))
 
 
-def write_folder(folder: Path, table: Table, rows: Iterable[Row]) -> None:
+def write_folder(folder: Path, columns: Sequence[str], records: Iterable[Record]) -> None:
     """Write ``part-00000.parquet`` and so on, of `PART` rows each; the folder appears whole or not at all.
 
     The parts of an earlier run give way to all of the new ones at once.
@@ -74,14 +74,15 @@ def write_folder(folder: Path, table: Table, rows: Iterable[Row]) -> None:
         If PyArrow is not installed.
     """
     for other in (path for path in folder.glob("*") if not path.match("part-*.parquet")):
-        raise OutputError(f"{other}: is no part of scores, and {folder} is written as a whole; name another folder")
-    unfinished, rows = folder.with_name(f".{folder.name}.edgekit-parts"), iter(rows)
+        raise OutputError(f"{other}: is no part of rows, and {folder} is written as a whole; name another folder")
+    unfinished, records = folder.with_name(f".{folder.name}.edgekit-parts"), iter(records)
     shutil.rmtree(unfinished, ignore_errors=True)
     try:
         # Without any row there is a part that knows the columns.
-        write_file(unfinished / "part-00000.parquet", table, islice(rows, PART))
-        for number, row in enumerate(rows, 1):
-            write_file(unfinished / f"part-{number:05}.parquet", table, chain([row], islice(rows, PART - 1)))
+        write_file(unfinished / "part-00000.parquet", columns, islice(records, PART))
+        for number, record in enumerate(records, 1):
+            part = chain([record], islice(records, PART - 1))
+            write_file(unfinished / f"part-{number:05}.parquet", columns, part)
         _exchange(unfinished, folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

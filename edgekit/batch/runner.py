@@ -16,10 +16,15 @@ from edgekit.batch.job import Picture
 from edgekit.batch.journal import Journal
 from edgekit.batch.large import USUAL, Filtered, Means
 from edgekit.batch.large_files import filter_file
+from edgekit.batch.tables import Record
 from edgekit.errors import EdgekitError, OutputError, UnreadableError, let_out_of_memory, said
 from edgekit.io.reading import read_bytes, status_of
 from edgekit.io.stores import ahead, real
 from edgekit.io.writing import Draft, discard, draft, place, publish
+from edgekit.text import legible, unmistakable
+
+#: Names of what a row says of an outcome.
+COLUMNS = ("input", "output", "filter", "status", "reason", "width", "height", "clipped")
 
 
 class Status(Enum):
@@ -41,6 +46,19 @@ class Outcome(NamedTuple):
     columns: int = 0
     clipped: int = 0
     trace: str = ""
+
+    def record(self) -> Record:
+        """Return all of this but the trace, by `COLUMNS`."""
+        item, done = self.item, self.status is Status.DONE
+        values = (
+            STREAM if item.source.stream else unmistakable(str(item.source.path)),
+            STREAM if str(item.output) == STREAM else unmistakable(str(item.output)),
+            item.job.tag,
+            self.status.value,
+            legible(self.reason) or None,
+            *((self.columns, self.rows, self.clipped) if done else (None, None, None)),
+        )
+        return dict(zip(COLUMNS, values, strict=True))
 
 
 @dataclass

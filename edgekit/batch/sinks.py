@@ -1,18 +1,23 @@
-"""Where rows of scores go: files, by their endings, that appear whole or not at all."""
+"""Where rows go: files, by their endings, that appear whole or not at all."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from edgekit.batch.book import Row
-from edgekit.batch.tables import Table
+from edgekit.batch.tables import Record, csv_lines, json_lines
 from edgekit.errors import ParameterError
 from edgekit.io.stores import StorePath, path_of
 from edgekit.io.writing import placing
 
-#: Writes rows.
-Sink = Callable[[Table, Iterable[Row]], None]
+#: Writes records that all have the same columns.
+Sink = Callable[[Sequence[str], Iterable[Record]], None]
+
+
+def nowhere(_: Sequence[str], records: Iterable[Record]) -> None:
+    """Take records and keep none."""
+    deque(records, maxlen=0)
 
 
 def sink_of(output: str) -> Sink:
@@ -36,19 +41,25 @@ def sink_of(output: str) -> Sink:
         return partial(parquet.write_folder if folder else parquet.write_file, path)
     if ending not in _LINES or folder:
         raise ParameterError(
-            f"{path}: scores are written as {', '.join(_LINES)} or .parquet, or as a folder .parquet/ of parts; "
+            f"{path}: rows are written as {', '.join(_LINES)} or .parquet, or as a folder .parquet/ of parts; "
             "choose one of these"
         )
     return partial(_write_lines, _LINES[ending], path)
 
 
-_LINES: dict[str, Callable[[Table, Iterable[Row]], Iterator[str]]] = {".csv": Table.csv, ".jsonl": Table.jsonl}
+_LINES: dict[str, Callable[[Sequence[str], Iterable[Record]], Iterator[str]]] = {
+    ".csv": csv_lines,
+    ".jsonl": lambda _, records: json_lines(records),
+}
 
 
 def _write_lines(
-    lines: Callable[[Table, Iterable[Row]], Iterator[str]], path: Path, table: Table, rows: Iterable[Row]
+    lines: Callable[[Sequence[str], Iterable[Record]], Iterator[str]],
+    path: Path,
+    columns: Sequence[str],
+    records: Iterable[Record],
 ) -> None:
     with placing(path) as file:
-        for line in lines(table, rows):
+        for line in lines(columns, records):
             # File names may hold bytes that are no text; they come back as they were.
             file.write(os.fsencode(line))

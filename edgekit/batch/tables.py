@@ -1,14 +1,14 @@
-"""Rows of scores as CSV, JSON lines, or a table to read."""
+"""Records as CSV or JSON lines, and rows of scores as records or as a table to read."""
 
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from edgekit.batch.book import Row
 from edgekit.batch.score_job import SCORER
-from edgekit.text import printable, unmistakable
+from edgekit.text import legible, printable, unmistakable
 
 #: Columns before and after those of the measures.
 BEFORE = ("path", "bytes", "mtime", "width", "height")
@@ -16,6 +16,23 @@ AFTER = ("blurred", "status", "reason", "scorer")
 
 # What parts cells and lines in any country's spreadsheet, whatever Python's csv takes for special.
 _SPECIAL = re.compile('[",;\t\r\n]')
+
+
+#: A row as a mapping from all of its columns; None where there is no value.
+Record = Mapping[str, Any]
+
+
+def csv_lines(columns: Sequence[str], records: Iterable[Record]) -> Iterator[str]:
+    """Give lines of comma-separated values, the heading first; an empty cell where there is no value."""
+    yield _csv_line(columns)
+    for record in records:
+        yield _csv_line([_cell(record[n]) for n in columns])
+
+
+def json_lines(records: Iterable[Record]) -> Iterator[str]:
+    """Give a JSON object a line; null where there is no value."""
+    for record in records:
+        yield json.dumps(record) + "\n"
 
 
 class Table(NamedTuple):
@@ -51,20 +68,8 @@ class Table(NamedTuple):
         return {
             "path": unmistakable(row.path), **frame, "bytes": row.bytes, "mtime": row.mtime / 1e9,
             "width": row.width, "height": row.height, **measured,
-            "blurred": blurred, "status": row.status, "reason": _legible(row.reason), "scorer": SCORER,
+            "blurred": blurred, "status": row.status, "reason": legible(row.reason), "scorer": SCORER,
         }  # fmt: skip
-
-    def csv(self, rows: Iterable[Row]) -> Iterator[str]:
-        """Give lines of comma-separated values, the heading first; an empty cell where there is no value."""
-        yield _csv_line(self.columns)
-        for row in rows:
-            record = self.record(row)
-            yield _csv_line([_cell(record[n]) for n in self.columns])
-
-    def jsonl(self, rows: Iterable[Row]) -> Iterator[str]:
-        """Give a JSON object a line; null where there is no value."""
-        for row in rows:
-            yield json.dumps(self.record(row)) + "\n"
 
     def text(self, rows: Iterable[Row]) -> Iterator[str]:
         """Give a table to read: the values, a mark where blurred, the path."""
@@ -76,14 +81,6 @@ class Table(NamedTuple):
             mark = row.status if row.status != "ok" else "blurred" if record["blurred"] else ""
             name = printable(record["path"]) + ("" if row.frame is None else f" {row.frame} ({row.time:.3f} s)")
             yield "  ".join([*(v.rjust(w) for v, w in zip(values, widths, strict=True)), mark.ljust(9), name]) + "\n"
-
-
-def _legible(reason: str) -> str:
-    """Return a reason, which may quote names, with no line, cell or formula of theirs in it.
-
-    Only the first cell of a line is still one where cells are parted by semicolons.
-    """
-    return re.sub('(?<=;)(?="*[-=+@])', " ", printable(unmistakable(reason)))
 
 
 def _cell(value: Any) -> str:

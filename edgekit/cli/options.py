@@ -145,6 +145,10 @@ _OPTIONS: dict[str, Decorator] = {
     "format": click.option(
         "--format", "ending", type=choice("png", "jpg", "tif", "webp", "npy"),
         help="Format of the outputs.  [default: png; tif for --depth float]"),
+    "rows_file": click.option(
+        "--rows", metavar="FILE",
+        help="Write a row for each output as well, done or failed: a .csv, .jsonl or .parquet file, its URL, or a "
+             "folder .parquet/ of parts."),
     "rows": click.option(
         "-o", "--output", metavar="FILE",
         help="Where to write a row for each image: a .csv, .jsonl or .parquet file, its URL, or a folder .parquet/ of "
@@ -251,7 +255,7 @@ READING = ("max_pixels", "truncated")
 ENGINE = ("jobs", "timeout", "memory", "engine", "address")
 
 #: What goes in and comes out, for every command that makes pictures.
-BATCH = ("output", "format", *READING, "recursive", "include", "exclude", *ENGINE, "force")
+BATCH = ("output", "format", "rows_file", *READING, "recursive", "include", "exclude", *ENGINE, "force")
 
 #: How a command speaks.
 SPEECH = ("json", "quiet", "debug")

@@ -1,6 +1,6 @@
 """What commands have in common that make a picture of each image."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +9,11 @@ import click
 if TYPE_CHECKING:
     from edgekit.batch.job import PictureJob
     from edgekit.batch.journal import Journal
+    from edgekit.batch.sinks import Sink
+    from edgekit.batch.tables import Record
+
+#: What rows are made of, in the record of what was written.
+_ROWS = "rows"
 
 
 def make_pictures(
@@ -26,18 +31,22 @@ def make_pictures(
         Makes the jobs from the outputs' ending.
     """
     from edgekit.batch.inputs import assign, collect, root_of
-    from edgekit.batch.runner import Runner
+    from edgekit.batch.runner import COLUMNS, Runner
+    from edgekit.batch.sinks import nowhere, sink_of
     from edgekit.cli.engines import engine_for, means_for
     from edgekit.cli.speech import Speech
+    from edgekit.io.stores import path_of
 
     output = values["output"]
     if output == "-" and values["as_json"]:
         raise click.UsageError("standard output takes the image or --json, not both.")
+    write = nowhere if values["rows"] is None else sink_of(values["rows"])
     root = root_of(output, inputs)
     jobs = make_jobs(_ending(values, is_file=root is None))
     for job in jobs:
         job.check()  # Before any image is read.
     with _journal(root, output) as journal:
+        sink = write if values["rows"] is None else _entered(write, path_of(values["rows"]), journal, values["force"])
         chosen = {k: values[k] for k in ("recursive", "include", "exclude")}
         found = collect(inputs, own=journal.wrote, **chosen)
         items = assign(found, jobs, output, root)
@@ -47,9 +56,26 @@ def make_pictures(
         runner = Runner(journal, named, force=values["force"], means=means)
         with speech:
             engine, _ = engine_for(items, values, len(items) or 1, named=(*inputs, output or ""))
-            for outcome in runner.run(items, engine):
-                speech.tell(outcome)
+
+            def told() -> "Iterator[Record]":
+                for outcome in runner.run(items, engine):
+                    speech.tell(outcome)
+                    yield outcome.record()
+
+            sink(COLUMNS, told())
     return speech.tally.exit_status
+
+
+def _entered(write: "Sink", path: Path, journal: "Journal", force: bool) -> "Sink":
+    """Return a sink that enters its file as edgekit's own; raise if there is one that is not."""
+    journal.admit(path, force=force)
+
+    def sink(columns: "Sequence[str]", records: "Iterable[Record]") -> None:
+        write(columns, records)
+        status = path.stat()
+        journal.enter(path, status, path, status, _ROWS)
+
+    return sink
 
 
 def _ending(values: dict[str, Any], *, is_file: bool) -> str:

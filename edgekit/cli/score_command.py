@@ -98,7 +98,7 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
         threshold = _threshold(values["threshold"], job, book)
         table = Table(job.measures, threshold.value, clips=count.clips)
         if sink is not None:
-            sink(table, book.rows())
+            sink(table.columns, map(table.record, book.rows()))
         if review is not None:
             review.write(book, job.measures, threshold)
         _print(table, book, values, review)
@@ -160,16 +160,18 @@ def _threshold(asked: str | None, job: "ScoreJob", book: "Book") -> "Threshold":
 
 def _print(table: "Table", book: "Book", values: dict[str, Any], review: "Review | None") -> None:
     """Print the table, or the part that was asked for, or where the page is."""
+    from edgekit.batch.tables import json_lines
+
     best, worst = values["top"], values["bottom"]
     if best is None and worst is None and (values["output"] is not None or review is not None):
         if values["as_json"]:
-            _lines(table.jsonl(book.rows()))
+            _lines(json_lines(map(table.record, book.rows())))
         elif review is not None:
             name_file(review.index)
         return
     rows: Iterable[Row] = book.ranked(best_first=worst is None, most=best if worst is None else worst)
     if values["as_json"]:
-        _lines(table.jsonl(rows))
+        _lines(json_lines(map(table.record, rows)))
     else:
         _lines(table.text(rows))
 

@@ -10,7 +10,6 @@ from edgekit.batch.inputs import STREAM
 from edgekit.batch.runner import Outcome, Status, Tally
 from edgekit.cli.progress import open_bar, summary
 from edgekit.cli.terminal import complain, name_file, show_lines
-from edgekit.text import unmistakable
 
 
 class Speech:
@@ -57,7 +56,7 @@ class Speech:
             import json
 
             self._clear()
-            click.echo(json.dumps(_record(outcome)))
+            click.echo(json.dumps({name: value for name, value in outcome.record().items() if value is not None}))
         elif outcome.status is Status.FAILED:
             if self._bar is None:
                 self._complain(outcome)
@@ -90,18 +89,3 @@ class Speech:
             (self._passed_over, "passed over (no images, or results)"),
         )
         return summary(counts, self._start)
-
-
-def _record(outcome: Outcome) -> dict[str, Any]:
-    item = outcome.item
-    record: dict[str, Any] = {
-        "input": STREAM if item.source.stream else unmistakable(str(item.source.path)),
-        "output": STREAM if str(item.output) == STREAM else unmistakable(str(item.output)),
-        "filter": item.job.tag,
-        "status": outcome.status.value,
-    }
-    if outcome.reason:
-        record["reason"] = outcome.reason
-    if outcome.status is Status.DONE:
-        record |= {"width": outcome.columns, "height": outcome.rows, "clipped": outcome.clipped}
-    return record

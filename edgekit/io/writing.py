@@ -148,12 +148,14 @@ class Draft:
     ----------
     path : Path
         Its place; of an object, with what the store said when it was written.
-    mark : tuple of int
-        What the finished file is told by: others may have written a draft of the same place, which has the same name.
+    extent : int
+        Its bytes, or its entries if it is a folder: by these it is told from one that somebody else has just begun,
+        since drafts of one place have one name. Times and numbers of files would tell more, but not every file system
+        shows the same ones to all machines.
     """
 
     path: Path
-    mark: tuple[int, ...] = ()
+    extent: int = 0
 
 
 def draft(data: bytes, path: Path) -> Draft:
@@ -185,7 +187,7 @@ def drafting(path: Path) -> Iterator[tuple[BinaryIO, Draft]]:
         with _begun(part, lambda: part.open("xb")) as file:
             _lock(file.fileno(), part)
             yield file, made
-        made.mark = _mark(part)
+        made.extent = _extent(part)
 
 
 @contextlib.contextmanager
@@ -196,7 +198,7 @@ def drafting_folder(path: Path) -> Iterator[tuple[Path, Draft]]:
         _begun(part, part.mkdir)
         with _held(part):
             yield part, made
-        made.mark = _mark(part)
+        made.extent = _extent(part)
 
 
 def _begun(part: Path, make: Callable[[], T]) -> T:
@@ -210,10 +212,8 @@ def _begun(part: Path, make: Callable[[], T]) -> T:
         raise BlockingIOError from error
 
 
-def _mark(part: Path) -> tuple[int, ...]:
-    """Return what tells a draft from any other of its name: numbers of files are given again, and soon."""
-    status = part.lstat()
-    return status.st_ino, status.st_size, status.st_mtime_ns
+def _extent(part: Path) -> int:
+    return len(list(part.iterdir())) if part.is_dir() else part.lstat().st_size
 
 
 def publish(made: Draft, before: Callable[[os.stat_result], None] | None = None) -> None:
@@ -237,7 +237,7 @@ def publish(made: Draft, before: Callable[[os.stat_result], None] | None = None)
             return
         part = _part(path)
         with _held(part):
-            if _mark(part) != made.mark:
+            if _extent(part) != made.extent:
                 raise BlockingIOError
             if before is not None:
                 before(part.lstat())
