@@ -211,7 +211,7 @@ class _Problem:
                 search.zero_grad()
                 # Torch's search forgets what is below 1e-10.
                 loss = self.loss(taps) * _MAGNIFIED
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
                 return loss
 
             for step in range(1, steps + 1):

@@ -32,7 +32,7 @@ from readme import fill
 
 import edgekit as ek
 from edgekit.batch.book import Book
-from edgekit.batch.engines.processes import Limits, Processes
+from edgekit.batch.engines.processes import Processes, WorkerLimits
 from edgekit.batch.inputs import Item, Source
 from edgekit.batch.journal import NAME, Journal
 from edgekit.batch.runner import Runner, Status
@@ -144,7 +144,7 @@ def undisturbed(images: Path, folder: Path) -> tuple[Results, Results]:
     return out[0], out[1]
 
 
-def in_workers(trial: Trial, tally: Tally, ailment: str, limits: Limits) -> Results:
+def in_workers(trial: Trial, tally: Tally, ailment: str, limits: WorkerLimits) -> Results:
     """Do the work with images that are bad for a worker."""
     ill = trial.random.sample(trial.names, trial.random.randint(1, 3)) if ailment else []
     tally.injected += len(ill)
@@ -155,7 +155,7 @@ def in_workers(trial: Trial, tally: Tally, ailment: str, limits: Limits) -> Resu
     return found
 
 
-def by_workers(trial: Trial, ailments: tuple[tuple[str, str], ...], limits: Limits) -> Results:
+def by_workers(trial: Trial, ailments: tuple[tuple[str, str], ...], limits: WorkerLimits) -> Results:
     """Do the work by worker processes, in this process."""
     sources = [Source(trial.images / name, PurePath(name)) for name in trial.names]
     engine = Processes(2, limits)
@@ -186,7 +186,7 @@ def workers_killed(trial: Trial, tally: Tally) -> Results:
     killer = threading.Thread(target=kill)
     killer.start()
     try:
-        return by_workers(trial, (), Limits())
+        return by_workers(trial, (), WorkerLimits())
     finally:
         over.set()
         killer.join()
@@ -293,10 +293,10 @@ EXPECTED: dict[bool, Results] = {}
 
 def faults(took: float) -> dict[str, tuple[str, Callable[[Trial, Tally], Results]]]:
     """Return the faults: what the table calls them, and what makes them happen."""
-    little = Limits(memory=2**29)
+    little = WorkerLimits(memory=2**29)
     return {
-        "crash": ("a decoder crashes (SIGSEGV)", partial(in_workers, ailment="crash", limits=Limits())),
-        "hang": ("a decoder hangs", partial(in_workers, ailment="hang", limits=Limits(timeout=1.0))),
+        "crash": ("a decoder crashes (SIGSEGV)", partial(in_workers, ailment="crash", limits=WorkerLimits())),
+        "hang": ("a decoder hangs", partial(in_workers, ailment="hang", limits=WorkerLimits(timeout=1.0))),
         "memory": ("a decoder takes memory without end", partial(in_workers, ailment="grow", limits=little)),
         "worker": ("a worker is killed (SIGKILL), at random", workers_killed),
         "run": ("the whole run is killed (SIGKILL), and run again", partial(run_killed, took=took)),

@@ -16,7 +16,7 @@ import tasks
 
 from edgekit.batch.engines import MOST_KNOWN, Known, carry_out
 from edgekit.batch.engines.local import FEW, Threads, choose
-from edgekit.batch.engines.processes import DEATHS, Limits, Processes
+from edgekit.batch.engines.processes import DEATHS, Processes, WorkerLimits
 from edgekit.errors import ParameterError, WorkerError
 
 ENGINES = (Threads(), Threads(3), Processes(1), Processes(3))
@@ -65,7 +65,7 @@ def test_few_items_stay_in_this_process():
         engine, items = choose(iter(range(number)), 2)
         assert type(engine) is kind
         assert list(items) == list(range(number))
-    assert type(choose([1], 2, Limits())[0]) is Processes
+    assert type(choose([1], 2, WorkerLimits())[0]) is Processes
     assert set(run(Threads(2), tasks.process, range(9))) == {os.getpid()}
     assert os.getpid() not in run(Processes(2), tasks.process, range(9))
 
@@ -121,14 +121,14 @@ def test_a_crash_costs_one_item_and_nothing_is_done_twice(workers, seen):
 
 
 def test_what_comes_further_may_take_longer():
-    assert run(Processes(2, Limits(timeout=1)), tasks.long, [2, 0.2, 0.4]) == [2, 0.2, 0.4]
+    assert run(Processes(2, WorkerLimits(timeout=1)), tasks.long, [2, 0.2, 0.4]) == [2, 0.2, 0.4]
 
 
 @linux
 def test_a_hang_costs_one_item_and_the_other_worker_goes_on(seen):
     items = [1, "hang", *range(2, 8), "hang"]
     begin = time.monotonic()
-    results = run(Processes(2, Limits(timeout=0.5)), tasks.hanging, items)
+    results = run(Processes(2, WorkerLimits(timeout=0.5)), tasks.hanging, items)
     assert time.monotonic() - begin < 10
     assert results[0:1] + results[2:8] == list(range(1, 8))
     assert results[1] == results[8] == ("hang", "took longer than the 0.5 s that it may; allow more with --timeout")
@@ -137,14 +137,14 @@ def test_a_hang_costs_one_item_and_the_other_worker_goes_on(seen):
 
 def test_the_time_is_that_of_one_item():
     """Each takes 20 ms, all together longer than one may."""
-    assert run(Processes(1, Limits(timeout=0.5)), tasks.slow, range(40)) == list(range(40))
+    assert run(Processes(1, WorkerLimits(timeout=0.5)), tasks.slow, range(40)) == list(range(40))
 
 
 @linux
 def test_memory_beyond_the_limit_costs_one_item():
     # Room for all that other tests have loaded into this process, and workers with it.
     limit, most = 2**30, 3 * 2**29
-    results = run(Processes(2, Limits(memory=limit)), tasks.hungry, ["a", most, "b", 100 * 2**20, "c"])
+    results = run(Processes(2, WorkerLimits(memory=limit)), tasks.hungry, ["a", most, "b", 100 * 2**20, "c"])
     assert results[0::2] == ["a", "b", "c"]
     said = "needs more than the 1 GiB of memory that it may; allow more with --memory"
     assert results[1] == (most, said)
@@ -154,12 +154,12 @@ def test_memory_beyond_the_limit_costs_one_item():
 @linux
 def test_what_items_before_left_in_memory_is_not_held_against_one():
     each = 250 * 2**20
-    assert run(Processes(1, Limits(memory=2**30)), tasks.greedy, [each] * 8) == [each] * 8
+    assert run(Processes(1, WorkerLimits(memory=2**30)), tasks.greedy, [each] * 8) == [each] * 8
 
 
 def test_a_limit_below_what_a_worker_needs_is_refused():
     with pytest.raises(ParameterError, match=r"100 MiB is less than a worker needs.*256 MiB"):
-        Limits(memory=100 * 2**20).check()
+        WorkerLimits(memory=100 * 2**20).check()
 
 
 @linux

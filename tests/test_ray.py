@@ -23,7 +23,7 @@ import edgekit as ek
 from edgekit.batch.book import Book
 from edgekit.batch.engines import ray as engines
 from edgekit.batch.engines.local import Threads
-from edgekit.batch.engines.processes import Limits
+from edgekit.batch.engines.processes import WorkerLimits
 from edgekit.batch.engines.ray import Ray
 from edgekit.batch.inputs import find
 from edgekit.batch.scoring import score_files
@@ -156,7 +156,7 @@ def test_a_node_that_is_lost_takes_nothing_with_it(cluster, second, job, wanted)
 
     killer = threading.Thread(target=kill, daemon=True)
     killer.start()
-    assert rows(Ray(limits=Limits(timeout=600)), job) == wanted
+    assert rows(Ray(limits=WorkerLimits(timeout=600)), job) == wanted
     killer.join()
     # It was at something when it went, and that was done elsewhere.
     done = {line.name: line.node for line in job.said() if line.what == "done"}
@@ -169,7 +169,7 @@ def test_a_node_that_is_lost_takes_nothing_with_it(cluster, second, job, wanted)
 def test_images_that_crash_or_hang_their_worker_cost_their_rows(job, wanted):
     Path("photos/12.png").rename(CRASH)
     Path("photos/13.png").rename(HANG)
-    found = {row.path: row for row in rows(Ray(limits=Limits(timeout=2)), job)}
+    found = {row.path: row for row in rows(Ray(limits=WorkerLimits(timeout=2)), job)}
     assert "died each time (SIGSEGV)" in found.pop(CRASH).reason
     assert "took longer than the 2 s" in found.pop(HANG).reason
     assert found == {row.path: row for row in wanted if row.path not in ("photos/12.png", "photos/13.png")}

@@ -21,7 +21,7 @@ import pytest
 from bucket import photo
 from command_line import run
 
-from edgekit.batch.engines.processes import Limits
+from edgekit.batch.engines.processes import WorkerLimits
 from edgekit.io import _fsspec
 from edgekit.io.reading import read_bytes
 
@@ -203,7 +203,10 @@ def test_an_image_in_a_store_may_take_longer(monkeypatch):
     assert engine_for([], usual, named=["a.png", "s3://bucket/a.png"]) == (max(16, os.cpu_count() or 1), None, 600.0)
     assert engine_for([], usual, named=["a.png"])[2] is None
     assert engine_for([], usual | {"memory": 2**30}, named=["s3://bucket/a.png"])[1].timeout == 600.0
-    assert engine_for([], usual | {"jobs": 3, "timeout": 7.0}, named=["s3://bucket/a.png"])[:2] == (3, Limits(7.0))
+    assert engine_for([], usual | {"jobs": 3, "timeout": 7.0}, named=["s3://bucket/a.png"])[:2] == (
+        3,
+        WorkerLimits(7.0),
+    )
 
 
 def test_the_script_fills_the_page(store, monkeypatch, tmp_path):

@@ -32,7 +32,7 @@ def merely_computes() -> bool:
     """Tell whether nobody watches the computation, so that it may depend on values and be done in pieces."""
     return not (
         torch.compiler.is_compiling()
-        or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]  # torch has no types for it
         # The transforms of torch.func, and derivatives forwards, have no public question.
         or torch._C._functorch.peek_interpreter_stack() is not None
         or forward_ad._current_level >= 0
@@ -57,7 +57,7 @@ def assemble(
     else:
         height = _height(frame, rows, halo) if compute.image.device.type == "cpu" else rows
         if recorded[0]:
-            response = _Recomputed.apply(  # type: ignore[no-untyped-call]
+            response = _Recomputed.apply(  # type: ignore[no-untyped-call]  # torch has no types for it
                 compute.image, compute, rows, height, halo, result
             )
         else:

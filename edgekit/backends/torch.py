@@ -171,7 +171,7 @@ def _folded(positions: Array, size: int, border: str) -> Array:
 
 def correlate(window: Array, kernel: Kernel, dtype: Any, *, exact: bool) -> Array:
     if torch.is_grad_enabled() and window.requires_grad and merely_computes():
-        response: Array = _Correlated.apply(window, kernel)  # type: ignore[no-untyped-call]
+        response: Array = _Correlated.apply(window, kernel)  # type: ignore[no-untyped-call]  # torch has no types for it
         return response
     return _correlated(window, kernel)
 

@@ -41,9 +41,9 @@ def engine_for(
     asked = {name: values[name] for name in ("timeout", "memory") if values[name] is not None}
     limits = None
     if asked or values["engine"] == "ray":
-        from edgekit.batch.engines.processes import Limits
+        from edgekit.batch.engines.processes import WorkerLimits
 
-        limits = Limits(**(usual | asked))
+        limits = WorkerLimits(**(usual | asked))
         limits.check()
     if values["engine"] == "ray":
         from edgekit.batch.engines.ray import Ray

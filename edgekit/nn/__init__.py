@@ -8,7 +8,7 @@ follow the image to its device by themselves.
 from edgekit.errors import MissingExtraError
 
 try:
-    import torch  # noqa: F401
+    import torch  # noqa: F401 - only whether it is there
 except ModuleNotFoundError as error:
     raise MissingExtraError("edgekit.nn needs torch: pip install 'edgekit[torch]'") from error
 

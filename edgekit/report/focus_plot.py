@@ -30,7 +30,7 @@ def check(ending: str) -> None:
         )
     try:
         # Only asked for: it is used when the drawing is made, after all images were read.
-        import matplotlib  # noqa: F401
+        import matplotlib  # noqa: F401 - only whether it is there
     except ImportError as error:
         raise MissingExtraError(f"a drawing needs {error.name}: pip install 'edgekit[plot]'") from error
 

@@ -12,7 +12,7 @@ from edgekit.batch.engines import OUT_OF_MEMORY, Engine
 from edgekit.batch.engines.interrupts import Interrupts
 
 if TYPE_CHECKING:
-    from edgekit.batch.engines.processes import Limits
+    from edgekit.batch.engines.processes import WorkerLimits
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -25,7 +25,7 @@ FEW = 64
 
 
 def choose(
-    items: Iterable[T], workers: int, limits: "Limits | None" = None, *, timeout: float | None = None
+    items: Iterable[T], workers: int, limits: "WorkerLimits | None" = None, *, timeout: float | None = None
 ) -> tuple[Engine, Iterator[T]]:
     """Return an engine of this machine, and all of the items, some of which were looked at.
 
@@ -35,7 +35,7 @@ def choose(
         Few of them are done in this process, where there are no limits.
     workers : int
         How many are done at a time.
-    limits : Limits, optional
+    limits : WorkerLimits, optional
         Are kept to, however few items there are.
     timeout : float, optional
         Seconds that each of many items may take where there are no limits.
@@ -45,9 +45,9 @@ def choose(
     engine: Engine = Threads(workers)
     if limits is not None or len(first) == FEW:
         # A single image has no use for this, and starts sooner without.
-        from edgekit.batch.engines.processes import Limits, Processes
+        from edgekit.batch.engines.processes import Processes, WorkerLimits
 
-        engine = Processes(workers, limits or (Limits() if timeout is None else Limits(timeout)))
+        engine = Processes(workers, limits or (WorkerLimits() if timeout is None else WorkerLimits(timeout)))
     return engine, chain(first, source)
 
 

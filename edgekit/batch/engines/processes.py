@@ -55,7 +55,7 @@ _READY, _DONE, _MEMORY, _FURTHER = range(4)
 
 
 @dataclass(frozen=True)
-class Limits:
+class WorkerLimits:
     """What an item may take.
 
     Attributes
@@ -109,12 +109,12 @@ class Processes:
     ----------
     workers : int
         How many.
-    limits : Limits
+    limits : WorkerLimits
         What an item may take.
     """
 
-    def __init__(self, workers: int, limits: Limits | None = None) -> None:
-        self._most, self._limits = workers, limits or Limits()
+    def __init__(self, workers: int, limits: WorkerLimits | None = None) -> None:
+        self._most, self._limits = workers, limits or WorkerLimits()
 
     def run(self, task: Callable[[T], R], items: Iterable[T], lost: Callable[[T, str], R]) -> Iterator[R]:
         """Give the results of a task in the order of the items; see `edgekit.batch.engines.Engine`.
@@ -169,7 +169,7 @@ class _Worker:
     """One process, started anew whenever it ends, and the items that it has."""
 
     task: Callable[[Any], Any]
-    limits: Limits
+    limits: WorkerLimits
     given: deque[_Turn] = field(default_factory=deque)
     deadline: float = 0.0
     _ready: bool = False

@@ -22,7 +22,7 @@ from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from edgekit import __version__
-from edgekit.batch.engines.processes import Limits, Processes
+from edgekit.batch.engines.processes import Processes, WorkerLimits
 from edgekit.errors import MissingExtraError, WorkerError
 
 T = TypeVar("T")
@@ -71,7 +71,7 @@ class Ray:
         alone that goes with the process. If this process is connected to a cluster already, that is taken.
     workers : int, optional
         Tasks at a time; as many as the cluster has processors where it is not given.
-    limits : Limits, optional
+    limits : WorkerLimits, optional
         What an item may take.
 
     Raises
@@ -80,7 +80,9 @@ class Ray:
         If Ray is not installed.
     """
 
-    def __init__(self, address: str | None = None, workers: int | None = None, limits: Limits | None = None) -> None:
+    def __init__(
+        self, address: str | None = None, workers: int | None = None, limits: WorkerLimits | None = None
+    ) -> None:
         self._ray = _library()
         self._address, self._workers, self._limits = address, workers, limits
 
@@ -212,7 +214,7 @@ class _Ahead(Generic[T]):
         self._thread.join(PATIENCE)
 
 
-def _work(batch: Any, task: Callable[[Any], Any], folder: str, limits: Limits | None, version: str) -> Any:
+def _work(batch: Any, task: Callable[[Any], Any], folder: str, limits: WorkerLimits | None, version: str) -> Any:
     """Do the items of a block, on some machine of the cluster."""
     import pyarrow
 
