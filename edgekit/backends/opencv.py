@@ -38,11 +38,8 @@ _BORDERS = {
     "constant": cv2.BORDER_CONSTANT,
 }
 
-#: Integers that OpenCV filters as they are, without loss in single precision.
-_FILTERED = {np.dtype(t) for t in (np.uint8, np.int16, np.uint16)}
-
 #: Types that it moves about.
-_MOVED = _FILTERED | {np.dtype(t) for t in (np.bool_, np.int8, np.int32, np.float32, np.float64)}
+_MOVED = {np.dtype(t) for t in (np.bool_, np.int8, np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64)}
 
 
 def frame(image: Array) -> Frame:
@@ -93,7 +90,8 @@ def digits(dtype: Any) -> int:
 
 
 def pixels_of(image: Array, work: Any) -> Any:
-    return image.dtype if image.dtype in _FILTERED and work == np.float32 else work
+    # OpenCV takes half as long for floats as for integers of 16 bits.
+    return image.dtype if image.dtype == np.uint8 and work == np.float32 else work
 
 
 def assemble(
@@ -250,17 +248,18 @@ def _sobel(image: Array, plan: Plan) -> Callable[[int, Array], Array] | None:
         padded = window(image, size, start, start + rows, plan.halo, plan.border, image.dtype, 0)
         dx, dy = (strips.empty(padded.shape, np.int16) for _ in range(2))
         cv2.spatialGradient(padded, dx, dy)
-        gx, gy = (strips.empty(into.shape[-2:], np.float32) for _ in range(2))
-        np.copyto(gx, dx[1:-1, 1:-1])
-        np.copyto(gy, dy[1:-1, 1:-1])
+        inner = (slice(1, -1),) * 2
         if plan.reduce == "magnitude":
+            # The margin as well: rows with nothing between them are done in one go.
+            gx, gy = _floating(dx), _floating(dy)
             # Squares and sum are whole numbers below 2^24: none of this rounds but the root. Beside a power of two the
             # only factor of both components is 1: the plan has put it into the taps.
             gx *= gx
             cv2.accumulateSquare(gy, gx)
             gx *= corner * corner
-            cv2.sqrt(gx, into)
+            cv2.sqrt(gx[inner], into)
             return into
+        gx, gy = _floating(dx[inner]), _floating(dy[inner])
         for weight, plane in zip(weights, into.reshape(-1, *into.shape[-2:]), strict=True):
             made = mix((gx, gy), [corner * w for w in weight], plane)
             if made is not plane:
@@ -268,6 +267,12 @@ def _sobel(image: Array, plan: Plan) -> Callable[[int, Array], Array] | None:
         return into
 
     return compute
+
+
+def _floating(whole: Array) -> Array:
+    made = strips.empty(whole.shape, np.float32)
+    np.copyto(made, whole)
+    return made
 
 
 def laplacian_moments(image: Array) -> tuple[float, float]:
@@ -343,9 +348,10 @@ def root(squares: Array, out: Array | None = None) -> Array:
 def magnitude(gx: Array, gy: Array, out: Array | None = None, *, overwrite: bool = False) -> Array:
     # cv2.magnitude would take one pass, but is off by a unit in the last place, and not always by the same.
     squares, other = (gx, gy) if overwrite else (strips.empty(g.shape, g.dtype) for g in (gx, gy))
-    np.multiply(gx, gx, out=squares)
-    np.multiply(gy, gy, out=other)
-    squares += other
+    # As NumPy does, but in a fifth of the time where rows have something between them, as those of strips have.
+    cv2.multiply(gx, gx, squares)
+    cv2.multiply(gy, gy, other)
+    cv2.add(squares, other, squares)
     return root(squares, out)
 
 
