@@ -34,14 +34,14 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def legible(reason: str) -> str:
-    """Return a reason, which may quote names, with no line, cell or formula of theirs in it.
+    r"""Return a reason, which may quote names, with no line, cell or formula of theirs in it.
 
     Only the first cell of a line is still one where cells are parted by semicolons.
 
     Examples
     --------
     >>> print(legible("not there;=1+2.png\n"))
-    not there; =1+2.png\\n
+    not there; =1+2.png\n
     """
     return re.sub('(?<=;)(?="*[-=+@])', " ", printable(unmistakable(reason)))
 

@@ -1,6 +1,6 @@
 """Compiled loops where they pay. May import NumPy, plans and, once it is worth while, loops.
 
-Loading them takes as long as filtering some hundreds of megapixels without: they are loaded when a process has
+Loading them takes as long as filtering a thousand megapixels without: they are loaded when a process has
 done as much, or at once if Numba is there already. ``EDGEKIT_FAST=1`` loads them at the first image,
 ``EDGEKIT_FAST=0`` never.
 """
@@ -23,9 +23,9 @@ Array = NDArray[Any]
 
 MODE = os.environ.get("EDGEKIT_FAST", "")
 
-#: Pixels whose filtering without takes as long as loading: half a second, at the millisecond that one
-#: megapixel costs more.
-PAYS = 5 * 10**8
+#: Pixels whose filtering without takes as long as loading: half a second, at the half of a millisecond that the
+#: magnitude of one megapixel costs more on one core.
+PAYS = 10**9
 
 #: Smaller images are not counted, and not worth it.
 LEAST = 2**16

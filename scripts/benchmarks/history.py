@@ -49,7 +49,7 @@ CHANGES: tuple[Change, ...] = (
     Change("the same", "2cbf1db", "6e25c34", "laplacian-out"),
     Change("every linear response of 3x3 in a compiled loop", "2cbf1db", "6e25c34", "angle-out", compiled=True),
     Change("the same", "2cbf1db", "6e25c34", "laplacian-out", compiled=True),
-    Change("squares, sums and differences of strips by OpenCV, 16 bits as floats", "accf546", "a180327", "sobel-uint16"),
+    Change("squares and sums of strips by OpenCV, 16 bits as floats", "accf546", "a180327", "sobel-uint16"),
     Change("the same", "accf546", "a180327", "sobel-float32"),
 )
 
