@@ -53,6 +53,8 @@ def copy_to(folder: Path) -> None:
 
 def configure(folder: Path, module: str) -> None:
     """Tell mutmut what to break, and what to run."""
+    # Python looks no more into a folder that was not there at first.
+    (folder / "mutants").mkdir()
     settings = {
         "source_paths": ["edgekit"],
         "only_mutate": [f"edgekit/{module}.py"],
@@ -71,7 +73,7 @@ def configure(folder: Path, module: str) -> None:
 def mutmut(folder: Path, *arguments: str) -> str:
     """Run mutmut in the copy; the package is found there, and not where it is installed."""
     environment = {**os.environ, "PYTHONPATH": str(folder / "mutants"), "EDGEKIT_FAST": "0"}
-    command = [sys.executable, "-m", "mutmut", *arguments]
+    command = [sys.executable, "-P", "-m", "mutmut", *arguments]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"mutmut {arguments[0]} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
