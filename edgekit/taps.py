@@ -89,7 +89,7 @@ def moment(taps: Matrix, power: int, cos: float = 1.0, sin: float = 0.0) -> floa
     )
 
 
-def step_peak(taps: Matrix, cos: float = 1.0, sin: float = 0.0) -> float:
+def step_peak(taps: Matrix, cos: float, sin: float) -> float:
     """Return the largest absolute response to an ideal step of height 1 across (cos, sin)."""
     rows, columns = shape(taps)
     cy, cx = (rows - 1) / 2, (columns - 1) / 2

@@ -38,6 +38,18 @@ CHOSEN = "not torch and not strided and not compiled and not read-only"
 #: Lines that say what is wrong, and do not decide it.
 MESSAGES = (r"raise \w+Error\(", r"^\s*f?[\"'].*[\"']\)?$")
 
+#: Mutants run in forks of a process that has run all tests, and what that remembers they would not work out.
+FORGET = """
+
+def pytest_sessionstart(session):
+    import functools
+    import gc
+
+    for function in gc.get_objects():
+        if isinstance(function, functools._lru_cache_wrapper):
+            function.cache_clear()
+"""
+
 #: What mutmut notes of a mutant.
 STATUS = {0: "survived", 1: "killed", 3: "killed", 33: "not reached", 34: "left out", 24: "timed out", 36: "timed out"}
 
@@ -66,8 +78,9 @@ def configure(folder: Path, module: str) -> None:
     }
     # Lists of strings are the same in TOML as in JSON.
     lines = ["", "[tool.mutmut]", *(f"{name} = {json.dumps(value)}" for name, value in settings.items()), ""]
-    with (folder / "pyproject.toml").open("a", encoding="utf-8") as file:
-        file.write("\n".join(lines))
+    for path, text in (("pyproject.toml", "\n".join(lines)), ("tests/conftest.py", FORGET)):
+        with (folder / path).open("a", encoding="utf-8") as file:
+            file.write(text)
 
 
 def mutmut(folder: Path, *arguments: str) -> str:

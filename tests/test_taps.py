@@ -85,6 +85,7 @@ def test_the_grain_is_the_largest_power_of_two_in_every_tap():
     assert taps.grain(((4, -12), (0, 8))) == 4
     assert taps.grain(((0.75, 1.5),)) == 0.25
     assert taps.grain(((1 / 3,),)) == 2.0**-54
+    assert taps.grain(((0, 0),)) == 1
     assert taps.Kernel.separable(((1, 2, 1), (-2, 0, 2)), ((4,) * 3, (4,) * 3)).grain == 2
 
 
@@ -121,6 +122,47 @@ def test_weighted_sum():
     assert taps.weighted_sum([2, -1], [((1, 2),), ((5, 6),)]) == ((-3, -2),)
 
 
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_groups_are_the_same_taps(kernel):
+    for table in {table for chain in kernel.chains for table in chain}:
+        one = taps.Pass.of(table)
+        assert (one.taps, one.shape) == (table, taps.shape(table))
+        out = np.zeros(one.shape)
+        for group in one.groups:
+            # Something is added before anything is taken away.
+            assert group.plus
+            for place in group.plus:
+                out[place] += group.weight
+            for place in group.minus:
+                out[place] -= group.weight
+        np.testing.assert_allclose(out, np.array(table, float), rtol=0, atol=1e-14 * max(np.abs(out).max(), 1))
+        # What needs no multiplication comes first.
+        assert [g.weight != 1 for g in one.groups] == sorted(g.weight != 1 for g in one.groups)
+
+
+def test_groups_hold_taps_that_sum_to_zero_as_differences():
+    assert taps.Pass.of(((-2, 0, 2),)).groups == ((2, ((0, 2),), ((0, 0),)),)
+    assert taps.Pass.of(((1, -3),)).groups == ((1, ((0, 0),), ()), (-3, ((0, 1),), ()))
+    assert taps.Pass.of(((3, 0, 1),)).groups == ((1, ((0, 2),), ()), (3, ((0, 0),), ()))
+
+
+def test_taps_sum_to_zero_but_for_rounding():
+    assert taps.sums_to_zero(((0, 0),))
+    assert taps.sums_to_zero(((1e9, 1e-4 - 1e9),))
+    assert not taps.sums_to_zero(((1e9, 1e-2 - 1e9),))
+    assert not taps.sums_to_zero(((1e-9, -2e-9),))
+
+
+def test_what_is_touched_is_under_a_factor_of_any_chain():
+    cross = Kernel.dense(((0, -1, 0), (1, 0, 2), (0, 0, 0)))
+    assert taps.touched([cross]) == ((0, 1, 0), (1, 0, 1), (0, 0, 0))
+    # Of a product all that its factors look at, though the taps cancel.
+    product = Kernel(((((1.0, 1.0),), ((1.0, -1.0),), ((1.0,), (0.0,), (0.0,))),))
+    assert product.taps == ((1, 0, -1), (0, 0, 0), (0, 0, 0))
+    assert taps.touched([product]) == ((1, 1, 1), (0, 0, 0), (0, 0, 0))
+    assert taps.touched([product, cross]) == ((1, 1, 1), (1, 0, 1), (0, 0, 0))
+
+
 @pytest.mark.parametrize("steps", range(-9, 10))
 def test_ring_is_shifted_clockwise(steps):
     table = ((1, 2, 3), (8, 9, 4), (7, 6, 5))
@@ -152,6 +194,12 @@ def test_moment_is_the_response_to_a_power():
         (((0, 1, 0), (1, -4, 1), (0, 1, 0)), 1, 0, 1),
         (((1, 1, 1), (1, -8, 1), (1, 1, 1)), 1, 0, 3),
         (((-1, -2, 0, 2, 1),), 1, 0, 3),
+        # Where lines of taps are less than a pixel apart.
+        (((1, -4, 0), (0, 0, 0), (0, 5, -2)), math.cos(0.4), math.sin(0.4), 3),
+        (((0, 0, 5), (-5, 0, 0), (0, 0, 0)), math.cos(0.4), math.sin(0.4), 5),
+        # Where they are as far, but for rounding.
+        (((0, 7, 0, 0, 0), (0, 0, 0, 0, -7)), 3e-10, 1, 7),
+        (((0, 7), (-7, 0)), math.sqrt(0.5), math.sqrt(0.5), 0),
     ],
 )
 def test_step_peak(table, cos, sin, expected):
