@@ -91,13 +91,11 @@ def moment(taps: Matrix, power: int, cos: float = 1.0, sin: float = 0.0) -> floa
 
 def step_peak(taps: Matrix, cos: float, sin: float) -> float:
     """Return the largest absolute response to an ideal step of height 1 across (cos, sin)."""
-    rows, columns = shape(taps)
-    cy, cx = (rows - 1) / 2, (columns - 1) / 2
     sums: dict[float, list[float]] = {}
     for i, line in enumerate(taps):
         for j, tap in enumerate(line):
             # Taps on one line across the direction change sides together; rounding must not part them.
-            sums.setdefault(round((j - cx) * cos + (i - cy) * sin, 9), []).append(tap)
+            sums.setdefault(round(j * cos + i * sin, 9), []).append(tap)
     total, peak = 0.0, 0.0
     for position in sorted(sums, reverse=True):
         total += math.fsum(sums[position])

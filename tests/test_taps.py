@@ -183,6 +183,7 @@ def test_moment_is_the_response_to_a_power():
     # An even side has its middle between two taps.
     assert taps.moment(((-1, 1),), 1) == 1
     assert taps.moment(((-1, 1),), 2) == 0
+    assert taps.moment(((1,), (2,)), 1, 0, 1) == 0.5
 
 
 @pytest.mark.parametrize(
@@ -194,6 +195,7 @@ def test_moment_is_the_response_to_a_power():
         (((0, 1, 0), (1, -4, 1), (0, 1, 0)), 1, 0, 1),
         (((1, 1, 1), (1, -8, 1), (1, 1, 1)), 1, 0, 3),
         (((-1, -2, 0, 2, 1),), 1, 0, 3),
+        (((3, -2),), 1, 0, 2),
         # Where lines of taps are less than a pixel apart.
         (((1, -4, 0), (0, 0, 0), (0, 5, -2)), math.cos(0.4), math.sin(0.4), 3),
         (((0, 0, 5), (-5, 0, 0), (0, 0, 0)), math.cos(0.4), math.sin(0.4), 5),
