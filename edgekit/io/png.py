@@ -29,7 +29,7 @@ _LEVEL = 1
 
 #: Bytes at the start that are packed apart, for ten bytes more. Where ISA-L's loop for long input begins a stream, it
 #: takes the hash of the third byte of a register that was never set (``write_first_byte`` in its
-#: igzip_icf_body_h1_gr_bt.asm, release 2.31), which holds an address: the same picture had other bytes once in
+#: igzip_icf_body_h1_gr_bt.asm, release 2.32.1), which holds an address: the same picture had other bytes once in
 #: thousands of times. A stream that its code for short input has begun is not hit.
 _START = 8
 
