@@ -126,10 +126,10 @@ class Operator:
 def cos_sin(angle: float) -> tuple[float, float]:
     """Return cosine and sine of `angle` in degrees, exact at multiples of 90 and equal at 45."""
     quarter, rest = divmod(angle % 360, 90)
+    c, s = math.cos(math.radians(rest)), math.sin(math.radians(rest))
     if rest == 45:
         c = s = math.sqrt(0.5)
-    else:
-        c, s = (1.0, 0.0) if rest == 0 else (math.cos(math.radians(rest)), math.sin(math.radians(rest)))
+    # Rounded, an angle a little below 0 is 360.
     return ((c, s), (-s, c), (-c, -s), (s, -c))[int(quarter) % 4]
 
 
@@ -163,7 +163,8 @@ def gaussian(sigma: float, order: int = 0, radius: int | None = None) -> tuple[f
         return tuple(bell)
     if order == 1:
         return tuple(x / sigma**2 * b for x, b in zip(xs, bell, strict=True))
-    second = [(x**2 / sigma**4 - 1 / sigma**2) * b for x, b in zip(xs, bell, strict=True)]
+    # Less the one multiple of the bell that leaves a sum of zero; of an endless Gaussian that is bell / sigma**2.
+    second = [x**2 / sigma**4 * b for x, b in zip(xs, bell, strict=True)]
     excess = math.fsum(second)
     return tuple(s - excess * b for s, b in zip(second, bell, strict=True))
 

@@ -27,8 +27,8 @@ PAGE = ROOT / "docs" / "mutation.md"
 MODULES = {
     "taps": ("kernels", "taps", "filters_meaning", "filters_oracle"),
     "kernels": ("kernels", "taps", "filters_errors", "filters_meaning"),
-    "plans": ("filters_errors", "filters_meaning", "filters_arrays", "display"),
-    "filters": ("filters_errors", "filters_meaning", "filters_arrays"),
+    "plans": ("filters_errors", "filters_meaning", "filters_arrays", "filters_oracle", "numbers", "masks", "display"),
+    "filters": ("filters_errors", "filters_meaning", "filters_arrays", "filters_oracle"),
     "measures": ("measures", "numbers", "properties_measures"),
 }
 

@@ -109,6 +109,8 @@ def test_wrong_image(row, image, error, message):
         (ek.gradient, {"operator": "canny"}, "operator='canny' is not known; choose one of sobel"),
         (ek.gradient, {"operator": []}, "is not known; choose one of sobel"),
         (ek.gradient, {"angle": 3}, "gradient does not take angle="),
+        (ek.gradient, {"angle_of": "edge"}, "gradient does not take angle_of="),
+        (ek.gradient, {"rotate": "ring"}, "gradient does not take rotate="),
         (ek.gradient, {"out": GREY}, "gradient does not take out="),
         (ek.oriented, {"angles": []}, "must be a sequence of at least one direction"),
         (ek.oriented, {"angles": 45}, "angles=45 must be a sequence"),

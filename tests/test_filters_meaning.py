@@ -311,3 +311,34 @@ def test_logarithm_of_flat_ground(dtype, row, kind):
     for level in (7, 200):
         image = kind.image(np.full((13, 11), level, dtype))
         assert (kind.plain(apply(image, row.operator, row.parameters, tone="log")) == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("function", "operator", "usual"),
+    [
+        (ek.sobel, "sobel", {"size": 3}), (ek.scharr, "scharr", {}), (ek.prewitt, "prewitt", {}),
+        (ek.roberts, "roberts", {}), (ek.farid, "farid", {"size": 5}), (ek.kirsch, "kirsch", {}),
+        (ek.gaussian_gradient, "gaussian", {"sigma": 1.0}), (ek.robinson, "robinson", {"levels": 3}),
+        (ek.laplacian, "laplacian", {"stencil": 4, "sigma": None}), (ek.dog, "dog", {"sigma": 1.0, "sigma2": None}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)  # fmt: skip
+def test_a_function_is_its_operator_with_all_options(function, operator, usual):
+    other = {"size": 7, "sigma": 1.5, "levels": 5, "stencil": 8, "sigma2": 3.0}
+    image = picture("float32", (12, 14))
+    options = {"border": "wrap", "scale": "raw", "mask": np.arange(image.size).reshape(image.shape) != 75}
+    for chosen in (usual, {name: other[name] for name in usual if (function, name) != (ek.laplacian, "sigma")}):
+        given = {} if chosen is usual else chosen
+        np.testing.assert_array_equal(function(image, **given), apply(image, operator, chosen))
+        np.testing.assert_array_equal(function(image, **given, **options), apply(image, operator, chosen, **options))
+
+
+def test_correlating_takes_all_options():
+    image, taps = picture("float32", (12, 14)), np.array([[0, 1, 0], [2, -5, 1], [0, 1, 0]])
+    mask = np.arange(image.size).reshape(image.shape) != 75
+    expected = ek.correlate(image, taps.tolist(), border="wrap")
+    np.testing.assert_allclose(expected, correlate(image, taps, "wrap"), rtol=1e-5, atol=1e-3)
+    np.testing.assert_array_equal(ek.correlate(image, taps, border="wrap"), expected)
+    masked = ek.correlate(image, taps, border="wrap", mask=mask)
+    assert np.isnan(masked).sum() == np.count_nonzero(taps)
+    np.testing.assert_array_equal(masked[~np.isnan(masked)], expected[~np.isnan(masked)])

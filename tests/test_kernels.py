@@ -136,6 +136,16 @@ def test_cos_sin(angle):
     assert cos_sin(angle) == pytest.approx(expected, abs=1e-14)
 
 
+def test_an_angle_a_little_below_zero():
+    assert cos_sin(-1e-20) == (1, 0)
+
+
+@pytest.mark.parametrize("angle", [45, 405, -315, 360045])
+def test_rings_repeat_after_a_turn(angle):
+    sobel = find("sobel")
+    assert sobel.turned(sobel.kernels()[0], angle).taps == ((-2, -1, 0), (-1, 0, 1), (0, 1, 2))
+
+
 @pytest.mark.parametrize("angle", [45, 135, 225, 315])
 def test_cos_and_sin_cancel_on_diagonals(angle):
     c, s = cos_sin(angle)
@@ -153,6 +163,29 @@ def test_gaussians_end_at_four_sigma(sigma):
     assert find("laplacian").kernels(sigma=sigma)[0].shape == (side, side)
 
 
+@pytest.mark.parametrize("sigma", [0.3, 0.8, 2.0])
+def test_the_second_derivative_of_a_gaussian(sigma):
+    xs = np.arange(-99, 100)
+    bell = np.exp(-(xs**2) / (2 * sigma**2))
+    bell /= bell.sum()
+    made = np.zeros(199)
+    taps = kernels.gaussian(sigma, order=2)
+    made[99 - len(taps) // 2 : 100 + len(taps) // 2] = taps
+    # Corrected to zero sum, and sampled no further than four sigma.
+    exact = (xs**2 / sigma**4 - (xs**2 / sigma**4 * bell).sum()) * bell
+    np.testing.assert_allclose(made, exact, rtol=0, atol=2e-3 * np.abs(exact).max())
+    assert abs(made.sum()) < 1e-15 * np.abs(made).sum()
+
+
+def test_the_smallest_gaussians():
+    assert len(kernels.gaussian(0.15)) == 3
+    assert find("gaussian").kernels(sigma=0.15)[0].shape == (3, 3)
+    assert find("laplacian").kernels(sigma=0.3)[0].shape == (3, 3)
+    assert find("dog").kernels(sigma=0.15, sigma2=0.3)[0].shape == (3, 3)
+    # Their difference reads little on a parabola, and is one all the same.
+    assert find("dog").kernels(sigma=0.5, sigma2=0.6)[0].shape == (5, 5)
+
+
 def test_own_kernel():
     operator = kernels.own([[1, 2.5, 0]])
     assert operator.kernels()[0].taps == ((1, 2.5, 0),)
@@ -162,6 +195,8 @@ def test_own_kernel():
     ("taps", "message"),
     [
         ([[1, 2], [3, 4]], "odd number of rows and columns.*2x2"),
+        ([[1, 2, 3], [4, 5, 6]], "odd number of rows and columns.*2x3"),
+        ([[1, 2]], "odd number of rows and columns.*1x2"),
         ([[1, 2, 3], [4, 5]], "one length"),
         ([], "no rows"),
         ([[]], "one length"),
