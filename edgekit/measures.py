@@ -199,9 +199,7 @@ def _blur_effect(planes: Array) -> Array:
     blurred = []
     for angle, box in zip((0.0, 90.0), _BOXES, strict=True):
         smooth = apply(planes, box, {}, border="symmetric")
-        before, after = (
-            xp.abs(apply(p, "sobel", {}, angle=angle, border="symmetric"))[..., 2:-1, 2:-1] for p in (planes, smooth)
-        )
+        before, after = (xp.abs(apply(p, "sobel", {}, angle=angle))[..., 2:-1, 2:-1] for p in (planes, smooth))
         lost = (before - after).clip(0)
         blurred.append(_ratio(_mean(before) - _mean(lost), _mean(before)))
     return 1 - xp.maximum(*blurred)

@@ -300,3 +300,10 @@ def test_number_of_channels(name, channels, kind):
 def test_no_pixels(name, size, kind):
     with pytest.raises(ek.ShapeError, match="no pixels"):
         ek.sharpness(kind.image(np.zeros(size, np.uint8)), name)
+
+
+@pytest.mark.parametrize("level", [-20.0, 0.0])
+def test_there_is_no_variance_over_a_mean_that_is_not_positive(level):
+    image = np.tile([level - 1, level + 1], (8, 4))
+    assert math.isnan(ek.sharpness(image, "normalised_variance"))
+    assert math.isnan(ek.sharpness(torch.from_numpy(image), "normalised_variance"))
