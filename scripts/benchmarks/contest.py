@@ -20,8 +20,8 @@ from benchmarks.fleet import Fleet
 
 Array = npt.NDArray[Any]
 
-#: A measured run takes at least so many seconds; what is faster is called several times.
-LEAST = 0.02
+#: A measured run takes at least so many seconds, as in Python's timeit; what is faster is called several times.
+LEAST = 0.2
 
 #: What takes longer than so many seconds is run no more than so many times.
 LONG, FEW = 3.0, 3
