@@ -139,19 +139,25 @@ def test_tables_to_read_have_a_line_for_each_image_everywhere():
     assert not ACTIVE.search(result.stdout)
 
 
+@pytest.mark.parametrize("command", [("score", "in", "-r", "-o"), ("sobel", "in", "-r", "-o", "out", "--rows")])
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])
-def test_rows_hold_every_name_as_it_is(ending):
-    result = run("score", "in", "-r", "-o", f"scores.{ending}")
+def test_rows_hold_every_name_as_it_is(command, ending):
+    result = run(*command, f"rows.{ending}")
     assert result.exit_code == 1
-    text = Path(f"scores.{ending}").read_bytes().decode("utf-8", "surrogateescape")
+    text = Path(f"rows.{ending}").read_bytes().decode("utf-8", "surrogateescape")
     if ending == "jsonl":
         rows = [json.loads(line) for line in text.split("\n")[:-1]]
         assert text.isascii()
     else:
         rows = list(csv.DictReader(text.splitlines(keepends=True) if "\r" not in text else _lines(text)))
     assert len(rows) == 2 * len(NAMES)
-    assert {r["path"] for r in rows} == {f"in/{n}.png" for n in NAMES} | {f"in/sub/{n}broken.png" for n in NAMES}
-    assert all(Path(r["path"]).exists() for r in rows)
+    column = "path" if command[0] == "score" else "input"
+    assert {r[column] for r in rows} == {f"in/{n}.png" for n in NAMES} | {f"in/sub/{n}broken.png" for n in NAMES}
+    assert all(Path(r[column]).exists() for r in rows)
+    reasons = [r["reason"] for r in rows if r["status"] == "failed"]
+    assert len(reasons) == len(NAMES)
+    assert all(printable(reason) == reason for reason in reasons)
+    assert not any(re.search('(^|;)"*[-=+@]', reason) for reason in reasons)
 
 
 def _lines(text: str) -> object:
