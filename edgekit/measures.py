@@ -91,7 +91,7 @@ def sharpness(image: Array, measure: str = "laplacian_variance") -> Any:
     if backend.name != "cv2":
         return _where_finite(row, planes_of(image))
     if row.by_moments is not None and image.dtype == np.uint8 and image.ndim == 2 and image.size:
-        from edgekit.backends.opencv import laplacian_moments
+        from edgekit.backends.moments import laplacian_moments
 
         return row.by_moments(*laplacian_moments(image))
     with np.errstate(all="ignore"):

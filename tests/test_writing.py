@@ -226,7 +226,18 @@ def test_what_is_picked_never_takes_the_names_of_what_tells_of_it():
     assert Path("theirs/picked.json").read_text() == "precious"
 
 
-def test_of_two_that_write_one_file_at_a_time_none_appears_in_halves():
+@pytest.fixture
+def restless():
+    """Threads take turns as often as they can."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(usual)
+
+
+@pytest.mark.usefixtures("restless")
+@pytest.mark.parametrize("_", range(8))
+def test_of_some_that_write_one_file_at_a_time_none_appears_in_halves(_):
     path = Path("shared.bin")
     contents = [bytes([n]) * 300_000 for n in range(4)]
     failed: list[str] = []

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, NoReturn, Protocol, TypeVar
 import numpy as np
 
 from edgekit.backends import Array, load
-from edgekit.backends.opencv import laplacian_sums
+from edgekit.backends.moments import laplacian_sums
 from edgekit.batch.engines import heartbeat
 from edgekit.batch.engines.local import Threads
 from edgekit.batch.filter_job import FilterJob

@@ -187,7 +187,9 @@ def drafting(path: Path) -> Iterator[tuple[BinaryIO, Draft]]:
         with _begun(part, lambda: part.open("xb")) as file:
             _lock(file.fileno(), part)
             yield file, made
-        made.extent = _extent(part)
+            # While it is locked: others may have begun anew as soon as it is not.
+            file.flush()
+            made.extent = os.fstat(file.fileno()).st_size
 
 
 @contextlib.contextmanager
@@ -198,7 +200,7 @@ def drafting_folder(path: Path) -> Iterator[tuple[Path, Draft]]:
         _begun(part, part.mkdir)
         with _held(part):
             yield part, made
-        made.extent = _extent(part)
+            made.extent = _extent(part)
 
 
 def _begun(part: Path, make: Callable[[], T]) -> T:
