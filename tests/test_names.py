@@ -15,7 +15,8 @@ from hostile import NAMES
 
 from edgekit.batch.book import Row
 from edgekit.batch.inputs import assign, collect
-from edgekit.batch.tables import Table, csv_lines
+from edgekit.batch.lines import csv_lines
+from edgekit.batch.tables import Table
 from edgekit.text import printable, unmistakable
 
 #: What a terminal acts on, or shows in another order.

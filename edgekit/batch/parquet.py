@@ -7,7 +7,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from edgekit.batch.tables import Record
+from edgekit.batch.lines import Record
 from edgekit.errors import MissingExtraError, OutputError
 from edgekit.io.writing import placing
 

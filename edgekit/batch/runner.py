@@ -16,7 +16,7 @@ from edgekit.batch.job import Picture
 from edgekit.batch.journal import Journal
 from edgekit.batch.large import USUAL, Filtered, Means
 from edgekit.batch.large_files import filter_file
-from edgekit.batch.tables import Record
+from edgekit.batch.lines import Record
 from edgekit.errors import EdgekitError, OutputError, UnreadableError, let_out_of_memory, said
 from edgekit.io.reading import read_bytes, status_of
 from edgekit.io.stores import ahead, real

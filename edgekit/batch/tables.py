@@ -1,9 +1,7 @@
-"""Records as CSV or JSON lines, and rows of scores as records or as a table to read."""
+"""Rows of scores as records, or as a table to read."""
 
-import json
 import math
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from edgekit.batch.book import Row
@@ -13,26 +11,6 @@ from edgekit.text import legible, printable, unmistakable
 #: Columns before and after those of the measures.
 BEFORE = ("path", "bytes", "mtime", "width", "height")
 AFTER = ("blurred", "status", "reason", "scorer")
-
-# What parts cells and lines in any country's spreadsheet, whatever Python's csv takes for special.
-_SPECIAL = re.compile('[",;\t\r\n]')
-
-
-#: A row as a mapping from all of its columns; None where there is no value.
-Record = Mapping[str, Any]
-
-
-def csv_lines(columns: Sequence[str], records: Iterable[Record]) -> Iterator[str]:
-    """Give lines of comma-separated values, the heading first; an empty cell where there is no value."""
-    yield _csv_line(columns)
-    for record in records:
-        yield _csv_line([_cell(record[n]) for n in columns])
-
-
-def json_lines(records: Iterable[Record]) -> Iterator[str]:
-    """Give a JSON object a line; null where there is no value."""
-    for record in records:
-        yield json.dumps(record) + "\n"
 
 
 class Table(NamedTuple):
@@ -81,14 +59,3 @@ class Table(NamedTuple):
             mark = row.status if row.status != "ok" else "blurred" if record["blurred"] else ""
             name = printable(record["path"]) + ("" if row.frame is None else f" {row.frame} ({row.time:.3f} s)")
             yield "  ".join([*(v.rjust(w) for v, w in zip(values, widths, strict=True)), mark.ljust(9), name]) + "\n"
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _csv_line(cells: Iterable[str]) -> str:
-    quoted = (f'"{c.replace(chr(34), chr(34) * 2)}"' if _SPECIAL.search(c) else c for c in cells)
-    return ",".join(quoted) + "\n"

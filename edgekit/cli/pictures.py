@@ -9,8 +9,8 @@ import click
 if TYPE_CHECKING:
     from edgekit.batch.job import PictureJob
     from edgekit.batch.journal import Journal
+    from edgekit.batch.lines import Record
     from edgekit.batch.sinks import Sink
-    from edgekit.batch.tables import Record
 
 #: What rows are made of, in the record of what was written.
 _ROWS = "rows"

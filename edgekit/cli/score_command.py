@@ -160,7 +160,7 @@ def _threshold(asked: str | None, job: "ScoreJob", book: "Book") -> "Threshold":
 
 def _print(table: "Table", book: "Book", values: dict[str, Any], review: "Review | None") -> None:
     """Print the table, or the part that was asked for, or where the page is."""
-    from edgekit.batch.tables import json_lines
+    from edgekit.batch.lines import json_lines
 
     best, worst = values["top"], values["bottom"]
     if best is None and worst is None and (values["output"] is not None or review is not None):
