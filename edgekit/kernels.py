@@ -13,7 +13,7 @@ from numbers import Real
 from typing import Any
 
 from edgekit.errors import KernelError, ParameterError
-from edgekit.taps import Kernel, Matrix, moment, ring
+from edgekit.taps import NARROW, Kernel, Matrix, factors, moment, ring
 
 #: A Gaussian is cut off at this many standard deviations.
 TRUNCATE = 4.0
@@ -348,7 +348,9 @@ def own(taps: Sequence[Sequence[float]]) -> Operator:
 
 @lru_cache(maxsize=64)
 def _own(matrix: Matrix) -> Operator:
+    kernel = Kernel.dense(matrix)
+    if max(kernel.shape) > NARROW and min(kernel.shape) > 1 and (lines := factors(matrix)):
+        kernel = Kernel.separable(lines)
     return Operator(
-        "kernel", "Own kernel", Kind.KERNEL, order=0, accuracy=0,
-        reference="", choices={None: (Kernel.dense(matrix),)},
+        "kernel", "Own kernel", Kind.KERNEL, order=0, accuracy=0, reference="", choices={None: (kernel,)},
     )  # fmt: skip

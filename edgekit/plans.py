@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from edgekit.borders import BORDERS
 from edgekit.errors import ParameterError
 from edgekit.kernels import OPERATORS, Kind, Operator, cos_sin
-from edgekit.taps import Kernel, Matrix, Vector, step_peak, touched, transpose, weighted_sum
+from edgekit.taps import NARROW, Kernel, Matrix, Vector, step_peak, touched, transpose, weighted_sum
 
 CHANNELS = ("each", "luminance", "max", "dizenzo")
 TONES = ("linear", "log")
@@ -95,7 +95,7 @@ class Plan:
         weight = max(abs(w) for c in self.components for w in c.weights)
         reach = max(1.0, *(k.reach for k in self.kernels)) * max(1.0, weight)
         for name, value in (
-            ("shape", shape), ("halo", halo), ("wide", max(shape) > 7), ("finest", finest), ("reach", reach),
+            ("shape", shape), ("halo", halo), ("wide", max(shape) > NARROW), ("finest", finest), ("reach", reach),
         ):  # fmt: skip
             object.__setattr__(self, name, value)
 
@@ -235,7 +235,10 @@ def _component(weights: Vector, kernels: Sequence[Kernel]) -> Component:
     # A kernel that is one product has no taps that cancel; those of several may.
     product = len(counted) == 1 and len(counted[0].chains) == 1
     cancels = not product and support != touched(counted)
-    return Component(weights, taps, Kernel.dense(support).prepared(), cancels)
+    # What is touched along a column and then along a row takes two lines: much less to do where they are long.
+    lines = Kernel.separable((tuple(map(max, support)), tuple(map(max, transpose(support)))))
+    footprint = lines if lines.taps == support else Kernel.dense(support)
+    return Component(weights, taps, footprint.prepared(), cancels)
 
 
 def _absorbed(kernels: Sequence[Kernel], weights: list[Vector]) -> tuple[tuple[Kernel, ...], list[Vector]]:

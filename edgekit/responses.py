@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from edgekit.backends import Array, Backend, Frame, Result, Steps, backend_of
+from edgekit.backends import Array, Backend, Frame, Result, Rounding, Steps, backend_of
 from edgekit.errors import ShapeError
 from edgekit.plans import Component, Plan
 
@@ -80,7 +80,11 @@ def respond(
     low, high = backend.limits(image)
     floating = high == math.inf
     mixed = plan.channel == "luminance" and frame.channels not in (None, 1)
-    exact = plan.tone == "linear" and not mixed and max(-low, high) <= plan.finest * 2.0 ** backend.digits(work)
+    rounding = Rounding.SEEN
+    if plan.tone == "linear" and not mixed and max(-low, high) <= plan.finest * 2.0 ** backend.digits(work):
+        rounding = Rounding.NONE
+    elif work != dtype:  # Never a narrower one.
+        rounding = Rounding.HIDDEN
 
     pixels = work if mixed or plan.tone == "log" else backend.pixels_of(image, work)
 
@@ -96,7 +100,7 @@ def respond(
             window = _logarithm(window, FLOAT_LEVEL if floating else 1.0, backend, work)
         if channels != frame.channels:
             into = None
-        response = _components(window, valid, plan, frame.channel_axis, backend, work, exact, floating, taps, into)
+        response = _components(window, valid, plan, frame.channel_axis, backend, work, rounding, floating, taps, into)
         return response[..., 0] if frame.channels is not None and channels is None else response
 
     stacked = plan.reduce in ("stack", "gradient")
@@ -169,7 +173,7 @@ def _logarithm(window: Array, level: float, backend: Backend, work: Any) -> Arra
 
 def _components(
     window: Array, valid: Array | None, plan: Plan, axis: int, backend: Backend, work: Any,
-    exact: bool, floating: bool, taps: Array | None, into: Array | None,
+    rounding: Rounding, floating: bool, taps: Array | None, into: Array | None,
 ) -> Array:  # fmt: skip
     """Filter a window, restore what invalid pixels touch, and reduce."""
     xp, exponent = backend.xp, EXPONENTS[backend.digits(work)]
@@ -186,11 +190,11 @@ def _components(
         invalid = None if carried else xp.where(valid, 0, xp.ones_like(window))
         window = xp.where(valid, window, xp.nan if carried else 0)
     places = _places(plan, into)
-    totals = _totals(window, plan, backend, work, exact, taps, places)
+    totals = _totals(window, plan, backend, work, rounding, taps, places)
     if large:
         # Sums on the way may overflow where what they come to does not.
         step = 2.0 ** (exponent * 3 // 4)
-        smaller = _totals(window / step, plan, backend, work, exact, taps, [None] * len(totals))
+        smaller = _totals(window / step, plan, backend, work, rounding, taps, [None] * len(totals))
         totals = [xp.where(xp.isfinite(t), t, s * step) for t, s in zip(totals, smaller, strict=True)]
     components = []
     for component, total in zip(plan.components, totals, strict=True):
@@ -219,12 +223,12 @@ def _components(
 
 
 def _totals(
-    window: Array, plan: Plan, backend: Backend, work: Any, exact: bool, taps: Array | None,
+    window: Array, plan: Plan, backend: Backend, work: Any, rounding: Rounding, taps: Array | None,
     places: list[Array | None],
 ) -> list[Array]:  # fmt: skip
     """Return the linear responses."""
     if taps is None:
-        responses = [backend.correlate(window, k, work, exact=exact) for k in plan.kernels]
+        responses = [backend.correlate(window, k, work, rounding) for k in plan.kernels]
     else:
         responses = [backend.weighted(window, taps)]
     return [backend.mix(responses, c.weights, place) for c, place in zip(plan.components, places, strict=True)]
@@ -258,7 +262,7 @@ def _touched(invalid: Array, component: Component, backend: Backend, work: Any, 
     """Tell where a tap that is not zero touches a pixel that is not 0."""
     if taps is not None:
         return backend.weighted(invalid, taps != 0) > 0
-    return backend.correlate(invalid, component.footprint, work, exact=True) > 0
+    return backend.correlate(invalid, component.footprint, work, Rounding.NONE) > 0
 
 
 def _places(plan: Plan, into: Array | None) -> list[Array | None]:

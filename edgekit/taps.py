@@ -19,6 +19,9 @@ Difference = tuple[float, tuple[int, int], tuple[int, int]]
 #: A place (row, column) of a pixel under the kernel.
 Place = tuple[int, int]
 
+#: Kernels of more rows or columns than this are computed in double precision.
+NARROW = 7
+
 #: More taps than 7x7 are not run one by one, unless they are in one line.
 MOST_DIFFERENCES = 49
 
@@ -109,6 +112,20 @@ def sums_to_zero(taps: Matrix) -> bool:
     return abs(math.fsum(every)) <= 1e-12 * math.fsum(map(abs, every))
 
 
+def factors(taps: Matrix) -> tuple[Vector, Vector] | None:
+    """Write taps as the products of a column and a row; None where they are none, even but for their rounding.
+
+    Whole numbers are products of whole numbers.
+    """
+    along_x = max(taps, key=lambda line: max(map(abs, line)))
+    if all(t.is_integer() for t in along_x):
+        along_x = tuple(t / math.gcd(*map(int, along_x)) for t in along_x)
+    j = max(range(len(along_x)), key=lambda j: abs(along_x[j]))
+    along_y = tuple(line[j] / along_x[j] for line in taps)
+    pairs = ((y * x, t) for y, line in zip(along_y, taps, strict=True) for x, t in zip(along_x, line, strict=True))
+    return (along_y, along_x) if all(abs(product - t) <= 2**-50 * abs(t) for product, t in pairs) else None
+
+
 @lru_cache(maxsize=512)
 def differences(taps: Matrix) -> tuple[Difference, ...]:
     """Write taps that sum to 0 as weighted differences of two pixels each.
@@ -134,6 +151,15 @@ def differences(taps: Matrix) -> tuple[Difference, ...]:
         return tuple((t, p, mirrored(p)) for p, t in places.items() if p > mirrored(p))
     reference = max(places, key=lambda p: abs(places[p]))
     return tuple((t, p, reference) for p, t in places.items() if p != reference)
+
+
+def running_sums(taps: Sequence[float]) -> list[float]:
+    """Return the taps that do on steps from pixel to pixel what `taps`, which sum to zero, do on pixels.
+
+    Summed by parts, ``sum(t[i] * x[i])`` is ``sum(r[i] * (x[i + 1] - x[i]))``, where ``r[i]`` is minus the sum of the
+    taps up to ``t[i]``.
+    """
+    return [-math.fsum(taps[: i + 1]) for i in range(len(taps) - 1)]
 
 
 class Group(NamedTuple):

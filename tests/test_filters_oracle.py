@@ -194,6 +194,8 @@ def test_gaussians_wider_than_the_image(border, dtype, kind):
 def test_own_kernels(border, shape, kind):
     rng = np.random.default_rng(shape)
     tables = [rng.integers(-20, 21, shape), rng.normal(size=shape)]
+    along_y, along_x = (rng.normal(size=n) for n in shape)
+    tables += [np.outer(along_y, along_x), np.outer(np.sign(along_y), np.rint(9 * along_x) + 0.5)]
     if shape == (15, 15):
         tables.append(np.where(rng.random(shape) < 0.02, 3, 0))
     for dtype in ("uint8", "float32", "float64"):

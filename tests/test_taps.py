@@ -206,3 +206,45 @@ def test_moment_is_the_response_to_a_power():
 )
 def test_step_peak(table, cos, sin, expected):
     assert taps.step_peak(table, cos, sin) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (3, 5), (31, 31)])
+def test_products_are_found(size):
+    rng = np.random.default_rng(size)
+    for along_y, along_x in (
+        (rng.normal(size=size[0]), rng.normal(size=size[1])),
+        (np.eye(1, size[0], size[0] // 2)[0], rng.normal(size=size[1]) * 1e-200),
+    ):
+        table = np.outer(along_y, along_x)
+        column, row = taps.factors(tuple(map(tuple, table)))
+        np.testing.assert_allclose(np.outer(column, row), table, rtol=1e-15, atol=0)
+
+
+@pytest.mark.parametrize("size", [(1, 9), (9, 1), (3, 5), (31, 31)])
+def test_products_of_whole_numbers_are_found_whole(size):
+    rng = np.random.default_rng(size)
+    for _ in range(20):
+        table = np.outer(
+            rng.integers(1, 10, size[0]) * rng.choice([-3, 4], size[0]), rng.integers(-9, 10, size[1]) * 6.0
+        )
+        if table.any():
+            column, row = taps.factors(tuple(map(tuple, table)))
+            assert all(float(t).is_integer() for t in (*column, *row))
+            np.testing.assert_array_equal(np.outer(column, row), table)
+
+
+@pytest.mark.parametrize("at", [(0, 0), (4, 7), (8, 8)])
+def test_what_is_nearly_a_product_is_none(at):
+    table = np.outer(np.arange(1.0, 10), np.arange(2.0, 11))
+    table[at] *= 1 + 1e-14
+    assert taps.factors(tuple(map(tuple, table))) is None
+    table[at] = 0
+    assert taps.factors(tuple(map(tuple, table))) is None
+
+
+def test_running_sums_do_on_steps_what_taps_do_on_pixels():
+    pixels = np.random.default_rng(0).integers(0, 256, 9).astype(float)
+    for table in ([-1, 0, 1], [1, -2, 1], [1, -4, 6, -4, 1], [3, -1, -2]):
+        sums = taps.running_sums(table)
+        steps = np.diff(pixels[: len(table)])
+        assert np.dot(sums, steps) == np.dot(table, pixels[: len(table)])

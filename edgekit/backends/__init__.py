@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -77,6 +78,17 @@ class Steps:
         return self.filter(*self.look(self.image, start, stop), into)
 
 
+class Rounding(Enum):
+    """What rounding does to a linear response."""
+
+    NONE = "none"
+    """Nothing: every sum on the way can be held, in whatever order."""
+    HIDDEN = "hidden"
+    """It changes digits that the result does not have: sums are computed with far more."""
+    SEEN = "seen"
+    """It changes the result's last digits: the fewer sums, the better."""
+
+
 class Backend(Protocol):
     """What a backend provides."""
 
@@ -126,10 +138,10 @@ class Backend(Protocol):
     ) -> Array:
         """Return the pixels that rows ``start .. stop - 1`` of the result look at, as `dtype`."""  # fmt: skip
 
-    def correlate(self, window: Array, kernel: Kernel, dtype: Any, *, exact: bool) -> Array:
+    def correlate(self, window: Array, kernel: Kernel, dtype: Any, rounding: Rounding) -> Array:
         """Correlate in `dtype`, giving only the pixels that the whole kernel fits round.
 
-        Unless arithmetic is `exact`, taps that sum to zero are run as `edgekit.taps.differences`.
+        On flat ground taps that sum to zero give 0, whatever is rounded.
         """
 
     def mix(self, responses: Sequence[Array], weights: Sequence[float], out: Array | None = None) -> Array:

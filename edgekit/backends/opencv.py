@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.backends import Frame, Result, fast, strips
+from edgekit.backends import Frame, Result, Rounding, fast, strips
 from edgekit.backends._cv2 import cv2
 from edgekit.backends._numpy_extent import extent as extent
 from edgekit.backends._numpy_extent import some_not_finite as some_not_finite
@@ -167,17 +167,17 @@ def window(
     return out
 
 
-def correlate(window: Array, kernel: Kernel, dtype: Any, *, exact: bool) -> Array:
+def correlate(window: Array, kernel: Kernel, dtype: Any, rounding: Rounding) -> Array:
     if window.ndim == 3:
         channels = window.shape[2]
         if channels == 1:
-            return correlate(window[:, :, 0], kernel, dtype, exact=exact)[:, :, np.newaxis]
+            return correlate(window[:, :, 0], kernel, dtype, rounding)[:, :, np.newaxis]
         if channels > MOST_CHANNELS:
             groups = (window[:, :, i : i + MOST_CHANNELS] for i in range(0, channels, MOST_CHANNELS))
-            parts = [correlate(np.ascontiguousarray(g), kernel, dtype, exact=exact) for g in groups]
+            parts = [correlate(np.ascontiguousarray(g), kernel, dtype, rounding) for g in groups]
             return np.concatenate(parts, axis=2)
     total: Array | None = None
-    for chain in program(kernel, dtype, exact):
+    for chain in program(kernel, dtype, rounding):
         part = window
         for run in chain:
             part = run(part)

@@ -1,4 +1,4 @@
-"""A kernel as calls of OpenCV and NumPy on a strip. May import taps, strips and cv2."""
+"""A kernel as calls of OpenCV and NumPy on a strip. May import taps, strips, bands and cv2."""
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.backends import strips
+from edgekit.backends import Rounding, bands, strips
 from edgekit.backends._cv2 import cv2
 from edgekit.taps import Difference, Kernel, Matrix, differences, shape, sums_to_zero, transpose
 
@@ -21,6 +21,10 @@ Run = Callable[[Array], Array]
 MOST_TAPS = 49
 BLOCK = 7
 
+#: From so many taps in a line on, in double precision, a product with a banded matrix is faster than `cv2.sepFilter2D`,
+#: though it multiplies by zeros, too; half as many do where differences would be taken one by one instead.
+LONG = 25
+
 _ONE = ((1.0,),)
 
 #: OpenCV's names of types.
@@ -30,7 +34,7 @@ _DEPTHS = {
 
 
 @lru_cache(maxsize=512)
-def program(kernel: Kernel, dtype: Any, exact: bool) -> tuple[tuple[Run, ...], ...]:
+def program(kernel: Kernel, dtype: Any, rounding: Rounding) -> tuple[tuple[Run, ...], ...]:
     """Return what to run one after another, for each of the kernel's chains, whose results add up.
 
     Parameters
@@ -39,20 +43,29 @@ def program(kernel: Kernel, dtype: Any, exact: bool) -> tuple[tuple[Run, ...], .
         What to run.
     dtype : dtype
         Single or double precision.
-    exact : bool
-        Whether nothing will be rounded. Otherwise taps that sum to zero are run as differences.
+    rounding : Rounding
+        Where there is some, taps that sum to zero are run as differences.
     """
-    chains = kernel.chains if exact else kernel.rounded.chains
-    return tuple(tuple(_run(taps, np.dtype(dtype), exact) for taps in _grouped(c, exact)) for c in chains)
+    how = np.dtype(dtype), rounding
+    chains = kernel.chains if rounding is Rounding.NONE else kernel.rounded.chains
+    return tuple(tuple(_run(taps, *how) for taps in _grouped(chain, *how)) for chain in chains)
 
 
-def _grouped(chain: tuple[Matrix, ...], exact: bool) -> tuple[tuple[Matrix, ...], ...]:
+def _grouped(chain: tuple[Matrix, ...], dtype: np.dtype[Any], rounding: Rounding) -> tuple[tuple[Matrix, ...], ...]:
     """Group a chain by what is run in one call: a column and a row, where no rounding can leave a false edge."""
     lines = {len(taps) == 1 for taps in chain}, {len(taps[0]) == 1 for taps in chain}
-    safe = exact or all(_odd(taps) for taps in chain if sums_to_zero(taps))
-    if len(chain) == 2 and lines == ({True, False}, {True, False}) and safe:
+    safe = rounding is Rounding.NONE or all(_odd(taps) for taps in chain if sums_to_zero(taps))
+    long = any(_long(taps, dtype, rounding) for taps in chain)
+    if len(chain) == 2 and lines == ({True, False}, {True, False}) and safe and not long:
         return (chain,)
     return tuple((taps,) for taps in chain)
+
+
+def _long(taps: Matrix, dtype: np.dtype[Any], rounding: Rounding) -> bool:
+    """Tell whether taps had better be run as a product, which sums in an order of its own."""
+    least = LONG // 2 if sums_to_zero(taps) and not _odd(taps) else LONG
+    line = min(shape(taps)) == 1 and max(shape(taps)) >= least
+    return line and dtype == np.float64 and rounding is not Rounding.SEEN
 
 
 def _odd(taps: Matrix) -> bool:
@@ -61,7 +74,10 @@ def _odd(taps: Matrix) -> bool:
     return all(a == -b for a, b in zip(values, reversed(values), strict=True))
 
 
-def _run(taps: tuple[Matrix, ...], dtype: np.dtype[Any], exact: bool) -> Run:
+def _run(taps: tuple[Matrix, ...], dtype: np.dtype[Any], rounding: Rounding) -> Run:
+    if _long(taps[0], dtype, rounding):
+        return bands.line(taps[0])
+    exact = rounding is Rounding.NONE
     rows, columns = (max(sides) for sides in zip(*map(shape, taps), strict=True))
     along_x = next((t for t in taps if len(t) == 1), _ONE)
     along_y = next((t for t in taps if t is not along_x), _ONE)
@@ -154,7 +170,7 @@ def _blocks(taps: Matrix, dtype: np.dtype[Any]) -> Run:
         for j in range(0, columns, BLOCK):
             block = tuple(line[j : j + BLOCK] for line in taps[i : i + BLOCK])
             if any(map(any, block)):
-                blocks.append((i, j, *shape(block), _run((block,), dtype, exact=True)))
+                blocks.append((i, j, *shape(block), _run((block,), dtype, Rounding.NONE)))
 
     def run(window: Array) -> Array:
         h, w = window.shape[0] - rows + 1, window.shape[1] - columns + 1

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from edgekit.backends import Frame
+from edgekit.backends import Frame, Rounding
 from edgekit.backends._torch_extent import extent as extent
 from edgekit.backends._torch_extent import some_not_finite as some_not_finite
 from edgekit.backends._torch_extent import some_tiny as some_tiny
@@ -169,7 +169,7 @@ def _folded(positions: Array, size: int, border: str) -> Array:
     return torch.minimum(folded, (period - last - folded) % period)
 
 
-def correlate(window: Array, kernel: Kernel, dtype: Any, *, exact: bool) -> Array:
+def correlate(window: Array, kernel: Kernel, dtype: Any, rounding: Rounding) -> Array:
     if torch.is_grad_enabled() and window.requires_grad and merely_computes():
         response: Array = _Correlated.apply(window, kernel)  # type: ignore[no-untyped-call]  # torch has no types for it
         return response
@@ -188,7 +188,7 @@ class _Correlated(torch.autograd.Function):
     def backward(ctx: Any, slope: Array) -> tuple[Array, None]:
         rows, columns = ctx.kernel.shape
         around = F.pad(slope, (columns - 1, columns - 1, rows - 1, rows - 1))
-        return correlate(around, ctx.kernel.flipped, around.dtype, exact=False), None
+        return correlate(around, ctx.kernel.flipped, around.dtype, Rounding.SEEN), None
 
 
 def _correlated(window: Array, kernel: Kernel) -> Array:

@@ -53,7 +53,7 @@ def make(name: str, kind: str, size: int, megapixels: float) -> Call:
     image = photograph(megapixels, "uint8")
     if name == "fast" and not has_switch():
         raise LeftOut("this edgekit has no fast path")
-    makers = {"gaussian": _gaussian, "own": _own, "angles": _angles}
+    makers = {"gaussian": _gaussian, "log": _log, "product": _product, "own": _own, "angles": _angles}
     return makers[kind](name, size, image)
 
 
@@ -62,13 +62,42 @@ def _gaussian(name: str, sigma: int, image: Image) -> Call:
         from scipy import ndimage
 
         return lambda: ndimage.gaussian_gradient_magnitude(image.astype(np.float32), sigma)
+    if name == "opencv":
+        reach = np.arange(-4 * sigma, 4 * sigma + 1)
+        bell = cv2.getGaussianKernel(reach.size, sigma, cv2.CV_32F)
+        slope = (bell[:, 0] * reach / (bell[:, 0] * reach**2).sum()).astype(np.float32)
+
+        def magnitude() -> Image:
+            return cv2.magnitude(
+                *(cv2.sepFilter2D(image, cv2.CV_32F, *taps) for taps in ((slope, bell), (bell, slope)))
+            )
+
+        return magnitude
     import edgekit as ek
 
     return lambda: ek.gaussian_gradient(image, sigma=sigma)
 
 
+def _log(name: str, sigma: int, image: Image) -> Call:
+    if name == "scipy":
+        from scipy import ndimage
+
+        return lambda: ndimage.gaussian_laplace(image.astype(np.float32), sigma)
+    import edgekit as ek
+
+    return lambda: ek.laplacian(image, sigma=sigma, scale="raw")
+
+
+def _product(name: str, side: int, image: Image) -> Call:
+    lines = np.random.default_rng(side).random((2, side))
+    return _correlated(name, np.outer(*lines) / np.outer(*lines).sum(), image)
+
+
 def _own(name: str, side: int, image: Image) -> Call:
-    taps = np.random.default_rng(side).normal(size=(side, side)).astype(np.float32) / side
+    return _correlated(name, np.random.default_rng(side).normal(size=(side, side)) / side, image)
+
+
+def _correlated(name: str, taps: Image, image: Image) -> Call:
     if name == "opencv":
         return lambda: cv2.filter2D(image, cv2.CV_32F, taps)
     import edgekit as ek
@@ -97,9 +126,9 @@ def _pixels(megapixels: float, _: float) -> Work:
     return dataclasses.replace(whole, name=f"pixels-{megapixels:g}", contenders=chosen)
 
 
-def _series(kind: str, peer: Contender) -> Callable[[float, float], Work]:
+def _series(kind: str, *peers: Contender) -> Callable[[float, float], Work]:
     contenders = (
-        peer,
+        *peers,
         Contender("base", "edgekit, base path", "base"),
         Contender("fast", "edgekit, fast path", "fast"),
     )
@@ -107,18 +136,24 @@ def _series(kind: str, peer: Contender) -> Callable[[float, float], Work]:
     def work(size: float, megapixels: float) -> Work:
         task = {"kind": kind, "size": int(size), "megapixels": megapixels}
         name, margin = f"{kind}-{size:g}", int(size) // 2 + 1
-        return Work(name, f"{kind} {size:g}", __name__, task, contenders, [peer.name], TOLERANCE, margin)
+        return Work(name, f"{kind} {size:g}", __name__, task, contenders, [p.name for p in peers], TOLERANCE, margin)
 
     return work
 
 
 OPENCV = Contender("opencv", "OpenCV")
+SCIPY = Contender("scipy", "SciPy", own="taps of its own")
 
 SERIES = (
     Series("pixels", "Sobel magnitude, uint8", "megapixels", PIXELS, _pixels),
     Series(
         "gaussian", "Gaussian gradient, uint8", "sigma", SIGMAS,
-        _series("gaussian", Contender("scipy", "SciPy", own="taps of its own")),
+        _series("gaussian", Contender("opencv", "OpenCV, single precision"), SCIPY),
+    ),
+    Series("log", "Laplacian of Gaussian, uint8", "sigma", SIGMAS, _series("log", SCIPY)),
+    Series(
+        "product", "A column times a row, as a kernel of one's own, uint8", "taps along a side", SIDES,
+        _series("product", OPENCV),
     ),
     Series("own", "A kernel of one's own, uint8", "taps along a side", SIDES, _series("own", OPENCV)),
     Series("angles", "Sobel in many directions, uint8", "directions", ANGLES, _series("angles", OPENCV)),
