@@ -17,8 +17,9 @@ from edgekit.batch.large import Means, filter_windows, score_windows
 from edgekit.batch.score_job import ScoreJob
 from edgekit.errors import DecodeError
 from edgekit.io.channels import to_grey_as_tiff
+from edgekit.io.opening import open_windows
 from edgekit.io.tiff_windows import TiffWriter
-from edgekit.io.windows import Cache, given_up, open_windows
+from edgekit.io.windows import Cache, given_up
 
 SIZE = (203, 331)
 

@@ -17,7 +17,7 @@ from edgekit.batch import large_files
 from edgekit.batch.engines import heartbeat
 from edgekit.batch.filter_job import FilterJob
 from edgekit.batch.large import Means
-from edgekit.io.windows import open_windows
+from edgekit.io.opening import open_windows
 
 
 def sobel(image):

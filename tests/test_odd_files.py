@@ -13,7 +13,7 @@ import pytest
 import edgekit as ek
 from edgekit.batch.inputs import find
 from edgekit.errors import UnreadableError
-from edgekit.io import reading
+from edgekit.io import files
 from edgekit.io.files import head_of, open_regular
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has none of these")
@@ -76,14 +76,14 @@ def test_a_folder_that_cannot_be_listed_is_told(tmp_path, monkeypatch):
     assert not passed_over
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(UnreadableError, match="found a folder that may not be listed"):
-        reading.read_bytes(tmp_path / "shut")
+        files.read_bytes(tmp_path / "shut")
 
 
 def test_what_became_a_pipe_since_it_was_looked_at_is_not_waited_for(folder, monkeypatch):
     status = (folder / "image.png").stat()
-    monkeypatch.setattr(reading, "status_of", lambda path: status)
+    monkeypatch.setattr(files, "status_of", lambda path: status)
     with pytest.raises(UnreadableError, match="not a regular file"):
-        reading.read_bytes(folder / "pipe.png")
+        files.read_bytes(folder / "pipe.png")
     with pytest.raises(OSError, match="not a regular file"):
         open_regular(folder / "device")
 

@@ -23,7 +23,7 @@ from command_line import run
 
 from edgekit.batch.engines.processes import WorkerLimits
 from edgekit.io import _fsspec
-from edgekit.io.reading import read_bytes
+from edgekit.io.files import read_bytes
 
 #: So many images are done by worker processes.
 MANY = 66

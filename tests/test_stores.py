@@ -12,9 +12,10 @@ import pytest
 
 from edgekit.batch.inputs import find
 from edgekit.errors import MissingExtraError, ParameterError, UnreadableError
-from edgekit.io import _fsspec, stores
-from edgekit.io.reading import read_bytes
-from edgekit.io.stores import StorePath, path_of, real, redacted
+from edgekit.io import _fsspec
+from edgekit.io.files import read_bytes
+from edgekit.io.stores import StorePath, path_of, real
+from edgekit.io.urls import HIDDEN, redacted
 
 S3_URL = "s3://bucket/photos/a.b.png"
 
@@ -287,7 +288,7 @@ def test_nothing_secret_hangs_on_an_error(in_memory, monkeypatch):
         assert SECRET not in f"{error!r} {error} {vars(error)}"
         error = error.__cause__ or error.__context__
     assert "***@127.0.0.1:9/a.png" in str(raised.value)
-    assert stores.HIDDEN in str(raised.value)
+    assert HIDDEN in str(raised.value)
 
 
 @pytest.mark.parametrize(

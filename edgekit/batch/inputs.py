@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 from edgekit.batch.job import PictureJob
 from edgekit.errors import ParameterError, UnreadableError
-from edgekit.io.files import head_of
+from edgekit.io.files import head_of, is_zarr
 from edgekit.io.formats import BY_ENDING, HEAD, sniff
-from edgekit.io.stores import WEB, StorePath, is_url, path_of, redacted, require
+from edgekit.io.stores import StorePath, path_of, require
+from edgekit.io.urls import WEB, is_url, redacted
 from edgekit.io.video import is_video
-from edgekit.io.windows import is_zarr
 from edgekit.io.writing import fitting
 
 #: Standard input as an input, standard output as an output.

@@ -11,8 +11,10 @@ from edgekit.batch.job import PictureJob
 from edgekit.batch.large import MORE, USUAL, Filtered, Means, Writer, filter_windows, result_bytes, score_windows, whole
 from edgekit.batch.score_job import Scored, ScoreJob
 from edgekit.errors import EdgekitError, ParameterError
+from edgekit.io.files import is_zarr
+from edgekit.io.opening import has_windows, open_windows
 from edgekit.io.stores import StorePath
-from edgekit.io.windows import Series, Windows, has_windows, is_zarr, open_windows
+from edgekit.io.windows import Series, Windows
 from edgekit.io.writing import Draft, drafting, drafting_folder
 from edgekit.limits import Limits
 

@@ -17,7 +17,7 @@ from edgekit.batch.journal import NAME, Journal
 from edgekit.batch.score_job import ScoreJob
 from edgekit.batch.scoring import is_clip, score_files
 from edgekit.errors import OutputError, ParameterError, UnreadableError
-from edgekit.io.reading import read_bytes, status_of
+from edgekit.io.files import read_bytes, status_of
 from edgekit.io.stores import real
 from edgekit.io.video import read_frames
 from edgekit.io.writing import encode, place

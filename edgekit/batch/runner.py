@@ -18,7 +18,7 @@ from edgekit.batch.large import USUAL, Filtered, Means
 from edgekit.batch.large_files import filter_file
 from edgekit.batch.lines import Record
 from edgekit.errors import EdgekitError, OutputError, UnreadableError, let_out_of_memory, said
-from edgekit.io.reading import read_bytes, status_of
+from edgekit.io.files import read_bytes, status_of
 from edgekit.io.stores import ahead, real
 from edgekit.io.writing import Draft, discard, draft, place, publish
 from edgekit.text import legible, unmistakable

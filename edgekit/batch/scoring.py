@@ -16,8 +16,8 @@ from edgekit.batch.large import USUAL, Means
 from edgekit.batch.large_files import check_whole, score_file
 from edgekit.batch.score_job import ScoreJob
 from edgekit.errors import EdgekitError, ParameterError, let_out_of_memory, said
+from edgekit.io.files import read_bytes, status_of
 from edgekit.io.formats import BY_ENDING
-from edgekit.io.reading import read_bytes, status_of
 from edgekit.io.stores import ahead
 from edgekit.io.video import is_video
 from edgekit.io.writing import Draft, discard, draft

@@ -19,8 +19,9 @@ from edgekit.batch.inputs import find, natural
 from edgekit.display import value_range
 from edgekit.errors import EdgekitError, ParameterError, UnreadableError, let_out_of_memory
 from edgekit.focus import Peak, find_peak
-from edgekit.io.pages import is_tiff, read_pages
-from edgekit.io.reading import decode_grey, read_bytes
+from edgekit.io.files import is_tiff, read_bytes
+from edgekit.io.pages import read_pages
+from edgekit.io.reading import decode_grey
 from edgekit.limits import Limits
 from edgekit.measures import MEASURES, planes_of, sharpness
 from edgekit.scores import CLIPPED

@@ -34,7 +34,8 @@ def engine_for(
         The inputs and the output: where a store is among them, most of the time is waited for it.
     """
     from edgekit.batch.engines.local import available_workers, choose
-    from edgekit.io.stores import REQUESTS, is_url
+    from edgekit.io.stores import REQUESTS
+    from edgekit.io.urls import is_url
 
     stores = any(map(is_url, named))
     usual = {"timeout": WITH_STORES} if stores else {}

@@ -82,7 +82,7 @@ def _found(inputs: tuple[str, ...], values: dict[str, Any]) -> "Found":
     """Return what to pick from; what an earlier run picked is not picked from again."""
     from edgekit.batch.inputs import collect
     from edgekit.errors import ParameterError
-    from edgekit.io.stores import is_url, redacted
+    from edgekit.io.urls import is_url, redacted
 
     if is_url(values["folder"]):
         raise ParameterError(

@@ -109,7 +109,7 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
 def _check_local(inputs: tuple[str, ...], values: dict[str, Any]) -> None:
     """Raise where pictures would go to a store, or a page would point into one."""
     from edgekit.errors import ParameterError
-    from edgekit.io.stores import is_url, redacted
+    from edgekit.io.urls import is_url, redacted
 
     for name in filter(is_url, filter(None, (values["map"], values["report"]))):
         raise ParameterError(f"{redacted(name)}: pictures are drawn into a folder of this machine; name one")

@@ -6,13 +6,10 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from edgekit.errors import EdgekitError, MissingExtraError, ParameterError
-from edgekit.io.stores import PLAIN, WEB, Info, redacted
-
-if TYPE_CHECKING:
-    from edgekit.io.stores import StorePath
+from edgekit.io.urls import PLAIN, WEB, Info, Url, redacted
 
 try:
     import fsspec
@@ -23,6 +20,7 @@ except ModuleNotFoundError as error:
     raise MissingExtraError(f"URLs need {error.name}: pip install 'edgekit[remote]'") from None
 
 T = TypeVar("T")
+
 
 #: How often a request is tried, and how long it waits in between in seconds: up to so long at first, twice that each
 #: time, and never longer.
@@ -45,19 +43,19 @@ class ShortError(ConnectionError):
     """A body that is shorter or longer than the store said."""
 
 
-def info(path: "StorePath") -> Info:
+def info(path: Url) -> Info:
     """Return what the store says of an object."""
     found: Info = _call(path, lambda fs, key: fs.info(key))
     return found
 
 
-def head(path: "StorePath", count: int) -> bytes:
+def head(path: Url, count: int) -> bytes:
     """Return an object's first bytes."""
     found: bytes = _call(path, lambda fs, key: fs.cat_file(key, start=0, end=count))
     return found
 
 
-def whole(path: "StorePath", known: Info | None) -> bytes:
+def whole(path: Url, known: Info | None) -> bytes:
     """Return an object's content, as long as the store said; `known` is what it said before."""
     last = known
 
@@ -75,7 +73,7 @@ def whole(path: "StorePath", known: Info | None) -> bytes:
     return _call(path, attempt)
 
 
-def write(path: "StorePath", data: bytes) -> Info:
+def write(path: Url, data: bytes) -> Info:
     """Write an object whole, and return what the store then says of it."""
 
     def attempt(fs: Any, key: str) -> Info:
@@ -95,7 +93,7 @@ def pattern(text: str) -> re.Pattern[str]:
     return re.compile(glob_translate(text))
 
 
-def listing(folder: "StorePath", *, recursive: bool) -> Iterator[tuple[str, Info]]:
+def listing(folder: Url, *, recursive: bool) -> Iterator[tuple[str, Info]]:
     """Give the names below a folder with what the store says of each, a page at a time."""
     pages = {"s3": _s3_pages, "s3a": _s3_pages, "gs": _gs_pages, "gcs": _gs_pages}.get(folder.scheme)
     if pages is None:
@@ -108,7 +106,7 @@ def listing(folder: "StorePath", *, recursive: bool) -> Iterator[tuple[str, Info
         yield name.removeprefix(prefix), about
 
 
-def _s3_pages(folder: "StorePath", bucket: str, prefix: str, how: dict[str, str]) -> Iterator[tuple[str, Info]]:
+def _s3_pages(folder: Url, bucket: str, prefix: str, how: dict[str, str]) -> Iterator[tuple[str, Info]]:
     asked = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": PAGE} | {k.title(): v for k, v in how.items()}
     while True:
         page = _call(folder, lambda fs, key: fs.call_s3("list_objects_v2", **asked))
@@ -119,7 +117,7 @@ def _s3_pages(folder: "StorePath", bucket: str, prefix: str, how: dict[str, str]
         asked["ContinuationToken"] = page["NextContinuationToken"]
 
 
-def _gs_pages(folder: "StorePath", bucket: str, prefix: str, how: dict[str, str]) -> Iterator[tuple[str, Info]]:
+def _gs_pages(folder: Url, bucket: str, prefix: str, how: dict[str, str]) -> Iterator[tuple[str, Info]]:
     asked: dict[str, Any] = {"prefix": prefix, "maxResults": PAGE, **how}
     while True:
         page = _call(folder, lambda fs, key: fs.call("GET", "b/{}/o", bucket, json_out=True, **asked))
@@ -130,7 +128,7 @@ def _gs_pages(folder: "StorePath", bucket: str, prefix: str, how: dict[str, str]
         asked["pageToken"] = page["nextPageToken"]
 
 
-def _by_folder(folder: "StorePath", recursive: bool) -> Iterator[tuple[str, Info]]:
+def _by_folder(folder: Url, recursive: bool) -> Iterator[tuple[str, Info]]:
     """List one folder after the other: what every file system of fsspec can do."""
     root = _opened(folder.url)[1].strip("/")
     waiting = [folder]
@@ -144,7 +142,7 @@ def _by_folder(folder: "StorePath", recursive: bool) -> Iterator[tuple[str, Info
                 waiting.append(folder / below)
 
 
-def _call(path: "StorePath", attempt: Callable[[Any, str], T]) -> T:
+def _call(path: Url, attempt: Callable[[Any, str], T]) -> T:
     """Return what a request gives; raise OSError, in which nothing secret stands."""
     tries = tenacity.Retrying(
         stop=tenacity.stop_after_attempt(ATTEMPTS),
@@ -163,7 +161,7 @@ def _call(path: "StorePath", attempt: Callable[[Any, str], T]) -> T:
     raise raised
 
 
-def _said(error: Exception, path: "StorePath") -> OSError:
+def _said(error: Exception, path: Url) -> OSError:
     """Return an error in the words of the store, with what to do."""
     status, words = _answer(error)
     said = redacted((words or str(error)).replace(path.url, str(path))).strip().rstrip(".") or type(error).__name__

@@ -1,4 +1,4 @@
-"""Opens files of which nobody knows what they are. May import errors and stores."""
+"""Files as they lie there: what they are, and their bytes. May import errors, formats and stores."""
 
 import errno
 import io
@@ -7,7 +7,9 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from edgekit.io.stores import StorePath
+from edgekit.errors import UnreadableError
+from edgekit.io.formats import HEAD, sniff
+from edgekit.io.stores import StorePath, path_of
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -41,3 +43,74 @@ def head_of(path: Path, count: int) -> bytes:
             return file.read(count)
     except OSError:
         return b""
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """Return a file's content, or say why there is none.
+
+    Raises
+    ------
+    UnreadableError
+        If the file is missing, no regular file, empty, or may not be read.
+    """
+    path = path_of(path)
+    status_of(path)
+    try:
+        with open_regular(path) as file:
+            data = file.read()
+    except OSError as error:
+        raise UnreadableError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if not data:
+        raise UnreadableError(f"{path}: the file is empty (0 bytes); copy or export it again")
+    return data
+
+
+def status_of(path: Path) -> os.stat_result:
+    """Return a file's status, or say why it is no file to read.
+
+    Raises
+    ------
+    UnreadableError
+        If the file is missing, no regular file, or may not be looked at.
+    """
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise UnreadableError(f"{path}: no such file; check the name") from None
+    except OSError as error:
+        raise UnreadableError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if not stat.S_ISREG(status.st_mode):
+        if is_zarr(path):
+            return status_of_zarr(path)
+        found = "a pipe, socket or device"
+        if stat.S_ISDIR(status.st_mode):
+            open_to_us = isinstance(path, StorePath) or os.access(path, os.R_OK | os.X_OK)
+            found = "a folder" if open_to_us else "a folder that may not be listed"
+        raise UnreadableError(f"{path}: expected an image file; found {found}")
+    return status
+
+
+def is_tiff(path: str | Path) -> bool:
+    """Tell whether a file begins like a TIFF; one that cannot be read does not."""
+    found = sniff(head_of(path_of(path), HEAD))
+    return found is not None and found.name == "TIFF"
+
+
+def is_zarr(path: Path) -> bool:
+    """Tell whether a folder is a Zarr; one that may not be looked into is none."""
+    if isinstance(path, StorePath):
+        return False
+    # Asked of every file of a run: path objects would cost more than the question.
+    return os.path.isdir(path) and any(os.path.isfile(path / n) for n in ("zarr.json", ".zarray", ".zgroup"))  # noqa: PTH112, PTH113
+
+
+def status_of_zarr(folder: Path) -> os.stat_result:
+    """Return a folder's status with the size of all its files, and the time of the last change to any."""
+    size = mtime = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            found = os.stat(os.path.join(place, name))  # noqa: PTH116, PTH118 - a path object for each costs more
+            size, mtime = size + found.st_size, max(mtime, found.st_mtime_ns)
+    own = list(folder.stat())
+    own[stat.ST_SIZE] = size
+    return os.stat_result(own, {"st_mtime_ns": mtime})

@@ -1,4 +1,4 @@
-"""The pages of a TIFF file, one after the other. May import errors and the other readers."""
+"""The pages of a TIFF file, one after the other. May import errors, files and decoders."""
 
 import io
 from collections.abc import Iterator
@@ -9,19 +9,11 @@ from numpy.typing import NDArray
 
 from edgekit.errors import DecodeError, TooLargeError, UnreadableError
 from edgekit.io.decoders import load_tifffile, page_image
-from edgekit.io.files import head_of
-from edgekit.io.formats import HEAD, sniff
-from edgekit.io.reading import read_bytes, status_of
+from edgekit.io.files import read_bytes, status_of
 from edgekit.io.stores import StorePath, path_of
 from edgekit.limits import DEFAULT, Limits
 
 Array = NDArray[Any]
-
-
-def is_tiff(path: str | Path) -> bool:
-    """Tell whether a file begins like a TIFF; one that cannot be read does not."""
-    found = sniff(head_of(path_of(path), HEAD))
-    return found is not None and found.name == "TIFF"
 
 
 def read_pages(path: str | Path, limits: Limits = DEFAULT) -> Iterator[Array | DecodeError]:

@@ -1,7 +1,5 @@
 """From files to arrays: the content says which decoders are asked, and the header how much that would take."""
 
-import os
-import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,14 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.backends._cv2 import cv2
-from edgekit.errors import DecodeError, TooLargeError, UnreadableError, let_out_of_memory
+from edgekit.errors import DecodeError, TooLargeError, let_out_of_memory
 from edgekit.io.channels import to_grey
 from edgekit.io.decoders import Content, Decoder, decoders_for, salvagers_for, size_by_pillow
-from edgekit.io.files import open_regular
+from edgekit.io.files import read_bytes
 from edgekit.io.formats import HEAD, sniff
 from edgekit.io.headers import size_by_header
-from edgekit.io.stores import StorePath, path_of
-from edgekit.io.windows import is_zarr, status_of_zarr
+from edgekit.io.stores import path_of
 from edgekit.limits import DEFAULT, MAX_PIXELS, Limits
 
 Array = NDArray[Any]
@@ -71,51 +68,6 @@ def read_image(
         return decode(source, "the given bytes", colour=colour, limits=limits).image
     path = path_of(source)
     return decode(read_bytes(path), str(path), colour=colour, limits=limits).image
-
-
-def read_bytes(path: str | Path) -> bytes:
-    """Return a file's content, or say why there is none.
-
-    Raises
-    ------
-    UnreadableError
-        If the file is missing, no regular file, empty, or may not be read.
-    """
-    path = path_of(path)
-    status_of(path)
-    try:
-        with open_regular(path) as file:
-            data = file.read()
-    except OSError as error:
-        raise UnreadableError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if not data:
-        raise UnreadableError(f"{path}: the file is empty (0 bytes); copy or export it again")
-    return data
-
-
-def status_of(path: Path) -> os.stat_result:
-    """Return a file's status, or say why it is no file to read.
-
-    Raises
-    ------
-    UnreadableError
-        If the file is missing, no regular file, or may not be looked at.
-    """
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        raise UnreadableError(f"{path}: no such file; check the name") from None
-    except OSError as error:
-        raise UnreadableError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if not stat.S_ISREG(status.st_mode):
-        if is_zarr(path):
-            return status_of_zarr(path)
-        found = "a pipe, socket or device"
-        if stat.S_ISDIR(status.st_mode):
-            open_to_us = isinstance(path, StorePath) or os.access(path, os.R_OK | os.X_OK)
-            found = "a folder" if open_to_us else "a folder that may not be listed"
-        raise UnreadableError(f"{path}: expected an image file; found {found}")
-    return status
 
 
 class Decoded(NamedTuple):

@@ -1,61 +1,30 @@
-"""Files in stores: what a URL names, with the part of `pathlib.Path` that the rest of the package needs.
+"""Files in stores, with the part of `pathlib.Path` that the rest of the package needs. May import errors and urls.
 
-The only module that knows what a URL is; fsspec, which speaks to the stores, is loaded at the first request.
+fsspec, which speaks to the stores, is loaded at the first request.
 """
 
-import functools
 import glob
 import hashlib
 import os
-import re
 import stat
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from datetime import datetime
-from pathlib import Path, PurePath, PurePosixPath
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from edgekit.errors import UnreadableError
+from edgekit.io.urls import WEB, Info, Url, is_url
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
 T = TypeVar("T")
-Info = Mapping[str, Any]
-
-#: Stores in whose names a question mark is a letter like others.
-PLAIN = ("s3", "s3a", "gs", "gcs")
-
-#: What cannot list.
-WEB = ("http", "https")
 
 #: Requests under way at a time.
 REQUESTS = 16
-
-#: What hides behind ``***``.
-HIDDEN = "***"
-
-_URL = re.compile(r"(?P<scheme>[A-Za-z][\w+.\-]+)://(?P<place>.*?)(?P<rest>::.*)?", re.DOTALL)
-_FOUND = re.compile(r"[A-Za-z][\w+.\-]+://[^\s'\"<>]+")
-_USER = re.compile(r"(?<=://)[^/?#]*@")
-_SECRET = re.compile(
-    r"([?&;#](?:[^=&;#]*(?:sig|token|secret|pass|pwd|auth|access|cred|session|policy|hmac|jwt|apikey)[^=&;#]*"
-    r"|(?:[^=&;#]*[-_])?key|code)=)[^&;#]*",
-    re.IGNORECASE,
-)
-
-
-def is_url(text: str) -> bool:
-    """Tell whether a text is a URL, and not the name of a local file.
-
-    Examples
-    --------
-    >>> is_url("s3://bucket/a.png"), is_url("a.png"), is_url("C:/a.png")
-    (True, False, False)
-    """
-    return _URL.fullmatch(text) is not None
 
 
 def path_of(text: str | Path) -> Path:
@@ -112,49 +81,8 @@ def _asked(item: T, answers: "list[Future[bool]]") -> T:
     return item
 
 
-def redacted(text: str) -> str:
-    """Return a text with the passwords and signatures in its URLs hidden.
-
-    Examples
-    --------
-    >>> redacted("no answer from https://me:secret@host/a.png?width=9&X-Amz-Signature=3fa9")
-    'no answer from https://***@host/a.png?width=9&X-Amz-Signature=***'
-    """
-    return _FOUND.sub(lambda found: _shown(found[0]), text)
-
-
-def _shown(url: str) -> str:
-    hidden = _USER.sub(f"{HIDDEN}@", url)
-    parts = hidden.split("::")
-    return "::".join(
-        p if p.startswith(tuple(f"{s}://" for s in PLAIN)) else _SECRET.sub(rf"\1{HIDDEN}", p) for p in parts
-    )
-
-
-class _Parts(NamedTuple):
-    """A URL: its scheme, the place in the store, and what comes behind: a query, or the store around an archive."""
-
-    scheme: str
-    place: str
-    rest: str
-
-    def at(self, place: str) -> str:
-        return f"{self.scheme}://{place}{self.rest}"
-
-
-def _parts(url: str) -> _Parts:
-    found = _URL.fullmatch(url)
-    if found is None:
-        raise ValueError(f"{redacted(url)} is no URL")
-    scheme, place, rest = found["scheme"], found["place"], found["rest"] or ""
-    if scheme not in PLAIN and (query := re.search(r"[?#]", place)):
-        place, rest = place[: query.start()], place[query.start() :] + rest
-    return _Parts(scheme, place, rest)
-
-
-@functools.total_ordering
-class StorePath:
-    """An object in a store, or a folder of them. Its text shows no secret; only the store gets to see the whole URL.
+class StorePath(Url):
+    """An object in a store, or a folder of them.
 
     What the store says of an object is asked once, and anew after it was written. Methods raise
     OSError as those of `pathlib.Path` do, after they tried several times where that may help.
@@ -168,69 +96,9 @@ class StorePath:
     """
 
     def __init__(self, url: str, info: Info | None = None) -> None:
-        self.url = url
+        super().__init__(url)
         self._info = info
         self._missing: FileNotFoundError | None = None
-
-    def __str__(self) -> str:
-        return _shown(self.url)
-
-    def __repr__(self) -> str:
-        return f"StorePath({str(self)!r})"
-
-    def __eq__(self, other: object) -> bool:
-        return self.url == other.url if isinstance(other, StorePath) else NotImplemented
-
-    def __lt__(self, other: object) -> bool:
-        return self.url < other.url if isinstance(other, StorePath) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self.url)
-
-    def __truediv__(self, other: str | PurePath) -> "StorePath":
-        below = PurePath(other).as_posix()
-        parts = _parts(self.url)
-        return self if below == "." else StorePath(parts.at(f"{parts.place.rstrip('/')}/{below}"))
-
-    @property
-    def scheme(self) -> str:
-        """The part of the URL that tells which store it is."""
-        return _parts(self.url).scheme
-
-    @property
-    def name(self) -> str:
-        """The last part of its place."""
-        return _parts(self.url).place.rstrip("/").rpartition("/")[2]
-
-    @property
-    def suffix(self) -> str:
-        """The ending of its name."""
-        return PurePosixPath(self.name).suffix
-
-    @property
-    def stem(self) -> str:
-        """Its name without the ending."""
-        return PurePosixPath(self.name).stem
-
-    @property
-    def parent(self) -> "StorePath":
-        """What holds it."""
-        parts = _parts(self.url)
-        return StorePath(parts.at(parts.place.rstrip("/").rpartition("/")[0]))
-
-    def absolute(self) -> "StorePath":
-        """Return itself: there is no other place to start from."""
-        return self
-
-    resolve = absolute
-
-    def as_posix(self) -> str:
-        """Return its text."""
-        return str(self)
-
-    def is_relative_to(self, other: object) -> bool:
-        """Tell whether it lies below another."""
-        return isinstance(other, StorePath) and self.url.startswith(other.url.rstrip("/") + "/")
 
     @property
     def known(self) -> bool:
@@ -297,23 +165,22 @@ class StorePath:
         """Give the objects below with their places there, as the store lists them; hidden ones are left out."""
         from edgekit.io import _fsspec
 
-        parts = _parts(self.url)
-        base = parts.place.rstrip("/")
-        for below, info in _fsspec.listing(StorePath(parts.at(base)), recursive=recursive):
+        scheme, place, rest = self.parts
+        base = place.rstrip("/")
+        for below, info in _fsspec.listing(self.at(base), recursive=recursive):
             names = below.split("/")
             # Names such as ".." do not lead out of an output folder either.
             if names[-1] and not any(name.startswith(".") for name in names):
-                yield StorePath(parts.at(f"{base}/{below}"), info), PurePath(*filter(None, names))
+                yield StorePath(f"{scheme}://{base}/{below}{rest}", info), PurePath(*filter(None, names))
 
     def matches(self) -> Iterator[tuple["StorePath", PurePath]]:
         """Give the objects that it means as a glob, with their places below its part without wildcards."""
         from edgekit.io import _fsspec
 
-        parts = _parts(self.url)
-        names = parts.place.split("/")
+        names = self.parts.place.split("/")
         fixed = next(i for i, name in enumerate(names) if glob.has_magic(name))
         pattern = _fsspec.pattern("/".join(names[fixed:]))
-        base = StorePath(parts.at("/".join(names[:fixed])))
+        base = self.at("/".join(names[:fixed]))
         for path, place in base.files(recursive=fixed < len(names) - 1):
             if pattern.match(place.as_posix()):
                 yield path, place

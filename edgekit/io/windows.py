@@ -1,7 +1,5 @@
-"""Images read window by window, so that they need not fit into memory. May import errors and the formats' modules."""
+"""Images read window by window, so that they need not fit into memory. May import errors and channels."""
 
-import os
-import stat
 import threading
 from abc import ABC, abstractmethod
 from collections import OrderedDict
@@ -14,7 +12,6 @@ from numpy.typing import NDArray
 
 from edgekit.errors import DecodeError, EdgekitError, UnreadableError, let_out_of_memory
 from edgekit.io.channels import to_grey
-from edgekit.io.stores import StorePath
 
 Array = NDArray[Any]
 
@@ -192,58 +189,6 @@ class Windows:
 
     def __exit__(self, *_: object) -> None:
         self._close()
-
-
-def has_windows(path: Path) -> bool:
-    """Tell whether a file is read window by window: TIFF, or Zarr, which is a folder; objects in stores are not."""
-    from edgekit.io.pages import is_tiff
-
-    return not isinstance(path, StorePath) and (is_zarr(path) or is_tiff(path))
-
-
-def is_zarr(path: Path) -> bool:
-    """Tell whether a folder is a Zarr; one that may not be looked into is none."""
-    if isinstance(path, StorePath):
-        return False
-    # Asked of every file of a run: path objects would cost more than the question.
-    return os.path.isdir(path) and any(os.path.isfile(path / n) for n in ("zarr.json", ".zarray", ".zgroup"))  # noqa: PTH112, PTH113
-
-
-def status_of_zarr(folder: Path) -> os.stat_result:
-    """Return a folder's status with the size of all its files, and the time of the last change to any."""
-    size = mtime = 0
-    for place, _, names in os.walk(folder):
-        for name in names:
-            found = os.stat(os.path.join(place, name))  # noqa: PTH116, PTH118 - a path object for each costs more
-            size, mtime = size + found.st_size, max(mtime, found.st_mtime_ns)
-    own = list(folder.stat())
-    own[stat.ST_SIZE] = size
-    return os.stat_result(own, {"st_mtime_ns": mtime})
-
-
-def open_windows(path: str | Path) -> Windows:
-    """Open a TIFF or a Zarr; only its description is read.
-
-    Raises
-    ------
-    UnreadableError
-        If the file is missing or may not be read.
-    DecodeError
-        If it is damaged.
-    ParameterError
-        If its pixels are of a kind, or lie so, that it cannot be read by windows.
-    MissingExtraError
-        If a library is missing.
-    """
-    path = Path(path)
-    if is_zarr(path):
-        from edgekit.io.zarr_windows import open_zarr as opener
-    else:
-        from edgekit.io.tiff_windows import open_tiff as opener
-    try:
-        return opener(path)
-    except Exception as error:
-        raise given_up(path, error) from error
 
 
 def given_up(path: Path, error: Exception) -> EdgekitError:
