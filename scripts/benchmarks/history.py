@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 from benchmarks import ROOT, batch, start
@@ -51,6 +52,10 @@ CHANGES: tuple[Change, ...] = (
     Change("the same", "2cbf1db", "6e25c34", "laplacian-out", compiled=True),
     Change("squares and sums of strips by OpenCV, 16 bits as floats", "accf546", "a180327", "sobel-uint16"),
     Change("the same", "accf546", "a180327", "sobel-float32"),
+    Change("long lines of taps as products with banded matrices", "7be6e1d", "e1f8d41", "gaussian-wide"),
+    Change("the same", "7be6e1d", "e1f8d41", "log-wide"),
+    Change("kernels of one's own that are a column times a row, as such", "7be6e1d", "e1f8d41", "product"),
+    Change("what NaN spoils, found along lines", "7be6e1d", "e1f8d41", "gaussian-nan"),
 )
 
 #: Megapixels of the image.
@@ -67,6 +72,9 @@ def workloads(megapixels: float) -> dict[str, Call]:
     image = photograph(megapixels, "uint8")
     small = np.ascontiguousarray(image[:64, :64])
     out, response = np.empty(image.shape, np.float32), ek.sobel(image)
+    spoiled = photograph(megapixels, "float32").copy()
+    spoiled[100, 100] = np.nan
+    bell = cv2.getGaussianKernel(25, 4)
     return {
         "sobel": lambda: ek.sobel(image),
         "sobel-out": lambda: ek.sobel(image, out=out),
@@ -78,6 +86,10 @@ def workloads(megapixels: float) -> dict[str, Call]:
         "laplacian": lambda: ek.laplacian(image),
         "laplacian-out": lambda: ek.laplacian(image, out=out),
         "gaussian": lambda: ek.gaussian_gradient(image, sigma=2),
+        "gaussian-wide": lambda: ek.gaussian_gradient(image, sigma=8),
+        "gaussian-nan": lambda: ek.gaussian_gradient(spoiled, sigma=4),
+        "log-wide": lambda: ek.laplacian(image, sigma=8),
+        "product": lambda: ek.correlate(image, bell * bell.T),
         "sharpness": lambda: ek.sharpness(image),
         "tenengrad": lambda: ek.sharpness(image, "tenengrad"),
         "score": lambda: ek.score(image),
