@@ -7,7 +7,8 @@ from functools import reduce
 
 import numpy as np
 
-from edgekit.backends import Array, Frame, backend_of
+from edgekit.backends.choice import backend_of
+from edgekit.backends.interface import Array, Frame
 from edgekit.dispatch import apply, apply_vector
 from edgekit.kernels import gaussian, own
 from edgekit.responses import FLOAT_LEVEL, LUMINANCE

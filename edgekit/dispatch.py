@@ -8,7 +8,8 @@ from collections.abc import Hashable, Sequence
 from typing import Any, TypedDict
 
 from edgekit import plans
-from edgekit.backends import Array, Result, backend_of
+from edgekit.backends.choice import backend_of
+from edgekit.backends.interface import Array, Result
 from edgekit.errors import DtypeError, KernelError, ParameterError, ShapeError
 from edgekit.kernels import Kind, Operator, find, own
 from edgekit.responses import respond

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from edgekit.backends import Array, Backend, Frame, Result, backend_of
+from edgekit.backends.choice import backend_of
+from edgekit.backends.interface import Array, Backend, Frame, Result
 from edgekit.dispatch import apply, plan_for
 from edgekit.errors import ParameterError, ShapeError
 from edgekit.kernels import Operator, find

@@ -5,7 +5,8 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from edgekit.backends import Array, backend_of
+from edgekit.backends.choice import backend_of
+from edgekit.backends.interface import Array
 from edgekit.dispatch import Common, apply, apply_vector, cos_sin_each
 from edgekit.errors import ParameterError, ShapeError
 from edgekit.suppression import label, offsets, shifted, suppress, thinned

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Unpack
 
-from edgekit.backends import Array, backend_of
+from edgekit.backends.choice import backend_of
+from edgekit.backends.interface import Array
 from edgekit.dispatch import Common, Directional, apply, apply_bank, apply_taps, apply_vector
 from edgekit.errors import ParameterError
 from edgekit.kernels import find, own

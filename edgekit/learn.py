@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.backends import load
+from edgekit.backends.choice import load
 from edgekit.dispatch import apply_taps
 from edgekit.errors import DtypeError, ParameterError, ShapeError
 from edgekit.kernels import own

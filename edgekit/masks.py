@@ -4,7 +4,8 @@ from functools import partial
 
 import numpy as np
 
-from edgekit.backends import Array, backend_of
+from edgekit.backends.choice import backend_of
+from edgekit.backends.interface import Array
 from edgekit.dispatch import apply
 from edgekit.errors import DtypeError, ParameterError
 from edgekit.kernels import own

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.backends import Array, backend_of
+from edgekit.backends.choice import backend_of
+from edgekit.backends.interface import Array
 from edgekit.dispatch import apply, apply_vector
 from edgekit.errors import ParameterError, ShapeError
 from edgekit.kernels import own

@@ -7,7 +7,8 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from edgekit.backends import Array, Backend, Frame, Result, Rounding, Steps, backend_of
+from edgekit.backends.choice import backend_of
+from edgekit.backends.interface import Array, Backend, Frame, Result, Rounding, Steps
 from edgekit.errors import ShapeError
 from edgekit.plans import Component, Plan
 

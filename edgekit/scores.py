@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.backends import backend_of
 from edgekit.backends._cv2 import cv2
+from edgekit.backends.choice import backend_of
 from edgekit.display import value_range
 from edgekit.measures import planes_of
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.backends import Array, Result, backend_of
 from edgekit.backends._cv2 import cv2
+from edgekit.backends.choice import backend_of
+from edgekit.backends.interface import Array, Result
 
 #: A bit for each neighbour.
 _NEIGHBOURS = np.array([[8, 4, 2], [16, 0, 1], [32, 64, 128]], np.float32)

@@ -2,6 +2,7 @@
 
 import ast
 import doctest
+import graphlib
 import importlib
 import inspect
 import os
@@ -71,6 +72,19 @@ def test_imports_run_downward(path):
         head = target.split(".")[0]
         assert head in LEVEL, f"{name} imports {target!r} from the package's root"
         assert head == folder or LEVEL[head] < LEVEL[folder], f"{name} imports {target}, which is not below it"
+
+
+def test_no_module_needs_itself_by_way_of_others():
+    """Not even where an import waits until it is needed."""
+    names = {name_of(path): path for path in MODULES}
+    needed = {}
+    for name, path in names.items():
+        targets = inside(path)[0]
+        # An import names a module, or something in one.
+        modules = {next(m for m in (t, t.rpartition(".")[0], "") if m in names) for t in targets}
+        needed[name] = modules - {"", name}
+    order = list(graphlib.TopologicalSorter(needed).static_order())
+    assert order.index("taps") < order.index("backends.opencv") < order.index("filters")
 
 
 @pytest.mark.parametrize("path", [p for p in MODULES if name_of(p).split(".")[0] == "io"], ids=by_path)

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import torch
 from torch.autograd import forward_ad
 
-from edgekit.backends import Frame, Result, Rows, Steps
+from edgekit.backends.interface import Frame, Result, Rows, Steps
 from edgekit.errors import DtypeError
 
 Array = torch.Tensor

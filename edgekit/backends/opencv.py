@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.backends import Frame, Result, Rounding, fast, strips
+from edgekit.backends import fast, strips
 from edgekit.backends._cv2 import cv2
 from edgekit.backends._numpy_extent import extent as extent
 from edgekit.backends._numpy_extent import some_not_finite as some_not_finite
 from edgekit.backends._numpy_extent import some_tiny as some_tiny
+from edgekit.backends.interface import Frame, Result, Rounding
 from edgekit.backends.passes import program
 from edgekit.borders import OUTSIDE, index_map
 from edgekit.errors import DtypeError, ParameterError, ShapeError

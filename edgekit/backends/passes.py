@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.backends import Rounding, bands, strips
+from edgekit.backends import bands, strips
 from edgekit.backends._cv2 import cv2
+from edgekit.backends.interface import Rounding
 from edgekit.taps import Difference, Kernel, Matrix, differences, shape, sums_to_zero, transpose
 
 Array = NDArray[Any]

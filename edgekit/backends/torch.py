@@ -15,12 +15,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from edgekit.backends import Frame, Rounding
 from edgekit.backends._torch_extent import extent as extent
 from edgekit.backends._torch_extent import some_not_finite as some_not_finite
 from edgekit.backends._torch_extent import some_tiny as some_tiny
 from edgekit.backends._torch_strips import assemble as assemble
 from edgekit.backends._torch_strips import layout_of, merely_computes, on_processor
+from edgekit.backends.interface import Frame, Rounding
 from edgekit.borders import index_map
 from edgekit.errors import DtypeError, ParameterError, ShapeError
 from edgekit.plans import Plan

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.backends import Array
+from edgekit.backends.interface import Array
 from edgekit.batch.job import PictureJob
 from edgekit.detector import detect
 from edgekit.edges import canny

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from edgekit.backends import Array
+from edgekit.backends.interface import Array
 from edgekit.batch.job import PictureJob
 from edgekit.dispatch import apply, plan_for
 from edgekit.display import MODES, Display, picture, white_level

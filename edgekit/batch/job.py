@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edgekit.backends import Array, load
+from edgekit.backends.choice import load
+from edgekit.backends.interface import Array
 from edgekit.display import Display, overlay, to_display
 from edgekit.errors import ParameterError
 from edgekit.io.reading import decode

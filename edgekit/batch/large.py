@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, NoReturn, Protocol, TypeVar
 
 import numpy as np
 
-from edgekit.backends import Array, load
+from edgekit.backends.choice import load
+from edgekit.backends.interface import Array
 from edgekit.backends.moments import laplacian_sums
 from edgekit.batch.engines import heartbeat
 from edgekit.batch.engines.local import Threads

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from edgekit.backends import backend_of
+from edgekit.backends.choice import backend_of
 from edgekit.dispatch import apply, apply_vector
 from edgekit.errors import DtypeError, ParameterError, ShapeError
 from edgekit.kernels import find

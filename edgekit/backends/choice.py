@@ -1,0 +1,70 @@
+"""Which backend computes on what: the only place that asks what kind of array it has.
+
+May import errors and the backends, each when it is needed.
+"""
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from edgekit.backends.interface import Array, Backend
+from edgekit.errors import DtypeError, MissingExtraError, ParameterError
+
+
+def load(name: str, device: str | None = None) -> Backend:
+    """Return the backend called `name`, ready to compute on `device`.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such backend, or no such device on this machine.
+    MissingExtraError
+        If the backend's library is not installed.
+    """
+    if name == "cv2":
+        from edgekit.backends import opencv
+
+        return opencv
+    if name != "torch":
+        raise ParameterError(f"backend={name!r} is not known; choose cv2 or torch")
+    try:
+        from edgekit.backends import torch as torch_backend
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(f"the torch backend needs {error.name}: pip install 'edgekit[torch]'") from error
+    torch_backend.check_device(device)
+    return torch_backend
+
+
+def backend_of(image: Array) -> Backend:
+    """Return the backend that computes on `image`.
+
+    torch is recognised without being imported: who holds a tensor has loaded it.
+
+    Raises
+    ------
+    DtypeError
+        If `image` is neither a NumPy array nor a torch tensor.
+    """
+    if isinstance(image, np.ndarray):
+        if isinstance(image, _loaded("numpy.ma", "MaskedArray")):
+            raise DtypeError("a masked array's mask would be lost; pass image.data and mask=~image.mask")
+        from edgekit.backends import opencv
+
+        return opencv
+    if isinstance(image, _loaded("torch", "Tensor")):
+        from edgekit.backends import torch as torch_backend
+
+        return torch_backend
+    raise DtypeError(
+        f"expected a NumPy array or a torch tensor; found {type(image).__module__}.{type(image).__name__}. "
+        "Convert it, for instance with numpy.asarray"
+    )
+
+
+def _loaded(module: str, name: str) -> Any:
+    """Return a class for `isinstance`, or no class while its module is not loaded: nobody has one of its objects yet.
+
+    Another thread may be in the midst of loading it.
+    """
+    return getattr(sys.modules.get(module), name, ())
