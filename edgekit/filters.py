@@ -372,7 +372,6 @@ def gradient(image: Array, *, operator: str = "sobel", **options: Any) -> Gradie
     Parameters
     ----------
     image : ndarray or Tensor
-        As for `sobel`.
     operator : str
         sobel, scharr, prewitt, roberts, central, farid or gaussian.
     **options

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from edgekit.borders import BORDERS
 from edgekit.errors import ParameterError
 from edgekit.kernels import OPERATORS, Kind, Operator, cos_sin
-from edgekit.taps import NARROW, Kernel, Matrix, Vector, step_peak, touched, transpose, weighted_sum
+from edgekit.taps import NARROW, Kernel, Matrix, Vector, factors, shape, step_peak, touched, transpose, weighted_sum
 
 CHANNELS = ("each", "luminance", "max", "dizenzo")
 TONES = ("linear", "log")
@@ -88,14 +88,14 @@ class Plan:
     """No sum on the way is larger than this times the largest absolute pixel."""
 
     def __post_init__(self) -> None:
-        rows, columns = shape = self.kernels[0].shape
+        rows, columns = size = self.kernels[0].shape
         halo = (rows - 1) // 2, rows // 2, (columns - 1) // 2, columns // 2
         finest = min(k.grain / k.reach for k in self.kernels)
         # What is weighted less than 1 is subtracted before.
         weight = max(abs(w) for c in self.components for w in c.weights)
         reach = max(1.0, *(k.reach for k in self.kernels)) * max(1.0, weight)
         for name, value in (
-            ("shape", shape), ("halo", halo), ("wide", max(shape) > NARROW), ("finest", finest), ("reach", reach),
+            ("shape", size), ("halo", halo), ("wide", max(size) > NARROW), ("finest", finest), ("reach", reach),
         ):  # fmt: skip
             object.__setattr__(self, name, value)
 
@@ -236,8 +236,8 @@ def _component(weights: Vector, kernels: Sequence[Kernel]) -> Component:
     product = len(counted) == 1 and len(counted[0].chains) == 1
     cancels = not product and support != touched(counted)
     # What is touched along a column and then along a row takes two lines: much less to do where they are long.
-    lines = Kernel.separable((tuple(map(max, support)), tuple(map(max, transpose(support)))))
-    footprint = lines if lines.taps == support else Kernel.dense(support)
+    lines = factors(support) if min(*shape(support)) > 1 else None
+    footprint = Kernel.separable(lines) if lines else Kernel.dense(support)
     return Component(weights, taps, footprint.prepared(), cancels)
 
 

@@ -153,15 +153,6 @@ def differences(taps: Matrix) -> tuple[Difference, ...]:
     return tuple((t, p, reference) for p, t in places.items() if p != reference)
 
 
-def running_sums(taps: Sequence[float]) -> list[float]:
-    """Return the taps that do on steps from pixel to pixel what `taps`, which sum to zero, do on pixels.
-
-    Summed by parts, ``sum(t[i] * x[i])`` is ``sum(r[i] * (x[i + 1] - x[i]))``, where ``r[i]`` is minus the sum of the
-    taps up to ``t[i]``.
-    """
-    return [-math.fsum(taps[: i + 1]) for i in range(len(taps) - 1)]
-
-
 class Group(NamedTuple):
     """Pixels of one weight: the sum of some, less the sum of others, times the weight."""
 
@@ -265,11 +256,6 @@ class Kernel:
     def reach(self) -> float:
         """The most that any partial sum can be, over the largest absolute pixel."""
         return sum(math.prod(math.fsum(abs(t) for line in m for t in line) for m in chain) for chain in self.chains)
-
-    @cached_property
-    def direct(self) -> "Kernel":
-        """The form to run where arithmetic is exact: nine taps in one pass beat two passes of three."""
-        return Kernel.dense(self.taps) if max(self.shape) <= 3 else self
 
     @cached_property
     def rounded(self) -> "Kernel":

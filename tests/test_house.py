@@ -75,7 +75,7 @@ def test_imports_run_downward(path):
 
 
 def test_no_module_needs_itself_by_way_of_others():
-    """Not even where an import waits until it is needed."""
+    """Not even where an import waits until it is needed. The face of a folder counts for what is named of it."""
     names = {name_of(path): path for path in MODULES}
     needed = {}
     for name, path in names.items():

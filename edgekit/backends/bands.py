@@ -1,6 +1,7 @@
 """Long lines of taps as products with a banded matrix. May import taps, strips and cv2."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -9,66 +10,132 @@ from numpy.typing import NDArray
 
 from edgekit.backends import strips
 from edgekit.backends._cv2 import cv2
-from edgekit.taps import Matrix, running_sums, shape, sums_to_zero
+from edgekit.taps import Matrix, column, row, shape, sums_to_zero
 
 Array = NDArray[Any]
+Run = Callable[[Array], Array]
 
 #: Pixels along the line that come of one product: of more of them more zeros beside the band are multiplied, of fewer
 #: more pixels are loaded twice.
-WIDTH = 32
+WIDTH = 16
 
-#: Multiplications in a product: OpenBLAS does no more than these in the thread that asks, and always in the same order.
-MOST = 2**18
+#: Lines in a product, if there are so many: fewer leave registers empty.
+LINES = 8
+
+#: Multiplications in a product. OpenBLAS does so few in the thread that asks, and always in the same order.
+MOST = 120_000
 
 
-def line(taps: Matrix) -> Callable[[Array], Array]:
+def line(taps: Matrix, exact: bool) -> Run:
     """Return what correlates a window with a line of taps along x or y, in double precision.
 
-    Taps that sum to zero are run on the steps from pixel to pixel, which are exactly 0 on flat ground.
+    Where not all is `exact`, taps that sum to zero give exactly 0 on flat ground, and for that may need `bytes_only`.
     """
-    across = len(taps) == 1
+    if exact or not sums_to_zero(taps):
+        return _product(taps)
+    if bytes_only(taps):
+        return _product(_on_a_grid(taps))
+    product, axis = _product(_running_sums(taps)), int(len(taps) == 1)
+    return lambda window: product(_steps(window, axis))
+
+
+def bytes_only(taps: Matrix) -> bool:
+    """Tell whether a line of taps that sum to zero may have nothing but bytes for pixels.
+
+    Most lines are run on the steps from pixel to pixel. Where a tap is zero, or nearly so, what the step to its pixel
+    adds and the step from there takes away may be more than all the rest, and leave its rounding.
+    """
+    weakest = min(abs(t) for line in taps for t in line)
+    strongest = max(abs(s) for line in _running_sums(taps) for s in line)
+    # As many roundings of sums in 53 digits, against four of the least tap in 24.
+    return weakest < strongest * math.prod(shape(taps)) * 2.0**-31
+
+
+def _running_sums(taps: Matrix) -> Matrix:
+    """Return the line that does on steps from pixel to pixel what taps that sum to zero do on pixels.
+
+    Summed by parts, ``sum(t[i] * x[i])`` is ``sum(r[i] * (x[i + 1] - x[i]))``, where ``r[i]`` is minus the sum of the
+    taps up to ``t[i]``.
+    """
     values = [t for line in taps for t in line]
-    if stepwise := sums_to_zero(taps):
-        values = running_sums(values)
-    # In column j the taps begin at row j.
-    band = np.zeros((len(values) + WIDTH - 1, WIDTH))
-    for j in range(WIDTH):
-        band[j : j + len(values), j] = values
-
-    def run(window: Array) -> Array:
-        if window.ndim == 3:
-            return np.stack([run(np.ascontiguousarray(window[:, :, c])) for c in range(window.shape[2])], axis=2)
-        rows, columns = (n - m + 1 for n, m in zip(window.shape, shape(taps), strict=True))
-        made = strips.empty((rows, columns), np.float64)
-        if stepwise:
-            window = _steps(window, int(across))
-        if across:
-            _multiply(window, band, made)
-        else:
-            _multiply(window.T, band, made.T)
-        return made
-
-    return run
+    sums = [-math.fsum(values[: i + 1]) for i in range(len(values) - 1)]
+    return row(sums) if len(taps) == 1 else column(sums)
 
 
 def _steps(window: Array, axis: int) -> Array:
     before, after = (window[:, :-1], window[:, 1:]) if axis else (window[:-1], window[1:])
     made = strips.empty(before.shape, np.float64)
     # NumPy takes twice as long where rows have something between them.
-    cv2.subtract(after, before, made)
+    cv2.subtract(after, before, made, dtype=cv2.CV_64F)
     return made
 
 
+def _on_a_grid(taps: Matrix) -> Matrix:
+    """Round a line of taps that sum to zero to a grid so coarse that double precision holds all sums over bytes."""
+    values = [t for line in taps for t in line]
+    step = 2.0 ** max(math.frexp(255 * math.fsum(map(abs, values)))[1] - 52, -1074)
+    counts = [round(t / step) for t in values]
+    # What rounding has added to the sum is nothing beside the largest.
+    largest = max(range(len(counts)), key=lambda i: abs(counts[i]))
+    counts[largest] -= sum(counts)
+    rounded = [count * step for count in counts]
+    return row(rounded) if len(taps) == 1 else column(rounded)
+
+
+def _product(taps: Matrix) -> Run:
+    rows, columns = shape(taps)
+    length, width = rows * columns, WIDTH
+    while (length + width - 1) * width * LINES > MOST:
+        width //= 2
+    # In column j the taps begin at row j.
+    band = np.zeros((length + width - 1, width))
+    for j in range(width):
+        band[j : j + length, j] = np.ravel(taps)
+
+    def run(window: Array) -> Array:
+        if window.ndim == 3:
+            return np.stack([run(window[:, :, c]) for c in range(window.shape[2])], axis=2)
+        made = strips.empty((window.shape[0] - rows + 1, window.shape[1] - columns + 1), np.float64)
+        pixels = _as_doubles(window)
+        if columns > 1:
+            _multiply(pixels, band, made)
+        else:
+            _multiply(pixels.T, band, made.T)
+        return made
+
+    return run
+
+
+def _as_doubles(window: Array) -> Array:
+    """Return pixels as BLAS takes them: each beside the next."""
+    if window.dtype == np.float64 and window.strides[1] == window.itemsize:
+        return window
+    pixels = strips.empty(window.shape, np.float64)
+    np.copyto(pixels, window)
+    return pixels
+
+
 def _multiply(window: Array, band: Array, out: Array) -> None:
-    """Correlate along the second axis, some lines and `WIDTH` results at a time."""
-    whole = out.shape[1] // WIDTH * WIDTH
-    for start, width in ((0, WIDTH), (whole, out.shape[1] - whole)):
-        made, taps = out[:, start:], band[: len(band) - WIDTH + width, :width]
-        if 0 < width <= made.shape[1]:
-            seen = sliding_window_view(window[:, start:], len(taps), axis=1)[:, ::width].swapaxes(0, 1)
-            into = sliding_window_view(made, width, axis=1, writeable=True)[:, ::width].swapaxes(0, 1)
-            # Eight lines fill OpenBLAS's registers.
-            lines = max(MOST // taps.size // 8 * 8, 8)
-            for first in range(0, len(window), lines):
-                at = slice(first, first + lines)
-                np.matmul(seen[:, at], taps, out=into[:, at])
+    """Correlate along the second axis."""
+    width = min(band.shape[1], out.shape[1])
+    taps = band[: len(band) - band.shape[1] + width, :width]
+    lines = min(max(MOST // taps.size, LINES), len(window))
+    # BLAS takes another way, and as many threads as it likes, for a single row or column.
+    multiply = np.matmul if min(lines, width) > 1 else _multiply_plainly
+    for seen, into in zip(_blocks(window, len(taps), width), _blocks(out, width, width), strict=True):
+        # The last ones begin so early that they are not fewer.
+        for first in (*range(0, len(window) - lines, lines), len(window) - lines):
+            at = slice(first, first + lines)
+            multiply(seen[:, at], taps, out=into[:, at])
+
+
+def _blocks(array: Array, length: int, step: int) -> Iterator[Array]:
+    """Give the pieces of lines that begin `step` after one another, (pieces, lines, length), and the last by itself."""
+    pieces = sliding_window_view(array, length, axis=1, writeable=True).swapaxes(0, 1)
+    yield pieces[::step]
+    if (len(pieces) - 1) % step:
+        yield pieces[-1:]
+
+
+def _multiply_plainly(pieces: Array, taps: Array, out: Array) -> None:
+    np.einsum("plk,kw->plw", pieces, taps, out=out)

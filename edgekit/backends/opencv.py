@@ -1,4 +1,4 @@
-"""NumPy arrays by OpenCV. May import errors, borders, taps and cv2."""
+"""NumPy arrays by OpenCV. May import errors, borders, taps, plans, what serves it here, and cv2."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -26,6 +26,9 @@ Array = NDArray[Any]
 
 name = "cv2"
 xp: ModuleType = np
+
+#: Kernels that reach further, above and below together, have so much to do that each strip is worth a thread.
+NEAR = 8
 
 #: OpenCV filters this many channels at a time.
 MOST_CHANNELS = 4
@@ -92,7 +95,7 @@ def digits(dtype: Any) -> int:
 
 def pixels_of(image: Array, work: Any) -> Any:
     # OpenCV takes half as long for floats as for integers of 16 bits.
-    return image.dtype if image.dtype == np.uint8 and work == np.float32 else work
+    return image.dtype if image.dtype == np.uint8 else work
 
 
 def assemble(
@@ -118,7 +121,7 @@ def assemble(
     # A strip computes its halo as well, so it should be a few times as tall.
     height = strips.height(frame.columns * (frame.channels or 1), max(4 * halo, 16))
     with quiet():
-        strips.each(rows, height, cv2.getNumThreads(), do)
+        strips.each(rows, height, cv2.getNumThreads(), do, strips.SHARE if halo <= NEAR else 1)
     if out is not None and shared:
         out[...] = target
     return target if out is None else out

@@ -1,4 +1,4 @@
-"""A kernel as calls of OpenCV and NumPy on a strip. May import taps, strips, bands and cv2."""
+"""A kernel as calls of OpenCV and NumPy on a strip. May import taps, interface, strips, bands and cv2."""
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -23,7 +23,7 @@ MOST_TAPS = 49
 BLOCK = 7
 
 #: From so many taps in a line on, in double precision, a product with a banded matrix is faster than `cv2.sepFilter2D`,
-#: though it multiplies by zeros, too; half as many do where differences would be taken one by one instead.
+#: though it multiplies by zeros, too.
 LONG = 25
 
 _ONE = ((1.0,),)
@@ -45,7 +45,7 @@ def program(kernel: Kernel, dtype: Any, rounding: Rounding) -> tuple[tuple[Run, 
     dtype : dtype
         Single or double precision.
     rounding : Rounding
-        Where there is some, taps that sum to zero are run as differences.
+        Where there is some, taps that sum to zero are run so that flat ground gives 0.
     """
     how = np.dtype(dtype), rounding
     chains = kernel.chains if rounding is Rounding.NONE else kernel.rounded.chains
@@ -64,9 +64,10 @@ def _grouped(chain: tuple[Matrix, ...], dtype: np.dtype[Any], rounding: Rounding
 
 def _long(taps: Matrix, dtype: np.dtype[Any], rounding: Rounding) -> bool:
     """Tell whether taps had better be run as a product, which sums in an order of its own."""
-    least = LONG // 2 if sums_to_zero(taps) and not _odd(taps) else LONG
-    line = min(shape(taps)) == 1 and max(shape(taps)) >= least
-    return line and dtype == np.float64 and rounding is not Rounding.SEEN
+    if dtype != np.float64 or rounding is Rounding.SEEN or min(shape(taps)) > 1:
+        return False
+    by_differences = rounding is not Rounding.NONE and sums_to_zero(taps) and not _odd(taps)
+    return by_differences or max(shape(taps)) >= LONG
 
 
 def _odd(taps: Matrix) -> bool:
@@ -76,9 +77,17 @@ def _odd(taps: Matrix) -> bool:
 
 
 def _run(taps: tuple[Matrix, ...], dtype: np.dtype[Any], rounding: Rounding) -> Run:
-    if _long(taps[0], dtype, rounding):
-        return bands.line(taps[0])
     exact = rounding is Rounding.NONE
+    if not _long(taps[0], dtype, rounding):
+        return _called(taps, dtype, exact)
+    product = bands.line(taps[0], exact)
+    if exact or not sums_to_zero(taps[0]) or not bands.bytes_only(taps[0]):
+        return product
+    called = _called(taps, dtype, exact)
+    return lambda window: (product if window.dtype == np.uint8 else called)(window)
+
+
+def _called(taps: tuple[Matrix, ...], dtype: np.dtype[Any], exact: bool) -> Run:
     rows, columns = (max(sides) for sides in zip(*map(shape, taps), strict=True))
     along_x = next((t for t in taps if len(t) == 1), _ONE)
     along_y = next((t for t in taps if t is not along_x), _ONE)
@@ -171,7 +180,7 @@ def _blocks(taps: Matrix, dtype: np.dtype[Any]) -> Run:
         for j in range(0, columns, BLOCK):
             block = tuple(line[j : j + BLOCK] for line in taps[i : i + BLOCK])
             if any(map(any, block)):
-                blocks.append((i, j, *shape(block), _run((block,), dtype, Rounding.NONE)))
+                blocks.append((i, j, *shape(block), _called((block,), dtype, exact=True)))
 
     def run(window: Array) -> Array:
         h, w = window.shape[0] - rows + 1, window.shape[1] - columns + 1

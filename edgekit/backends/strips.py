@@ -19,7 +19,7 @@ T = TypeVar("T")
 #: Pixels in a strip. Half as many cost more in calls, twice as many no longer stay in the cache.
 STRIP = 2**18
 
-#: A thread that does fewer strips costs more than it saves.
+#: A thread that does fewer strips costs more than it saves, if little is done to each.
 SHARE = 3
 
 #: More threads wait for memory, not for arithmetic.
@@ -83,7 +83,7 @@ def height(pixels: int, least: int) -> int:
     return max(STRIP // pixels, least)
 
 
-def each(rows: int, height: int, threads: int, do: Callable[[int, int], None]) -> None:
+def each(rows: int, height: int, threads: int, do: Callable[[int, int], None], share: int = SHARE) -> None:
     """Do all rows, about `height` at a time.
 
     Parameters
@@ -94,6 +94,8 @@ def each(rows: int, height: int, threads: int, do: Callable[[int, int], None]) -
         At most so many strips are done at a time, the calling thread's among them.
     do : callable
         ``do(start, stop)`` does some rows. What `empty` lends is its own until it returns.
+    share : int
+        There are no more threads than get so many strips each.
     """
     if rows <= height:
         _lend(lambda arena: do(0, rows))
@@ -114,7 +116,7 @@ def each(rows: int, height: int, threads: int, do: Callable[[int, int], None]) -
             todo.clear()
             failures.append(error)
 
-    helpers = 0 if _here.alone else min(threads, MOST_THREADS, len(todo) // SHARE) - 1
+    helpers = 0 if _here.alone else min(threads, MOST_THREADS, len(todo) // share) - 1
     # NumPy's error state, for one, is the caller's in every thread.
     started: list[threading.Thread] = []
     for _ in range(helpers):

@@ -1,4 +1,4 @@
-"""torch tensors by adding shifted images. May import errors, borders, taps.
+"""torch tensors by adding shifted images. May import errors, borders, taps, plans and interface.
 
 With its neighbours `_torch_extent` and `_torch_strips` the only module under the filters that imports torch.
 """

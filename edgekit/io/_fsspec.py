@@ -21,7 +21,6 @@ except ModuleNotFoundError as error:
 
 T = TypeVar("T")
 
-
 #: How often a request is tried, and how long it waits in between in seconds: up to so long at first, twice that each
 #: time, and never longer.
 ATTEMPTS, PAUSE, LONGEST_PAUSE = 6, 0.5, 20.0

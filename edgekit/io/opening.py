@@ -1,4 +1,4 @@
-"""Opens what is read window by window. May import errors, files, windows and the formats' modules."""
+"""Opens what is read window by window. May import files, stores, windows and the formats' modules."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The pages of a TIFF file, one after the other. May import errors, files and decoders."""
+"""The pages of a TIFF file, one after the other. May import errors, limits, files, stores and decoders."""
 
 import io
 from collections.abc import Iterator
