@@ -52,10 +52,16 @@ CHANGES: tuple[Change, ...] = (
     Change("the same", "2cbf1db", "6e25c34", "laplacian-out", compiled=True),
     Change("squares and sums of strips by OpenCV, 16 bits as floats", "accf546", "a180327", "sobel-uint16"),
     Change("the same", "accf546", "a180327", "sobel-float32"),
-    Change("long lines of taps as products with banded matrices", "7be6e1d", "e1f8d41", "gaussian-wide"),
-    Change("the same", "7be6e1d", "e1f8d41", "log-wide"),
-    Change("kernels of one's own that are a column times a row, as such", "7be6e1d", "e1f8d41", "product"),
-    Change("what NaN spoils, found along lines", "7be6e1d", "e1f8d41", "gaussian-nan"),
+    Change(
+        "bytes as they are into sums of double precision, a thread for each strip of them",
+        "7be6e1d",
+        "0548121",
+        "gaussian",
+    ),
+    Change("long lines of taps as products with banded matrices", "7be6e1d", "0548121", "gaussian-wide"),
+    Change("the same", "7be6e1d", "0548121", "log-wide"),
+    Change("kernels of one's own that are a column times a row, as such", "7be6e1d", "0548121", "product"),
+    Change("what NaN spoils, found along lines", "7be6e1d", "0548121", "gaussian-nan"),
 )
 
 #: Megapixels of the image.
