@@ -217,3 +217,14 @@ def test_own_kernel_that_cannot_be_used(taps, message):
 def test_unknown_operator(name):
     with pytest.raises(ParameterError, match="is not known; choose one of sobel"):
         find(name)
+
+
+def test_wide_kernels_run_along_lines():
+    """A hundredth of the work, where the taps allow it: those of one's own, and what an invalid pixel touches."""
+    bell = np.array(kernels.gaussian(2.0))
+    for taps, lines in ((np.outer(bell, bell), 2), (np.outer(bell, bell) + np.eye(bell.size), 1)):
+        ((chain,),) = (kernel.chains for kernel in kernels.own(taps.tolist()).kernels())
+        assert len(chain) == lines
+    for angle, lines in ((0, 2), (90, 2), (30, 1)):
+        (chain,) = plan(find("gaussian"), (("sigma", 3.0),), (angle,)).components[0].footprint.chains
+        assert len(chain) == lines

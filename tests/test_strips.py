@@ -84,6 +84,19 @@ def test_no_more_threads_than_have_enough_to_do(rows, expected, begun):
     assert len(begun) == expected
 
 
+def test_a_thread_for_each_strip_of_a_wide_kernel(begun):
+    image = np.zeros((3 * 120, 2000), np.uint8)
+    before = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(3)
+        for kernel, expected in ((lambda: ek.sobel(image), 0), (lambda: ek.gaussian_gradient(image, sigma=3), 2)):
+            begun.clear()
+            kernel()
+            assert len(begun) == expected
+    finally:
+        cv2.setNumThreads(before)
+
+
 @pytest.mark.parametrize("where", ["helper", "caller"])
 @pytest.mark.parametrize("error", [ValueError("no such row"), KeyboardInterrupt()])
 def test_an_error_ends_it_all(where, error, begun):

@@ -36,14 +36,13 @@ def sums_to_zero(kernel):
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
-def test_forms_are_the_same_taps(kernel):
+def test_the_form_for_arithmetic_that_rounds_is_the_same_taps(kernel):
     expected = np.array(kernel.taps, float)
-    for form in (kernel, kernel.rounded):
-        np.testing.assert_allclose(form.taps, expected, rtol=0, atol=1e-14 * np.abs(expected).max())
-        assert form.shape == kernel.shape == expected.shape
-        for chain in form.chains:
-            height, width = (sum(n) - len(n) + 1 for n in zip(*map(taps.shape, chain), strict=True))
-            assert (height, width) == kernel.shape
+    np.testing.assert_allclose(kernel.rounded.taps, expected, rtol=0, atol=1e-14 * np.abs(expected).max())
+    assert kernel.rounded.shape == kernel.shape == expected.shape
+    for chain in kernel.rounded.chains:
+        height, width = (sum(n) - len(n) + 1 for n in zip(*map(taps.shape, chain), strict=True))
+        assert (height, width) == kernel.shape
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -240,3 +239,12 @@ def test_what_is_nearly_a_product_is_none(at):
     assert taps.factors(tuple(map(tuple, table))) is None
     table[at] = 0
     assert taps.factors(tuple(map(tuple, table))) is None
+
+
+@pytest.mark.parametrize("weights", [(0.0, -3.0), (-0.5, 0.0), (0.25, 4.0), (0.0, 0.0)])
+def test_weighted_sums(weights):
+    first, second = np.random.default_rng(2).normal(size=(2, 3, 4))
+    first[0, 0] = second[0, 0] = 0
+    found = np.array(taps.weighted_sum(weights, [tuple(map(tuple, first)), tuple(map(tuple, second))]))
+    np.testing.assert_allclose(found, weights[0] * first + weights[1] * second, rtol=1e-15)
+    assert not np.signbit(found[0, 0])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgekit.backends import strips
 from edgekit.backends._cv2 import cv2
-from edgekit.taps import Matrix, column, row, shape, sums_to_zero
+from edgekit.taps import Matrix, column, row, shape
 
 Array = NDArray[Any]
 Run = Callable[[Array], Array]
@@ -22,70 +22,16 @@ WIDTH = 16
 #: Lines in a product, if there are so many: fewer leave registers empty.
 LINES = 8
 
-#: Multiplications in a product. OpenBLAS does so few in the thread that asks, and always in the same order.
+#: Multiplications in a product. So few (2^18, on some processors half as many) OpenBLAS does in the thread that asks,
+#: and always in the same order.
 MOST = 120_000
 
 
-def line(taps: Matrix, exact: bool) -> Run:
-    """Return what correlates a window with a line of taps along x or y, in double precision.
-
-    Where not all is `exact`, taps that sum to zero give exactly 0 on flat ground, and for that may need `bytes_only`.
-    """
-    if exact or not sums_to_zero(taps):
-        return _product(taps)
-    if bytes_only(taps):
-        return _product(_on_a_grid(taps))
-    product, axis = _product(_running_sums(taps)), int(len(taps) == 1)
-    return lambda window: product(_steps(window, axis))
-
-
-def bytes_only(taps: Matrix) -> bool:
-    """Tell whether a line of taps that sum to zero may have nothing but bytes for pixels.
-
-    Most lines are run on the steps from pixel to pixel. Where a tap is zero, or nearly so, what the step to its pixel
-    adds and the step from there takes away may be more than all the rest, and leave its rounding.
-    """
-    weakest = min(abs(t) for line in taps for t in line)
-    strongest = max(abs(s) for line in _running_sums(taps) for s in line)
-    # As many roundings of sums in 53 digits, against four of the least tap in 24.
-    return weakest < strongest * math.prod(shape(taps)) * 2.0**-31
-
-
-def _running_sums(taps: Matrix) -> Matrix:
-    """Return the line that does on steps from pixel to pixel what taps that sum to zero do on pixels.
-
-    Summed by parts, ``sum(t[i] * x[i])`` is ``sum(r[i] * (x[i + 1] - x[i]))``, where ``r[i]`` is minus the sum of the
-    taps up to ``t[i]``.
-    """
-    values = [t for line in taps for t in line]
-    sums = [-math.fsum(values[: i + 1]) for i in range(len(values) - 1)]
-    return row(sums) if len(taps) == 1 else column(sums)
-
-
-def _steps(window: Array, axis: int) -> Array:
-    before, after = (window[:, :-1], window[:, 1:]) if axis else (window[:-1], window[1:])
-    made = strips.empty(before.shape, np.float64)
-    # NumPy takes twice as long where rows have something between them.
-    cv2.subtract(after, before, made, dtype=cv2.CV_64F)
-    return made
-
-
-def _on_a_grid(taps: Matrix) -> Matrix:
-    """Round a line of taps that sum to zero to a grid so coarse that double precision holds all sums over bytes."""
-    values = [t for line in taps for t in line]
-    step = 2.0 ** max(math.frexp(255 * math.fsum(map(abs, values)))[1] - 52, -1074)
-    counts = [round(t / step) for t in values]
-    # What rounding has added to the sum is nothing beside the largest.
-    largest = max(range(len(counts)), key=lambda i: abs(counts[i]))
-    counts[largest] -= sum(counts)
-    rounded = [count * step for count in counts]
-    return row(rounded) if len(taps) == 1 else column(rounded)
-
-
-def _product(taps: Matrix) -> Run:
+def line(taps: Matrix) -> Run:
+    """Return what correlates a window with a line of taps along x or y, in double precision."""
     rows, columns = shape(taps)
     length, width = rows * columns, WIDTH
-    while (length + width - 1) * width * LINES > MOST:
+    while width > 1 and (length + width - 1) * width * LINES > MOST:
         width //= 2
     # In column j the taps begin at row j.
     band = np.zeros((length + width - 1, width))
@@ -104,6 +50,53 @@ def _product(taps: Matrix) -> Run:
         return made
 
     return run
+
+
+def line_of_steps(taps: Matrix) -> Run | None:
+    """Return what does the same by the steps from pixel to pixel, with taps that sum to zero: flat ground gives 0.
+
+    None where a tap is zero, or nearly so: what the step to its pixel adds and the step from there takes away may be
+    more than all the rest, and leave its rounding.
+    """
+    values = [t for line in taps for t in line]
+    largest = max(range(len(values)), key=lambda i: abs(values[i]))
+    # Summed by parts: sum(t[i] * x[i]) is sum(r[i] * (x[i + 1] - x[i])), where r[i] is minus the sum of the taps up to
+    # t[i], or the sum of those behind it. What is left of the whole sum falls on the largest tap.
+    sums = [-math.fsum(values[: i + 1]) if i < largest else math.fsum(values[i + 1 :]) for i in range(len(values) - 1)]
+    # The roundings of as many sums in 53 binary digits, against four of the least tap in 24.
+    if min(map(abs, values)) < max(map(abs, sums)) * len(values) * 2.0**-31:
+        return None
+    product, axis = line(row(sums) if len(taps) == 1 else column(sums)), int(len(taps) == 1)
+    return lambda window: product(_steps(window, axis))
+
+
+def _steps(window: Array, axis: int) -> Array:
+    before, after = (window[:, :-1], window[:, 1:]) if axis else (window[:-1], window[1:])
+    made = strips.empty(before.shape, np.float64)
+    # NumPy takes twice as long where rows have something between them.
+    cv2.subtract(after, before, made, dtype=cv2.CV_64F)
+    return made
+
+
+def line_over_bytes(taps: Matrix) -> Run | None:
+    """Return what does the same over bytes without any rounding, with taps that sum to zero.
+
+    The taps are put on a grid, so coarse that double precision holds all sums. None where one is so small that this
+    would change it.
+    """
+    values = [t for line in taps for t in line]
+    total = math.fsum(map(abs, values))
+    # 255 is less than 2^8, and 52 digits leave room for what rounding adds.
+    step = 2.0 ** max(math.frexp(total)[1] + 8 - 52, -1074)
+    # Half a step is then less than half a unit in the last place of single precision.
+    if min(abs(t) for t in values if t) < total * 2.0**-20:
+        return None
+    counts = [round(t / step) for t in values]
+    # What is left of the sum is nothing beside the largest tap.
+    largest = max(range(len(counts)), key=lambda i: abs(counts[i]))
+    counts[largest] -= sum(counts)
+    rounded = [count * step for count in counts]
+    return line(row(rounded) if len(taps) == 1 else column(rounded))
 
 
 def _as_doubles(window: Array) -> Array:

@@ -27,7 +27,7 @@ Array = NDArray[Any]
 name = "cv2"
 xp: ModuleType = np
 
-#: Kernels that reach further, above and below together, have so much to do that each strip is worth a thread.
+#: Kernels of more rows above and below than this have so much to do that each strip is worth a thread.
 NEAR = 8
 
 #: OpenCV filters this many channels at a time.

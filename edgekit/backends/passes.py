@@ -66,8 +66,9 @@ def _long(taps: Matrix, dtype: np.dtype[Any], rounding: Rounding) -> bool:
     """Tell whether taps had better be run as a product, which sums in an order of its own."""
     if dtype != np.float64 or rounding is Rounding.SEEN or min(shape(taps)) > 1:
         return False
-    by_differences = rounding is not Rounding.NONE and sums_to_zero(taps) and not _odd(taps)
-    return by_differences or max(shape(taps)) >= LONG
+    # Else there would be a difference for each tap, which takes longer whatever the length.
+    one_by_one = rounding is not Rounding.NONE and sums_to_zero(taps) and not _odd(taps)
+    return one_by_one or max(shape(taps)) >= LONG
 
 
 def _odd(taps: Matrix) -> bool:
@@ -80,11 +81,12 @@ def _run(taps: tuple[Matrix, ...], dtype: np.dtype[Any], rounding: Rounding) -> 
     exact = rounding is Rounding.NONE
     if not _long(taps[0], dtype, rounding):
         return _called(taps, dtype, exact)
-    product = bands.line(taps[0], exact)
-    if exact or not sums_to_zero(taps[0]) or not bands.bytes_only(taps[0]):
-        return product
-    called = _called(taps, dtype, exact)
-    return lambda window: (product if window.dtype == np.uint8 else called)(window)
+    if exact or not sums_to_zero(taps[0]):
+        return bands.line(taps[0])
+    if of_steps := bands.line_of_steps(taps[0]):
+        return of_steps
+    called, over_bytes = _called(taps, dtype, exact), bands.line_over_bytes(taps[0])
+    return lambda window: (over_bytes if over_bytes and window.dtype == np.uint8 else called)(window)
 
 
 def _called(taps: tuple[Matrix, ...], dtype: np.dtype[Any], exact: bool) -> Run:

@@ -95,7 +95,7 @@ def each(rows: int, height: int, threads: int, do: Callable[[int, int], None], s
     do : callable
         ``do(start, stop)`` does some rows. What `empty` lends is its own until it returns.
     share : int
-        There are no more threads than get so many strips each.
+        At least so many strips for each thread.
     """
     if rows <= height:
         _lend(lambda arena: do(0, rows))
