@@ -69,6 +69,10 @@ class Directional(Common, total=False):
     rotate: str
 
 
+#: Options that no plan depends on, or that it is given by themselves.
+_APART = ("angle", "mask", "out")
+
+
 def apply(
     image: Array,
     operator: str | Operator,
@@ -144,12 +148,11 @@ def _plan(
     operator: Operator, parameters: dict[str, Any], angles: Sequence[Any] | None, options: dict[str, Any], **how: bool
 ) -> plans.Plan:
     """Check that every option is one that the operator takes, and a plain value."""
-    turning = Directional.__annotations__ if operator.directed else {}
-    known = {*Common.__annotations__, *turning} - {"angle", "mask", "out"}
+    known = (Directional if operator.directed else Common).__annotations__
     given = {k: v for k, v in parameters.items() if v is not None}
     for name, value in {**given, **options}.items():
-        if name not in known and name not in parameters:
-            takes = ", ".join(sorted({*operator.parameters, *known, *turning, "mask", "out"}))
+        if (name not in known or name in _APART) and name not in parameters:
+            takes = ", ".join(sorted({*operator.parameters, *known}))
             raise ParameterError(f"{operator.name} does not take {name}=; it takes {takes}")
         # The cache takes True for 1.
         if isinstance(value, bool) or not isinstance(value, Hashable):

@@ -5,6 +5,7 @@ done as much, or at once if Numba is there already. ``EDGEKIT_FAST=1`` loads the
 ``EDGEKIT_FAST=0`` never.
 """
 
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -30,8 +31,9 @@ PAYS = 10**9
 #: Smaller images are not counted, and not worth it.
 LEAST = 2**16
 
-#: Images of these types are taken where no order of summing rounds, so that compiled or not the bits are the same.
-_TYPES = {np.dtype(t) for t in (np.uint8, np.int8, np.uint16, np.int16)}
+#: Images of these types, with values no larger, are taken where no order of summing rounds: compiled or not, the bits
+#: are the same.
+_LARGEST = {np.dtype(np.uint8): 255, np.dtype(np.int8): 128, np.dtype(np.uint16): 65535, np.dtype(np.int16): 32768}
 
 #: Binary digits of single precision.
 _DIGITS = 24
@@ -48,12 +50,16 @@ def loops(pixels: int) -> ModuleType | None:
         If they are asked for and Numba is not installed, or does not load.
     """
     global _met
+    if _never(pixels):
+        return None
     if MODE == "1":
         return _load(asked=True)
-    if MODE == "0" or pixels < LEAST:
-        return None
     _met += pixels
     return _load(asked=False) if _met >= PAYS or "numba" in sys.modules else None
+
+
+def _never(pixels: int) -> bool:
+    return MODE == "0" or (MODE != "1" and pixels < LEAST)
 
 
 @cache
@@ -72,10 +78,9 @@ def response(image: Array, plan: Plan) -> Callable[[int, Array], Array] | None:
 
     It fills `into`, rows from `start` on of what `plan` says.
     """
-    if plan.border == "valid" or image.dtype not in _TYPES or min(image.shape) < 2:
+    if _never(image.size) or plan.border == "valid" or min(image.shape) < 2 or not image.flags.c_contiguous:
         return None
-    info = np.iinfo(image.dtype)
-    if not image.flags.c_contiguous or max(-int(info.min), int(info.max)) > plan.finest * 2.0**_DIGITS:
+    if _LARGEST.get(image.dtype, math.inf) > plan.finest * 2.0**_DIGITS:
         return None
     planes = _planes(plan)
     compiled = loops(image.size) if planes else None
