@@ -180,9 +180,9 @@ def _components(
     xp, exponent = backend.xp, EXPONENTS[backend.digits(work)]
     largest, sure = backend.extent(window) if floating else (0.0, True)
     large = largest * plan.reach > 2.0 ** (exponent // 2 - MARGIN)
-    # Where taps cancel, NaN would reach further than the response does; and what is too large is not NaN.
-    cancel = any(c.cancels for c in plan.components)
-    carried = not cancel and not large and taps is None and backend.carries(window, plan.kernels)
+    some_invalid = valid is not None or not sure
+    # What is too large is not NaN.
+    carried = some_invalid and not large and taps is None and _carried(window, plan, backend)
     if not sure and not carried:
         finite = xp.isfinite(window)
         valid = finite if valid is None else valid & finite
@@ -199,7 +199,7 @@ def _components(
         totals = [xp.where(xp.isfinite(t), t, s * step) for t, s in zip(totals, smaller, strict=True)]
     components = []
     for component, total in zip(plan.components, totals, strict=True):
-        if carried and not (sure and valid is None):
+        if carried:
             # Infinities, too, and no gradient from there to valid pixels.
             total = xp.where(xp.isfinite(total), total, xp.nan)
         elif valid is not None:
@@ -221,6 +221,12 @@ def _components(
                 place[...] = made
         return into
     return _reduce(components, plan.reduce, backend, into)
+
+
+def _carried(window: Array, plan: Plan, backend: Backend) -> bool:
+    """Tell whether NaN among the pixels is NaN wherever the response touches it, and nowhere else."""
+    # Where taps cancel, it would reach further.
+    return not any(c.cancels for c in plan.components) and backend.carries(window, plan.kernels)
 
 
 def _totals(
