@@ -1,6 +1,7 @@
 """Tasks that worker processes can load, some of which end badly."""
 
 import os
+import resource
 import signal
 import time
 from pathlib import Path
@@ -91,3 +92,16 @@ def threads(item):
     import threading
 
     return threading.active_count()
+
+
+def again(item):
+    """Return how many pages the system has cleared for memory that was freed just before."""
+    size, pages = 8 * 2**20, 0
+    for _ in range(4):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        blocks = [bytearray(size) for _ in range(3)]
+        for block in blocks:
+            block[::4096] = b"1" * (size // 4096)
+        del block, blocks
+        pages = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    return pages

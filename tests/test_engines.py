@@ -2,6 +2,7 @@
 
 import multiprocessing.forkserver
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -155,6 +156,11 @@ def test_memory_beyond_the_limit_costs_one_item():
 def test_what_items_before_left_in_memory_is_not_held_against_one():
     each = 250 * 2**20
     assert run(Processes(1, WorkerLimits(memory=2**30)), tasks.greedy, [each] * 8) == [each] * 8
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries are not asked")
+def test_workers_use_their_memory_again():
+    assert max(Processes(1).run(tasks.again, range(2), tasks.lost)) < 100
 
 
 def test_a_limit_below_what_a_worker_needs_is_refused():

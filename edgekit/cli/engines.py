@@ -33,10 +33,12 @@ def engine_for(
     named : iterable of str
         The inputs and the output: where a store is among them, most of the time is waited for it.
     """
+    from edgekit.batch.engines.allocator import keep_freed
     from edgekit.batch.engines.local import available_workers, choose
     from edgekit.io.stores import REQUESTS
     from edgekit.io.urls import is_url
 
+    keep_freed()
     stores = any(map(is_url, named))
     usual = {"timeout": WITH_STORES} if stores else {}
     asked = {name: values[name] for name in ("timeout", "memory") if values[name] is not None}

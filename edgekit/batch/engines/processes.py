@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 
 from edgekit.backends.strips import stay_alone
 from edgekit.batch.engines import heartbeat
+from edgekit.batch.engines.allocator import keep_freed
 from edgekit.batch.engines.interrupts import Interrupts
 from edgekit.errors import ParameterError, WorkerError
 
@@ -286,6 +287,7 @@ def _work(pipe: "Connection[Any, Any]", task: Callable[[Any], Any], memory: int)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     stay_alone()
+    keep_freed()
     if sys.platform == "linux":
         _limit(memory)
     heartbeat.set(partial(pipe.send, (_FURTHER, None)))
