@@ -62,6 +62,8 @@ CHANGES: tuple[Change, ...] = (
     Change("the same", "7be6e1d", "0548121", "log-wide"),
     Change("kernels of one's own that are a column times a row, as such", "7be6e1d", "0548121", "product"),
     Change("what NaN spoils, found along lines", "7be6e1d", "0548121", "gaussian-nan"),
+    Change("freed memory kept for the next image", "1b16319", "df107b6", "score-folder"),
+    Change("the same", "1b16319", "df107b6", "batch"),
 )
 
 #: Megapixels of the image.
