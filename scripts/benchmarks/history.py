@@ -169,8 +169,11 @@ def measure(change: Change, bench: Bench, number: int) -> Contest:
             "before": {"PYTHONPATH": str(before), "EDGEKIT_FAST": "0"},
             "after": {"PYTHONPATH": str(after), "EDGEKIT_FAST": str(int(change.compiled))},
         }
-        if whole := command(change.workload, bench, bench.scratch):
-            took = seconds(alternate(dict.fromkeys(places, whole), bench.runs, bench.scratch, places))
+        # No revision meets the records of one that belongs to another change.
+        scratch = bench.scratch / f"results-{number}"
+        scratch.mkdir()
+        if whole := command(change.workload, bench, scratch):
+            took = seconds(alternate(dict.fromkeys(places, whole), bench.runs, scratch, places))
             entries = {c.name: Entry(c.name, c.label, took[c.name]) for c in contenders}
             contest = Contest(work.name, work.title, entries, work.references)
         else:
