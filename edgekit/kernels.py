@@ -13,7 +13,7 @@ from numbers import Real
 from typing import Any
 
 from edgekit.errors import KernelError, ParameterError
-from edgekit.taps import NARROW, Kernel, Matrix, factors, moment, ring
+from edgekit.taps import NARROW, Kernel, Matrix, moment, ring, shape
 
 #: A Gaussian is cut off at this many standard deviations.
 TRUNCATE = 4.0
@@ -348,9 +348,8 @@ def own(taps: Sequence[Sequence[float]]) -> Operator:
 
 @lru_cache(maxsize=64)
 def _own(matrix: Matrix) -> Operator:
-    kernel = Kernel.dense(matrix)
-    if max(kernel.shape) > NARROW and min(kernel.shape) > 1 and (lines := factors(matrix)):
-        kernel = Kernel.separable(lines)
+    # A small kernel is done sooner in one go, and its sums are exact more often.
+    kernel = Kernel.factored(matrix) if max(shape(matrix)) > NARROW else Kernel.dense(matrix)
     return Operator(
         "kernel", "Own kernel", Kind.KERNEL, order=0, accuracy=0, reference="", choices={None: (kernel,)},
     )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from edgekit.borders import BORDERS
 from edgekit.errors import ParameterError
 from edgekit.kernels import OPERATORS, Kind, Operator, cos_sin
-from edgekit.taps import NARROW, Kernel, Matrix, Vector, factors, shape, step_peak, touched, transpose, weighted_sum
+from edgekit.taps import NARROW, Kernel, Matrix, Vector, step_peak, touched, transpose, weighted_sum
 
 CHANNELS = ("each", "luminance", "max", "dizenzo")
 TONES = ("linear", "log")
@@ -235,10 +235,7 @@ def _component(weights: Vector, kernels: Sequence[Kernel]) -> Component:
     # A kernel that is one product has no taps that cancel; those of several may.
     product = len(counted) == 1 and len(counted[0].chains) == 1
     cancels = not product and support != touched(counted)
-    # What is touched along a column and then along a row takes two lines: much less to do where they are long.
-    lines = factors(support) if min(*shape(support)) > 1 else None
-    footprint = Kernel.separable(lines) if lines else Kernel.dense(support)
-    return Component(weights, taps, footprint.prepared(), cancels)
+    return Component(weights, taps, Kernel.factored(support).prepared(), cancels)
 
 
 def _absorbed(kernels: Sequence[Kernel], weights: list[Vector]) -> tuple[tuple[Kernel, ...], list[Vector]]:

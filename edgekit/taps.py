@@ -222,6 +222,12 @@ class Kernel:
         return cls(((tuple(map(tuple, taps)),),))
 
     @classmethod
+    def factored(cls, taps: Matrix) -> "Kernel":
+        """Make a kernel of a column and a row, whose product the taps are, or of one array where they are none."""
+        lines = factors(taps) if min(shape(taps)) > 1 else None
+        return cls.separable(lines) if lines else cls.dense(taps)
+
+    @classmethod
     def separable(cls, *terms: tuple[Sequence[float], Sequence[float]]) -> "Kernel":
         """Make the sum of products of a column (along y) and a row (along x)."""
         return cls(tuple((column(along_y), row(along_x)) for along_y, along_x in terms))

@@ -1,7 +1,6 @@
 """Tasks that worker processes can load, some of which end badly."""
 
 import os
-import resource
 import signal
 import time
 from pathlib import Path
@@ -96,6 +95,8 @@ def threads(item):
 
 def again(item):
     """Return how many pages the system has cleared for memory that was freed just before."""
+    import resource
+
     size, pages = 8 * 2**20, 0
     for _ in range(4):
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -13,6 +13,8 @@ from edgekit.backends._cv2 import cv2
 from edgekit.taps import Matrix, column, row, shape
 
 Array = NDArray[Any]
+
+#: Filters a window, giving the pixels that the whole kernel fits round.
 Run = Callable[[Array], Array]
 
 #: Pixels along the line that come of one product: of more of them more zeros beside the band are multiplied, of fewer
@@ -53,12 +55,12 @@ def line(taps: Matrix) -> Run:
 
 
 def line_of_steps(taps: Matrix) -> Run | None:
-    """Return what does the same by the steps from pixel to pixel, with taps that sum to zero: flat ground gives 0.
+    """Return what `line` does with taps that sum to zero, by steps from pixel to pixel: flat ground gives exactly 0.
 
     None where a tap is zero, or nearly so: what the step to its pixel adds and the step from there takes away may be
     more than all the rest, and leave its rounding.
     """
-    values = [t for line in taps for t in line]
+    values = np.ravel(taps).tolist()
     largest = max(range(len(values)), key=lambda i: abs(values[i]))
     # Summed by parts: sum(t[i] * x[i]) is sum(r[i] * (x[i + 1] - x[i])), where r[i] is minus the sum of the taps up to
     # t[i], or the sum of those behind it. What is left of the whole sum falls on the largest tap.
@@ -66,7 +68,7 @@ def line_of_steps(taps: Matrix) -> Run | None:
     # The roundings of as many sums in 53 binary digits, against four of the least tap in 24.
     if min(map(abs, values)) < max(map(abs, sums)) * len(values) * 2.0**-31:
         return None
-    product, axis = line(row(sums) if len(taps) == 1 else column(sums)), int(len(taps) == 1)
+    product, axis = line(_laid(sums, taps)), int(len(taps) == 1)
     return lambda window: product(_steps(window, axis))
 
 
@@ -79,12 +81,12 @@ def _steps(window: Array, axis: int) -> Array:
 
 
 def line_over_bytes(taps: Matrix) -> Run | None:
-    """Return what does the same over bytes without any rounding, with taps that sum to zero.
+    """Return what `line` does over bytes with taps that sum to zero, without any rounding: flat ground gives exactly 0.
 
     The taps are put on a grid, so coarse that double precision holds all sums. None where one is so small that this
     would change it.
     """
-    values = [t for line in taps for t in line]
+    values = np.ravel(taps).tolist()
     total = math.fsum(map(abs, values))
     # 255 is less than 2^8, and 52 digits leave room for what rounding adds.
     step = 2.0 ** max(math.frexp(total)[1] + 8 - 52, -1074)
@@ -95,8 +97,12 @@ def line_over_bytes(taps: Matrix) -> Run | None:
     # What is left of the sum is nothing beside the largest tap.
     largest = max(range(len(counts)), key=lambda i: abs(counts[i]))
     counts[largest] -= sum(counts)
-    rounded = [count * step for count in counts]
-    return line(row(rounded) if len(taps) == 1 else column(rounded))
+    return line(_laid([count * step for count in counts], taps))
+
+
+def _laid(values: list[float], taps: Matrix) -> Matrix:
+    """Lay values out as the taps are."""
+    return row(values) if len(taps) == 1 else column(values)
 
 
 def _as_doubles(window: Array) -> Array:

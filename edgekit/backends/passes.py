@@ -9,13 +9,11 @@ from numpy.typing import NDArray
 
 from edgekit.backends import bands, strips
 from edgekit.backends._cv2 import cv2
+from edgekit.backends.bands import Run
 from edgekit.backends.interface import Rounding
 from edgekit.taps import Difference, Kernel, Matrix, differences, shape, sums_to_zero, transpose
 
 Array = NDArray[Any]
-
-#: Filters a window, giving the pixels that the whole kernel fits round.
-Run = Callable[[Array], Array]
 
 #: From this many taps on `cv2.filter2D` may turn to a Fourier transform (50 in double precision),
 #: which rounds differently and lets one pixel touch all others.

@@ -315,8 +315,8 @@ def score_windows(
         # Rounded once. Across a reflected border the Laplacian sums to next to nothing: no digits cancel in what
         # the measures make of these.
         mean, square = (_sum(part) / (series.rows * series.columns) for part in zip(*sums, strict=True))
-        # All of them have moments: `whole` is empty, which mypy cannot see.
-        values = tuple(float(MEASURES[m].by_moments(mean, square)) for m in job.measures)  # type: ignore[misc]
+        by_moments = [MEASURES[m].by_moments for m in job.measures]
+        values = tuple(float(f(mean, square)) for f in by_moments if f is not None)  # All are there: `whole` is empty.
     return Scored(series.columns, series.rows, tuple(v if math.isfinite(v) else math.nan for v in values))
 
 

@@ -22,6 +22,8 @@ def engine_for(
 ) -> "tuple[Engine, Iterator[T]]":
     """Return an engine for the items, and all of them, some of which were looked at.
 
+    From here on this process, which does nothing but the run, keeps memory that is freed.
+
     Parameters
     ----------
     items : iterable

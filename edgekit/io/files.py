@@ -100,8 +100,8 @@ def is_zarr(path: Path) -> bool:
     """Tell whether a folder is a Zarr; one that may not be looked into is none."""
     if isinstance(path, StorePath):
         return False
-    # Asked of every file of a run: path objects would cost more than the question.
-    return os.path.isdir(path) and any(os.path.isfile(path / n) for n in ("zarr.json", ".zarray", ".zgroup"))  # noqa: PTH112, PTH113
+    names = ("zarr.json", ".zarray", ".zgroup")
+    return os.path.isdir(path) and any(os.path.isfile(path / n) for n in names)  # noqa: PTH112, PTH113 - pathlib's raise
 
 
 def status_of_zarr(folder: Path) -> os.stat_result:

@@ -42,8 +42,7 @@ def path_of(text: str | Path) -> Path:
 
 def require() -> None:
     """Raise `MissingExtraError` unless URLs can be opened."""
-    # Loaded for its error alone.
-    from edgekit.io import _fsspec  # noqa: F401
+    from edgekit.io import _fsspec  # noqa: F401 - for its error alone
 
 
 def real(path: str | Path) -> str:

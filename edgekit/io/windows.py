@@ -4,6 +4,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -116,8 +117,7 @@ class Series(ABC):
         height, width = self.layout.tile
         for at_row, i, rows in _parts(top, bottom, height, self.rows):
             for at_column, j, columns in _parts(left, right, width, self.columns):
-                # mypy does not infer a lambda with defaults, which bind the values of this turn.
-                piece = self.cache.get((id(self), plane, i, j), lambda i=i, j=j: self.piece(plane, i, j))  # type: ignore[misc]
+                piece = self.cache.get((id(self), plane, i, j), partial(self.piece, plane, i, j))
                 window[at_row, at_column] = piece[rows, columns]
         return window
 
