@@ -84,27 +84,33 @@ def response(image: Array, plan: Plan) -> Callable[[int, Array], Array] | None:
         return None
     planes = _planes(plan)
     compiled = loops(image.size) if planes else None
-    if compiled is None:
+    if planes is None or compiled is None:
         return None
+    name, taps, weights = planes
+    # The taps are all multiples of this power of two: they become whole numbers, and no weight is rounded by it.
+    grain = min(k.grain for k in plan.kernels)
+    whole = tuple(np.int32(t / grain) for t in taps)
+    each = [tuple(np.float32(w * grain) for w in plane) for plane in weights]
     beyond = tuple(i for n in image.shape for end in (-1, n) for i in index_map(end, end + 1, n, plan.border))
-    calls = [(getattr(compiled, name), tuple(map(np.float32, numbers))) for name, numbers in planes]
+    loop = getattr(compiled, name)
 
     def compute(start: int, into: Array) -> Array:
-        for (loop, numbers), plane in zip(calls, into.reshape(-1, *into.shape[-2:]), strict=True):
-            loop(image, start, beyond, numbers, plane)
+        for factors, plane in zip(each, into.reshape(-1, *into.shape[-2:]), strict=True):
+            loop(image, start, beyond, whole, factors, plane)
         return into
 
     return compute
 
 
-def _planes(plan: Plan) -> list[tuple[str, tuple[float, ...]]]:
-    """Return the loop that computes each plane of the result, and the numbers it is given."""
+def _planes(plan: Plan) -> tuple[str, tuple[float, ...], list[tuple[float, ...]]] | None:
+    """Return the loop that computes a response, the taps it is given, and the weights for each plane."""
     if plan.even is not None:
-        return [("even", plan.even)]
+        *taps, weight = plan.even
+        return "even", tuple(taps), [(weight,)]
     if plan.pair is None:
-        return []
+        return None
     corner, middle, weights = plan.pair
     if plan.reduce != "magnitude":
-        return [("gradient_along", (corner, middle, *w)) for w in weights]
+        return "gradient_along", (corner, middle), list(weights)
     unit = weights[0][0]
-    return [("gradient_magnitude", (corner, middle, unit))] if weights == ((unit, 0), (0, unit)) else []
+    return ("gradient_magnitude", (corner, middle), [(unit,)]) if weights == ((unit, 0), (0, unit)) else None

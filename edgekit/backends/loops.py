@@ -12,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+Beyond = tuple[int, int, int, int]
+Taps = tuple[int, ...]
+Weights = tuple[float, ...]
 
 
 def _compiled(function: Callable[..., Any]) -> Any:
@@ -22,34 +25,37 @@ def _compiled(function: Callable[..., Any]) -> Any:
         return numba.njit(nogil=True)(function)
 
 
+# Numba adds numbers of 32 bits in 64, in which half as many fit into a register: each sum is cut back at once.
+
+
 @_compiled
-def _gradient(
-    above: Array, here: Array, below: Array, left: int, j: int, right: int, corner: float, middle: float
-) -> tuple[Any, Any]:
+def _gradient(above: Array, here: Array, below: Array, left: int, j: int, right: int, taps: Taps) -> tuple[Any, Any]:
     """Return both components at a pixel, whose neighbours lie in these lines at these places."""
-    a0, a2 = np.float32(above[left]), np.float32(above[right])
-    b0, b2 = np.float32(below[left]), np.float32(below[right])
-    gx = corner * ((a2 - a0) + (b2 - b0)) + middle * (np.float32(here[right]) - np.float32(here[left]))
-    gy = corner * ((b0 - a0) + (b2 - a2)) + middle * (np.float32(below[j]) - np.float32(above[j]))
-    return gx, gy
+    corner, middle = taps
+    a0, a1, a2 = np.int32(above[left]), np.int32(above[j]), np.int32(above[right])
+    h0, h2 = np.int32(here[left]), np.int32(here[right])
+    b0, b1, b2 = np.int32(below[left]), np.int32(below[j]), np.int32(below[right])
+    gx = np.int32(corner * np.int32(np.int32(a2 - a0) + np.int32(b2 - b0))) + np.int32(middle * np.int32(h2 - h0))
+    gy = np.int32(corner * np.int32(np.int32(b0 - a0) + np.int32(b2 - a2))) + np.int32(middle * np.int32(b1 - a1))
+    return np.float32(np.int32(gx)), np.float32(np.int32(gy))
 
 
 @_compiled
 def _gradient_magnitude(
-    above: Array, here: Array, below: Array, left: int, j: int, right: int, numbers: tuple[float, float, float]
+    above: Array, here: Array, below: Array, left: int, j: int, right: int, taps: Taps, weights: Weights
 ) -> Any:
-    corner, middle, unit = numbers
-    gx, gy = _gradient(above, here, below, left, j, right, corner, middle)
+    gx, gy = _gradient(above, here, below, left, j, right, taps)
+    (unit,) = weights
     gx, gy = unit * gx, unit * gy
     return math.sqrt(gx * gx + gy * gy)
 
 
 @_compiled
 def _gradient_along(
-    above: Array, here: Array, below: Array, left: int, j: int, right: int, numbers: tuple[float, float, float, float]
+    above: Array, here: Array, below: Array, left: int, j: int, right: int, taps: Taps, weights: Weights
 ) -> Any:
-    corner, middle, along_x, along_y = numbers
-    gx, gy = _gradient(above, here, below, left, j, right, corner, middle)
+    along_x, along_y = weights
+    gx, gy = _gradient(above, here, below, left, j, right, taps)
     # What has no weight is not even computed.
     if along_y == 0:
         return gx * along_x
@@ -59,15 +65,15 @@ def _gradient_along(
 
 
 @_compiled
-def _even(
-    above: Array, here: Array, below: Array, left: int, j: int, right: int, numbers: tuple[float, float, float, float]
-) -> Any:
-    corner, edge, centre, weight = numbers
-    corners = (np.float32(above[left]) + np.float32(above[right])) + (
-        np.float32(below[left]) + np.float32(below[right])
+def _even(above: Array, here: Array, below: Array, left: int, j: int, right: int, taps: Taps, weights: Weights) -> Any:
+    corner, edge, centre = taps
+    (weight,) = weights
+    corners = np.int32(np.int32(above[left]) + np.int32(above[right])) + np.int32(
+        np.int32(below[left]) + np.int32(below[right])
     )
-    edges = (np.float32(above[j]) + np.float32(below[j])) + (np.float32(here[left]) + np.float32(here[right]))
-    return weight * (corner * corners + edge * edges + centre * np.float32(here[j]))
+    edges = np.int32(np.int32(above[j]) + np.int32(below[j])) + np.int32(np.int32(here[left]) + np.int32(here[right]))
+    around = np.int32(np.int32(corner * corners) + np.int32(edge * np.int32(edges)))
+    return weight * np.float32(np.int32(around + np.int32(centre * np.int32(here[j]))))
 
 
 @_compiled
@@ -77,7 +83,7 @@ def _room(image: Array) -> tuple[Array, Array]:
 
 
 @_compiled
-def _lines(image: Array, row: int, beyond: tuple[int, int, int, int], zeros: Array) -> tuple[Array, Array, Array]:
+def _lines(image: Array, row: int, beyond: Beyond, zeros: Array) -> tuple[Array, Array, Array]:
     """Return the lines above, here and below."""
     up = beyond[0] if row == 0 else row - 1
     down = beyond[1] if row == image.shape[0] - 1 else row + 1
@@ -85,7 +91,7 @@ def _lines(image: Array, row: int, beyond: tuple[int, int, int, int], zeros: Arr
 
 
 @_compiled
-def _cut_out(above: Array, here: Array, below: Array, j: int, beyond: tuple[int, int, int, int], cut: Array) -> None:
+def _cut_out(above: Array, here: Array, below: Array, j: int, beyond: Beyond, cut: Array) -> None:
     """Lay the pixels around the first or the last of a line into `cut`."""
     left = beyond[2] if j == 0 else j - 1
     right = beyond[3] if j == here.size - 1 else j + 1
@@ -95,68 +101,63 @@ def _cut_out(above: Array, here: Array, below: Array, j: int, beyond: tuple[int,
         cut[2, k] = below[place] if place >= 0 else 0
 
 
-# What follows computes some rows of a response to 3x3 pixels, in single precision, where that is exact but for a last
-# product, sum or root:
+# What follows computes some rows of a response to 3x3 pixels, in whole numbers and, from there on, in single precision,
+# where that is exact but for a last product, sum or root:
 #
 #   image    (H, W), each at least 2
 #   start    the first row to compute
 #   beyond   which row lies above the first and below the last, which column left of the first and right of the last;
 #            -1 is one of zeros
-#   numbers  what the response is made with, of float32
+#   taps     whole numbers, of int32, so that no sum on the way is 2^24 or more
+#   weights  factors of what they come to, of float32
 #   out      the rows from `start` on, of float32
 #
 # They are three of one shape: Numba does not find a loop on disk again that is given, or closes over, what it calls.
 
 
 @_compiled
-def gradient_magnitude(
-    image: Array, start: int, beyond: tuple[int, int, int, int], numbers: tuple[float, float, float], out: Array
-) -> None:
-    """Compute the root of the squares of both components: `numbers` are corner, middle and a factor of both."""
+def gradient_magnitude(image: Array, start: int, beyond: Beyond, taps: Taps, weights: Weights, out: Array) -> None:
+    """Compute the root of the squares of both components: corner and middle tap, and a factor of both."""
     last = image.shape[1] - 1
     zeros, cut = _room(image)
     for i in range(out.shape[0]):
         above, here, below = _lines(image, start + i, beyond, zeros)
         line = out[i]
         for j in range(1, last):
-            line[j] = _gradient_magnitude(above, here, below, j - 1, j, j + 1, numbers)
+            line[j] = _gradient_magnitude(above, here, below, j - 1, j, j + 1, taps, weights)
         for j in (0, last):
             _cut_out(above, here, below, j, beyond, cut)
-            line[j] = _gradient_magnitude(cut[0], cut[1], cut[2], 0, 1, 2, numbers)
+            line[j] = _gradient_magnitude(cut[0], cut[1], cut[2], 0, 1, 2, taps, weights)
 
 
 @_compiled
-def gradient_along(
-    image: Array, start: int, beyond: tuple[int, int, int, int], numbers: tuple[float, float, float, float], out: Array
-) -> None:
-    """Compute the weighted sum of both components: `numbers` are corner, middle and the weights."""
+def gradient_along(image: Array, start: int, beyond: Beyond, taps: Taps, weights: Weights, out: Array) -> None:
+    """Compute the weighted sum of both components: corner and middle tap, and their weights."""
     last = image.shape[1] - 1
     zeros, cut = _room(image)
     for i in range(out.shape[0]):
         above, here, below = _lines(image, start + i, beyond, zeros)
         line = out[i]
         for j in range(1, last):
-            line[j] = _gradient_along(above, here, below, j - 1, j, j + 1, numbers)
+            line[j] = _gradient_along(above, here, below, j - 1, j, j + 1, taps, weights)
         for j in (0, last):
             _cut_out(above, here, below, j, beyond, cut)
-            line[j] = _gradient_along(cut[0], cut[1], cut[2], 0, 1, 2, numbers)
+            line[j] = _gradient_along(cut[0], cut[1], cut[2], 0, 1, 2, taps, weights)
 
 
 @_compiled
-def even(
-    image: Array, start: int, beyond: tuple[int, int, int, int], numbers: tuple[float, float, float, float], out: Array
-) -> None:
-    """Compute the response of a kernel with the symmetries of the square: `numbers` are those of `plans.Even`."""
+def even(image: Array, start: int, beyond: Beyond, taps: Taps, weights: Weights, out: Array) -> None:
+    """Compute the response of a kernel with the symmetries of the square: taps and weight as in `plans.Even`."""
     last = image.shape[1] - 1
     zeros, cut = _room(image)
     for i in range(out.shape[0]):
         above, here, below = _lines(image, start + i, beyond, zeros)
         line = out[i]
         for j in range(1, last):
-            line[j] = _even(above, here, below, j - 1, j, j + 1, numbers)
+            line[j] = _even(above, here, below, j - 1, j, j + 1, taps, weights)
         for j in (0, last):
             _cut_out(above, here, below, j, beyond, cut)
-            line[j] = _even(cut[0], cut[1], cut[2], 0, 1, 2, numbers)
+            line[j] = _even(cut[0], cut[1], cut[2], 0, 1, 2, taps, weights)
 
 
 @_compiled
