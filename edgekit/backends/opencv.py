@@ -1,6 +1,5 @@
-"""NumPy arrays by OpenCV. May import errors, borders, taps, plans, what serves it here, and cv2."""
+"""NumPy arrays by OpenCV. May import errors, taps, plans, what serves it here, and cv2."""
 
-import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
@@ -10,14 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.backends import fast, strips
+from edgekit.backends import direct, fast, strips
 from edgekit.backends._cv2 import cv2
 from edgekit.backends._numpy_extent import extent as extent
 from edgekit.backends._numpy_extent import some_not_finite as some_not_finite
 from edgekit.backends._numpy_extent import some_tiny as some_tiny
+from edgekit.backends.arithmetic import magnitude as magnitude
+from edgekit.backends.arithmetic import mix as mix
+from edgekit.backends.arithmetic import root as root
 from edgekit.backends.interface import Frame, Result, Rounding
+from edgekit.backends.padding import MOST_CHANNELS
+from edgekit.backends.padding import window as window
 from edgekit.backends.passes import program
-from edgekit.borders import OUTSIDE, index_map
 from edgekit.errors import DtypeError, ParameterError, ShapeError
 from edgekit.plans import Plan
 from edgekit.taps import Kernel
@@ -29,21 +32,6 @@ xp: ModuleType = np
 
 #: Kernels of more rows above and below than this have so much to do that each strip is worth a thread.
 NEAR = 8
-
-#: OpenCV filters this many channels at a time.
-MOST_CHANNELS = 4
-
-
-#: OpenCV's names of borders, right where the halo is smaller than the image; it filters with no other.
-_BORDERS = {
-    "reflect": cv2.BORDER_REFLECT_101,
-    "symmetric": cv2.BORDER_REFLECT,
-    "edge": cv2.BORDER_REPLICATE,
-    "constant": cv2.BORDER_CONSTANT,
-}
-
-#: Types that it moves about.
-_MOVED = {np.dtype(t) for t in (np.bool_, np.int8, np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64)}
 
 
 def frame(image: Array) -> Frame:
@@ -127,50 +115,6 @@ def assemble(
     return target if out is None else out
 
 
-def window(
-    image: Array, frame: Frame, start: int, stop: int, halo: tuple[int, int, int, int],
-    border: str, dtype: Any, outside: float,
-) -> Array:  # fmt: skip
-    top, bottom, left, right = halo
-    if border == "valid":
-        return image[start : stop + top + bottom].astype(dtype, copy=False)
-    start, stop = start - top, stop + bottom
-    above, below = max(-start, 0), max(stop - frame.rows, 0)
-    first, last = start + above, stop - below
-    known = image[first:last]
-    size = (stop - start, left + frame.columns + right, *image.shape[2:])
-    if (
-        border in _BORDERS
-        and image.dtype in _MOVED
-        and max(above, below) < last - first
-        and max(left, right) < frame.columns
-        and (frame.channels or 1) <= MOST_CHANNELS
-    ):
-        padded = strips.empty(size, image.dtype)
-        bare = (known.view(np.uint8), padded.view(np.uint8)) if image.dtype == bool else (known, padded)
-        sides = (above, below, left, right)
-        cv2.copyMakeBorder(bare[0], *sides, _BORDERS[border], bare[1], value=(outside,) * MOST_CHANNELS)
-        if padded.dtype == dtype:
-            return padded
-        out = strips.empty(size, dtype)
-        out[...] = padded
-        return out
-    out = strips.empty(size, dtype)
-    inner = out[:, left : left + frame.columns]
-    inner[above : above + last - first] = known
-    for line, source in (
-        *enumerate(index_map(start, first, frame.rows, border)),
-        *enumerate(index_map(last, stop, frame.rows, border), last - start),
-    ):
-        inner[line] = outside if source == OUTSIDE else image[source]
-    for line, source in (
-        *enumerate(index_map(-left, 0, frame.columns, border)),
-        *enumerate(index_map(frame.columns, frame.columns + right, frame.columns, border), left + frame.columns),
-    ):
-        out[:, line] = outside if source == OUTSIDE else out[:, left + source]
-    return out
-
-
 def correlate(window: Array, kernel: Kernel, dtype: Any, rounding: Rounding) -> Array:
     if window.ndim == 3:
         channels = window.shape[2]
@@ -193,35 +137,10 @@ def correlate(window: Array, kernel: Kernel, dtype: Any, rounding: Rounding) -> 
     return total
 
 
-def mix(responses: Sequence[Array], weights: Sequence[float], out: Array | None = None) -> Array:
-    parts = [(r, w) for r, w in zip(responses, weights, strict=True) if w]
-    (first, weight), *rest = parts
-    # Whole numbers of 16 bits become what they stand for.
-    dtype = np.dtype(np.float32) if first.dtype == np.int16 else first.dtype
-    if len(parts) == 1 and weight == 1:
-        if first.dtype == dtype:
-            return first
-        total = _into(out, first.shape, dtype)
-        np.copyto(total, first)
-        return total
-    total = _into(out, first.shape, dtype)
-    np.multiply(first, weight, out=total, dtype=dtype)
-    for response, weight in rest:
-        total += np.multiply(response, weight, out=strips.empty(response.shape, dtype), dtype=dtype)
-    return total
-
-
-def _into(out: Array | None, shape: tuple[int, ...], dtype: Any) -> Array:
-    """Return where to compute a result: its own place, if it can be computed there."""
-    if out is not None and out.dtype == dtype and out.shape == shape and out.flags.c_contiguous:
-        return out
-    return strips.empty(shape, dtype)
-
-
 def shortcut(image: Array, plan: Plan) -> Callable[[int, int, Array | None], Array] | None:
     if image.ndim != 2 or plan.tone != "linear":
         return None
-    compute = fast.response(image, plan) or _sobel(image, plan)
+    compute = fast.response(image, plan) or direct.response(image, plan)
     if compute is None:
         return None
     planes = (len(plan.components),) if plan.reduce in ("stack", "gradient") else ()
@@ -234,56 +153,6 @@ def shortcut(image: Array, plan: Plan) -> Callable[[int, int, Array | None], Arr
         return compute(start, into)
 
     return run
-
-
-def _sobel(image: Array, plan: Plan) -> Callable[[int, Array], Array] | None:
-    """Return what computes some rows by OpenCV's one function for both Sobel components of 8 bits."""
-    if image.dtype != np.uint8 or plan.border == "valid" or plan.pair is None:
-        return None
-    corner, middle, weights = plan.pair
-    both = all(any(w) for w in zip(*weights, strict=True))
-    # Another factor would round in other places than where it multiplies the components.
-    if not both or middle != 2 * corner or abs(math.frexp(corner)[0]) != 0.5:
-        return None
-    size = frame(image)
-    # These borders the function knows itself: nothing has to be copied.
-    bare = plan.border in ("reflect", "edge") and min(image.shape) > 1 and image.flags.c_contiguous
-
-    def compute(start: int, into: Array) -> Array:
-        stop = start + into.shape[-2]
-        if bare:
-            first, last = max(start - 1, 0), min(stop + 1, size.rows)
-            seen, kind = image[first:last], _BORDERS[plan.border]
-            inner = (slice(start - first, stop - first), slice(None))
-        else:
-            seen, kind = window(image, size, start, stop, plan.halo, plan.border, image.dtype, 0), cv2.BORDER_DEFAULT
-            inner = (slice(1, -1), slice(1, -1))
-        dx, dy = (strips.empty(seen.shape, np.int16) for _ in range(2))
-        cv2.spatialGradient(seen, dx, dy, borderType=kind)
-        if plan.reduce == "magnitude":
-            # The margin as well: rows with nothing between them are done in one go.
-            gx, gy = _floating(dx), _floating(dy)
-            # Squares and sum are whole numbers below 2^24: none of this rounds but the root. Beside a power of two the
-            # only factor of both components is 1: the plan has put it into the taps.
-            gx *= gx
-            cv2.accumulateSquare(gy, gx)
-            gx *= corner * corner
-            cv2.sqrt(gx[inner], into)
-            return into
-        gx, gy = _floating(dx[inner]), _floating(dy[inner])
-        for weight, plane in zip(weights, into.reshape(-1, *into.shape[-2:]), strict=True):
-            made = mix((gx, gy), [corner * w for w in weight], plane)
-            if made is not plane:
-                np.copyto(plane, made)
-        return into
-
-    return compute
-
-
-def _floating(whole: Array) -> Array:
-    made = strips.empty(whole.shape, np.float32)
-    np.copyto(made, whole)
-    return made
 
 
 def levels(
@@ -319,23 +188,6 @@ def carries(window: Array, kernels: Sequence[Kernel]) -> bool:
 
 def weighted(window: Array, taps: Array) -> Array:
     raise DtypeError("taps that are learned need a torch tensor as image; found a NumPy array")
-
-
-def root(squares: Array, out: Array | None = None) -> Array:
-    total = _into(out, squares.shape, squares.dtype)
-    # As exact as NumPy's, in half the time.
-    cv2.sqrt(squares, total)
-    return total
-
-
-def magnitude(gx: Array, gy: Array, out: Array | None = None, *, overwrite: bool = False) -> Array:
-    # cv2.magnitude would take one pass, but is off by a unit in the last place, and not always by the same.
-    squares, other = (gx, gy) if overwrite else (strips.empty(g.shape, g.dtype) for g in (gx, gy))
-    # As NumPy does, but in a fifth of the time where rows have something between them, as those of strips have.
-    cv2.multiply(gx, gx, squares)
-    cv2.multiply(gy, gy, other)
-    cv2.add(squares, other, squares)
-    return root(squares, out)
 
 
 def take_along(array: Array, indices: Array, axis: int) -> Array:

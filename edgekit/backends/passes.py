@@ -1,6 +1,7 @@
 """A kernel as calls of OpenCV and NumPy on a strip. May import taps, interface, strips, bands and cv2."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -118,40 +119,50 @@ def _transposed(window: Array) -> Array:
     return out
 
 
-def _separable(along_y: Matrix, along_x: Matrix, dtype: np.dtype[Any]) -> Run:
+def _separable(along_y: Matrix, along_x: Matrix, dtype: np.dtype[Any]) -> "Call":
     x, y = np.array(along_x, dtype), np.array(along_y, dtype)
-    return _cropped(
-        lambda window, depth, full: cv2.sepFilter2D(window, depth, x, y, full, borderType=cv2.BORDER_REPLICATE),
+    return Call(
+        lambda image, depth, out, border: cv2.sepFilter2D(image, depth, x, y, out, borderType=border),
         (y.size, x.size), dtype, dtype,
     )  # fmt: skip
 
 
-def _dense(taps: Matrix, dtype: np.dtype[Any]) -> Run:
+def _dense(taps: Matrix, dtype: np.dtype[Any]) -> "Call":
     kernel = np.array(taps, dtype)
     # Of 8 bits by whole taps come whole numbers; where 16 bits hold them OpenCV takes half the time.
     whole = all(float(t).is_integer() for line in taps for t in line)
     narrow = whole and np.abs(kernel).sum() * 255 < 2**15 and dtype == np.float32
-    return _cropped(
-        lambda window, depth, full: cv2.filter2D(window, depth, kernel, full, borderType=cv2.BORDER_REPLICATE),
+    return Call(
+        lambda image, depth, out, border: cv2.filter2D(image, depth, kernel, out, borderType=border),
         kernel.shape, dtype, np.dtype(np.int16) if narrow else dtype,
     )  # fmt: skip
 
 
-def _cropped(
-    call: Callable[[Array, int, Array], Any], size: tuple[int, int], dtype: np.dtype[Any], of_bytes: np.dtype[Any]
-) -> Run:
-    """Run a call whose result has the window's size, in a type of its own for windows of bytes."""
-    rows, columns = size
-    top, left = rows // 2, columns // 2
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One of OpenCV's filters, whose result has the size of what it is given."""
 
-    def run(window: Array) -> Array:
-        made = of_bytes if window.dtype == np.uint8 else dtype
-        full = strips.empty(window.shape, made)
-        call(window, _DEPTHS[made], full)
-        height, width = window.shape[:2]
+    filter: Callable[[Array, int, Array, int], Any]
+    """Given pixels, the depth of the result, the result and a border, all but the first in OpenCV's words."""
+
+    size: tuple[int, int]
+    dtype: np.dtype[Any]
+    of_bytes: np.dtype[Any]
+    """The type of the result for pixels of 8 bits."""
+
+    def full(self, image: Array, border: int) -> Array:
+        """Filter all pixels, with a border that OpenCV knows."""
+        made = self.of_bytes if image.dtype == np.uint8 else self.dtype
+        out = strips.empty(image.shape, made)
+        self.filter(image, _DEPTHS[made], out, border)
+        return out
+
+    def __call__(self, window: Array, /) -> Array:
+        """Filter where the whole kernel fits."""
+        full = self.full(window, cv2.BORDER_REPLICATE)
+        (rows, columns), (height, width) = self.size, window.shape[:2]
+        top, left = rows // 2, columns // 2
         return full[top : top + height - rows + 1, left : left + width - columns + 1]
-
-    return run
 
 
 def _differences(pairs: Sequence[Difference], rows: int, columns: int, dtype: np.dtype[Any]) -> Run:

@@ -35,6 +35,8 @@ class _Arena:
     def __init__(self) -> None:
         self._blocks: list[Array] = []
         self._used = 0
+        self.nbytes = 0
+        """All of its memory."""
 
     def begin(self) -> None:
         """Begin a strip: whatever the last one was lent is free."""
@@ -44,17 +46,13 @@ class _Arena:
         """Lend an uninitialised array."""
         need, place = math.prod(size) * dtype.itemsize, self._used
         if place == len(self._blocks):
-            self._blocks.append(np.empty(need, np.uint8))
-        elif self._blocks[place].nbytes < need:
-            self._blocks[place] = np.empty(need, np.uint8)
+            self._blocks.append(np.empty(0, np.uint8))
         block = self._blocks[place]
+        if block.nbytes < need:
+            self.nbytes += need - block.nbytes
+            block = self._blocks[place] = np.empty(need, np.uint8)
         self._used = place + 1
         return np.ndarray(size, dtype, block)
-
-    @property
-    def nbytes(self) -> int:
-        """All of its memory."""
-        return sum(b.nbytes for b in self._blocks)
 
 
 class _Thread(threading.local):

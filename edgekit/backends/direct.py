@@ -1,0 +1,137 @@
+"""8 bits as they are: filtered with OpenCV's own borders, nothing padded, copied or cut off, where no sum rounds.
+
+May import plans, what serves the backend here, and cv2.
+"""
+
+import math
+from collections.abc import Callable, Collection, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.backends import strips
+from edgekit.backends._cv2 import cv2
+from edgekit.backends.arithmetic import magnitude, mix
+from edgekit.backends.interface import Frame, Rounding
+from edgekit.backends.padding import BORDERS, window
+from edgekit.backends.passes import Call, program
+from edgekit.plans import Plan
+from edgekit.taps import Vector
+
+Array = NDArray[Any]
+
+#: The largest sum up to which single precision holds every whole number.
+_WHOLE = 2.0**24
+
+
+class _Way(NamedTuple):
+    """How to filter, and what to make of it."""
+
+    filter: Callable[[Array, int], Sequence[Array]]
+    """Given pixels and a border in OpenCV's words, returns linear responses of their size."""
+    borders: Collection[str]
+    """Those it knows."""
+    join: Callable[[Sequence[Array], Array], None]
+    """Given those responses where they are wanted, fills the result."""
+
+
+def response(image: Array, plan: Plan) -> Callable[[int, Array], Array] | None:
+    """Return a function that computes ``response(start, into)``, or None where there is no such way.
+
+    It fills `into`, rows from `start` on of what `plan` says.
+    """
+    way = _way(plan) if image.dtype == np.uint8 else None
+    if way is None:
+        return None
+    rows, columns = image.shape
+    top, bottom, left, _ = plan.halo
+    bare = plan.border in way.borders
+
+    def compute(start: int, into: Array) -> Array:
+        stop = start + into.shape[-2]
+        if bare:
+            first, last = max(start - top, 0), min(stop + bottom, rows)
+            responses = way.filter(image[first:last], BORDERS[plan.border])
+            wanted = [r[start - first : stop - first] for r in responses]
+        else:
+            layout = Frame(rows, columns, None, (), channel_axis=-1)
+            seen = window(image, layout, start, stop, plan.halo, plan.border, image.dtype, 0)
+            responses = way.filter(seen, cv2.BORDER_REPLICATE)
+            wanted = [r[top : top + stop - start, left : left + columns] for r in responses]
+        way.join(wanted, into)
+        return into
+
+    return compute
+
+
+@lru_cache(maxsize=256)
+def _way(plan: Plan) -> _Way | None:
+    even = any(side % 2 == 0 for side in plan.shape)
+    if plan.border == "valid" or plan.reduce == "maximum" or even or plan.finest * _WHOLE < 255:
+        return None
+    if sobel := _sobel(plan):
+        return sobel
+    programs = [program(kernel, np.dtype(np.float32), Rounding.NONE) for kernel in plan.kernels]
+    runs = [run for chains in programs for chain in chains for run in chain]
+    calls = [run for run in runs if isinstance(run, Call)]
+    if len(calls) < len(runs) or len(runs) > len(programs):
+        return None
+    weights = [component.weights for component in plan.components]
+    return _Way(lambda image, border: [call.full(image, border) for call in calls], BORDERS, _joined(plan, weights))
+
+
+def _sobel(plan: Plan) -> _Way | None:
+    """Use OpenCV's one function for both components, where there are both."""
+    if plan.pair is None:
+        return None
+    corner, middle, weights = plan.pair
+    both = all(any(w) for w in zip(*weights, strict=True))
+    # Another factor would round in other places than where it multiplies the components.
+    if not both or middle != 2 * corner or abs(math.frexp(corner)[0]) != 0.5:
+        return None
+
+    def root_of_squares(components: Sequence[Array], into: Array) -> None:
+        gx, gy = (_floating(c) for c in components)
+        # Squares and sum are whole numbers below 2^24: none of this rounds but the root. Beside a power of two the
+        # only factor of both components is 1: the plan has put it into the taps.
+        gx *= gx
+        cv2.accumulateSquare(gy, gx)
+        gx *= corner * corner
+        cv2.sqrt(gx, into)
+
+    weighted = [tuple(corner * w for w in plane) for plane in weights]
+    join = root_of_squares if plan.reduce == "magnitude" else _joined(plan, weighted)
+    return _Way(_spatial_gradient, ("reflect", "edge"), join)
+
+
+def _spatial_gradient(image: Array, border: int) -> Sequence[Array]:
+    gx, gy = strips.empty(image.shape, np.int16), strips.empty(image.shape, np.int16)
+    cv2.spatialGradient(image, gx, gy, borderType=border)
+    return gx, gy
+
+
+def _joined(plan: Plan, weights: Sequence[Vector]) -> Callable[[Sequence[Array], Array], None]:
+    """Return what mixes responses with weights for each component, and joins those."""
+
+    def planes(responses: Sequence[Array], into: Array) -> None:
+        for weight, plane in zip(weights, into.reshape(-1, *into.shape[-2:]), strict=True):
+            _put(mix(responses, weight, plane), plane)
+
+    def root(responses: Sequence[Array], into: Array) -> None:
+        gx, gy = (mix(responses, weight) for weight in weights)
+        _put(magnitude(gx, gy, into), into)
+
+    return root if plan.reduce == "magnitude" else planes
+
+
+def _put(made: Array, into: Array) -> None:
+    if made is not into:
+        np.copyto(into, made)
+
+
+def _floating(whole: Array) -> Array:
+    made = strips.empty(whole.shape, np.float32)
+    np.copyto(made, whole)
+    return made
