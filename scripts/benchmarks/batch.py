@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import cv2
@@ -19,6 +20,9 @@ from benchmarks.tables import detail, number
 
 #: Photographs as they are, and reduced to so many megapixels.
 REDUCED = 3.0
+
+#: So many times as many photographs, where the start of the processes hardly counts.
+MANY = 10
 
 _OPENCV = """
 import cv2, sys, pathlib
@@ -60,6 +64,9 @@ MISSING = {
     "vips": "there is no command vips",
     "magick": "there is no ImageMagick",
 }
+
+#: They take as long for each file, however many there are.
+ONE_BY_ONE = ("vips", "magick")
 
 OWN = {"vips": "|gx| + |gy|, clipped at once", "magick": "one direction", "decode": "pixels only"}
 
@@ -115,12 +122,16 @@ def commands(folder: Path, scratch: Path) -> dict[str, list[str]]:
 
 
 def run(bench: Bench) -> Outcome:
-    """Measure two sizes of photographs."""
-    contests = [contest(bench, name, megapixels) for name, megapixels in (("reduced", REDUCED), ("whole", None))]
+    """Measure two sizes of photographs, and many."""
+    contests = [
+        contest(bench, "reduced", bench.count, REDUCED),
+        contest(bench, "whole", bench.count),
+        contest(bench, "many", bench.count * MANY, without=ONE_BY_ONE),
+    ]
     charts = [
         Chart(
             c.name, c.title, "", "images per second",
-            {e.label: [(0.0, bench.count / e.median)] for e in c.entries.values()}, bars=True,
+            {e.label: [(0.0, c.facts["images"] / e.median)] for e in c.entries.values()}, bars=True,
         )
         for c in contests
     ]  # fmt: skip
@@ -128,12 +139,14 @@ def run(bench: Bench) -> Outcome:
     return Outcome(contests, {"batch": text}, charts=charts)
 
 
-def contest(bench: Bench, name: str, megapixels: float | None) -> Contest:
-    """Measure one size."""
+def contest(
+    bench: Bench, name: str, count: int, megapixels: float | None = None, without: Collection[str] = ()
+) -> Contest:
+    """Measure so many photographs of one size."""
     assert bench.photographs is not None
     scratch = bench.scratch / f"batch-{name}"
-    height, width = copies(bench.photographs, scratch / "in", bench.count, megapixels)
-    given = commands(scratch / "in", scratch)
+    height, width = copies(bench.photographs, scratch / "in", count, megapixels)
+    given = {n: line for n, line in commands(scratch / "in", scratch).items() if n not in without}
     ran = alternate(given, bench.runs, scratch, {"base": {SWITCH: "0"}})
     entries = {n: Entry(n, LABELS[n], took, own=OWN.get(n, ""), peak=peak(ran[n])) for n, took in seconds(ran).items()}
     for other in (n for n in given if n not in OWN):
@@ -142,7 +155,7 @@ def contest(bench: Bench, name: str, megapixels: float | None) -> Contest:
             raise Disagreement(f"{LABELS[other]} differs from OpenCV by {entries[other].difference} levels")
     imports = launch([*PYTHON, "import numpy, cv2, sqlite3, edgekit.cli"], {}, scratch)
     facts = {
-        "images": bench.count,
+        "images": count,
         "height": height,
         "width": width,
         "tolerance": 1,
@@ -152,8 +165,8 @@ def contest(bench: Bench, name: str, megapixels: float | None) -> Contest:
         "scaling": entries["edgekit-1"].median / entries["edgekit"].median,
         "scaling_of_opencv": entries["opencv-1"].median / entries["opencv"].median,
     }
-    title = f"{bench.count} JPEGs of {height * width / 1e6:.1f} megapixels to PNG"
-    missing = {label: MISSING[n] for n, label in LABELS.items() if n not in given}
+    title = f"{count} JPEGs of {height * width / 1e6:.1f} megapixels to PNG"
+    missing = {label: MISSING[n] for n, label in LABELS.items() if n not in (*given, *without)}
     return Contest(f"batch-{name}", title, entries, ["opencv", "decode"], missing, facts)
 
 

@@ -30,8 +30,8 @@ class Change(NamedTuple):
     before: str
     after: str
     workload: str
-    compiled: bool = False
-    """Whether the later one runs its compiled loops."""
+    compiled: tuple[bool, bool] = (False, False)
+    """Whether each runs its compiled loops."""
 
 
 #: The changes that mattered, oldest first.
@@ -44,12 +44,12 @@ CHANGES: tuple[Change, ...] = (
     Change("OpenCV's one function for both Sobel components of 8 bits", "c056165", "d682492", "sobel-out"),
     Change("levels in one pass where nothing is clipped", "c056165", "d682492", "display"),
     Change("wide derivatives by column sums that cancel", "690cde7", "833d611", "gaussian"),
-    Change("compiled loops", "833d611", "833d611", "sobel-out", compiled=True),
-    Change("the same", "833d611", "833d611", "sharpness", compiled=True),
+    Change("compiled loops", "833d611", "833d611", "sobel-out", (False, True)),
+    Change("the same", "833d611", "833d611", "sharpness", (False, True)),
     Change("sums of taps on bytes in whole numbers of 16 bits", "2cbf1db", "6e25c34", "angle-out"),
     Change("the same", "2cbf1db", "6e25c34", "laplacian-out"),
-    Change("every linear response of 3x3 in a compiled loop", "2cbf1db", "6e25c34", "angle-out", compiled=True),
-    Change("the same", "2cbf1db", "6e25c34", "laplacian-out", compiled=True),
+    Change("every linear response of 3x3 in a compiled loop", "2cbf1db", "6e25c34", "angle-out", (False, True)),
+    Change("the same", "2cbf1db", "6e25c34", "laplacian-out", (False, True)),
     Change("squares and sums of strips by OpenCV, 16 bits as floats", "accf546", "a180327", "sobel-uint16"),
     Change("the same", "accf546", "a180327", "sobel-float32"),
     Change(
@@ -64,6 +64,11 @@ CHANGES: tuple[Change, ...] = (
     Change("what NaN spoils, found along lines", "7be6e1d", "0548121", "gaussian-nan"),
     Change("freed memory kept for the next image", "1b16319", "df107b6", "score-folder"),
     Change("the same", "1b16319", "df107b6", "batch"),
+    Change("whole numbers of 32 bits in the compiled loops", "7eb8965", "325047d", "sobel-out", (True, True)),
+    Change("the same", "7eb8965", "325047d", "angle-out", (True, True)),
+    Change("8 bits with OpenCV's own borders where no sum rounds, not padded", "325047d", "6891e44", "laplacian-out"),
+    Change("the same", "325047d", "6891e44", "small"),
+    Change("repeats in PNG looked for 512 bytes back, not 32,768", "6891e44", "70f468d", "batch"),
 )
 
 #: Megapixels of the image.
@@ -166,8 +171,8 @@ def measure(change: Change, bench: Bench, number: int) -> Contest:
     before, after = (bench.scratch / f"{side}-{number}" for side in ("before", "after"))
     with checked_out(change.before, before), checked_out(change.after, after):
         places = {
-            "before": {"PYTHONPATH": str(before), "EDGEKIT_FAST": "0"},
-            "after": {"PYTHONPATH": str(after), "EDGEKIT_FAST": str(int(change.compiled))},
+            name: {"PYTHONPATH": str(folder), "EDGEKIT_FAST": str(int(compiled))}
+            for name, folder, compiled in zip(("before", "after"), (before, after), change.compiled, strict=True)
         }
         # No revision meets the records of one that belongs to another change.
         scratch = bench.scratch / f"results-{number}"
