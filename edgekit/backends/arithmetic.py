@@ -1,6 +1,6 @@
 """What becomes of linear responses: sums, squares and roots on a strip. May import NumPy, cv2 and strips."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from edgekit.backends._cv2 import cv2
 Array = NDArray[Any]
 
 
-def mix(responses: Sequence[Array], weights: Sequence[float], out: Array | None = None) -> Array:
+def mix(responses: Iterable[Array], weights: Sequence[float], out: Array | None = None) -> Array:
     parts = [(r, w) for r, w in zip(responses, weights, strict=True) if w]
     (first, weight), *rest = parts
     # Whole numbers of 16 bits become what they stand for.

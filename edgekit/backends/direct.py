@@ -29,11 +29,11 @@ _WHOLE = 2.0**24
 class _Way(NamedTuple):
     """How to filter, and what to make of it."""
 
-    filter: Callable[[Array, int], Sequence[Array]]
-    """Given pixels and a border in OpenCV's words, returns linear responses of their size."""
+    filter: Callable[[Array, int], Array]
+    """Given pixels (H, W) and a border in OpenCV's words, returns N linear responses (N, H, W)."""
     borders: Collection[str]
     """Those it knows."""
-    join: Callable[[Sequence[Array], Array], None]
+    join: Callable[[Array, Array], None]
     """Given those responses where they are wanted, fills the result."""
 
 
@@ -54,12 +54,12 @@ def response(image: Array, plan: Plan) -> Callable[[int, Array], Array] | None:
         if bare:
             first, last = max(start - top, 0), min(stop + bottom, rows)
             responses = way.filter(image[first:last], BORDERS[plan.border])
-            wanted = [r[start - first : stop - first] for r in responses]
+            wanted = responses[:, start - first : stop - first]
         else:
             layout = Frame(rows, columns, None, (), channel_axis=-1)
             seen = window(image, layout, start, stop, plan.halo, plan.border, image.dtype, 0)
             responses = way.filter(seen, cv2.BORDER_REPLICATE)
-            wanted = [r[top : top + stop - start, left : left + columns] for r in responses]
+            wanted = responses[:, top : top + stop - start, left : left + columns]
         way.join(wanted, into)
         return into
 
@@ -76,10 +76,17 @@ def _way(plan: Plan) -> _Way | None:
     programs = [program(kernel, np.dtype(np.float32), Rounding.NONE) for kernel in plan.kernels]
     runs = [run for chains in programs for chain in chains for run in chain]
     calls = [run for run in runs if isinstance(run, Call)]
-    if len(calls) < len(runs) or len(runs) > len(programs):
+    kinds = {call.of_bytes for call in calls}
+    if len(calls) < len(runs) or len(runs) > len(programs) or len(kinds) > 1:
         return None
-    weights = [component.weights for component in plan.components]
-    return _Way(lambda image, border: [call.full(image, border) for call in calls], BORDERS, _joined(plan, weights))
+
+    def filtered(image: Array, border: int) -> Array:
+        responses = strips.empty((len(calls), *image.shape), calls[0].of_bytes)
+        for call, response in zip(calls, responses, strict=True):
+            call.fill(image, border, response)
+        return responses
+
+    return _Way(filtered, BORDERS, _joined(plan, [component.weights for component in plan.components]))
 
 
 def _sobel(plan: Plan) -> _Way | None:
@@ -92,8 +99,9 @@ def _sobel(plan: Plan) -> _Way | None:
     if not both or middle != 2 * corner or abs(math.frexp(corner)[0]) != 0.5:
         return None
 
-    def root_of_squares(components: Sequence[Array], into: Array) -> None:
-        gx, gy = (_floating(c) for c in components)
+    def root_of_squares(components: Array, into: Array) -> None:
+        gx, gy = floats = strips.empty(components.shape, np.float32)
+        np.copyto(floats, components)
         # Squares and sum are whole numbers below 2^24: none of this rounds but the root. Beside a power of two the
         # only factor of both components is 1: the plan has put it into the taps.
         gx *= gx
@@ -106,20 +114,20 @@ def _sobel(plan: Plan) -> _Way | None:
     return _Way(_spatial_gradient, ("reflect", "edge"), join)
 
 
-def _spatial_gradient(image: Array, border: int) -> Sequence[Array]:
-    gx, gy = strips.empty(image.shape, np.int16), strips.empty(image.shape, np.int16)
+def _spatial_gradient(image: Array, border: int) -> Array:
+    gx, gy = components = strips.empty((2, *image.shape), np.int16)
     cv2.spatialGradient(image, gx, gy, borderType=border)
-    return gx, gy
+    return components
 
 
-def _joined(plan: Plan, weights: Sequence[Vector]) -> Callable[[Sequence[Array], Array], None]:
+def _joined(plan: Plan, weights: Sequence[Vector]) -> Callable[[Array, Array], None]:
     """Return what mixes responses with weights for each component, and joins those."""
 
-    def planes(responses: Sequence[Array], into: Array) -> None:
+    def planes(responses: Array, into: Array) -> None:
         for weight, plane in zip(weights, into.reshape(-1, *into.shape[-2:]), strict=True):
             _put(mix(responses, weight, plane), plane)
 
-    def root(responses: Sequence[Array], into: Array) -> None:
+    def root(responses: Array, into: Array) -> None:
         gx, gy = (mix(responses, weight) for weight in weights)
         _put(magnitude(gx, gy, into), into)
 
@@ -129,9 +137,3 @@ def _joined(plan: Plan, weights: Sequence[Vector]) -> Callable[[Sequence[Array],
 def _put(made: Array, into: Array) -> None:
     if made is not into:
         np.copyto(into, made)
-
-
-def _floating(whole: Array) -> Array:
-    made = strips.empty(whole.shape, np.float32)
-    np.copyto(made, whole)
-    return made

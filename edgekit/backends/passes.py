@@ -150,16 +150,14 @@ class Call:
     of_bytes: np.dtype[Any]
     """The type of the result for pixels of 8 bits."""
 
-    def full(self, image: Array, border: int) -> Array:
-        """Filter all pixels, with a border that OpenCV knows."""
-        made = self.of_bytes if image.dtype == np.uint8 else self.dtype
-        out = strips.empty(image.shape, made)
-        self.filter(image, _DEPTHS[made], out, border)
-        return out
+    def fill(self, image: Array, border: int, out: Array) -> None:
+        """Filter all pixels, with a border in OpenCV's words, into an array of the image's size."""
+        self.filter(image, _DEPTHS[out.dtype], out, border)
 
     def __call__(self, window: Array, /) -> Array:
         """Filter where the whole kernel fits."""
-        full = self.full(window, cv2.BORDER_REPLICATE)
+        full = strips.empty(window.shape, self.of_bytes if window.dtype == np.uint8 else self.dtype)
+        self.fill(window, cv2.BORDER_REPLICATE, full)
         (rows, columns), (height, width) = self.size, window.shape[:2]
         top, left = rows // 2, columns // 2
         return full[top : top + height - rows + 1, left : left + width - columns + 1]
