@@ -218,6 +218,16 @@ def test_other_3x3_operators_are_not_compiled(row, calls):
     assert not calls
 
 
+@pytest.mark.parametrize(("power", "taken"), [(-150, 0), (-130, 0), (-80, 2), (80, 2), (117, 0)])
+def test_factors_out_of_the_range_of_single_precision_are_not_compiled(power, taken, calls):
+    image, factor = np.array(picture("uint8")), 3 * 2.0**power
+    taps = [[0, factor, 0], [factor, -4 * factor, factor], [0, factor, 0]]
+    gradient = own_3x3(factor, 2 * factor)
+    for plain, compiled in (both(ek.correlate, image, taps), both(apply, image, gradient, {}, angle=30, scale="raw")):
+        np.testing.assert_array_equal(compiled, plain)
+    assert len(calls) == taken
+
+
 def moments(image):
     """Return sum and sum of squares of the 4-neighbour Laplacian, in whole numbers."""
     p = np.pad(image.astype(np.int64), 1, "reflect")

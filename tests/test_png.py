@@ -122,6 +122,19 @@ def test_much_is_written_in_many_chunks():
     assert all(parts)
 
 
+@pytest.mark.parametrize("columns", [90, 2000])
+def test_nothing_refers_back_further_than_the_header_says(columns):
+    tile = np.random.default_rng(1).integers(0, 256, (20, 400), np.uint8)
+    data = stream(png.encode_png(np.ascontiguousarray(np.tile(tile, (10, 5))[:, :columns])))
+    assert data[0] >> 4 == 9 - 8
+    unpacker, found = zlib.decompressobj(9), []
+    # Whoever keeps no more than what the header asks for can read it.
+    while data and not unpacker.eof:
+        found.append(unpacker.decompress(data, 64))
+        data = unpacker.unconsumed_tail
+    assert len(b"".join(found)) == 200 * (1 + columns)
+
+
 def test_smooth_pictures_are_small():
     ramp = np.tile(np.arange(256, dtype=np.uint8), (256, 1))
     # Of a ramp the filter leaves lines of ones.

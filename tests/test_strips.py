@@ -273,6 +273,11 @@ def test_outside_of_strips_memory_is_new():
     assert strips.empty((4, 4), np.float32).base is None
 
 
+def test_memory_that_grows_is_counted_once():
+    strips.each(2, 1, 1, lambda start, stop: strips.empty((1 + start, 1000), np.uint8))
+    assert [arena.nbytes for arena in strips._spare] == [2000]
+
+
 @pytest.mark.parametrize(("excess", "kept"), [(0, 1), (1, 0)])
 def test_much_memory_is_not_kept(excess, kept):
     half = strips.KEPT // 2

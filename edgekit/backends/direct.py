@@ -1,6 +1,6 @@
-"""8 bits as they are: filtered with OpenCV's own borders, nothing padded, copied or cut off, where no sum rounds.
+"""8 bits whose sums round nothing: filtered as they are, with OpenCV's own borders, instead of padded and cut off.
 
-May import plans, what serves the backend here, and cv2.
+May import plans, taps, what serves the backend here, and cv2.
 """
 
 import math
@@ -15,7 +15,7 @@ from edgekit.backends import strips
 from edgekit.backends._cv2 import cv2
 from edgekit.backends.arithmetic import magnitude, mix
 from edgekit.backends.interface import Frame, Rounding
-from edgekit.backends.padding import BORDERS, window
+from edgekit.backends.padding import BORDERS, apart, window
 from edgekit.backends.passes import Call, program
 from edgekit.plans import Plan
 from edgekit.taps import Vector
@@ -42,12 +42,16 @@ def response(image: Array, plan: Plan) -> Callable[[int, Array], Array] | None:
 
     It fills `into`, rows from `start` on of what `plan` says.
     """
-    way = _way(plan) if image.dtype == np.uint8 else None
+    if image.dtype != np.uint8 or plan.border == "valid" or plan.finest * _WHOLE < 255:
+        return None
+    way = _way(plan)
     if way is None:
         return None
     rows, columns = image.shape
     top, bottom, left, _ = plan.halo
     bare = plan.border in way.borders
+    if bare:
+        image = apart(image)
 
     def compute(start: int, into: Array) -> Array:
         stop = start + into.shape[-2]
@@ -68,8 +72,11 @@ def response(image: Array, plan: Plan) -> Callable[[int, Array], Array] | None:
 
 @lru_cache(maxsize=256)
 def _way(plan: Plan) -> _Way | None:
-    even = any(side % 2 == 0 for side in plan.shape)
-    if plan.border == "valid" or plan.reduce == "maximum" or even or plan.finest * _WHOLE < 255:
+    weights = [component.weights for component in plan.components]
+    if plan.reduce == "maximum" or any(side % 2 == 0 for side in plan.shape):
+        return None
+    # Sums of so many taps are joined in double precision, and rounded once, where there is something to join.
+    if plan.wide and weights != [(1,)]:
         return None
     if sobel := _sobel(plan):
         return sobel
@@ -86,7 +93,7 @@ def _way(plan: Plan) -> _Way | None:
             call.fill(image, border, response)
         return responses
 
-    return _Way(filtered, BORDERS, _joined(plan, [component.weights for component in plan.components]))
+    return _Way(filtered, BORDERS, _joined(plan, weights))
 
 
 def _sobel(plan: Plan) -> _Way | None:
@@ -129,7 +136,7 @@ def _joined(plan: Plan, weights: Sequence[Vector]) -> Callable[[Array, Array], N
 
     def root(responses: Array, into: Array) -> None:
         gx, gy = (mix(responses, weight) for weight in weights)
-        _put(magnitude(gx, gy, into), into)
+        _put(magnitude(gx, gy, into, overwrite=True), into)
 
     return root if plan.reduce == "magnitude" else planes
 

@@ -38,6 +38,9 @@ _LARGEST = {np.dtype(np.uint8): 255, np.dtype(np.int8): 128, np.dtype(np.uint16)
 #: Binary digits of single precision.
 _DIGITS = 24
 
+#: Factors beyond this, or its inverse, may leave the range of single precision on the way.
+_MOST = 2.0**100
+
 _met = 0
 
 
@@ -89,14 +92,17 @@ def response(image: Array, plan: Plan) -> Callable[[int, Array], Array] | None:
     name, taps, weights = planes
     # The taps are all multiples of this power of two: they become whole numbers, and no weight is rounded by it.
     grain = min(k.grain for k in plan.kernels)
+    factors = (grain, *(w * grain for plane in weights for w in plane if w))
+    if not all(1 / _MOST < abs(factor) < _MOST for factor in factors):
+        return None
     whole = tuple(np.int32(t / grain) for t in taps)
     each = [tuple(np.float32(w * grain) for w in plane) for plane in weights]
     beyond = tuple(i for n in image.shape for end in (-1, n) for i in index_map(end, end + 1, n, plan.border))
     loop = getattr(compiled, name)
 
     def compute(start: int, into: Array) -> Array:
-        for factors, plane in zip(each, into.reshape(-1, *into.shape[-2:]), strict=True):
-            loop(image, start, beyond, whole, factors, plane)
+        for factor, plane in zip(each, into.reshape(-1, *into.shape[-2:]), strict=True):
+            loop(image, start, beyond, whole, factor, plane)
         return into
 
     return compute

@@ -68,12 +68,13 @@ def _gradient_along(
 def _even(above: Array, here: Array, below: Array, left: int, j: int, right: int, taps: Taps, weights: Weights) -> Any:
     corner, edge, centre = taps
     (weight,) = weights
-    corners = np.int32(np.int32(above[left]) + np.int32(above[right])) + np.int32(
-        np.int32(below[left]) + np.int32(below[right])
-    )
-    edges = np.int32(np.int32(above[j]) + np.int32(below[j])) + np.int32(np.int32(here[left]) + np.int32(here[right]))
-    around = np.int32(np.int32(corner * corners) + np.int32(edge * np.int32(edges)))
-    return weight * np.float32(np.int32(around + np.int32(centre * np.int32(here[j]))))
+    a0, a1, a2 = np.int32(above[left]), np.int32(above[j]), np.int32(above[right])
+    h0, h1, h2 = np.int32(here[left]), np.int32(here[j]), np.int32(here[right])
+    b0, b1, b2 = np.int32(below[left]), np.int32(below[j]), np.int32(below[right])
+    corners = np.int32(np.int32(a0 + a2) + np.int32(b0 + b2))
+    edges = np.int32(np.int32(a1 + b1) + np.int32(h0 + h2))
+    around = np.int32(np.int32(corner * corners) + np.int32(edge * edges))
+    return weight * np.float32(np.int32(around + np.int32(centre * h1)))
 
 
 @_compiled
@@ -108,7 +109,7 @@ def _cut_out(above: Array, here: Array, below: Array, j: int, beyond: Beyond, cu
 #   start    the first row to compute
 #   beyond   which row lies above the first and below the last, which column left of the first and right of the last;
 #            -1 is one of zeros
-#   taps     whole numbers, of int32, so that no sum on the way is 2^24 or more
+#   taps     whole numbers, of int32, so that no sum on the way is more than 2^24
 #   weights  factors of what they come to, of float32
 #   out      the rows from `start` on, of float32
 #
@@ -147,7 +148,7 @@ def gradient_along(image: Array, start: int, beyond: Beyond, taps: Taps, weights
 
 @_compiled
 def even(image: Array, start: int, beyond: Beyond, taps: Taps, weights: Weights, out: Array) -> None:
-    """Compute the response of a kernel with the symmetries of the square: taps and weight as in `plans.Even`."""
+    """Compute the response of a kernel with the symmetries of the square: corner, edge and centre, and a weight."""
     last = image.shape[1] - 1
     zeros, cut = _room(image)
     for i in range(out.shape[0]):

@@ -99,6 +99,9 @@ def assemble(
     # Rows already written must not be read again as pixels.
     shared = out is not None and any(s is not None and np.may_share_memory(out, s) for s in sources)
     target = np.empty(result.shape, result.dtype) if out is None or shared else out
+    if target is out and out.flags.c_contiguous:
+        # NumPy calls it so whatever the stride along an axis of one entry is, OpenCV does not.
+        target = out.reshape(-1).reshape(out.shape)
 
     def do(start: int, stop: int) -> None:
         into = target[(slice(None),) * result.row_axis + (slice(start, stop),)]

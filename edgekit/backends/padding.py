@@ -1,5 +1,6 @@
 """The pixels that a strip looks at, those beyond the border too. May import borders, interface, strips and cv2."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ Array = NDArray[Any]
 #: OpenCV filters this many channels at a time.
 MOST_CHANNELS = 4
 
-#: OpenCV's names of borders, right where the halo is smaller than the image; it filters with no other.
+#: OpenCV's names of borders; it filters with no other.
 BORDERS = {
     "reflect": cv2.BORDER_REFLECT_101,
     "symmetric": cv2.BORDER_REFLECT,
@@ -27,21 +28,30 @@ BORDERS = {
 _MOVED = {np.dtype(t) for t in (np.bool_, np.int8, np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64)}
 
 
+def apart(image: Array) -> Array:
+    """Return an image with no row that begins before the last one ends: OpenCV takes no other.
+
+    Rows of a view may overlap, as those of sliding windows do, or be one and the same.
+    """
+    return image if image.strides[0] >= math.prod(image.shape[1:]) * image.itemsize else image.copy()
+
+
 def window(
     image: Array, frame: Frame, start: int, stop: int, halo: tuple[int, int, int, int],
     border: str, dtype: Any, outside: float,
 ) -> Array:  # fmt: skip
     top, bottom, left, right = halo
     if border == "valid":
-        return image[start : stop + top + bottom].astype(dtype, copy=False)
+        return apart(image[start : stop + top + bottom]).astype(dtype, copy=False)
     start, stop = start - top, stop + bottom
     above, below = max(-start, 0), max(stop - frame.rows, 0)
     first, last = start + above, stop - below
-    known = image[first:last]
+    known = apart(image[first:last])
     size = (stop - start, left + frame.columns + right, *image.shape[2:])
     if (
         border in BORDERS
         and image.dtype in _MOVED
+        # Of an image cut short OpenCV would reflect too little.
         and max(above, below) < last - first
         and max(left, right) < frame.columns
         and (frame.channels or 1) <= MOST_CHANNELS

@@ -33,6 +33,31 @@ _DEPTHS = {
 }
 
 
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One of OpenCV's filters, whose result has the size of what it is given."""
+
+    filter: Callable[[Array, int, Array, int], Any]
+    """Given pixels, the depth of the result, the result and a border, all but the first in OpenCV's words."""
+
+    size: tuple[int, int]
+    dtype: np.dtype[Any]
+    of_bytes: np.dtype[Any]
+    """The type of the result for pixels of 8 bits."""
+
+    def fill(self, image: Array, border: int, out: Array) -> None:
+        """Filter all pixels, with a border in OpenCV's words, into an array of the image's size."""
+        self.filter(image, _DEPTHS[out.dtype], out, border)
+
+    def __call__(self, window: Array, /) -> Array:
+        """Filter where the whole kernel fits."""
+        full = strips.empty(window.shape, self.of_bytes if window.dtype == np.uint8 else self.dtype)
+        self.fill(window, cv2.BORDER_REPLICATE, full)
+        (rows, columns), (height, width) = self.size, window.shape[:2]
+        top, left = rows // 2, columns // 2
+        return full[top : top + height - rows + 1, left : left + width - columns + 1]
+
+
 @lru_cache(maxsize=512)
 def program(kernel: Kernel, dtype: Any, rounding: Rounding) -> tuple[tuple[Run, ...], ...]:
     """Return what to run one after another, for each of the kernel's chains, whose results add up.
@@ -119,7 +144,7 @@ def _transposed(window: Array) -> Array:
     return out
 
 
-def _separable(along_y: Matrix, along_x: Matrix, dtype: np.dtype[Any]) -> "Call":
+def _separable(along_y: Matrix, along_x: Matrix, dtype: np.dtype[Any]) -> Call:
     x, y = np.array(along_x, dtype), np.array(along_y, dtype)
     return Call(
         lambda image, depth, out, border: cv2.sepFilter2D(image, depth, x, y, out, borderType=border),
@@ -127,40 +152,15 @@ def _separable(along_y: Matrix, along_x: Matrix, dtype: np.dtype[Any]) -> "Call"
     )  # fmt: skip
 
 
-def _dense(taps: Matrix, dtype: np.dtype[Any]) -> "Call":
+def _dense(taps: Matrix, dtype: np.dtype[Any]) -> Call:
     kernel = np.array(taps, dtype)
     # Of 8 bits by whole taps come whole numbers; where 16 bits hold them OpenCV takes half the time.
     whole = all(float(t).is_integer() for line in taps for t in line)
-    narrow = whole and np.abs(kernel).sum() * 255 < 2**15 and dtype == np.float32
+    narrow = whole and np.abs(kernel).sum() < 2**15 / 255 and dtype == np.float32
     return Call(
         lambda image, depth, out, border: cv2.filter2D(image, depth, kernel, out, borderType=border),
         kernel.shape, dtype, np.dtype(np.int16) if narrow else dtype,
     )  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class Call:
-    """One of OpenCV's filters, whose result has the size of what it is given."""
-
-    filter: Callable[[Array, int, Array, int], Any]
-    """Given pixels, the depth of the result, the result and a border, all but the first in OpenCV's words."""
-
-    size: tuple[int, int]
-    dtype: np.dtype[Any]
-    of_bytes: np.dtype[Any]
-    """The type of the result for pixels of 8 bits."""
-
-    def fill(self, image: Array, border: int, out: Array) -> None:
-        """Filter all pixels, with a border in OpenCV's words, into an array of the image's size."""
-        self.filter(image, _DEPTHS[out.dtype], out, border)
-
-    def __call__(self, window: Array, /) -> Array:
-        """Filter where the whole kernel fits."""
-        full = strips.empty(window.shape, self.of_bytes if window.dtype == np.uint8 else self.dtype)
-        self.fill(window, cv2.BORDER_REPLICATE, full)
-        (rows, columns), (height, width) = self.size, window.shape[:2]
-        top, left = rows // 2, columns // 2
-        return full[top : top + height - rows + 1, left : left + width - columns + 1]
 
 
 def _differences(pairs: Sequence[Difference], rows: int, columns: int, dtype: np.dtype[Any]) -> Run:
