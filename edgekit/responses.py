@@ -78,6 +78,26 @@ def respond(
     if mask is not None:
         mask = backend.as_mask(mask, image, frame)
 
+    stacked = plan.reduce in ("stack", "gradient")
+    shape = frame.shape(rows, columns, channels)
+    result = Result((len(plan.components), *shape) if stacked else shape, dtype, int(stacked), out)
+    top, bottom, _, _ = plan.halo
+    shortcut = backend.shortcut(image, plan) if mask is None else None
+    make = shortcut or _steps(image, plan, mask, taps, frame, channels, backend, work, dtype)
+    if finish is not None:
+        result, compute = result._replace(dtype=finish.dtype), make
+
+        def make(start: int, stop: int, into: Array | None) -> Array:
+            return finish.apply(backend.cast(compute(start, stop, None), dtype), into)
+
+    return backend.assemble(make, frame, rows, top + bottom, result, (image, mask, taps))
+
+
+def _steps(
+    image: Array, plan: Plan, mask: Array | None, taps: Array | None, frame: Frame, channels: int | None,
+    backend: Backend, work: Any, dtype: Any,
+) -> Steps:  # fmt: skip
+    """Return the way that serves every image and plan: computed in `work`, for a result of `dtype` and `channels`."""
     low, high = backend.limits(image)
     floating = high == math.inf
     mixed = plan.channel == "luminance" and frame.channels not in (None, 1)
@@ -104,18 +124,7 @@ def respond(
         response = _components(window, valid, plan, frame.channel_axis, backend, work, rounding, floating, taps, into)
         return response[..., 0] if frame.channels is not None and channels is None else response
 
-    stacked = plan.reduce in ("stack", "gradient")
-    shape = frame.shape(rows, columns, channels)
-    result = Result((len(plan.components), *shape) if stacked else shape, dtype, int(stacked), out)
-    top, bottom, _, _ = plan.halo
-    make = (backend.shortcut(image, plan) if mask is None and not mixed else None) or Steps(image, look, filtered)
-    if finish is not None:
-        result, compute = result._replace(dtype=finish.dtype), make
-
-        def make(start: int, stop: int, into: Array | None) -> Array:
-            return finish.apply(backend.cast(compute(start, stop, None), dtype), into)
-
-    return backend.assemble(make, frame, rows, top + bottom, result, (image, mask, taps))
+    return Steps(image, look, filtered)
 
 
 def level(image: Array) -> float:

@@ -66,6 +66,9 @@ def test_images_are_counted_by_their_pixels(automatic):
     assert fast._met == 300 * 300
     ek.sharpness(IMAGE)
     assert fast._met == 2 * 300 * 300
+    # What becomes of a response saves little, compiled or not.
+    ek.picture(IMAGE)
+    assert fast._met == 3 * 300 * 300
 
 
 @pytest.fixture

@@ -44,8 +44,15 @@ _MOST = 2.0**100
 _met = 0
 
 
-def loops(pixels: int) -> ModuleType | None:
+def loops(pixels: int, *, counts: bool = True) -> ModuleType | None:
     """Return the compiled loops if they are to be used for so many pixels.
+
+    Parameters
+    ----------
+    pixels : int
+        How many.
+    counts : bool
+        Whether what is to be done with them brings their loading nearer. It should save as much as `PAYS` says.
 
     Raises
     ------
@@ -57,7 +64,7 @@ def loops(pixels: int) -> ModuleType | None:
         return None
     if MODE == "1":
         return _load(asked=True)
-    _met += pixels
+    _met += pixels if counts else 0
     return _load(asked=False) if _met >= PAYS or "numba" in sys.modules else None
 
 

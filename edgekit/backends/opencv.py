@@ -162,7 +162,7 @@ def levels(
     values: Array, scale: float, middle: int, top: int, dtype: Any, out: Array | None = None
 ) -> tuple[Array, int]:
     made = np.empty(values.shape, dtype) if out is None else out
-    compiled = fast.loops(values.size)
+    compiled = fast.loops(values.size, counts=False)
     if compiled is not None and values.dtype == np.float32 and values.flags.c_contiguous and made.flags.c_contiguous:
         numbers = (np.float32(v) for v in (scale, middle, top))
         return made, compiled.levels(values.reshape(-1), *numbers, made.reshape(-1))
