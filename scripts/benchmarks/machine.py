@@ -114,11 +114,15 @@ def first_line(*command: str) -> str:
 
 def edgekit() -> dict[str, Any]:
     """Return which edgekit is measured: its version, where it lies, and its revision if that is in git."""
-    git = ["git", "-C", str(home()), "describe", "--always", "--dirty", "--exclude=*"]
+    git = ["git", "-C", str(home())]
+    revision = first_line(*git, "describe", "--always", "--exclude=*") if shutil.which("git") else ""
+    # The pages that the tables are written into may be others.
+    if revision and first_line(*git, "status", "--porcelain", "--", "edgekit", "scripts"):
+        revision += "-dirty"
     return {
         "version": importlib.import_module("edgekit").__version__,
         "path": str(home()),
-        "revision": first_line(*git) if shutil.which("git") else "",
+        "revision": revision,
         "fast_path": has_switch(),
         SWITCH: os.environ.get(SWITCH),
     }
