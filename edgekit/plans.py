@@ -135,6 +135,12 @@ class Plan:
         return max(math.hypot(*p) if self.reduce == "magnitude" else max(p) for p in peaks)
 
 
+# No method: torch.compile does not call those of a plan.
+def exact(plan: Plan, largest: float, digits: int) -> bool:
+    """Tell whether arithmetic of so many binary digits rounds nothing, for absolute pixels up to `largest`."""
+    return largest <= plan.finest * 2.0**digits
+
+
 @lru_cache(maxsize=256)
 def plan(
     operator: Operator,

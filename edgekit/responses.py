@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from edgekit.backends.choice import backend_of
 from edgekit.backends.interface import Array, Backend, Frame, Result, Rounding, Steps
 from edgekit.errors import ShapeError
-from edgekit.plans import Component, Plan
+from edgekit.plans import Component, Plan, exact
 
 #: Weights of red, green and blue in luminance (Rec. ITU-R BT.601).
 LUMINANCE = (0.299, 0.587, 0.114)
@@ -102,7 +102,7 @@ def _steps(
     floating = high == math.inf
     mixed = plan.channel == "luminance" and frame.channels not in (None, 1)
     rounding = Rounding.SEEN
-    if plan.tone == "linear" and not mixed and max(-low, high) <= plan.finest * 2.0 ** backend.digits(work):
+    if plan.tone == "linear" and not mixed and exact(plan, max(-low, high), backend.digits(work)):
         rounding = Rounding.NONE
     elif work != dtype:  # Never a narrower one.
         rounding = Rounding.HIDDEN

@@ -43,7 +43,7 @@ class _Ill:
     def run(self, data: bytes, name: str) -> Any:
         if ailment := dict(self.ailments).get(Path(name).name):
             AILMENTS[ailment]()
-        return super().run(data, name)  # type: ignore[misc]
+        return super().run(data, name)  # type: ignore[misc] # the job's, the next base of those below
 
 
 @dataclass(frozen=True)

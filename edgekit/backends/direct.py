@@ -14,16 +14,14 @@ from numpy.typing import NDArray
 from edgekit.backends import strips
 from edgekit.backends._cv2 import cv2
 from edgekit.backends.arithmetic import magnitude, mix
+from edgekit.backends.fast import SINGLE
 from edgekit.backends.interface import Frame, Rounding
 from edgekit.backends.padding import BORDERS, apart, window
 from edgekit.backends.passes import Call, program
-from edgekit.plans import Plan
+from edgekit.plans import Plan, exact
 from edgekit.taps import Vector
 
 Array = NDArray[Any]
-
-#: The largest sum up to which single precision holds every whole number.
-_WHOLE = 2.0**24
 
 
 class _Way(NamedTuple):
@@ -42,7 +40,7 @@ def response(image: Array, plan: Plan) -> Callable[[int, Array], Array] | None:
 
     It fills `into`, rows from `start` on of what `plan` says.
     """
-    if image.dtype != np.uint8 or plan.border == "valid" or plan.finest * _WHOLE < 255:
+    if image.dtype != np.uint8 or plan.border == "valid" or not exact(plan, 255, SINGLE):
         return None
     way = _way(plan)
     if way is None:

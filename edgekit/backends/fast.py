@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from edgekit.borders import index_map
 from edgekit.errors import MissingExtraError
-from edgekit.plans import Plan
+from edgekit.plans import Plan, exact
 
 Array = NDArray[Any]
 
@@ -36,7 +36,7 @@ LEAST = 2**16
 _LARGEST = {np.dtype(np.uint8): 255, np.dtype(np.int8): 128, np.dtype(np.uint16): 65535, np.dtype(np.int16): 32768}
 
 #: Binary digits of single precision.
-_DIGITS = 24
+SINGLE = 24
 
 #: Factors beyond this, or its inverse, may leave the range of single precision on the way.
 _MOST = 2.0**100
@@ -90,7 +90,7 @@ def response(image: Array, plan: Plan) -> Callable[[int, Array], Array] | None:
     """
     if _never(image.size) or plan.border == "valid" or min(image.shape) < 2 or not image.flags.c_contiguous:
         return None
-    if _LARGEST.get(image.dtype, math.inf) > plan.finest * 2.0**_DIGITS:
+    if not exact(plan, _LARGEST.get(image.dtype, math.inf), SINGLE):
         return None
     planes = _planes(plan)
     compiled = loops(image.size) if planes else None

@@ -150,9 +150,9 @@ def contest(
     ran = alternate(given, bench.runs, scratch, {"base": {SWITCH: "0"}})
     entries = {n: Entry(n, LABELS[n], took, own=OWN.get(n, ""), peak=peak(ran[n])) for n, took in seconds(ran).items()}
     for other in (n for n in given if n not in OWN):
-        entries[other].difference = differences(scratch / "opencv", scratch / other)
-        if entries[other].difference > 1:  # type: ignore[operator]
-            raise Disagreement(f"{LABELS[other]} differs from OpenCV by {entries[other].difference} levels")
+        entries[other].difference = difference = differences(scratch / "opencv", scratch / other)
+        if difference > 1:
+            raise Disagreement(f"{LABELS[other]} differs from OpenCV by {difference} levels")
     imports = launch([*PYTHON, "import numpy, cv2, sqlite3, edgekit.cli"], {}, scratch)
     facts = {
         "images": count,
