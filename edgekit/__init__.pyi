@@ -21,7 +21,9 @@ from .errors import MissingExtraError as MissingExtraError
 from .errors import OutputError as OutputError
 from .errors import ParameterError as ParameterError
 from .errors import ShapeError as ShapeError
+from .errors import TooLargeError as TooLargeError
 from .errors import UnreadableError as UnreadableError
+from .errors import WorkerError as WorkerError
 from .filters import Gradient as Gradient
 from .filters import correlate as correlate
 from .filters import dog as dog

@@ -11,7 +11,8 @@ from edgekit.backends.choice import backend_of
 from edgekit.backends.interface import Array, Frame
 from edgekit.dispatch import apply, apply_vector
 from edgekit.kernels import gaussian, own
-from edgekit.responses import FLOAT_LEVEL, LUMINANCE
+from edgekit.layout import AUTO, ChannelAxis, take
+from edgekit.responses import FLOAT_LEVEL, LUMINANCE, check_exact
 from edgekit.suppression import label, suppress, thinned
 
 # Chosen on half of the 200 training images of the Berkeley boundaries, BSDS500.
@@ -46,7 +47,7 @@ _NEAR = own([[1.0] * 7] * 7)
 _SMOOTH = own([[1 / 16, 2 / 16, 1 / 16], [2 / 16, 4 / 16, 2 / 16], [1 / 16, 2 / 16, 1 / 16]])
 
 
-def detect(image: Array) -> Array:
+def detect(image: Array, *, channel_axis: ChannelAxis = AUTO) -> Array:
     """Find the edges that people would draw, and say how sure they are.
 
     Parameters
@@ -54,6 +55,8 @@ def detect(image: Array) -> Array:
     image : ndarray or Tensor
         As for `edgekit.sobel`. Of three or four channels the first three are red, green and blue;
         others count alike.
+    channel_axis : int or None
+        Which axis holds the channels, as for `edgekit.sobel`.
 
     Returns
     -------
@@ -95,6 +98,8 @@ def detect(image: Array) -> Array:
     >>> np.flatnonzero(ek.detect(image)[32] > 0.4)
     array([30])
     """
+    image, layout = take(image, channel_axis)
+    check_exact(image)
     backend = backend_of(image)
     frame, xp = backend.frame(image), backend.xp
     channels, known = _channels(image, frame)
@@ -108,7 +113,7 @@ def detect(image: Array) -> Array:
     thin = suppress(strength[inside], xp.cos(across)[inside], xp.sin(across)[inside], interpolate=True)
     thin = backend.by_plane_in_numpy(_shared, thinned(xp.where(known, thin, 0)))
     sure = thin**STEEP / (thin**STEEP + HALF**STEEP)
-    return sure[..., None, :, :] if frame.channels is not None and frame.channel_axis == -3 else sure
+    return layout.leave(sure[..., None, :, :] if frame.channels is not None and frame.channel_axis == -3 else sure)
 
 
 def _channels(image: Array, frame: Frame) -> tuple[list[Array], Array]:

@@ -9,9 +9,10 @@ from typing import Any, TypedDict
 
 from edgekit import plans
 from edgekit.backends.choice import backend_of
-from edgekit.backends.interface import Array, Result
+from edgekit.backends.interface import Array
 from edgekit.errors import DtypeError, KernelError, ParameterError, ShapeError
 from edgekit.kernels import Kind, Operator, find, own
+from edgekit.layout import ChannelAxis, fill
 from edgekit.responses import respond
 
 
@@ -30,6 +31,10 @@ class Common(TypedDict, total=False):
         Filter each channel (default), filter 0.299 R + 0.587 G + 0.114 B, keep the channel with the
         largest absolute response, or join the channels' gradients by the structure tensor. All but
         ``each`` reduce the channels: NumPy (H, W, C) to (H, W), torch (..., C, H, W) to (..., 1, H, W).
+    channel_axis : int or None
+        Which axis holds the channels; None if the image has none. Default: the last axis of a NumPy array of
+        three axes, the third from the end of a tensor. A shape that tells that the other of the two was meant
+        raises ShapeError unless the axis is given. The response keeps the axis where it is.
     tone : {"linear", "log"}
         ``log`` filters log(x + half a level), so that the response does not depend on exposure
         where levels are well above one. A level is 1 for integers and 1/255 for floating types.
@@ -43,6 +48,7 @@ class Common(TypedDict, total=False):
     scale: str
     border: str
     channel: str
+    channel_axis: ChannelAxis
     tone: str
     mask: Array | None
     out: Array | None
@@ -70,7 +76,7 @@ class Directional(Common, total=False):
 
 
 #: Options that no plan depends on, or that it is given by themselves.
-_APART = ("angle", "mask", "out")
+_APART = ("angle", "channel_axis", "mask", "out")
 
 
 def apply(
@@ -149,7 +155,8 @@ def _plan(
 ) -> plans.Plan:
     """Check that every option is one that the operator takes, and a plain value."""
     known = (Directional if operator.directed else Common).__annotations__
-    given = {k: v for k, v in parameters.items() if v is not None}
+    # None stands for a parameter that is not there, where the operator can do without it.
+    given = {k: v for k, v in parameters.items() if v is not None or operator.parameters.get(k) is not None}
     for name, value in {**given, **options}.items():
         if (name not in known or name in _APART) and name not in parameters:
             takes = ", ".join(sorted({*operator.parameters, *known}))
@@ -218,11 +225,7 @@ def _steer(
             f"angles of shape {tuple(angle.shape)} do not broadcast to the response's shape {tuple(gx.shape)}; "
             "for one angle per sample give a tensor the shape (N, 1, 1, 1)"
         )
-    if out is None:
-        return response
-    Result(tuple(response.shape), response.dtype, 0, out).check_out()
-    out[...] = response
-    return out
+    return fill(out, response)
 
 
 def cos_sin_each(degrees: Array, xp: Any) -> tuple[Array, Array]:

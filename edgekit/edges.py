@@ -9,6 +9,7 @@ from edgekit.backends.choice import backend_of
 from edgekit.backends.interface import Array
 from edgekit.dispatch import Common, apply, apply_vector, cos_sin_each
 from edgekit.errors import ParameterError, ShapeError
+from edgekit.layout import AUTO, ChannelAxis, Layout, take
 from edgekit.suppression import label, offsets, shifted, suppress, thinned
 
 #: The part of the high threshold that is the low one, where only one is given. Canny recommends a half to a third.
@@ -20,7 +21,9 @@ AUTOMATIC = 2.5
 
 
 @np.errstate(all="ignore")
-def nonmax_suppress(strength: Array, direction: Array, *, subpixel: bool = False) -> Any:
+def nonmax_suppress(
+    strength: Array, direction: Array, *, subpixel: bool = False, channel_axis: ChannelAxis = AUTO
+) -> Any:
     """Thin edges to one pixel: keep what is strongest across the edge.
 
     Parameters
@@ -32,6 +35,8 @@ def nonmax_suppress(strength: Array, direction: Array, *, subpixel: bool = False
         Degrees clockwise from +x, across the edge, of the same shape: a gradient's direction, or its opposite.
     subpixel : bool
         Also return where between the pixels each edge lies.
+    channel_axis : int or None
+        Which axis holds the channels, as for `edgekit.sobel`; each channel is thinned by itself.
 
     Returns
     -------
@@ -57,25 +62,26 @@ def nonmax_suppress(strength: Array, direction: Array, *, subpixel: bool = False
     >>> ek.nonmax_suppress(strength, np.zeros((3, 5)))[1]
     array([0., 0., 3., 0., 0.])
     """
+    strength, layout = take(strength, channel_axis)
+    direction, _ = take(direction, channel_axis)
     backend = backend_of(strength)
     if backend_of(direction) is not backend or tuple(direction.shape) != tuple(strength.shape):
         raise ShapeError(
             f"strength and direction must be arrays of one kind and shape; found {type(strength).__name__} "
             f"{tuple(strength.shape)} and {type(direction).__name__} {tuple(direction.shape)}"
         )
-    backend.frame(strength)
     work, dtype = backend.dtypes(strength, wide=False)
     xp, known = backend.xp, _known(backend.cast(strength, work))
     cos, sin = cos_sin_each(xp.nan_to_num(backend.cast(direction, work)), xp)
     thin = thinned(suppress(known, cos, sin, interpolate=True))
     thin = xp.where((thin > 0) & xp.isinf(strength), math.inf, thin)
     if not subpixel:
-        return backend.cast(thin, dtype)
+        return layout.leave(backend.cast(thin, dtype))
     offset = xp.where(thin > 0, offsets(known, cos, sin), math.nan)
-    return backend.cast(thin, dtype), backend.cast(offset, dtype)
+    return layout.leave(backend.cast(thin, dtype)), layout.leave(backend.cast(offset, dtype))
 
 
-def hysteresis(strength: Array, low: Any, high: Any) -> Array:
+def hysteresis(strength: Array, low: Any, high: Any, *, channel_axis: ChannelAxis = AUTO) -> Array:
     """Keep strong pixels, and weak ones that are connected with strong ones through weak ones.
 
     Parameters
@@ -84,6 +90,8 @@ def hysteresis(strength: Array, low: Any, high: Any) -> Array:
         Any layout of images; each plane by itself.
     low, high : float, or array that broadcasts
         Above `low` a pixel is weak, above `high` strong.
+    channel_axis : int or None
+        Which axis holds the channels, as for `edgekit.sobel`; each channel is connected by itself.
 
     Returns
     -------
@@ -105,26 +113,15 @@ def hysteresis(strength: Array, low: Any, high: Any) -> Array:
     >>> ek.hysteresis(np.float32([[2, 2, 5, 0, 2]]), 1, 4)
     array([[ True,  True,  True, False, False]])
     """
-    backend_of(strength).frame(strength)
+    strength, layout = take(strength, channel_axis)
     backend = backend_of(strength)
     for name, level in (("low", low), ("high", high)):
         if isinstance(level, bool) or not (isinstance(level, int | float) or hasattr(level, "dtype")):
             raise ParameterError(f"{name}={level!r} must be a number, or an array of numbers as the strength is one")
-    ordered = low <= high
-    if not bool(ordered if isinstance(ordered, bool) else ordered.all()):
-        raise ParameterError(f"low={low} must not be above high={high}")
     # torch does not compare all whole numbers.
     strength = backend.cast(strength, backend.dtypes(strength, wide=False)[0])
-
-    def connected(weak: Array, strong: Array) -> Array:
-        count, labels = label(weak)
-        reached = np.zeros(count, bool)
-        reached[labels[strong]] = True
-        kept: Array = reached[labels]
-        return kept
-
-    weak, strong = strength > low, strength > high
-    return backend.by_plane_in_numpy(connected, weak, strong)
+    low, high = (layout.enter_values(level, reduced=False) for level in (low, high))
+    return layout.leave(_connected(strength, low, high))
 
 
 @np.errstate(all="ignore")
@@ -188,13 +185,13 @@ def canny(
     """
     if "out" in options:
         raise ParameterError("canny does not take out=: it returns a new mask")
-    given = {"channel": "luminance", **options}
+    image, layout, given = _taken(image, options)
     operator, parameters = ("sobel", {}) if sigma == 0 else ("gaussian", {"sigma": sigma})
     gx, gy = apply_vector(_single(image), operator, parameters, **given)
     magnitude = backend_of(image).xp.hypot(gx, gy)
     low, high = _limits(low, high, magnitude)
-    edges = hysteresis(suppress(magnitude, gx, gy, interpolate=interpolate), low, high)
-    return thinned(edges) if interpolate else edges
+    edges = _connected(suppress(magnitude, gx, gy, interpolate=interpolate), low, high)
+    return layout.leave(thinned(edges) if interpolate else edges)
 
 
 @np.errstate(all="ignore")
@@ -237,7 +234,9 @@ def zero_crossings(image: Array, sigma: float = 2.0, **options: Unpack[Common]) 
     """
     if "out" in options:
         raise ParameterError("zero_crossings does not take out=: it returns a new array")
-    given = {"channel": "luminance", **options}
+    if sigma is None:
+        raise ParameterError("sigma=None must be a number of pixels, at least 0.3")
+    image, layout, given = _taken(image, options)
     response = apply(_single(image), "laplacian", {"sigma": sigma}, **given)
     backend = backend_of(response)
     frame, xp = backend.frame(response), backend.xp
@@ -256,7 +255,32 @@ def zero_crossings(image: Array, sigma: float = 2.0, **options: Unpack[Common]) 
             steepest = xp.maximum(steepest, xp.where(on, xp.abs(after - before) / 2, 0))
         return steepest
 
-    return backend.cast(thinned(backend.by_plane(crossing, response)), backend.dtypes(image, wide=False)[1])
+    steps = thinned(backend.by_plane(crossing, response))
+    return layout.leave(backend.cast(steps, backend.dtypes(image, wide=False)[1]))
+
+
+def _taken(image: Any, options: Common) -> tuple[Array, Layout, dict[str, Any]]:
+    """Return an image in the backend's layout, that layout, and the options for the filter."""
+    given: dict[str, Any] = {"channel": "luminance", **options}
+    image, layout = take(image, given.pop("channel_axis", AUTO))
+    given["mask"] = layout.enter_mask(given.get("mask"))
+    return image, layout, given
+
+
+def _connected(strength: Array, low: Any, high: Any) -> Array:
+    """Return where a strength is above `low` and connected to pixels above `high`."""
+    ordered = low <= high
+    if not bool(ordered if isinstance(ordered, bool) else ordered.all()):
+        raise ParameterError(f"low={low} must not be above high={high}")
+
+    def connected(weak: Array, strong: Array) -> Array:
+        count, labels = label(weak)
+        reached = np.zeros(count, bool)
+        reached[labels[strong]] = True
+        kept: Array = reached[labels]
+        return kept
+
+    return backend_of(strength).by_plane_in_numpy(connected, strength > low, strength > high)
 
 
 def _single(image: Array) -> Array:

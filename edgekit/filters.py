@@ -9,6 +9,7 @@ from edgekit.backends.interface import Array
 from edgekit.dispatch import Common, Directional, apply, apply_bank, apply_taps, apply_vector
 from edgekit.errors import ParameterError
 from edgekit.kernels import find, own
+from edgekit.layout import filtered
 from edgekit.responses import at_any_size
 
 
@@ -53,7 +54,7 @@ def sobel(image: Array, *, size: int = 3, **options: Unpack[Directional]) -> Arr
     >>> float(ek.sobel(ramp, angle=45)[1, 1])
     0.7071067690849304
     """
-    return apply(image, "sobel", {"size": size}, **options)
+    return filtered(apply, image, "sobel", {"size": size}, **options)
 
 
 def scharr(image: Array, **options: Unpack[Directional]) -> Array:
@@ -71,7 +72,7 @@ def scharr(image: Array, **options: Unpack[Directional]) -> Array:
     >>> ek.scharr(np.eye(3), angle=0, scale="raw")[1]
     array([0., 0., 0.])
     """
-    return apply(image, "scharr", {}, **options)
+    return filtered(apply, image, "scharr", {}, **options)
 
 
 def prewitt(image: Array, **options: Unpack[Directional]) -> Array:
@@ -90,7 +91,7 @@ def prewitt(image: Array, **options: Unpack[Directional]) -> Array:
     >>> ek.prewitt(step)[1]
     array([ 0., 45., 45.,  0.], dtype=float32)
     """
-    return apply(image, "prewitt", {}, **options)
+    return filtered(apply, image, "prewitt", {}, **options)
 
 
 def roberts(image: Array, **options: Unpack[Directional]) -> Array:
@@ -109,7 +110,7 @@ def roberts(image: Array, **options: Unpack[Directional]) -> Array:
     >>> ek.roberts(np.uint8([[0, 0], [0, 9]]), angle=45, scale="raw")[0, 0]
     np.float32(9.0)
     """
-    return apply(image, "roberts", {}, **options)
+    return filtered(apply, image, "roberts", {}, **options)
 
 
 def farid(image: Array, *, size: int = 5, **options: Unpack[Directional]) -> Array:
@@ -129,7 +130,7 @@ def farid(image: Array, *, size: int = 5, **options: Unpack[Directional]) -> Arr
     >>> round(float(ek.farid(x + y)[4, 4]), 6)
     1.414214
     """
-    return apply(image, "farid", {"size": size}, **options)
+    return filtered(apply, image, "farid", {"size": size}, **options)
 
 
 def gaussian_gradient(image: Array, *, sigma: float = 1.0, **options: Unpack[Directional]) -> Array:
@@ -155,14 +156,13 @@ def gaussian_gradient(image: Array, *, sigma: float = 1.0, **options: Unpack[Dir
     >>> round(float(ek.gaussian_gradient(ramp, sigma=2)[16, 16]), 12)
     1.0
     """
-    return apply(image, "gaussian", {"sigma": sigma}, **options)
+    return filtered(apply, image, "gaussian", {"sigma": sigma}, **options)
 
 
 def kirsch(image: Array, **options: Unpack[Directional]) -> Array:
     """Filter with the Kirsch compass: eight 3x3 templates, by default the maximum over them.
 
-    Parameters, results and errors are those of `sobel`; ``angle`` is a multiple of 45 degrees and
-    there is nothing to steer.
+    Parameters, results and errors are those of `sobel`; ``angle`` is a multiple of 45 degrees.
 
     References
     ----------
@@ -176,14 +176,13 @@ def kirsch(image: Array, **options: Unpack[Directional]) -> Array:
     >>> ek.kirsch(step, scale="raw")[1]
     array([  0., 120.,  72.,   0.], dtype=float32)
     """
-    return apply(image, "kirsch", {}, **options)
+    return filtered(apply, image, "kirsch", {}, **options)
 
 
 def robinson(image: Array, *, levels: int = 3, **options: Unpack[Directional]) -> Array:
     """Filter with a Robinson compass: eight 3x3 templates, by default the maximum over them.
 
-    Parameters, results and errors are those of `sobel`; ``angle`` is a multiple of 45 degrees and
-    there is nothing to steer.
+    Parameters, results and errors are those of `sobel`; ``angle`` is a multiple of 45 degrees.
 
     Parameters
     ----------
@@ -203,7 +202,7 @@ def robinson(image: Array, *, levels: int = 3, **options: Unpack[Directional]) -
     >>> ek.robinson(step)[1]
     array([0., 4., 4., 0.], dtype=float32)
     """
-    return apply(image, "robinson", {"levels": levels}, **options)
+    return filtered(apply, image, "robinson", {"levels": levels}, **options)
 
 
 def laplacian(image: Array, *, stencil: int | str = 4, sigma: float | None = None, **options: Unpack[Common]) -> Array:
@@ -231,7 +230,7 @@ def laplacian(image: Array, *, stencil: int | str = 4, sigma: float | None = Non
     >>> ek.laplacian(np.tile(x**2 / 2, (3, 1)), stencil=8)[1, 1:-1]
     array([1., 1., 1., 1.])
     """
-    return apply(image, "laplacian", {"stencil": stencil, "sigma": sigma}, **options)
+    return filtered(apply, image, "laplacian", {"stencil": stencil, "sigma": sigma}, **options)
 
 
 def dog(image: Array, *, sigma: float = 1.0, sigma2: float | None = None, **options: Unpack[Common]) -> Array:
@@ -258,7 +257,7 @@ def dog(image: Array, *, sigma: float = 1.0, sigma2: float | None = None, **opti
     >>> bool((ek.dog(np.full((9, 9), 0.1), sigma=1.5) == 0).all())
     True
     """
-    return apply(image, "dog", {"sigma": sigma, "sigma2": sigma2}, **options)
+    return filtered(apply, image, "dog", {"sigma": sigma, "sigma2": sigma2}, **options)
 
 
 def correlate(image: Array, taps: Any, **options: Unpack[Common]) -> Array:
@@ -291,8 +290,8 @@ def correlate(image: Array, taps: Any, **options: Unpack[Common]) -> Array:
     array([[1., 2., 2., 2., 1.]])
     """
     if getattr(taps, "requires_grad", False):
-        return apply_taps(image, taps, **options)
-    return apply(image, own(taps.tolist() if hasattr(taps, "tolist") else taps), {}, **options)
+        return filtered(apply_taps, image, taps, **options)
+    return filtered(apply, image, own(taps.tolist() if hasattr(taps, "tolist") else taps), {}, **options)
 
 
 def oriented(image: Array, angles: Sequence[float], *, operator: str = "sobel", **options: Any) -> Array:
@@ -326,7 +325,7 @@ def oriented(image: Array, angles: Sequence[float], *, operator: str = "sobel", 
     (3, 8, 8)
     """
     parameters = {k: options.pop(k) for k in find(operator).parameters if k in options}
-    return apply_bank(image, operator, parameters, angles, **options)
+    return filtered(apply_bank, image, operator, parameters, angles, stacked=True, **options)
 
 
 @dataclass(frozen=True)
@@ -397,4 +396,4 @@ def gradient(image: Array, *, operator: str = "sobel", **options: Any) -> Gradie
     if refused := sorted({"out", "angle", "angle_of", "rotate"} & options.keys()):
         raise ParameterError(f"gradient does not take {refused[0]}=: it returns both components, as new arrays")
     parameters = {k: options.pop(k) for k in find(operator).parameters if k in options}
-    return Gradient(*apply_vector(image, operator, parameters, **options))
+    return Gradient(*filtered(apply_vector, image, operator, parameters, stacked=True, **options))

@@ -5,8 +5,9 @@ same data tells how well they are determined.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from edgekit.backends.choice import load
 from edgekit.dispatch import apply_taps
 from edgekit.errors import DtypeError, ParameterError, ShapeError
 from edgekit.kernels import own
+from edgekit.layout import AUTO, ChannelAxis, take
 from edgekit.measures import planes_of
 
 if TYPE_CHECKING:
@@ -68,8 +70,9 @@ class KernelFit:
 
 
 def fit_kernel(
-    inputs: Any, targets: Any, size: int | tuple[int, int] = 3, *, border: str = "reflect", steps: int = 200,
-    device: str | None = None, progress: Callable[[int, float], None] | None = None,
+    inputs: Any, targets: Any, *, size: int | tuple[int, int] = 3, border: str = "reflect", steps: int = 200,
+    channel_axis: ChannelAxis = AUTO, device: str | None = None,
+    progress: Callable[[int, float], None] | None = None,
 ) -> KernelFit:  # fmt: skip
     """Find the kernel that filters `inputs` into `targets`.
 
@@ -84,6 +87,8 @@ def fit_kernel(
         With which border the targets were made, in the words of `edgekit.sobel`; all but ``valid``.
     steps : int
         How many steps of L-BFGS at most.
+    channel_axis : int or None
+        Which axis of the images holds the channels, as for `edgekit.sobel`.
     device : str, optional
         A torch device. Double precision where it has it.
     progress : callable, optional
@@ -116,13 +121,13 @@ def fit_kernel(
     True
     """
     backend = load("torch", device)
-    rows, columns = (size, size) if isinstance(size, int) else size
+    rows, columns = _sides(size)
     own([[1.0] * columns] * rows)  # Checks that both are odd.
     if border == "valid":
         raise ParameterError('border="valid" leaves targets smaller than inputs; choose the border they were made with')
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
         raise ParameterError(f"steps={steps!r} must be a whole number, at least 1")
-    pairs = list(_pairs(inputs, targets, device))
+    pairs = list(_pairs(inputs, targets, device, channel_axis))
     problem = _Problem(pairs, (rows, columns), border, backend.xp)
     taps, history, status = problem.descend(steps, progress)
     errors, condition = problem.errors(taps, history[-1])
@@ -138,23 +143,31 @@ def fit_kernel(
     )
 
 
-def _pairs(inputs: Any, targets: Any, device: str | None) -> Iterator[tuple[Any, Any]]:
+def _sides(size: Any) -> tuple[int, int]:
+    """Return rows and columns of a kernel of this size."""
+    sides = (size, size) if isinstance(size, Integral) else tuple(size) if isinstance(size, Iterable) else ()
+    if len(sides) != 2 or any(isinstance(n, bool) or not isinstance(n, Integral) or n < 1 for n in sides):
+        raise ParameterError(f"size={size!r} must be an odd whole number, or two: rows and columns")
+    return int(sides[0]), int(sides[1])
+
+
+def _pairs(inputs: Any, targets: Any, device: str | None, channel_axis: ChannelAxis) -> Iterator[tuple[Any, Any]]:
     """Yield planes of inputs and of their targets."""
     before, after = (list(i) if isinstance(i, list | tuple) else [i] for i in (inputs, targets))
     if len(before) != len(after) or not before:
         raise ShapeError(f"each input needs its target: found {len(before)} and {len(after)}")
     for one, other in zip(before, after, strict=True):
-        x, y = (_planes(image, device) for image in (one, other))
+        x, y = (_planes(image, device, channel_axis) for image in (one, other))
         if x.shape != y.shape:
             raise ShapeError(f"a target must have its input's size; found {tuple(x.shape)} and {tuple(y.shape)}")
         if 0 in x.shape:
-            raise ShapeError(f"there is nothing to learn from: an input's shape is {tuple(one.shape)}")
+            raise ShapeError(f"there is nothing to learn from: an input's shape is {tuple(x.shape)}")
         yield x, y
 
 
-def _planes(image: Any, device: str | None) -> Any:
+def _planes(image: Any, device: str | None, channel_axis: ChannelAxis) -> Any:
     """Return luminance as a tensor (..., rows, columns) in the widest type that the device has."""
-    planes = planes_of(image)
+    planes = planes_of(take(image, channel_axis)[0])
     if isinstance(planes, np.ndarray):
         planes = load("torch").lend(np.ascontiguousarray(planes), None)
     planes = planes.detach().to(device or planes.device)

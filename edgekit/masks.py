@@ -9,6 +9,8 @@ from edgekit.backends.interface import Array
 from edgekit.dispatch import apply
 from edgekit.errors import DtypeError, ParameterError
 from edgekit.kernels import own
+from edgekit.layout import AUTO, ChannelAxis, take
+from edgekit.responses import check_exact
 from edgekit.suppression import shifted
 
 #: How a level can be found.
@@ -21,7 +23,10 @@ LARGEST = 10_000
 CHANNELS = ("luminance", "each", "max")
 
 
-def threshold(image: Array, method: str | float = "otsu", *, channel: str = "luminance", size: int = 35) -> Array:
+def threshold(
+    image: Array, method: str | float = "otsu", *, channel: str = "luminance", size: int = 35,
+    channel_axis: ChannelAxis = AUTO,
+) -> Array:  # fmt: skip
     """Separate what is bright from what is dark.
 
     Parameters
@@ -36,6 +41,8 @@ def threshold(image: Array, method: str | float = "otsu", *, channel: str = "lum
         What is compared of colour images.
     size : int
         Pixels along each side of the surroundings, odd, for ``"adaptive"``.
+    channel_axis : int or None
+        Which axis holds the channels, as for `edgekit.sobel`.
 
     Returns
     -------
@@ -70,17 +77,18 @@ def threshold(image: Array, method: str | float = "otsu", *, channel: str = "lum
         raise ParameterError("method=nan: the level must be a number that others can be compared with")
     if channel not in CHANNELS:
         raise ParameterError(f"channel={channel!r} is not known; choose one of {', '.join(CHANNELS)}")
+    image, layout = take(image, channel_axis)
     backend = backend_of(image)
     frame = backend.frame(image)
+    check_exact(image)
     work, _ = backend.dtypes(image, wide=True)
     # A kernel of one tap reduces the channels and leaves the levels as they are.
     values = apply(backend.cast(image, work), own([[1.0]]), {}, channel=channel if frame.channels else "each")
     if not isinstance(method, str):
-        brighter: Array = values > method
-        return brighter
+        return layout.leave(values > method)
     # Integers of up to 16 bits have a histogram of their own levels.
     whole = backend.limits(image)[1] < 2**16
-    return backend.by_plane_in_numpy(partial(_brighter, method=method, size=size, whole=whole), values)
+    return layout.leave(backend.by_plane_in_numpy(partial(_brighter, method=method, size=size, whole=whole), values))
 
 
 def _brighter(plane: Array, method: str, size: int, whole: bool) -> Array:
@@ -106,13 +114,15 @@ def _brighter(plane: Array, method: str, size: int, whole: bool) -> Array:
     return finite & (shares > getattr(filters, f"threshold_{method}")(shares[finite]))
 
 
-def outline(mask: Array) -> Array:
+def outline(mask: Array, *, channel_axis: ChannelAxis = AUTO) -> Array:
     """Return the edges of a mask: its pixels that have one of four neighbours outside.
 
     Parameters
     ----------
     mask : ndarray or Tensor of bool
         In an image's layout.
+    channel_axis : int or None
+        Which axis holds the channels, as for `edgekit.sobel`; each channel has an outline of its own.
 
     Returns
     -------
@@ -136,10 +146,10 @@ def outline(mask: Array) -> Array:
            [0, 1, 1, 1, 0],
            [0, 0, 0, 0, 0]])
     """
+    mask, layout = take(mask, channel_axis)
     backend = backend_of(mask)
     if str(mask.dtype).removeprefix("torch.") != "bool":
         raise DtypeError(f"expected a mask of type bool; found {mask.dtype}. Make one with threshold")
-    backend.frame(mask)
 
     def edge(planes: Array) -> Array:
         frame = backend.frame(planes)
@@ -150,4 +160,4 @@ def outline(mask: Array) -> Array:
         kept: Array = planes & ~inside
         return kept
 
-    return backend.by_plane(edge, mask)
+    return layout.leave(backend.by_plane(edge, mask))

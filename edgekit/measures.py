@@ -15,7 +15,8 @@ from edgekit.backends.interface import Array
 from edgekit.dispatch import apply, apply_vector
 from edgekit.errors import ParameterError, ShapeError
 from edgekit.kernels import own
-from edgekit.responses import EXPONENTS, LUMINANCE
+from edgekit.layout import AUTO, ChannelAxis, take
+from edgekit.responses import EXPONENTS, LUMINANCE, check_exact
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Measure:
     by_moments: Callable[[float, float], float] | None = None
 
 
-def sharpness(image: Array, measure: str = "laplacian_variance") -> Any:
+def sharpness(image: Array, measure: str = "laplacian_variance", *, channel_axis: ChannelAxis = AUTO) -> Any:
     """Return one focus measure; higher is sharper.
 
     Parameters
@@ -59,6 +60,8 @@ def sharpness(image: Array, measure: str = "laplacian_variance") -> Any:
         luminance. Integers are not rescaled.
     measure : str
         A name in `MEASURES`.
+    channel_axis : int or None
+        Which axis holds the channels, as for `edgekit.sobel`.
 
     Returns
     -------
@@ -88,6 +91,7 @@ def sharpness(image: Array, measure: str = "laplacian_variance") -> Any:
     if measure not in MEASURES:
         raise ParameterError(f"measure={measure!r} is not known; choose one of {', '.join(MEASURES)}")
     row = MEASURES[measure]
+    image, _ = take(image, channel_axis)
     backend = backend_of(image)
     if backend.name != "cv2":
         return _where_finite(row, planes_of(image))
@@ -103,9 +107,8 @@ def planes_of(image: Array) -> Array:
     """Return luminance as (..., rows, columns) of a floating type."""
     backend = backend_of(image)
     frame = backend.frame(image)
-    work, _ = backend.dtypes(image, wide=backend.name == "cv2")
-    if backend.limits(image)[1] < math.inf:
-        work = backend.xp.float64
+    work = measured_type(image)
+    check_exact(image)
     if frame.channels is None:
         return backend.cast(image, work)
     if frame.channels not in (1, 3, 4):
@@ -115,6 +118,14 @@ def planes_of(image: Array) -> Array:
         for i in range(min(frame.channels, 3))
     ]
     return planes[0] if len(planes) == 1 else sum(p * w for p, w in zip(planes, LUMINANCE, strict=True))
+
+
+def measured_type(image: Array) -> Any:
+    """Return the floating type in which an image is measured: double for integers, at least single for floats."""
+    backend = backend_of(image)
+    if backend.limits(image)[1] < math.inf:
+        return backend.xp.float64
+    return backend.dtypes(image, wide=backend.name == "cv2")[0]
 
 
 def _where_finite(row: Measure, planes: Array) -> Array:

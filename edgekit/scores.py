@@ -13,6 +13,7 @@ It is undefined (NaN) where the range of grey levels is no more than noise would
 """
 
 import math
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +22,9 @@ from numpy.typing import NDArray
 from edgekit.backends._cv2 import cv2
 from edgekit.backends.choice import backend_of
 from edgekit.display import value_range
-from edgekit.measures import planes_of
+from edgekit.layout import AUTO, ChannelAxis, take
+from edgekit.measures import measured_type, planes_of
+from edgekit.responses import check_exact
 
 Array = NDArray[Any]
 
@@ -74,20 +77,22 @@ class _Parts(NamedTuple):
     """The range of grey levels; NaN where the image is undefined."""
 
 
-def score(image: Any) -> Any:
+def score(image: Any, *, channel_axis: ChannelAxis = AUTO) -> Any:
     """Return how sharp an image is, in [0, 1].
 
     Parameters
     ----------
     image : ndarray or Tensor
         As for `edgekit.sharpness`. Integers range over their type; floating images over [0, 1] where
-        they stay within it.
+        they stay within it. Each image of a batch is scored as if it were alone.
+    channel_axis : int or None
+        Which axis holds the channels, as for `edgekit.sobel`.
 
     Returns
     -------
     float or Tensor
-        For a tensor one value for each image of the batch, without a gradient. NaN where it is
-        undefined: a flat image, one with a pixel that is not finite, one below 32 pixels.
+        For a tensor one value for each image of the batch, of the type of `edgekit.sharpness`, without a
+        gradient. NaN where it is undefined: a flat image, one with a pixel that is not finite, one below 32 pixels.
 
     Raises
     ------
@@ -109,31 +114,28 @@ def score(image: Any) -> Any:
     >>> ek.score(np.full((64, 64), 9, np.uint8))
     nan
     """
-    backend = backend_of(image)
-    if backend.name == "cv2":
+    image, _ = take(image, channel_axis)
+    if isinstance(image, np.ndarray):
         return _score(_parts(image))
-    with backend.without_graph():
-        planes = planes_of(image)
-        flat = planes.reshape(math.prod(planes.shape[:-2]), *planes.shape[-2:])
-        low, high = value_range(image)
-        values = [_score(_parts(plane.numpy(force=True), (low, high))) for plane in flat]
-    # Outside, lest it could not be used where a graph is recorded.
-    return planes.new_tensor(values).reshape(planes.shape[:-2])
+    values = [_score(_parts(one)) for one in _in_numpy(image)]
+    return image.new_tensor(values, dtype=measured_type(image)).reshape(_batch(image))
 
 
-def sharpness_map(image: Array) -> Array:
+def sharpness_map(image: Any, *, channel_axis: ChannelAxis = AUTO) -> Any:
     """Return where an image is sharp.
 
     Parameters
     ----------
-    image : ndarray
-        As for `edgekit.sharpness`.
+    image : ndarray or Tensor
+        As for `edgekit.sharpness`. Each image of a batch is measured as if it were alone.
+    channel_axis : int or None
+        Which axis holds the channels, as for `edgekit.sobel`.
 
     Returns
     -------
-    ndarray of float32
-        (H, W), in [0, 1): the score of each pixel's neighbourhood, a tile wide; NaN throughout where
-        the score is undefined.
+    ndarray or Tensor of float32
+        (H, W); for torch (..., 1, H, W), or (H, W) for an image without channels. In [0, 1): the score of
+        each pixel's neighbourhood, a tile wide; NaN throughout where the score is undefined. Without a gradient.
 
     Raises
     ------
@@ -149,6 +151,28 @@ def sharpness_map(image: Array) -> Array:
     >>> bool(where[20].min() > where[100].max())
     True
     """
+    image, layout = take(image, channel_axis)
+    if isinstance(image, np.ndarray):
+        return _map(image)
+    maps = image.new_empty((*_batch(image), *image.shape[-2:]), dtype=backend_of(image).xp.float32)
+    for place, one in zip(maps.view(-1, *image.shape[-2:]), _in_numpy(image), strict=True):
+        place.copy_(backend_of(image).xp.from_numpy(_map(one)))
+    return layout.leave(maps if image.ndim == 2 else maps[..., None, :, :])
+
+
+def _batch(image: Any) -> tuple[int, ...]:
+    """Return the batch axes of a tensor (..., C, H, W) or (H, W)."""
+    return tuple(image.shape[:-3])
+
+
+def _in_numpy(image: Any) -> Iterator[Array]:
+    """Give each image of a batch as a NumPy array (H, W) or (H, W, C)."""
+    images = image[None] if image.ndim == 2 else image.reshape(math.prod(_batch(image)), *image.shape[-3:])
+    return map(backend_of(image).give_back, images)
+
+
+def _map(image: Array) -> Array:
+    """Return where a NumPy image is sharp."""
     rows, columns = image.shape[:2]
     parts = _parts(image)
     if math.isnan(parts.span):
@@ -173,8 +197,9 @@ def reduced(image: Array) -> Array:
 
 
 @np.errstate(all="ignore")
-def _parts(image: Array, limits: tuple[float, float] | None = None) -> _Parts:
-    low, high = limits or value_range(image)
+def _parts(image: Array) -> _Parts:
+    check_exact(image)
+    low, high = value_range(image)
     plane = image if image.ndim == 2 and image.dtype.kind != "f" else planes_of(image)
     if not TINIEST < max(abs(low), abs(high)) < LARGEST:
         # Single precision could not hold it, nor its range.

@@ -248,14 +248,14 @@ LAPLACIANS = tuple(row for row in ROWS if row.kind == "laplacian")
 
 @cache
 def picture(dtype, shape=(13, 17), seed=0, largest=None):
-    """Return a random image: integers over their type's range, at most `largest`; floats in [-1, 1)."""
+    """Return a random image: integers over their type's range, at most `largest` and below 2^53; floats in [-1, 1)."""
     rng = np.random.default_rng([seed, *shape])
     dtype = np.dtype(dtype)
     if dtype.kind == "b":
         image = rng.integers(0, 2, shape).astype(bool)
     elif dtype.kind in "iu":
         info = np.iinfo(dtype)
-        high = info.max if largest is None else min(largest, info.max)
+        high = min(info.max, 2**53 - 1 if largest is None else largest)
         image = rng.integers(max(info.min, -high), high, shape, dtype=dtype, endpoint=True)
     else:
         image = rng.uniform(-1, 1, shape).astype(dtype)

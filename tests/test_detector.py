@@ -295,8 +295,8 @@ def test_input_is_left_alone(kind):
 @pytest.mark.parametrize(
     ("image", "error", "message"),
     [
-        ([[1, 2]], ek.DtypeError, "found builtins.list"),
-        (None, ek.DtypeError, "found builtins.NoneType"),
+        ([[1, 2]], ek.DtypeError, "found list"),
+        (None, ek.DtypeError, "found NoneType"),
         (np.zeros(5), ek.ShapeError, r"found \(5,\)"),
         (np.zeros((2, 3, 4, 5)), ek.ShapeError, r"found \(2, 3, 4, 5\)"),
         (np.zeros((0, 5)), ek.ShapeError, r"no pixels: its shape is \(0, 5\)"),

@@ -99,7 +99,7 @@ def test_wrong_options(options, message, kind):
 
 
 def test_wrong_type():
-    with pytest.raises(ek.DtypeError, match=r"found builtins.list"):
+    with pytest.raises(ek.DtypeError, match=r"found list"):
         ek.to_display([[1.0]])
 
 

@@ -347,7 +347,7 @@ def test_colour(kind):
 @pytest.mark.parametrize(
     ("image", "error", "message"),
     [
-        ([[1, 2]], ek.DtypeError, "found builtins.list"),
+        ([[1, 2]], ek.DtypeError, "found list"),
         (np.zeros(5), ek.ShapeError, r"found \(5,\)"),
         (np.zeros((2, 3, 4, 5)), ek.ShapeError, r"found \(2, 3, 4, 5\)"),
         (np.zeros((0, 5)), ek.ShapeError, r"no pixels: its shape is \(0, 5\)"),

@@ -20,8 +20,8 @@ MODULES = sorted(ROOT.rglob("*.py"))
 #: Floors of the house, lowest first. A module imports from floors below its own, and within its own
 #: folder.
 FLOORS = (
-    ("errors", "text"), ("borders", "curves", "limits", "taps"), ("kernels",), ("plans",), ("backends",),
-    ("responses",), ("dispatch",), ("filters", "display", "suppression"), ("edges", "masks", "measures"),
+    ("errors", "text"), ("arrays", "borders", "curves", "limits", "taps"), ("kernels",), ("plans",), ("backends",),
+    ("layout", "responses"), ("dispatch",), ("filters", "display", "suppression"), ("edges", "masks", "measures"),
     ("detector", "nn"), ("scores", "focus", "learn", "selection"), ("io",), ("batch",), ("report",), ("cli",),
     ("__main__",),
 )  # fmt: skip
@@ -89,7 +89,7 @@ def test_no_module_needs_itself_by_way_of_others():
 
 @pytest.mark.parametrize("path", [p for p in MODULES if name_of(p).split(".")[0] == "io"], ids=by_path)
 def test_image_files_know_nothing_of_filters(path):
-    allowed = ("io", "errors", "limits", "backends._cv2")
+    allowed = ("io", "arrays", "errors", "limits", "backends._cv2")
     if name_of(path) == "io.kernels":
         # What a file holds must be a kernel.
         allowed += ("kernels", "taps")

@@ -239,7 +239,7 @@ def test_wrong_option(options, message, kind):
 @pytest.mark.parametrize(
     ("image", "error", "message"),
     [
-        ([[1, 2]], ek.DtypeError, "found builtins.list"),
+        ([[1, 2]], ek.DtypeError, "found list"),
         (np.zeros(5), ek.ShapeError, r"found \(5,\)"),
         (np.zeros((0, 5)), ek.ShapeError, "no pixels"),
         (np.zeros((5, 5), complex), ek.DtypeError, "found complex128"),
@@ -255,7 +255,7 @@ def test_wrong_image(image, error, message):
 @pytest.mark.parametrize(
     ("mask", "error", "message"),
     [
-        ([[True]], ek.DtypeError, "found builtins.list"),
+        ([[True]], ek.DtypeError, "found list"),
         (np.zeros((5, 6), np.uint8), ek.DtypeError, "mask of type bool; found uint8. Make one with threshold"),
         (np.zeros((5, 6)), ek.DtypeError, "found float64"),
         (np.zeros((5, 6), complex), ek.DtypeError, "found complex128"),

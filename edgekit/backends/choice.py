@@ -1,13 +1,11 @@
 """Which backend computes on what: the only place that asks what kind of array it has.
 
-May import errors and the backends, each when it is needed.
+May import arrays, errors and the backends, each when it is needed.
 """
-
-import sys
-from typing import Any
 
 import numpy as np
 
+from edgekit.arrays import loaded
 from edgekit.backends.interface import Array, Backend
 from edgekit.errors import DtypeError, MissingExtraError, ParameterError
 
@@ -47,24 +45,11 @@ def backend_of(image: Array) -> Backend:
         If `image` is neither a NumPy array nor a torch tensor.
     """
     if isinstance(image, np.ndarray):
-        if isinstance(image, _loaded("numpy.ma", "MaskedArray")):
-            raise DtypeError("a masked array's mask would be lost; pass image.data and mask=~image.mask")
         from edgekit.backends import opencv
 
         return opencv
-    if isinstance(image, _loaded("torch", "Tensor")):
+    if isinstance(image, loaded("torch", "Tensor")):
         from edgekit.backends import torch as torch_backend
 
         return torch_backend
-    raise DtypeError(
-        f"expected a NumPy array or a torch tensor; found {type(image).__module__}.{type(image).__name__}. "
-        "Convert it, for instance with numpy.asarray"
-    )
-
-
-def _loaded(module: str, name: str) -> Any:
-    """Return a class for `isinstance`, or no class while its module is not loaded: nobody has one of its objects yet.
-
-    Another thread may be in the midst of loading it.
-    """
-    return getattr(sys.modules.get(module), name, ())
+    raise DtypeError(f"expected a NumPy array or a torch tensor; found {type(image).__name__}")

@@ -346,7 +346,14 @@ def give_back(response: Array) -> Any:
     # A reduced response keeps its channel axis in torch's layout and loses it in NumPy's.
     if response.ndim == 3:
         response = response[0] if response.shape[0] == 1 else response.movedim(0, -1)
-    return response.numpy(force=True)
+    return _in_numpy(response)
+
+
+def _in_numpy(tensor: Array) -> Any:
+    """Return the values of a tensor as a NumPy array, which has no bfloat16."""
+    if tensor.is_meta:
+        raise DtypeError("expected a tensor with pixels; found one on the meta device, which has none")
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy(force=True)
 
 
 def as_mask(mask: Array, image: Array, frame: Frame) -> Array:
@@ -379,10 +386,12 @@ def by_plane(function: Callable[..., Array], *images: Array) -> Array:
 
 
 def by_plane_in_numpy(function: Callable[..., Any], *images: Array) -> Array:
-    # NumPy has no bfloat16.
-    lent = [(i.float() if i.dtype == torch.bfloat16 else i).numpy(force=True) for i in images]
+    lent = [_in_numpy(i) for i in images]
     leading, size = lent[0].shape[:-2], lent[0].shape[-2:]
-    planes = zip(*(a.reshape(-1, *size) for a in lent), strict=True)
-    results = np.stack([np.asarray(function(*p)) for p in planes])
+    count = math.prod(leading)
+    planes = list(zip(*(a.reshape(count, *size) for a in lent), strict=True))
+    # An empty batch has one plane of zeros computed, which tells type and shape of the results.
+    planes = planes or [tuple(np.zeros(size, a.dtype) for a in lent)]
+    results = np.stack([np.asarray(function(*p)) for p in planes])[:count]
     shape = (*leading, *size) if results.ndim > 1 else (*leading, 1, 1)
     return torch.from_numpy(results.reshape(shape)).to(images[0].device)

@@ -54,7 +54,7 @@ def learn(inputs: tuple[str, ...], targets: tuple[str, ...], **values: Any) -> i
         return 1
     bar = open_bar(values["steps"], quiet=values["quiet"] or values["as_json"], unit="step")
     fit = fit_kernel(
-        before, after, values["size"], border=values["border"], steps=values["steps"], device=values["device"],
+        before, after, size=values["size"], border=values["border"], steps=values["steps"], device=values["device"],
         progress=None if bar is None else lambda step, loss: bar.update(),
     )  # fmt: skip
     if bar is not None:

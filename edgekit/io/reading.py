@@ -1,34 +1,39 @@
 """From files to arrays: the content says which decoders are asked, and the header how much that would take."""
 
+import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.backends._cv2 import cv2
-from edgekit.errors import DecodeError, TooLargeError, let_out_of_memory
+from edgekit.errors import DecodeError, ParameterError, TooLargeError, UnreadableError, let_out_of_memory
 from edgekit.io.channels import to_grey
 from edgekit.io.decoders import Content, Decoder, decoders_for, salvagers_for, size_by_pillow
 from edgekit.io.files import read_bytes
 from edgekit.io.formats import HEAD, sniff
 from edgekit.io.headers import size_by_header
-from edgekit.io.stores import path_of
+from edgekit.io.stores import StorePath, path_of
 from edgekit.limits import DEFAULT, MAX_PIXELS, Limits
 
 Array = NDArray[Any]
 
 
 def read_image(
-    source: str | Path | bytes, *, colour: bool = True, max_pixels: int = MAX_PIXELS, truncated: str = "refuse"
+    source: str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO,
+    *,
+    colour: bool = True,
+    max_pixels: int = MAX_PIXELS,
+    truncated: str = "refuse",
 ) -> Array:
     """Read an image file, whatever its ending says it is.
 
     Parameters
     ----------
-    source : path or bytes
-        A file, its URL, or the content of one.
+    source : path, bytes or file object
+        A file, its URL, the content of a file, or an object with ``read()`` that gives it, read from where it is to
+        its end.
     colour : bool
         Without colour, decoders that can do so give grey at once, in whole levels; types that OpenCV
         does not turn grey keep their colour.
@@ -64,10 +69,28 @@ def read_image(
     """
     limits = Limits(max_pixels, truncated)
     limits.check()
-    if isinstance(source, bytes):
-        return decode(source, "the given bytes", colour=colour, limits=limits).image
+    if not isinstance(source, str | os.PathLike | StorePath):
+        data, name = _content(source)
+        return decode(data, name, colour=colour, limits=limits).image
     path = path_of(source)
     return decode(read_bytes(path), str(path), colour=colour, limits=limits).image
+
+
+def _content(source: Any) -> tuple[bytes, str]:
+    """Return the content that was given instead of a file's name, and what messages call it."""
+    if hasattr(source, "read"):
+        name = getattr(source, "name", None)
+        name = name if isinstance(name, str) else "the given file object"
+        source = source.read()
+        if isinstance(source, str):
+            raise ParameterError(f"{name}: opened as text; open it as bytes: open(path, 'rb')")
+    else:
+        name = "the given bytes"
+    if not isinstance(source, bytes | bytearray | memoryview):
+        raise ParameterError(f"expected a path, bytes or a file object; found {type(source).__name__}")
+    if not source:
+        raise UnreadableError(f"{name}: empty (0 bytes)")
+    return bytes(source), name
 
 
 class Decoded(NamedTuple):

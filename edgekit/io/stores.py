@@ -27,10 +27,12 @@ T = TypeVar("T")
 REQUESTS = 16
 
 
-def path_of(text: str | Path) -> Path:
+def path_of(text: "str | os.PathLike[str] | StorePath") -> Path:
     """Return a local path, or a `StorePath` for what a URL names: it has what is used of a path here."""
+    if isinstance(text, StorePath):
+        return cast(Path, text)
     if not isinstance(text, str) or not is_url(text):
-        return Path(text) if isinstance(text, str) else text
+        return Path(text)
     if text.startswith(("file://", "local://")):
         # Local runs start sooner without.
         from urllib.parse import urlsplit

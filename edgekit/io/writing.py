@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.arrays import as_array
 from edgekit.backends._cv2 import cv2
 from edgekit.errors import DtypeError, EdgekitError, OutputError, ParameterError, ShapeError
 from edgekit.io.channels import swap_red_and_blue
@@ -64,8 +65,12 @@ def encode(image: Array, ending: str) -> bytes:
         If it is no image.
     """
     kind = writable(ending)
+    image = as_array(image)
     if not isinstance(image, np.ndarray):
-        raise DtypeError(f"expected a NumPy array to write; found {type(image).__name__}")
+        raise DtypeError(
+            "expected a NumPy array (rows, columns) or (rows, columns, channels) to write; found a tensor. "
+            "Convert it: image.movedim(-3, -1).numpy(force=True)"
+        )
     image = image.astype(image.dtype.newbyteorder("="), copy=False)
     if kind.name == "Zarr":
         raise ParameterError("a Zarr is written of what TIFF or Zarr hold; write .tif or .npy of this image")
@@ -73,6 +78,8 @@ def encode(image: Array, ending: str) -> bytes:
         buffer = io.BytesIO()
         np.save(buffer, image, allow_pickle=False)
         return buffer.getvalue()
+    if image.dtype == bool:
+        image = image.astype(np.uint8) * 255
     depth = {"uint8": "8", "uint16": "16", "float32": "float", "float64": "float"}.get(image.dtype.name)
     if depth not in kind.depths:
         raise ParameterError(f"{kind.name} cannot hold {image.dtype}; write .tif or .npy, or choose another depth")
@@ -88,7 +95,7 @@ def encode(image: Array, ending: str) -> bytes:
     return data.tobytes()
 
 
-def write_image(path: str | Path, image: Array) -> None:
+def write_image(path: str | os.PathLike[str], image: Any) -> None:
     """Write an image file; the ending chooses the format.
 
     Parameters
@@ -97,7 +104,7 @@ def write_image(path: str | Path, image: Array) -> None:
         A file, or its URL. Ends in .png, .jpg, .tif, .webp or .npy. What is there is replaced, in one step.
     image : ndarray
         (H, W) or (H, W, 3) in RGB order; uint8, for PNG and TIFF uint16, for TIFF float32 and
-        float64, for NPY anything.
+        float64, for NPY anything. A mask of bool is written as 0 and 255, to NPY as it is.
 
     Raises
     ------

@@ -4,10 +4,10 @@ from typing import Any
 
 import torch
 
-from edgekit.backends.choice import backend_of
 from edgekit.dispatch import apply, apply_vector
 from edgekit.errors import DtypeError, ParameterError, ShapeError
 from edgekit.kernels import find
+from edgekit.layout import take
 from edgekit.nn.modules import GradientMagnitude, Module, Sharpness
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -66,7 +66,7 @@ class GradientLoss(Module):
         self.taken = {k: options.pop(k) for k in find(operator).parameters if k in options}
         self.operator, self.of, self.norm, self.reduction, self.options = operator, of, norm, reduction, options
 
-    def forward(self, image: torch.Tensor, target: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(self, image: torch.Tensor, target: torch.Tensor, *, mask: torch.Tensor | None = None) -> torch.Tensor:
         """Compare two images of one shape; where a masked pixel is touched nothing is compared."""
         _check(image, target)
         apply_it = apply_vector if self.of == "components" else apply
@@ -128,7 +128,7 @@ def _check(image: torch.Tensor, other: torch.Tensor) -> None:
     for name, tensor in (("image", image), ("other image", other)):
         if not isinstance(tensor, torch.Tensor):
             raise DtypeError(f"a loss takes tensors; the {name} is a {type(tensor).__name__}")
-        backend_of(tensor).frame(tensor)
+        take(tensor)
     if not image.is_floating_point():
         raise DtypeError(f"no gradient can reach an image of {image.dtype}; convert it first: image.float()")
     if image.device != other.device:

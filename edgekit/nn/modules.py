@@ -7,6 +7,7 @@ import torch
 from edgekit.dispatch import apply, apply_taps, plan_for
 from edgekit.errors import ParameterError
 from edgekit.kernels import Kind, find, own
+from edgekit.layout import take
 from edgekit.measures import MEASURES, sharpness
 
 
@@ -30,9 +31,11 @@ class _Operator(Module):
         # What is wrong is said here and not when the first image comes.
         plan_for(find(operator), parameters, angle, **options)
 
-    def forward(self, image: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(self, image: torch.Tensor, *, mask: torch.Tensor | None = None) -> torch.Tensor:
         """Filter (..., C, H, W) or (H, W); `mask` is True where the image is valid."""
-        response: torch.Tensor = apply(image, self.operator, self.taken, angle=self.angle, mask=mask, **self.options)
+        response: torch.Tensor = apply(
+            take(image)[0], self.operator, self.taken, angle=self.angle, mask=mask, **self.options
+        )
         return response
 
 
@@ -218,11 +221,13 @@ class Oriented(Module):
         degrees = f"{self.angle.item():g}" if self.angle.ndim == 0 else f"tensor of shape {tuple(self.angle.shape)}"
         return f"angle={degrees}, {super().extra_repr()}"
 
-    def forward(self, image: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(self, image: torch.Tensor, *, mask: torch.Tensor | None = None) -> torch.Tensor:
         """Filter (..., C, H, W) or (H, W); `mask` is True where the image is valid."""
         # A number would have to be asked for, and the device waited for.
         angle = self.angle if self.angle.ndim else self.angle[None]
-        response: torch.Tensor = apply(image, self.operator, self.taken, angle=angle, mask=mask, **self.options)
+        response: torch.Tensor = apply(
+            take(image)[0], self.operator, self.taken, angle=angle, mask=mask, **self.options
+        )
         return response
 
 
@@ -282,8 +287,9 @@ class Filter(Module):
     def extra_repr(self) -> str:
         return f"{'x'.join(map(str, self.kernel.shape))}, {super().extra_repr()}"
 
-    def forward(self, image: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(self, image: torch.Tensor, *, mask: torch.Tensor | None = None) -> torch.Tensor:
         """Filter (..., C, H, W) or (H, W); `mask` is True where the image is valid."""
+        image, _ = take(image)
         response: torch.Tensor = apply_taps(image, self.kernel, mask=mask, **self.options)
         return response
 

@@ -1,0 +1,184 @@
+"""`channel_axis`: where the channels are is told, or follows from the kind of array, and is never guessed wrongly."""
+
+import numpy as np
+import pytest
+import torch
+from oracle import picture
+
+import edgekit as ek
+
+IMAGE = picture("float32", (12, 17, 3)) * 100 + 100
+
+#: Functions of an image that take any layout; those with a response give it the image's.
+FUNCTIONS = {
+    "sobel": ek.sobel,
+    "one direction": lambda image, **o: ek.scharr(image, angle=30, **o),
+    "laplacian": ek.laplacian,
+    "correlate": lambda image, **o: ek.correlate(image, [[1, 2, 3]], **o),
+    "luminance": lambda image, **o: ek.prewitt(image, channel="luminance", **o),
+    "strongest": lambda image, **o: ek.sobel(image, channel="max", **o),
+    "joined": lambda image, **o: ek.sobel(image, channel="dizenzo", **o),
+    "canny": lambda image, **o: ek.canny(image, low=2, high=4, **o),
+    "canny of each": lambda image, **o: ek.canny(image, channel="each", **o),
+    "zero_crossings": ek.zero_crossings,
+    "threshold": ek.threshold,
+    "threshold of each": lambda image, **o: ek.threshold(image, "otsu", channel="each", **o),
+    "outline": lambda image, **o: ek.outline(image > 100, **o),
+    "detect": ek.detect,
+    "nonmax_suppress": lambda image, **o: ek.nonmax_suppress(image, image, **o),
+    "hysteresis": lambda image, **o: ek.hysteresis(image, 60, 150, **o),
+    "sharpness_map": ek.sharpness_map,
+}
+
+
+def in_numpy(result):
+    return result.numpy() if isinstance(result, torch.Tensor) else np.asarray(result)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("axis", [0, 1, 2, -1, -2, -3])
+def test_a_numpy_image_with_its_channels_anywhere(name, axis):
+    image = np.tile(IMAGE, (3, 3, 1))
+    expected = FUNCTIONS[name](image)
+    found = FUNCTIONS[name](np.moveaxis(image, -1, axis), channel_axis=axis)
+    if expected.ndim == 3:
+        expected = np.moveaxis(expected, -1, axis)
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("axis", [0, 1, 3, -1, -4])
+def test_a_batch_of_tensors_with_its_channels_anywhere(name, axis):
+    batch = torch.from_numpy(np.stack([IMAGE.transpose(2, 0, 1), IMAGE.transpose(2, 0, 1)[:, ::-1] / 2]))
+    expected = FUNCTIONS[name](batch)
+    found = FUNCTIONS[name](batch.movedim(1, axis), channel_axis=axis)
+    np.testing.assert_array_equal(found.movedim(axis, 1), expected)
+
+
+@pytest.mark.parametrize("name", [n for n in FUNCTIONS if n not in ("luminance", "joined")])
+def test_a_stack_of_tensors_without_channels(name):
+    stack = torch.from_numpy(IMAGE.transpose(2, 0, 1).copy())
+    found = FUNCTIONS[name](stack, channel_axis=None)
+    assert found.shape == stack.shape
+    for plane, result in zip(stack, found, strict=True):
+        np.testing.assert_array_equal(result, FUNCTIONS[name](plane))
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_gradients_and_banks_keep_the_new_axis_first(axis):
+    image = np.moveaxis(IMAGE, -1, axis)
+    bank = ek.oriented(image, [0, 45, 90], channel_axis=axis)
+    np.testing.assert_array_equal(bank, np.moveaxis(ek.oriented(IMAGE, [0, 45, 90]), -1, axis + 1))
+    grey = ek.oriented(image, [0, 45], channel="luminance", channel_axis=axis)
+    np.testing.assert_array_equal(grey, ek.oriented(IMAGE, [0, 45], channel="luminance"))
+    gradient = ek.gradient(image, operator="farid", channel_axis=axis)
+    np.testing.assert_array_equal(gradient.gy, np.moveaxis(ek.gradient(IMAGE, operator="farid").gy, -1, axis))
+
+
+def test_masks_angles_and_outputs_are_in_the_image_s_layout():
+    image, valid = IMAGE.transpose(2, 0, 1).copy(), IMAGE[:, :, 0] > 50
+    each = np.moveaxis(IMAGE > 30, -1, 0)
+    for mask in (valid, each):
+        expected = ek.sobel(IMAGE, mask=mask if mask.ndim == 2 else np.moveaxis(mask, 0, -1))
+        np.testing.assert_array_equal(ek.sobel(image, mask=mask, channel_axis=0), np.moveaxis(expected, -1, 0))
+    with pytest.raises(ek.ShapeError, match="a mask has the image's 3 axes, or 2"):
+        ek.sobel(image, mask=each[None], channel_axis=0)
+
+    angles = np.float32([10, 20, 30])
+    expected = ek.sobel(IMAGE, angle=angles)
+    found = ek.sobel(image, angle=angles[:, None, None], channel_axis=0)
+    np.testing.assert_array_equal(found, np.moveaxis(expected, -1, 0))
+    # A direction for each pixel broadcasts against the response as the caller has it.
+    each_pixel = np.linspace(0, 90, valid.size, dtype=np.float32).reshape(valid.shape)
+    found = ek.sobel(image, angle=each_pixel, channel_axis=0)
+    np.testing.assert_array_equal(found, np.moveaxis(ek.sobel(IMAGE, angle=each_pixel[:, :, None]), -1, 0))
+    grey = ek.sobel(image, angle=each_pixel, channel="luminance", channel_axis=0)
+    np.testing.assert_array_equal(grey, ek.sobel(IMAGE, angle=each_pixel, channel="luminance"))
+
+    out = np.empty_like(image)
+    assert ek.sobel(image, channel_axis=0, out=out) is out
+    np.testing.assert_array_equal(out, np.moveaxis(ek.sobel(IMAGE), -1, 0))
+    with pytest.raises(ek.ShapeError, match="out must have the result's shape"):
+        ek.sobel(image, channel_axis=0, out=np.empty_like(IMAGE))
+    with pytest.raises(ek.DtypeError, match="out must be an array of the image's kind; found Tensor"):
+        ek.sobel(image, channel_axis=0, out=torch.empty(image.shape))
+
+
+def test_gradients_flow_to_a_tensor_with_its_channels_last():
+    image = torch.from_numpy(IMAGE.copy()).requires_grad_()
+    ek.sobel(image, channel_axis=-1).sum().backward()
+    other = torch.from_numpy(IMAGE.transpose(2, 0, 1).copy()).requires_grad_()
+    ek.sobel(other).sum().backward()
+    np.testing.assert_array_equal(image.grad, other.grad.movedim(0, -1))
+
+
+@pytest.mark.parametrize("measure", ek.MEASURES)
+def test_measures_and_scores(measure):
+    image = np.kron(picture("uint8", (6, 8, 3)), np.ones((9, 9, 1))).astype(np.float32)
+    batch = torch.from_numpy(np.stack([image, image / 2]))
+    assert ek.sharpness(np.moveaxis(image, -1, 0), measure, channel_axis=0) == ek.sharpness(image, measure)
+    np.testing.assert_array_equal(
+        ek.sharpness(batch, measure, channel_axis=-1), ek.sharpness(batch.movedim(-1, 1), measure)
+    )
+    assert ek.score(np.moveaxis(image, -1, 0), channel_axis=0) == ek.score(image)
+    np.testing.assert_array_equal(ek.score(batch, channel_axis=-1), ek.score(batch.movedim(-1, 1)))
+    np.testing.assert_array_equal(
+        ek.score(batch.movedim(-1, 1)[:, 0], channel_axis=None)[1], ek.score(image[..., 0] / 2)
+    )
+
+
+SHAPES_OF_THE_OTHER = [
+    (np.zeros((3, 20, 30)), "channel_axis=0", r"\(rows, columns, channels\); found \(3, 20, 30\)"),
+    (np.zeros((4, 5, 5)), "channel_axis=0", "found"),
+    (torch.zeros(20, 30, 3), "channel_axis=-1", r"\(channels, rows, columns\); found \(20, 30, 3\)"),
+    (torch.zeros(8, 20, 30, 4), "channel_axis=-1", r"\(..., channels, rows, columns\); found \(8, 20, 30, 4\)"),
+    (torch.zeros(2, 8, 20, 30, 3), "channel_axis=-1", "found"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("image", "axis", "message"), SHAPES_OF_THE_OTHER)
+def test_the_layout_of_the_other_library_is_refused(image, axis, message):
+    calls = [*FUNCTIONS.values(), ek.sharpness, ek.score, ek.gradient, lambda i: ek.oriented(i, [0, 45])]
+    if isinstance(image, torch.Tensor):
+        calls += [ek.nn.Sobel(), ek.nn.Filter([[1.0]]), ek.nn.Oriented(), ek.nn.Sharpness()]
+    for call in calls:
+        with pytest.raises(ek.ShapeError, match=message) as caught:
+            call(image)
+        assert f"Pass {axis} if it is" in str(caught.value)
+
+
+@pytest.mark.parametrize(("image", "axis", "message"), SHAPES_OF_THE_OTHER)
+def test_an_axis_that_is_given_is_believed(image, axis, message):
+    usual = -1 if isinstance(image, np.ndarray) else -3
+    assert ek.sobel(image, channel_axis=usual).shape == image.shape
+    assert ek.sobel(image, channel_axis=int(axis.partition("=")[2])).shape == image.shape
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((3, 20)), np.zeros((3, 20, 4)), np.zeros((2, 20, 30)), np.zeros((3, 4, 30)), np.zeros((5, 20, 30)),
+        torch.zeros(3, 20, 30), torch.zeros(4, 20, 3), torch.zeros(20, 30, 2), torch.zeros(20, 4, 3),
+        torch.zeros(20, 30, 5), torch.zeros(20, 3),
+    ],
+)  # fmt: skip
+def test_shapes_that_may_be_meant_are_taken(image):
+    assert ek.sobel(image).shape == image.shape
+
+
+@pytest.mark.parametrize(
+    ("image", "axis", "error", "message"),
+    [
+        (np.zeros((3, 8, 8)), None, ek.ShapeError, "channel_axis=None means an image without channels.*channel_axis=0"),
+        (np.zeros((8, 8)), -1, ek.ShapeError, r"channel_axis=-1 needs an image with such an axis.*found \(8, 8\)"),
+        (np.zeros((3, 8, 8)), 3, ek.ShapeError, "channel_axis=3 needs"),
+        (torch.zeros(3, 8, 8), -4, ek.ShapeError, "channel_axis=-4 needs"),
+        (np.zeros((3, 8, 8)), "last", ek.ParameterError, "channel_axis='last' must be a whole number, None or"),
+        (np.zeros((3, 8, 8)), 1.0, ek.ParameterError, "channel_axis=1.0 must be"),
+        (np.zeros((3, 8, 8)), True, ek.ParameterError, "channel_axis=True must be"),
+    ],
+)
+def test_an_axis_that_cannot_be(image, axis, error, message):
+    for call in (ek.sobel, ek.canny, ek.score, ek.outline):
+        with pytest.raises(error, match=message):
+            call(image, channel_axis=axis)
