@@ -12,7 +12,7 @@ from edgekit.backends.interface import Array, Frame
 from edgekit.dispatch import apply, apply_vector
 from edgekit.kernels import gaussian, own
 from edgekit.layout import AUTO, ChannelAxis, take
-from edgekit.responses import FLOAT_LEVEL, LUMINANCE, check_exact
+from edgekit.responses import FLOAT_LEVEL, LUMINANCE
 from edgekit.suppression import label, suppress, thinned
 
 # Chosen on half of the 200 training images of the Berkeley boundaries, BSDS500.
@@ -99,9 +99,10 @@ def detect(image: Array, *, channel_axis: ChannelAxis = AUTO) -> Array:
     array([30])
     """
     image, layout = take(image, channel_axis)
-    check_exact(image)
     backend = backend_of(image)
     frame, xp = backend.frame(image), backend.xp
+    if 0 in frame.leading:
+        return layout.leave(backend.cast(image[..., :1, :, :], xp.float32))
     channels, known = _channels(image, frame)
     octaves = 2 ** (len(WEIGHTS) - 1)
     strength, xx, yy, xy = _octaves([_padded(p, octaves) for p in _opponents(channels, image)], WEIGHTS)

@@ -4,6 +4,7 @@ The backends compute in one layout each: NumPy arrays (H, W) or (H, W, C), tenso
 function brings its image into that layout with `take`, and its result back with `Layout.leave`.
 """
 
+import math
 from operator import index
 from typing import Any, Literal, NamedTuple
 
@@ -19,6 +20,9 @@ AUTO: ChannelAxis = "auto"
 
 #: The last axis of a NumPy array, the third from the end of a tensor.
 USUAL = {"cv2": -1, "torch": -3}
+
+#: From this number on, double precision does not hold every integer.
+WHOLE = 2.0**53
 
 #: An array with 3 or 4 entries where the other library has its channels, and more than this where its own has them,
 #: was meant to be in the other layout.
@@ -104,7 +108,8 @@ def take(image: Any, channel_axis: ChannelAxis = AUTO) -> tuple[Array, Layout]:
     Raises
     ------
     DtypeError, ShapeError
-        If the array is not an image, or its shape says that another axis holds the channels.
+        If the array is not an image, its shape says that another axis holds the channels, or its integers are too
+        large to be computed with.
     ParameterError
         If `channel_axis` has a value that it cannot take.
     """
@@ -119,6 +124,7 @@ def take(image: Any, channel_axis: ChannelAxis = AUTO) -> tuple[Array, Layout]:
         image = layout.enter(image)
     backend.frame(image)
     backend.dtypes(image, wide=False)
+    check_exact(image)
     return image, layout
 
 
@@ -143,6 +149,27 @@ def filtered(
     if "angle" in options:
         options["angle"] = layout.enter_values(options["angle"], reduced=reduced)
     return fill(out, layout.leave(function(image, *what, **options), stacked=stacked))
+
+
+def check_exact(image: Array) -> None:
+    """Raise if integers of an image are too large for double precision, in which wide integers are computed.
+
+    Where tensors are not on the processor, or are traced, nothing is checked: the check would wait for the device.
+
+    Raises
+    ------
+    DtypeError
+        If a pixel's absolute value is 2^53 or more.
+    """
+    backend = backend_of(image)
+    if not WHOLE <= backend.limits(image)[1] < math.inf:
+        return
+    largest, _ = backend.extent(backend.cast(image, backend.xp.float64))
+    if largest >= WHOLE:
+        raise DtypeError(
+            f"expected integers below 2^53 (9.0e15), which double precision holds exactly; found {largest:.4g}. "
+            "Subtract an offset first, or convert the image to float64 and accept the rounding"
+        )
 
 
 def fill(out: Any, response: Array) -> Array:

@@ -10,7 +10,6 @@ from edgekit.dispatch import apply
 from edgekit.errors import DtypeError, ParameterError
 from edgekit.kernels import own
 from edgekit.layout import AUTO, ChannelAxis, take
-from edgekit.responses import check_exact
 from edgekit.suppression import shifted
 
 #: How a level can be found.
@@ -80,7 +79,6 @@ def threshold(
     image, layout = take(image, channel_axis)
     backend = backend_of(image)
     frame = backend.frame(image)
-    check_exact(image)
     work, _ = backend.dtypes(image, wide=True)
     # A kernel of one tap reduces the channels and leaves the levels as they are.
     values = apply(backend.cast(image, work), own([[1.0]]), {}, channel=channel if frame.channels else "each")

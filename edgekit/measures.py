@@ -15,8 +15,8 @@ from edgekit.backends.interface import Array
 from edgekit.dispatch import apply, apply_vector
 from edgekit.errors import ParameterError, ShapeError
 from edgekit.kernels import own
-from edgekit.layout import AUTO, ChannelAxis, take
-from edgekit.responses import EXPONENTS, LUMINANCE, check_exact
+from edgekit.layout import AUTO, ChannelAxis, check_exact, take
+from edgekit.responses import EXPONENTS, LUMINANCE
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,9 @@ def sharpness(image: Array, measure: str = "laplacian_variance", *, channel_axis
     image, _ = take(image, channel_axis)
     backend = backend_of(image)
     if backend.name != "cv2":
-        return _where_finite(row, planes_of(image))
+        planes = planes_of(image)
+        # An empty batch has no value, whatever is measured.
+        return _where_finite(row, planes) if planes.numel() else planes.sum((-2, -1))
     if row.by_moments is not None and image.dtype == np.uint8 and image.ndim == 2 and image.size:
         from edgekit.backends.moments import laplacian_moments
 

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from edgekit.backends.choice import backend_of
 from edgekit.backends.interface import Array, Backend, Frame, Result, Rounding, Steps
-from edgekit.errors import DtypeError, ShapeError
+from edgekit.errors import ShapeError
+from edgekit.layout import check_exact
 from edgekit.plans import Component, Plan, exact
 
 #: Weights of red, green and blue in luminance (Rec. ITU-R BT.601).
@@ -20,9 +21,6 @@ EXPONENTS = {24: 128, 53: 1024}
 
 #: Up to so many exponents below the half of the largest, sums of squares do not overflow.
 MARGIN = 8
-
-#: From this number on, double precision does not hold every integer.
-WHOLE = 2.0**53
 
 #: Integers have a level of 1; floating images are taken to span [0, 1] in as many levels as 8 bits have.
 FLOAT_LEVEL = 1 / 255
@@ -129,27 +127,6 @@ def _steps(
         return response[..., 0] if frame.channels is not None and channels is None else response
 
     return Steps(image, look, filtered)
-
-
-def check_exact(image: Array) -> None:
-    """Raise if integers of an image are too large for double precision, in which wide integers are computed.
-
-    Where tensors are not on the processor, or are traced, nothing is checked: the check would wait for the device.
-
-    Raises
-    ------
-    DtypeError
-        If a pixel's absolute value is 2^53 or more.
-    """
-    backend = backend_of(image)
-    if not WHOLE <= backend.limits(image)[1] < math.inf:
-        return
-    largest, _ = backend.extent(backend.cast(image, backend.xp.float64))
-    if largest >= WHOLE:
-        raise DtypeError(
-            f"expected integers below 2^53 (9.0e15), which double precision holds exactly; found {largest:.4g}. "
-            "Subtract an offset first, or convert the image to float64 and accept the rounding"
-        )
 
 
 def level(image: Array) -> float:

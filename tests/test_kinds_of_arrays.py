@@ -1,0 +1,311 @@
+"""Every public function and every kind of array: the right answer, or one error of edgekit's that says what to do."""
+
+import inspect
+import io
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import edgekit as ek
+
+TAPS = [[0, 1, 0], [1, -4, 1], [0, 1, 0]]
+
+#: Every public function that takes an image, as it is called with one.
+FUNCTIONS = {
+    **{name: getattr(ek, name) for name in (
+        "sobel", "scharr", "prewitt", "roberts", "farid", "gaussian_gradient", "kirsch", "robinson", "laplacian", "dog",
+        "gradient", "canny", "zero_crossings", "threshold", "outline", "detect", "sharpness", "score", "sharpness_map",
+        "to_display", "picture", "white_level",
+    )},
+    "correlate": lambda image: ek.correlate(image, TAPS),
+    "oriented": lambda image: ek.oriented(image, [0, 45]),
+    "hysteresis": lambda image: ek.hysteresis(image, 1, 2),
+    "nonmax_suppress": lambda image: ek.nonmax_suppress(image, image),
+    "overlay": lambda image: ek.overlay(image, np.zeros((9, 8), np.uint8)),
+    "overlay of": lambda image: ek.overlay(np.zeros((9, 8), np.uint8), image),
+    "write_image": lambda image: ek.write_image("made.png", image),
+    "fit_kernel": lambda image: ek.fit_kernel(image, image, steps=2),
+    "nn.Sobel": lambda image: ek.nn.Sobel()(image),
+    "nn.Laplacian": lambda image: ek.nn.Laplacian()(image),
+    "nn.GradientMagnitude": lambda image: ek.nn.GradientMagnitude()(image),
+    "nn.Oriented": lambda image: ek.nn.Oriented()(image),
+    "nn.Filter": lambda image: ek.nn.Filter(TAPS)(image),
+    "nn.Sharpness": lambda image: ek.nn.Sharpness()(image),
+    "nn.GradientLoss": lambda image: ek.nn.GradientLoss()(image, image),
+    "nn.SharpnessLoss": lambda image: ek.nn.SharpnessLoss()(image),
+}  # fmt: skip
+
+#: Public names that take no image.
+OTHERS = {
+    "nn", "Display", "Gradient", "Focus", "Peak", "KernelFit", "MEASURES", "find_peak", "autofocus", "read_image",
+    "Common", "Directional", *(n for n in dir(ek) if n.endswith("Error")),
+}  # fmt: skip
+
+#: These take an array of any shape.
+ELEMENTWISE = ("to_display", "white_level")
+
+
+def quantized():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.quantize_per_tensor(torch.rand(9, 8), 0.1, 0, torch.quint8)
+
+
+class Broken:
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("no memory for it")
+
+
+#: No image can be made of these: what makes one, and whether `ELEMENTWISE` functions take it.
+WRONG = {
+    "None": (lambda: None, False),
+    "a number": (lambda: 3, False),
+    "a text": (lambda: "image.png", False),
+    "bytes": (lambda: b"123", False),
+    "a list": (lambda: [[1, 2], [3, 4]], False),
+    "a type": (lambda: np.ndarray, False),
+    "an object whose conversion fails": (Broken, False),
+    "complex": (lambda: np.zeros((9, 8), complex), False),
+    "objects": (lambda: np.full((9, 8), None), False),
+    "texts": (lambda: np.full((9, 8), "a"), False),
+    "dates": (lambda: np.zeros((9, 8), "datetime64[s]"), False),
+    "records": (lambda: np.zeros((9, 8), [("a", int), ("b", float)]), False),
+    "long doubles": (lambda: np.zeros((9, 8), np.longdouble), False),
+    "no axis": (lambda: np.array(3.0), True),
+    "one axis": (lambda: np.zeros(9), True),
+    "four axes": (lambda: np.zeros((2, 9, 8, 3)), True),
+    "0x0": (lambda: np.zeros((0, 0)), True),
+    "no rows": (lambda: np.zeros((0, 8, 3), np.uint8), True),
+    "no columns": (lambda: np.zeros((9, 0)), True),
+    "no channels": (lambda: np.zeros((9, 8, 0), np.float32), True),
+    "masked": (lambda: np.ma.masked_array(np.zeros((9, 8)), False), False),
+    "sparse of SciPy": (lambda: __import__("scipy.sparse").sparse.eye_array(9), False),
+    "complex tensor": (lambda: torch.zeros(9, 8, dtype=torch.complex64), False),
+    "sparse tensor": (lambda: torch.eye(9).to_sparse(), False),
+    "quantized tensor": (quantized, False),
+    "nested tensor": (lambda: torch.nested.nested_tensor([torch.zeros(2, 3), torch.zeros(3, 3)]), False),
+    "tensor of no axis": (lambda: torch.tensor(3.0), True),
+    "tensor of one axis": (lambda: torch.zeros(9), True),
+    "tensor without rows": (lambda: torch.zeros(2, 3, 0, 8), True),
+    "tensor without channels": (lambda: torch.zeros(2, 0, 9, 8), True),
+}  # fmt: skip
+
+
+def test_no_function_is_left_out():
+    assert {name for name in ek.__all__ if name not in OTHERS} <= set(FUNCTIONS)
+    assert all(callable(getattr(ek, name)) or name in ("nn", "MEASURES") for name in ek.__all__)
+
+
+@pytest.mark.filterwarnings("ignore:.*prototype.*:UserWarning")
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_is_no_image_gives_an_error_that_says_so(name, wrong, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make, any_shape = WRONG[wrong]
+    image = make()
+    if any_shape and name in ELEMENTWISE:
+        FUNCTIONS[name](image)
+        return
+    with pytest.raises((ek.DtypeError, ek.ShapeError, ek.ParameterError)) as caught:
+        FUNCTIONS[name](image)
+    assert len(str(caught.value)) > 20
+
+
+@pytest.mark.parametrize("shape", [(0, 9, 8), (0, 3, 9, 8), (2, 0, 3, 40, 40)])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_an_empty_batch_gives_an_empty_result(name, shape, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    batch = torch.zeros(shape) if len(shape) > 3 else torch.zeros(shape)[:, None]
+    if name == "outline":
+        batch = batch > 0
+    if name in ("overlay", "overlay of", "write_image", "fit_kernel", "nn.GradientLoss", "nn.SharpnessLoss"):
+        # A picture, a loss or a fit of nothing has no value.
+        with pytest.raises(ek.EdgekitError):
+            FUNCTIONS[name](batch)
+        return
+    result = FUNCTIONS[name](batch)
+    if name == "white_level":
+        assert result > 0
+        return
+    result = result.image if name in ("to_display", "picture") else result.gx if name == "gradient" else result
+    assert 0 in result.shape
+    if name in ("sharpness", "score", "nn.Sharpness"):
+        assert result.shape == batch.shape[:-3]
+    else:
+        assert result.shape[-2:] == batch.shape[-2:]
+
+
+def pil(mode):
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 70, 3), np.uint8))
+    return image.quantize(16) if mode == "P" else image.convert(mode)
+
+
+PLAIN = {name: call for name, call in FUNCTIONS.items() if not name.startswith(("nn.", "overlay", "outline", "fit"))}
+
+
+def same(one, other):
+    if isinstance(one, ek.Gradient):
+        one, other = one.magnitude, other.magnitude
+    for a, b in zip(one, other, strict=True) if isinstance(one, tuple) else [(one, other)]:
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize(
+    ("mode", "converted"),
+    [
+        ("RGB", None), ("L", None), ("1", None), ("I", None), ("F", None), ("RGBA", None),
+        ("P", "RGB"), ("CMYK", "RGB"), ("YCbCr", "RGB"), ("HSV", "RGB"),
+    ],
+)  # fmt: skip
+def test_images_of_pil_are_taken_in_rgb_order(name, mode, converted, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    image = pil(mode)
+    if name == "write_image" and mode in ("I", "F"):
+        with pytest.raises(ek.ParameterError, match="PNG cannot hold"):
+            FUNCTIONS[name](image)
+        return
+    same(FUNCTIONS[name](image), FUNCTIONS[name](np.asarray(image.convert(converted) if converted else image)))
+
+
+def test_transparency_of_a_palette_is_kept():
+    image = pil("P")
+    image.info["transparency"] = 0
+    assert ek.sobel(image).shape == (60, 70, 4)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_values_of_xarray_and_pandas(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    xarray, pandas = pytest.importorskip("xarray"), pytest.importorskip("pandas")
+    values = np.random.default_rng(0).integers(0, 256, (60, 70), np.uint8)
+    same(FUNCTIONS[name](xarray.DataArray(values, dims=("y", "x"))), FUNCTIONS[name](values))
+    same(FUNCTIONS[name](pandas.DataFrame(values)), FUNCTIONS[name](values))
+    with pytest.raises(ek.EdgekitError):
+        FUNCTIONS[name](pandas.DataFrame({"a": [1, 2], "b": ["x", "y"]}))
+
+
+@pytest.mark.parametrize("make", [np.matrix, lambda a: a.view(np.recarray), lambda a: np.asarray(a, ">i2")])
+def test_subclasses_and_other_byte_orders(make):
+    values = np.kron(np.random.default_rng(0).integers(0, 9999, (6, 7)), np.ones((9, 9))).astype(np.int16)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        image = make(values)
+    np.testing.assert_array_equal(ek.sobel(image), ek.sobel(values))
+    assert ek.score(image) == ek.score(values)
+
+
+LARGE = (
+    np.full((40, 40), 2**53, np.int64), np.full((40, 40), -(2**53), np.int64),
+    np.full((40, 40, 3), 2**64 - 1, np.uint64),
+    torch.full((2, 1, 40, 40), 2**60, dtype=torch.int64),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("image", LARGE, ids=lambda image: str(image.dtype))
+@pytest.mark.parametrize("name", [n for n in FUNCTIONS if n not in ("to_display", "white_level", "outline")])
+def test_integers_that_double_precision_does_not_hold(name, image, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ek.EdgekitError) as caught:
+        FUNCTIONS[name](image)
+    if not name.startswith(("overlay", "write", "nn.")):
+        assert "expected integers below 2^53" in str(caught.value)
+
+
+def test_integers_just_below_are_exact():
+    image = np.array([[2**53 - 1, 2**53 - 2], [2**53 - 1, 2**53 - 2]])
+    assert ek.correlate(image, [[0, 1, -1]], border="edge")[0].tolist() == [1, 0]
+
+
+def test_options_follow_the_image_by_name():
+    """The second position is for data: a kernel, angles, a measure's name, a method."""
+    data = {
+        "correlate": 2, "oriented": 2, "sharpness": 2, "threshold": 2, "hysteresis": 3, "nonmax_suppress": 2,
+        "overlay": 2, "write_image": 2, "fit_kernel": 2, "to_display": 2, "picture": 3, "white_level": 3,
+    }  # fmt: skip
+    for name in ek.__all__:
+        function = getattr(ek, name)
+        if name in FUNCTIONS:
+            positional = [p for p in inspect.signature(function).parameters.values() if p.kind in (0, 1)]
+            assert len(positional) <= data.get(name, 1), name
+
+
+def test_files_are_read_from_paths_bytes_and_file_objects(tmp_path):
+    path, image = tmp_path / "a.png", np.random.default_rng(0).integers(0, 256, (9, 8, 3), np.uint8)
+    ek.write_image(path, image)
+    data = path.read_bytes()
+    for source in (path, str(path), data, bytearray(data), memoryview(data), io.BytesIO(data), path.open("rb")):
+        np.testing.assert_array_equal(ek.read_image(source), image)
+        if hasattr(source, "close"):
+            source.close()
+    with path.open("rb") as file:
+        file.seek(len(data))
+        with pytest.raises(ek.UnreadableError, match=r"a.png: empty \(0 bytes\)"):
+            ek.read_image(file)
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "message"),
+    [
+        (None, ek.ParameterError, "expected a path, bytes or a file object; found NoneType"),
+        (3, ek.ParameterError, "found int"),
+        (np.zeros((9, 8)), ek.ParameterError, "found ndarray"),
+        (io.StringIO("text"), ek.ParameterError, "opened as text; open it as bytes"),
+        (io.BytesIO(), ek.UnreadableError, r"the given file object: empty \(0 bytes\)"),
+        (b"", ek.UnreadableError, r"the given bytes: empty \(0 bytes\)"),
+        (io.BytesIO(b"no image"), ek.DecodeError, "the given file object: expected an image"),
+    ],
+)
+def test_sources_that_cannot_be_read(source, error, message):
+    with pytest.raises(error, match=message):
+        ek.read_image(source)
+
+
+@pytest.mark.parametrize("ending", ["png", "tif", "jpg", "webp"])
+def test_masks_are_written_as_black_and_white(ending, tmp_path):
+    mask = np.zeros((16, 16), bool)
+    mask[:, 8:] = True
+    ek.write_image(tmp_path / f"mask.{ending}", mask)
+    read = ek.read_image(tmp_path / f"mask.{ending}")
+    # WebP has no images without colors.
+    np.testing.assert_array_equal(read if read.ndim == 2 else read[:, :, 1], mask * np.uint8(255))
+    ek.write_image(tmp_path / "mask.npy", mask)
+    assert np.load(tmp_path / "mask.npy").dtype == bool
+
+
+@pytest.mark.parametrize("size", [3.0, "3", None, True, (3,), (3, 3.0), (3, 3, 3), 0, -3])
+def test_sizes_of_a_kernel_to_be_found(size):
+    with pytest.raises(ek.ParameterError, match="must be an odd whole number, or two"):
+        ek.fit_kernel(np.eye(9), np.eye(9), size=size)
+
+
+def test_a_second_argument_of_a_module_is_refused():
+    with pytest.raises(TypeError, match="takes 2 positional arguments but 3 were given"):
+        ek.nn.Sobel()(torch.zeros(1, 1, 9, 9), 3)
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (ek.sobel, "size"), (ek.farid, "size"), (ek.gaussian_gradient, "sigma"), (ek.robinson, "levels"),
+        (ek.laplacian, "stencil"), (ek.dog, "sigma"), (ek.zero_crossings, "sigma"), (ek.canny, "sigma"),
+        (ek.sobel, "scale"), (ek.sobel, "border"), (ek.sobel, "channel"), (ek.sobel, "tone"), (ek.scharr, "rotate"),
+        (ek.threshold, "method"), (ek.threshold, "size"), (ek.threshold, "channel"), (ek.sharpness, "measure"),
+        (ek.to_display, "mode"), (ek.to_display, "depth"), (ek.to_display, "white"), (ek.gradient, "operator"),
+    ],
+)  # fmt: skip
+def test_none_is_not_a_value_of_options_that_are_always_there(function, name):
+    with pytest.raises(ek.ParameterError, match="None"):
+        function(np.zeros((40, 40), np.float32), **{name: None})
+
+
+def test_none_switches_off_what_can_be_absent():
+    image = np.random.default_rng(0).normal(size=(40, 40))
+    for function, names in (
+        (ek.sobel, ("angle", "mask", "out", "channel_axis")), (ek.laplacian, ("sigma", "mask")), (ek.dog, ("sigma2",)),
+        (ek.canny, ("low", "high", "mask")),
+    ):  # fmt: skip
+        np.testing.assert_array_equal(function(image, **dict.fromkeys(names)), function(image))
