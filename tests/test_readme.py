@@ -18,8 +18,10 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 @pytest.fixture
 def at_samples(tmp_path, monkeypatch):
-    """A folder with the samples, where one may write."""
-    shutil.copytree(ROOT / "samples", tmp_path / "samples")
+    """A folder with the samples, and nothing else that may lie beside them, where one may write."""
+    (tmp_path / "samples").mkdir()
+    for name in re.findall(r"\]\(([\w.-]+)\)", (ROOT / "samples" / "README.md").read_text(encoding="utf-8")):
+        shutil.copy2(ROOT / "samples" / name, tmp_path / "samples")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     return tmp_path
