@@ -60,7 +60,7 @@ def test_a_folder_is_mirrored_and_a_broken_file_costs_one_row(tree):
     assert len(failures) == 2
     assert any("photos/broken.png: a PNG file that is truncated" in line for line in failures)
     assert any("photos/empty.jpg: the file is empty (0 bytes)" in line for line in failures)
-    assert summary.startswith("edgekit: 6 done, 2 failed, 1 passed over (no images, or results) in ")
+    assert summary.startswith("edgekit: 6 done, 2 failed, 1 skipped (no images) in ")
 
 
 def test_a_name_that_is_no_text():

@@ -89,7 +89,7 @@ def test_a_folder_in_the_order_people_count(folder):
     Path("photos/clip.mp4").write_bytes(b"\x00\x00\x00\x20ftypisom")
     result = run("pick", "photos", "-n", "2", "-o", "best")
     assert result.exit_code == 0, result.stderr
-    assert "2 picked, 12 scored, 1 passed over" in result.stderr
+    assert "2 picked, 12 scored, 1 skipped" in result.stderr
     first, second = (Path(p["output"]).name for p in picked("best")["picked"])
     # Of the second half, 6 to 11, none is sharp, and one is there all the same.
     assert (first, second in {f"shot{n}.png" for n in range(6, 12)}) == ("shot4.png", True)

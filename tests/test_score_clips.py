@@ -58,7 +58,7 @@ def test_with_images_beside_it_and_in_a_folder(clip):
         *(("mixed/clip.mp4", n) for n in range(11)), ("mixed/photo.png", None)
     ]  # fmt: skip
     assert "12 scored" in result.stderr
-    assert "1 passed over" in result.stderr
+    assert "1 skipped" in result.stderr
     # A run of images alone has no columns for frames.
     run("score", "mixed/photo.png", "-o", "image.csv")
     assert "frame" not in rows("image.csv")[0]

@@ -198,8 +198,7 @@ def test_links_that_the_user_names_or_that_stay_inside_are_followed(tmp_path):
 
 
 def test_a_record_that_came_from_elsewhere_takes_nothing_away_outside():
-    from edgekit.batch.journal import Journal
-    from edgekit.batch.picking import KEY
+    from edgekit.batch.journal import PICKED, Journal
 
     Path("in").mkdir()
     for n in range(3):
@@ -209,7 +208,7 @@ def test_a_record_that_came_from_elsewhere_takes_nothing_away_outside():
     Path("out").mkdir()
     with Journal(Path("out", NAME)) as journal:
         for name in (precious, Path("out/../precious.png").absolute()):
-            journal.enter(name, precious.stat(), precious, precious.stat(), KEY)
+            journal.enter(name, precious.stat(), precious, precious.stat(), PICKED)
     assert run("pick", "in", "-n", "1", "-o", "out").exit_code == 0
     assert precious.exists()
 

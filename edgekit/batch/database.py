@@ -4,6 +4,7 @@ import contextlib
 import os
 import platform
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -12,6 +13,9 @@ from edgekit.io.writing import place
 
 #: Seconds that a process waits for another's entry in a record that they share.
 PATIENCE = 10
+
+#: The same for a record that is only read: a process that writes a folder of results holds its record until its end.
+READING_PATIENCE = 1
 
 # Of some damage SQLite's words are no text either.
 _WRONG = (sqlite3.Error, UnicodeDecodeError)
@@ -35,6 +39,8 @@ class Kind(NamedTuple):
         SQL that makes them.
     without : str
         What follows if it is deleted.
+    upgrades : mapping of int to str
+        By an older version: SQL that makes the next version of it.
     """
 
     name: str
@@ -42,6 +48,7 @@ class Kind(NamedTuple):
     version: int
     tables: str
     without: str
+    upgrades: Mapping[int, str] = {}
 
 
 class Record:
@@ -59,6 +66,8 @@ class Record:
         What it holds.
     alone : bool
         Let no other process use it meanwhile.
+    read_only : bool
+        Read it only: it must exist, other processes may write it meanwhile, and an older version is not upgraded.
 
     Raises
     ------
@@ -67,9 +76,10 @@ class Record:
         there stays as it is.
     """
 
-    def __init__(self, path: Path | None, kind: Kind, *, alone: bool) -> None:
-        self._path, self._kind = path, kind
-        self._holder = path.with_name(path.name + HOLDER) if path is not None and alone else None
+    def __init__(self, path: Path | None, kind: Kind, *, alone: bool, read_only: bool = False) -> None:
+        self._path, self._kind, self._read_only = path, kind, read_only
+        self._holder = None if path is None else path.with_name(path.name + HOLDER)
+        self._alone = alone
         try:
             self._db = self._open(alone)
         except OSError as error:
@@ -80,22 +90,29 @@ class Record:
     def _open(self, alone: bool) -> sqlite3.Connection:
         path = self._path
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
             if path.is_symlink():
                 raise OutputError(f"{path}: expected {self._kind.name}; found a link, which is not followed; remove it")
+            if not self._read_only:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            elif not path.is_file():
+                # Who opens a pipe to read it may wait for ever.
+                raise OutputError(f"{path}: expected {self._kind.name}; found no regular file")
+        # An empty name is a temporary file: a million rows need memory.
+        name = f"{path.absolute().as_uri()}?mode=ro" if path is not None and self._read_only else path or ""
+        patience = READING_PATIENCE if self._read_only else 0 if alone else PATIENCE
         try:
-            # The runner's threads enter one at a time. An empty name is a temporary file: a million rows need memory.
-            db = sqlite3.connect(path or "", 0 if alone else PATIENCE, check_same_thread=False, isolation_level=None)
+            # The runner's threads enter one at a time.
+            db = sqlite3.connect(name, patience, uri=self._read_only, check_same_thread=False, isolation_level=None)
         except _WRONG as error:
             raise self._unusable(error) from error
         try:
             db.execute("PRAGMA synchronous = OFF")
             if alone:
                 db.execute("PRAGMA locking_mode = EXCLUSIVE")
-            db.execute(f"BEGIN {'EXCLUSIVE' if alone else 'IMMEDIATE'}")
+            db.execute(f"BEGIN {'DEFERRED' if self._read_only else 'EXCLUSIVE' if alone else 'IMMEDIATE'}")
             self._check(db)
             db.execute("COMMIT")
-            if self._holder is not None:
+            if alone and self._holder is not None:
                 self._sign(self._holder)
         except BaseException as error:
             db.close()
@@ -105,10 +122,11 @@ class Record:
         return db
 
     def _check(self, db: sqlite3.Connection) -> None:
-        """Make the tables where there is nothing yet; raise unless what is there is such a record, and whole."""
+        """Make or upgrade the tables where that is needed; raise unless what is there is such a record, and whole."""
         kind = self._kind
         number, version = (db.execute(f"PRAGMA {p}").fetchone()[0] for p in ("application_id", "user_version"))
-        if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        empty = not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if empty and not self._read_only:
             for table in kind.tables.split(";"):
                 db.execute(table)
             db.execute(f"PRAGMA application_id = {kind.number}")
@@ -118,18 +136,26 @@ class Record:
                 f"{self._path}: expected {kind.name}; found another program's database, or that of an edgekit before "
                 f"its first release. Name another output, or move it away; {kind.without}"
             )
-        elif version != kind.version:
+        elif version not in (kind.version, *kind.upgrades):
             raise OutputError(
                 f"{self._path}: expected {kind.name} of version {kind.version}; found version {version}, of another "
                 f"edgekit. Use that one, name another output, or delete it; {kind.without}"
             )
-        elif self._holder is not None and (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+        elif self._alone and (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             # Not of what is shared: that is opened for single images, and must not cost more the larger it is.
             raise sqlite3.DatabaseError(found)
+        elif not self._read_only:
+            for number in range(version, kind.version):
+                db.execute(kind.upgrades[number])
+                db.execute(f"PRAGMA user_version = {number + 1}")
 
     def _unusable(self, error: Exception) -> OutputError:
         kind, code = self._kind, getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        busy = code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+        if self._read_only:
+            cause = f"another edgekit{self._who()} is writing there" if busy else error
+            return OutputError(f"{self._path}: {kind.name} cannot be read: {cause}")
+        if busy:
             return OutputError(
                 f"{self._path}: another edgekit{self._who()} is writing there; wait until it is done, or name another "
                 "output"
@@ -168,6 +194,10 @@ class Record:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._holder is not None:
+        self.close()
+
+    def close(self) -> None:
+        """Close it, as the end of a ``with`` block does."""
+        if self._alone and self._holder is not None:
             self._holder.unlink(missing_ok=True)
         self._db.close()

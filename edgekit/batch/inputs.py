@@ -6,10 +6,12 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 from edgekit.batch.job import PictureJob
+from edgekit.batch.results import Results
 from edgekit.errors import ParameterError, UnreadableError
 from edgekit.io.files import head_of, is_zarr
 from edgekit.io.formats import BY_ENDING, HEAD, sniff
@@ -56,7 +58,7 @@ class Found(NamedTuple):
     sources : list of Source
         The inputs.
     passed_over : int
-        Files in folders that are not images, or not wanted.
+        Files in folders that are no images, or not wanted.
     tree : bool
         Whether a folder or a glob was among what was typed.
     """
@@ -72,28 +74,15 @@ def collect(
     recursive: bool = False,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
-    own: Callable[[Path], bool] = lambda path: False,
+    results: Results | None = None,
 ) -> Found:
-    """Find all files that `inputs` mean, in the order of their names; see `find`.
-
-    Parameters
-    ----------
-    own : callable, optional
-        Tells whether a file is a result of edgekit's: those are no inputs unless they are named.
-    """
+    """Find all files that `inputs` mean, in the order of their names; see `find`."""
     passed_over: list[Path] = []
-    found = find(inputs, passed_over.append, recursive=recursive, include=include, exclude=exclude)
+    found = find(inputs, passed_over.append, recursive=recursive, include=include, exclude=exclude, results=results)
     order = {text: n for n, text in enumerate(inputs)}
-    sources = []
-    trees = set(filter(is_tree, inputs))
-    for text, source in found:
-        if text in trees and own(source.path):
-            passed_over.append(source.path)
-        else:
-            sources.append((text, source))
-    sources.sort(key=lambda pair: (order[pair[0]], pair[1].path))
+    sources = sorted(found, key=lambda pair: (order[pair[0]], pair[1].path))
     unique = {s.path if s.stream else s.path.absolute(): s for _, s in sources}
-    return Found(list(unique.values()), len(passed_over), bool(trees))
+    return Found(list(unique.values()), len(passed_over), any(map(is_tree, inputs)))
 
 
 def is_tree(text: str) -> bool:
@@ -123,11 +112,13 @@ def find(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     clips: bool = False,
+    results: Results | None = None,
 ) -> Iterator[tuple[str, Source]]:
     """Find the files that `inputs` mean, each with its input, as they come: a folder of millions begins at once.
 
     A file that is named is always taken. From folders and globs come the files with an image's
-    ending and those that begin like an image, from stores only those with the ending; hidden files are left out.
+    ending and those that begin like an image, from stores only those with the ending; hidden files are left out, and
+    so are results of edgekit's runs.
 
     Parameters
     ----------
@@ -141,6 +132,9 @@ def find(
         Patterns for the name or the path below the folder; they do not touch files that are named.
     clips : bool
         Take videos as well.
+    results : Results, optional
+        Tells results of edgekit's runs, and counts those that are left out. A folder or a glob that holds nothing else
+        is taken as it is.
 
     Raises
     ------
@@ -158,18 +152,56 @@ def find(
         if text in folders:
             # Several folders keep their names, or their files would fall on each other.
             prefix = PurePath(path.resolve().name) if len(folders) > 1 else PurePath()
-            found = _below(path, recursive)
+            walk = partial(_below, path, recursive)
         elif _is_glob(path):
-            found, prefix = _matches(path), PurePath()
+            walk, prefix = partial(_matches, path), PurePath()
         else:
             yield text, Source(path, PurePath(path.name), stream=text == STREAM)
             continue
-        for file, place in found:
-            relative = prefix / place
-            if _wanted(relative, include, exclude) and _looks_right(file, clips=clips):
-                yield text, Source(file, relative)
-            else:
-                pass_over(file)
+        images = partial(_images, walk, prefix, include, exclude, clips=clips)
+        for source in images(pass_over) if results is None else _photographs(images, pass_over, results):
+            yield text, source
+
+
+def _images(
+    walk: Callable[[], Iterator[tuple[Path, PurePath]]],
+    prefix: PurePath,
+    include: Sequence[str],
+    exclude: Sequence[str],
+    pass_over: Callable[[Path], object],
+    *,
+    clips: bool,
+) -> Iterator[Source]:
+    """Give the images of a folder or a glob that are wanted."""
+    for file, place in walk():
+        relative = prefix / place
+        if _wanted(relative, include, exclude) and _looks_right(file, clips=clips):
+            yield Source(file, relative)
+        else:
+            pass_over(file)
+
+
+def _photographs(
+    images: Callable[[Callable[[Path], object]], Iterator[Source]],
+    pass_over: Callable[[Path], object],
+    results: Results,
+) -> Iterator[Source]:
+    """Give the images of a folder or a glob that are no results; if there is none, the results of earlier runs."""
+    own = earlier = 0
+    nothing_else = True
+    for source in images(pass_over):
+        if results.own(source.path):
+            own += 1
+        elif results.earlier(source.path):
+            earlier += 1
+        else:
+            nothing_else = False
+            yield source
+    if nothing_else and earlier:
+        # Listed once more: kept until here, they would fill the memory.
+        yield from (source for source in images(lambda path: None) if not results.own(source.path))
+        earlier = 0
+    results.left_out += own + earlier
 
 
 def _check_urls(urls: Sequence[str]) -> None:

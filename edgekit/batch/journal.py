@@ -1,8 +1,11 @@
 """What has been written: a record beside the results, so that a run can be killed and taken up again."""
 
+import json
 import os
 import threading
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from edgekit.batch.database import Kind, Record
 from edgekit.errors import OutputError
@@ -11,24 +14,28 @@ from edgekit.io.stores import StorePath
 #: The journal's name in an output folder.
 NAME = ".edgekit.sqlite"
 
+#: The keys of jobs begin so that picked frames or images: their outputs are photographs, and no rendered responses.
+PICKED = "picked"
+
+#: Nothing to say of a result.
+_NOTHING: Mapping[str, Any] = {}
+
 # Paths are bytes: a name need not be text.
 KIND = Kind(
-    "a record of what edgekit wrote", int.from_bytes(b"EKwr"), 1,
+    "a record of what edgekit wrote", int.from_bytes(b"EKwr"), 2,
     without="results already there are then replaced only with --force", tables="""
 CREATE TABLE jobs (id INTEGER PRIMARY KEY, job TEXT NOT NULL UNIQUE);
 CREATE TABLE written (
     output BLOB NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL,
     input BLOB NOT NULL, input_size INTEGER NOT NULL, input_mtime INTEGER NOT NULL,
-    job INTEGER NOT NULL REFERENCES jobs (id),
+    job INTEGER NOT NULL REFERENCES jobs (id), details TEXT,
     PRIMARY KEY (output, size, mtime)
 ) WITHOUT ROWID;
 CREATE TABLE announced (output BLOB PRIMARY KEY) WITHOUT ROWID;
-""")  # fmt: skip
+""", upgrades={1: "ALTER TABLE written ADD COLUMN details TEXT"})  # fmt: skip
 
-_ENTRY = """
-SELECT input, input_size, input_mtime, jobs.job FROM written JOIN jobs ON jobs.id = written.job
-WHERE output = ? AND size = ? AND mtime = ?
-"""
+_FROM = "FROM written JOIN jobs ON jobs.id = written.job WHERE"
+_FILE = "output = ? AND size = ? AND mtime = ?"
 
 
 class Journal(Record):
@@ -44,6 +51,13 @@ class Journal(Record):
         The record; made if it is not there. None is one that goes with the process.
     alone : bool
         Let no other process use it meanwhile.
+    read_only : bool
+        Read it only: it must exist, and other processes may write it meanwhile.
+
+    Attributes
+    ----------
+    place : Path or None
+        Where it is, by the real name of its folder.
 
     Raises
     ------
@@ -51,15 +65,38 @@ class Journal(Record):
         If it cannot be opened or is damaged.
     """
 
-    def __init__(self, path: Path | None, *, alone: bool = False) -> None:
+    def __init__(self, path: Path | None, *, alone: bool = False, read_only: bool = False) -> None:
         self._folder = path.parent.absolute() if path else None
         self._lock = threading.Lock()
-        super().__init__(path, KIND, alone=alone)
+        super().__init__(path, KIND, alone=alone, read_only=read_only)
+        self.place = path and _real(path)
 
     def wrote(self, output: Path) -> bool:
         """Tell whether the file at `output` is as edgekit wrote it, or was being written to a store."""
         asked = "SELECT 1 FROM announced WHERE output = ?"
-        return self._entry(output) is not None or self._announced(asked, output)
+        return self._entry("1", output) is not None or self._announced(asked, output)
+
+    def rendered(self, path: Path) -> bool:
+        """Tell whether a file is a response as edgekit wrote it; what was picked is a photograph."""
+        row = self._entry("substr(jobs.job, 1, ?) != ?", path, (len(PICKED), PICKED))
+        return bool(row[0]) if row else self._announced("SELECT 1 FROM announced WHERE output = ?", path)
+
+    def holds_rendered(self, folder: Path) -> bool:
+        """Tell whether responses were written below a folder; they may be changed or gone.
+
+        Parameters
+        ----------
+        folder : Path
+            By its real name, or a folder in a store.
+        """
+        if isinstance(folder, StorePath):
+            return True
+        sql, values = f"SELECT 1 {_FROM} substr(jobs.job, 1, ?) != ?", [len(PICKED), PICKED]
+        if name := self._name(folder):
+            # All names below begin with the folder's and a slash, which 0 follows.
+            sql, values = f"{sql} AND output > ? AND output < ?", [*values, name + b"/", name + b"0"]
+        with self._lock:
+            return self._run_sql(f"{sql} LIMIT 1", tuple(values)).fetchone() is not None
 
     def admit(self, output: Path, *, force: bool = False) -> None:
         """Raise if a result must not go to `output`.
@@ -121,16 +158,43 @@ class Journal(Record):
 
     def current(self, output: Path, source: Path, status: os.stat_result, job: str) -> bool:
         """Tell whether `output` is what `job` makes of the input as it is now."""
-        return self._entry(output) == (_named(source.absolute()), status.st_size, status.st_mtime_ns, job)
+        origin = (_named(source.absolute()), status.st_size, status.st_mtime_ns, job)
+        return self._entry("input, input_size, input_mtime, jobs.job", output) == origin
 
-    def enter(self, output: Path, made: os.stat_result, source: Path, status: os.stat_result, job: str) -> None:
-        """Enter a finished file that is about to appear at `output`, or an object that is there."""
+    def details(self, output: Path) -> Mapping[str, Any]:
+        """Return the details that were entered with `output`; none where version 1 of the record entered it.
+
+        A record that came from elsewhere may hold anything.
+        """
+        row = self._entry("details", output)
+        try:
+            details = json.loads(row[0]) if row and row[0] else None
+        except (TypeError, ValueError):
+            return _NOTHING
+        return details if isinstance(details, dict) else _NOTHING
+
+    def enter(
+        self,
+        output: Path,
+        made: os.stat_result,
+        source: Path,
+        status: os.stat_result,
+        job: str,
+        details: Mapping[str, Any] = _NOTHING,
+    ) -> None:
+        """Enter a finished file that is about to appear at `output`, or an object that is there.
+
+        Parameters
+        ----------
+        details : mapping
+            What else there is to say of the result: names and values that JSON can hold.
+        """
         origin = (_named(source.absolute()), status.st_size, status.st_mtime_ns)
         with self._lock:
             self._run_sql("INSERT OR IGNORE INTO jobs (job) VALUES (?)", (job,))
             self._run_sql(
-                "INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?, ?, (SELECT id FROM jobs WHERE job = ?))",
-                (*self._key(output, made), *origin, job),
+                "INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?, ?, (SELECT id FROM jobs WHERE job = ?), ?)",
+                (*self._key(output, made), *origin, job, json.dumps(dict(details)) if details else None),
             )
         self.withdraw(output)
 
@@ -139,19 +203,33 @@ class Journal(Record):
         return Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(self._folder or Path()))
 
     def _key(self, output: Path, status: os.stat_result) -> tuple[bytes, int, int]:
-        """Name a file by its place below the record, so that an output folder can be moved as a whole."""
-        path = output.absolute()
-        name = path.relative_to(self._folder) if self._folder and path.is_relative_to(self._folder) else path
-        return os.fsencode(name.as_posix()), status.st_size, status.st_mtime_ns
+        return self._name(output), status.st_size, status.st_mtime_ns
 
-    def _entry(self, output: Path) -> tuple[bytes, int, int, str] | None:
+    def _name(self, output: Path) -> bytes:
+        """Name a file by its place below the record, so that an output folder can be moved as a whole.
+
+        A folder on the way counts by its real name: a result is found again by whatever name.
+        """
+        if isinstance(output, StorePath):
+            return _named(output)
+        path, home = _real(output), self.place and self.place.parent
+        name = path.relative_to(home).as_posix() if home and path.is_relative_to(home) else path.as_posix()
+        return b"" if name == "." else os.fsencode(name)
+
+    def _entry(self, columns: str, output: Path, values: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
+        """Return some columns of the entry of a file as it is now."""
         try:
             key = self._key(output, output.lstat())
         except OSError:
             return None
         with self._lock:
-            row: tuple[bytes, int, int, str] | None = self._run_sql(_ENTRY, key).fetchone()
+            row: tuple[Any, ...] | None = self._run_sql(f"SELECT {columns} {_FROM} {_FILE}", (*values, *key)).fetchone()
         return row
+
+
+def _real(path: Path) -> Path:
+    """Return a file's place by the real name of its folder; a link in its own place stays one."""
+    return Path(os.path.realpath(path.parent), path.name)
 
 
 def _named(path: Path) -> bytes:

@@ -13,7 +13,7 @@ from edgekit.batch.book import Book, Row
 from edgekit.batch.clips import score_clip
 from edgekit.batch.engines import Engine
 from edgekit.batch.inputs import Source, natural
-from edgekit.batch.journal import NAME, Journal
+from edgekit.batch.journal import NAME, PICKED, Journal
 from edgekit.batch.score_job import ScoreJob
 from edgekit.batch.scoring import is_clip, score_files
 from edgekit.errors import OutputError, ParameterError, UnreadableError
@@ -26,9 +26,6 @@ from edgekit.text import unmistakable
 
 #: What was chosen and why, beside what was written.
 SUMMARY = "picked.json"
-
-#: What the record calls what was picked.
-KEY = "picked"
 
 #: The scores of what was chosen from.
 BOOK = ".edgekit-scores.sqlite"
@@ -216,7 +213,7 @@ class Picker:
     def _clear(self, picked: Sequence[Picked], sources: Sequence[Source], journal: Journal) -> None:
         """Take away what earlier picks wrote and this one does not want: the folder holds one choice."""
         kept = {real(p) for p in (*(p.output for p in picked), *(s.path for s in sources))}
-        for path in journal.outputs(KEY):
+        for path in journal.outputs(PICKED):
             if real(path) not in kept and journal.wrote(path):
                 path.unlink()
 
@@ -226,4 +223,4 @@ def _place(picked: Picked, data: bytes, status: os.stat_result, journal: Journal
 
 
 def _key(picked: Picked) -> str:
-    return KEY if picked.frame is None else f"{KEY} frame {picked.frame}"
+    return PICKED if picked.frame is None else f"{PICKED} frame {picked.frame}"

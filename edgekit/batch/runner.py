@@ -3,12 +3,12 @@
 import os
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from edgekit.batch.engines import OUT_OF_MEMORY, Engine, Known, carry_out
 from edgekit.batch.inputs import STREAM, Item
@@ -23,8 +23,13 @@ from edgekit.io.stores import ahead, real
 from edgekit.io.writing import Draft, discard, draft, place, publish
 from edgekit.text import legible, unmistakable
 
+#: The details of a result by their columns; the record keeps them for the rows of later runs.
+DETAILS = ("width", "height", "clipped")
+
 #: Names of what a row says of an outcome.
-COLUMNS = ("input", "output", "filter", "status", "reason", "width", "height", "clipped")
+COLUMNS = ("input", "output", "filter", "status", "reason", *DETAILS)
+
+_NOTHING: Mapping[str, Any] = {}
 
 
 class Status(Enum):
@@ -37,26 +42,36 @@ class Status(Enum):
 
 
 class Outcome(NamedTuple):
-    """What became of one item; why it failed and where in the code, or what there is to say of its input."""
+    """The outcome of one item.
+
+    Attributes
+    ----------
+    item : Item
+    status : Status
+    reason : str
+        Why it failed, or a note on its input.
+    details : mapping
+        Of a result, by `DETAILS`.
+    trace : str
+        Where in the code it failed.
+    """
 
     item: Item
     status: Status
     reason: str = ""
-    rows: int = 0
-    columns: int = 0
-    clipped: int = 0
+    details: Mapping[str, Any] = _NOTHING
     trace: str = ""
 
     def record(self) -> Record:
         """Return all of this but the trace, by `COLUMNS`."""
-        item, done = self.item, self.status is Status.DONE
+        item = self.item
         values = (
             STREAM if item.source.stream else unmistakable(str(item.source.path)),
             STREAM if str(item.output) == STREAM else unmistakable(str(item.output)),
             item.job.tag,
             self.status.value,
             legible(self.reason) or None,
-            *((self.columns, self.rows, self.clipped) if done else (None, None, None)),
+            *map(self.details.get, DETAILS),
         )
         return dict(zip(COLUMNS, values, strict=True))
 
@@ -90,15 +105,12 @@ class _Todo(NamedTuple):
 
 
 class _Made(NamedTuple):
-    """What was written, to be published, and a note on its input; or why nothing was, and where in the code."""
+    """What was written, to be published, with a note on its input and details; or why nothing was, and where."""
 
     draft: Draft | None
     reason: str = ""
+    details: Mapping[str, Any] = _NOTHING
     trace: str = ""
-    rows: int = 0
-    columns: int = 0
-    clipped: int = 0
-    note: str = ""
 
 
 class Runner:
@@ -144,7 +156,7 @@ class Runner:
                     f"{item.output}: an input of this run would be written over; name another output with -o"
                 )
             if not self.force and self.journal.current(item.output, item.source.path, status, item.job.key):
-                return Known(Outcome(item, Status.CURRENT))
+                return Known(Outcome(item, Status.CURRENT, *_kept(self.journal.details(item.output))))
             self.journal.admit(item.output, force=self.force)
             self.journal.announce(item.output)
         except EdgekitError as error:
@@ -162,10 +174,11 @@ class Runner:
                 discard(item.output)
                 self.journal.withdraw(item.output)
                 return Outcome(item, Status.FAILED, made.reason, trace=made.trace)
-            publish(made.draft, lambda status: self.journal.enter(item.output, status, *entered))
+            details = {"reason": made.reason, **made.details}
+            publish(made.draft, lambda status: self.journal.enter(item.output, status, *entered, details))
         except OutputError as error:
             return _failed(item, error)
-        return Outcome(item, Status.DONE, made.note, made.rows, made.columns, made.clipped)
+        return Outcome(item, Status.DONE, made.reason, made.details)
 
     def _stream(self, item: Item) -> Outcome:
         """Do an item of which this process has an end."""
@@ -193,7 +206,7 @@ class Runner:
             place(
                 result.data, item.output, lambda made: self.journal.enter(item.output, made, source, made, item.job.key)
             )
-        return Outcome(item, Status.DONE, result.note, result.rows, result.columns, result.clipped)
+        return Outcome(item, Status.DONE, result.note, _details(result))
 
 
 def _make(todo: _Todo, means: Means) -> _Made:
@@ -206,9 +219,21 @@ def _make(todo: _Todo, means: Means) -> _Made:
             done = picture, draft(picture.data, output)
     except Exception as error:  # One item must not end the run.
         let_out_of_memory(error)
-        return _Made(None, *_said(todo.item, error))
+        reason, trace = _said(todo.item, error)
+        return _Made(None, reason, trace=trace)
     result, made = done
-    return _Made(made, "", "", result.rows, result.columns, result.clipped, result.note)
+    return _Made(made, result.note, _details(result))
+
+
+def _details(result: Filtered | Picture) -> dict[str, Any]:
+    return dict(zip(DETAILS, (result.columns, result.rows, result.clipped), strict=True))
+
+
+def _kept(entered: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the note and the details that an earlier run entered with a result; what is none of them is left out."""
+    note = entered.get("reason")
+    details = {name: value for name in DETAILS if isinstance(value := entered.get(name), int | float)}
+    return note if isinstance(note, str) else "", details
 
 
 def _lost(todo: _Todo, reason: str) -> _Made:

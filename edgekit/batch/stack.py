@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from edgekit.backends._cv2 import cv2
 from edgekit.batch.engines import Engine
 from edgekit.batch.inputs import find, natural
+from edgekit.batch.results import Results
 from edgekit.display import value_range
 from edgekit.errors import EdgekitError, ParameterError, UnreadableError, let_out_of_memory
 from edgekit.focus import Peak, find_peak
@@ -90,7 +91,9 @@ class _Seen(NamedTuple):
     reason: str = ""
 
 
-def images_of(inputs: Sequence[str], passed_over: Callable[[Path], object]) -> tuple[list[Path], bool]:
+def images_of(
+    inputs: Sequence[str], pass_over: Callable[[Path], object], results: Results | None = None
+) -> tuple[list[Path], bool]:
     """Return the files of a stack in natural order, and whether it is one TIFF file whose pages are the images.
 
     Raises
@@ -99,7 +102,9 @@ def images_of(inputs: Sequence[str], passed_over: Callable[[Path], object]) -> t
         If a glob matches nothing.
     """
     order = {text: n for n, text in enumerate(inputs)}
-    found = sorted(find(inputs, passed_over), key=lambda pair: (order[pair[0]], natural(str(pair[1].path))))
+    found = sorted(
+        find(inputs, pass_over, results=results), key=lambda pair: (order[pair[0]], natural(str(pair[1].path)))
+    )
     paths = list(dict.fromkeys(source.path for _, source in found))
     return paths, len(paths) == 1 and is_tiff(paths[0])
 

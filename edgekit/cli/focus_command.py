@@ -11,6 +11,8 @@ from edgekit.cli.terminal import complain
 from edgekit.text import printable, unmistakable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from edgekit.batch.stack import Stack
     from edgekit.focus import Peak
 
@@ -28,13 +30,16 @@ def focus(inputs: tuple[str, ...], **values: Any) -> int:
     """
     from edgekit.batch.stack import Positions, images_of, measure_stack
     from edgekit.cli.engines import engine_for
+    from edgekit.cli.progress import skips
+    from edgekit.cli.records import results_of, write_recorded
     from edgekit.errors import ParameterError
     from edgekit.io.stores import path_of
     from edgekit.limits import Limits
 
     plot = None if values["plot"] is None else _place_of(path_of(values["plot"]), force=values["force"])
     passed_over: list[Path] = []
-    paths, pages = images_of(inputs, passed_over.append)
+    with results_of(quiet=values["quiet"]) as results:
+        paths, pages = images_of(inputs, passed_over.append, results)
     positions = Positions(values["positions"])
     measure = values["measure"]
     engine, _ = engine_for(paths, values, named=inputs)
@@ -50,12 +55,11 @@ def focus(inputs: tuple[str, ...], **values: Any) -> int:
         _print_json(stack, measure, peak)
     else:
         _print(stack, measure, said)
-    _complain(stack, passed_over, quiet=values["quiet"])
+    _complain(stack, skips(len(passed_over), results.left_out), quiet=values["quiet"])
     if plot is not None:
-        from edgekit.io.writing import place
         from edgekit.report.focus_plot import draw
 
-        place(draw(stack.rows, measure, peak, said, plot.suffix), plot)
+        write_recorded(draw(stack.rows, measure, peak, said, plot.suffix), plot, "plot")
     return 1 if peak is None or any(r.status == "failed" for r in stack.rows) else 0
 
 
@@ -113,14 +117,14 @@ def _without_nan(record: dict[str, Any]) -> dict[str, Any]:
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
 
 
-def _complain(stack: "Stack", passed_over: list[Path], *, quiet: bool) -> None:
+def _complain(stack: "Stack", skipped: "Sequence[tuple[int, str]]", *, quiet: bool) -> None:
     """Name what failed; say what was not looked at."""
     for row in stack.rows:
         if row.status == "failed":
             complain(row.reason)
     if quiet:
         return
-    if passed_over:
-        complain(f"{len(passed_over)} passed over (no images)")
+    for n, what in skipped:
+        complain(f"{n} {what}")
     if stack.left_out:
         complain(f"{stack.left_out:.0%} of the picture left out: burnt in one of the images")

@@ -60,6 +60,7 @@ def learn(inputs: tuple[str, ...], targets: tuple[str, ...], **values: Any) -> i
     if bar is not None:
         bar.close()
 
+    from edgekit.cli.records import write_recorded
     from edgekit.io.writing import place
 
     place(json.dumps(_record(fit)).encode(), kernel)
@@ -67,7 +68,7 @@ def learn(inputs: tuple[str, ...], targets: tuple[str, ...], **values: Any) -> i
     if plot is not None:
         from edgekit.report.learning_plot import draw
 
-        place(draw(fit, _sentence(fit), plot.suffix), plot)
+        write_recorded(draw(fit, _sentence(fit), plot.suffix), plot, "plot")
     if not values["quiet"]:
         _complain(fit, values["steps"])
     return 0

@@ -162,7 +162,8 @@ _OPTIONS: dict[str, Decorator] = {
         help="Below it an image is blurred: a number, found between two groups, or half the median.  "
              "[default: 0.5 for score]"),
     "fail_below": click.option(
-        "--fail-below", type=Limit(), help="End with status 3 if an image scores less."),
+        "--fail-below", type=Limit(),
+        help="End with status 3 if an image scores less or has no score, or if there is no image."),
     "top": click.option("--top", type=click.IntRange(min=1), metavar="N", help="Print the N sharpest."),
     "bottom": click.option("--bottom", type=click.IntRange(min=1), metavar="N", help="Print the N most blurred."),
     "map": click.option("--map", metavar="DIR", help="Draw where each image is sharp, into this folder."),

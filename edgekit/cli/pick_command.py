@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgekit.cli.options import ENGINE, READING, options
-from edgekit.cli.progress import open_bar, summary
+from edgekit.cli.progress import open_bar, skips, summary
 from edgekit.cli.terminal import complain, name_file
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
         method, values["count"], values["window"], values["min_gap"], f".{values['ending']}",
     )  # fmt: skip
     job.check()
-    found = _found(inputs, values)
+    found, left_out = _found(inputs, values)
     engine, _ = engine_for(found.sources, values, named=inputs)
     picker = Picker(Path(values["folder"]), job, engine, force=values["force"])
     begun, scored, failed = time.monotonic(), 0, []
@@ -72,15 +72,15 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
         for reason in failed:
             complain(reason)
     if not values["quiet"]:
-        counts = ((picked, "picked"), (scored - len(failed), "scored"), (len(failed), "failed"),
-                  (found.passed_over, "passed over (no images, or results)"))  # fmt: skip
-        click.echo(summary(counts, begun), err=True)
+        counts = ((picked, "picked"), (scored - len(failed), "scored"), (len(failed), "failed"))
+        click.echo(summary(counts, skips(found.passed_over, left_out), begun), err=True)
     return 1 if failed else 0
 
 
-def _found(inputs: tuple[str, ...], values: dict[str, Any]) -> "Found":
-    """Return what to pick from; what an earlier run picked is not picked from again."""
+def _found(inputs: tuple[str, ...], values: dict[str, Any]) -> "tuple[Found, int]":
+    """Return what to pick from, and how many results were left out: nothing is picked from the output folder."""
     from edgekit.batch.inputs import collect
+    from edgekit.cli.records import results_of
     from edgekit.errors import ParameterError
     from edgekit.io.urls import is_url, redacted
 
@@ -88,6 +88,6 @@ def _found(inputs: tuple[str, ...], values: dict[str, Any]) -> "Found":
         raise ParameterError(
             f"{redacted(values['folder'])}: what is picked goes into a folder of this machine; name one"
         )
-    target = Path(values["folder"]).resolve()
     chosen = {k: values[k] for k in ("recursive", "include", "exclude")}
-    return collect(inputs, own=lambda path: path.resolve().is_relative_to(target), **chosen)
+    with results_of(target=Path(values["folder"]), quiet=values["quiet"]) as results:
+        return collect(inputs, results=results, **chosen), results.left_out

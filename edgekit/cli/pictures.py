@@ -34,6 +34,8 @@ def make_pictures(
     from edgekit.batch.runner import COLUMNS, Runner
     from edgekit.batch.sinks import nowhere, sink_of
     from edgekit.cli.engines import engine_for, means_for
+    from edgekit.cli.progress import skips
+    from edgekit.cli.records import open_journal, results_of
     from edgekit.cli.speech import Speech
     from edgekit.io.stores import path_of
 
@@ -45,12 +47,16 @@ def make_pictures(
     jobs = make_jobs(_ending(values, is_file=root is None))
     for job in jobs:
         job.check()  # Before any image is read.
-    with _journal(root, output) as journal:
+    with (
+        open_journal(root, None if output is None else path_of(output)) as journal,
+        results_of([] if root is None else [journal], quiet=values["quiet"]) as results,
+    ):
         sink = write if values["rows"] is None else _entered(write, path_of(values["rows"]), journal, values["force"])
         chosen = {k: values[k] for k in ("recursive", "include", "exclude")}
-        found = collect(inputs, own=journal.wrote, **chosen)
+        found = collect(inputs, results=results, **chosen)
         items = assign(found, jobs, output, root)
-        speech = Speech(len(items), found.passed_over, **{k: values[k] for k in ("as_json", "quiet", "debug")})
+        skipped = skips(found.passed_over, results.left_out)
+        speech = Speech(len(items), skipped, **{k: values[k] for k in ("as_json", "quiet", "debug")})
         named = (s.path for s in found.sources if not s.stream)
         means = means_for(values, alone=len(items) == 1)
         runner = Runner(journal, named, force=values["force"], means=means)
@@ -87,24 +93,3 @@ def _ending(values: dict[str, Any], *, is_file: bool) -> str:
     if named and asked and named != f".{asked}":
         raise click.UsageError(f"{path_of(output)} and --format {asked} do not agree; leave one out.")
     return named or f".{asked or ('tif' if values['depth'] == 'float' else 'png')}"
-
-
-def _journal(root: Path | None, output: str | None) -> "Journal":
-    """Open the record of what was written: in the output folder, or the user's own for single files and for stores."""
-    from edgekit.batch.journal import NAME, Journal
-    from edgekit.cli.records import record_of
-    from edgekit.errors import OutputError
-    from edgekit.io.stores import StorePath, path_of
-
-    if isinstance(root, StorePath):
-        return Journal(record_of(root), alone=True)
-    if root is not None:
-        return Journal(root / NAME, alone=True)
-    path = None if output is None else path_of(output)
-    if path is not None and not isinstance(path, StorePath) and (kept := path.parent / NAME).exists():
-        return Journal(kept)
-    try:
-        return Journal(Path(click.get_app_dir("edgekit"), "written.sqlite"))
-    except OutputError:
-        # A home that cannot be written to: nothing is remembered, and what exists needs --force.
-        return Journal(None)

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -16,10 +16,16 @@ def open_bar(total: int | None, *, quiet: bool, unit: str = "img") -> Any:
     return tqdm(total=total, unit=unit, file=sys.stderr, dynamic_ncols=True)
 
 
-def summary(counts: Iterable[tuple[int, str]], start: float) -> str:
-    """Return what a run that began at `start`, by the monotonic clock, came to."""
-    said = ", ".join(f"{n} {what}" for n, what in counts if n) or "no images found"
-    return f"edgekit: {said} in {time.monotonic() - start:.1f} s"
+def skips(no_images: int, results: int) -> list[tuple[int, str]]:
+    """Return how many files of folders were not taken, and why."""
+    counts = ((no_images, "skipped (no images)"), (results, f"result{'s' * (results > 1)} of earlier runs left out"))
+    return [(n, what) for n, what in counts if n]
+
+
+def summary(counts: Iterable[tuple[int, str]], skipped: Sequence[tuple[int, str]], start: float) -> str:
+    """Return the counts of a run that began at `start`, by the monotonic clock."""
+    said = [f"{n} {what}" for n, what in counts if n] or ["no images found"]
+    return f"edgekit: {', '.join((*said, *(f'{n} {what}' for n, what in skipped)))} in {time.monotonic() - start:.1f} s"
 
 
 class Parts:

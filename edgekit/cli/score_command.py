@@ -1,8 +1,9 @@
 """``edgekit score``: how sharp images are, one row for each."""
 
+import math
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgekit.cli.options import ENGINE, READING, options
-from edgekit.cli.progress import open_bar, summary
+from edgekit.cli.progress import open_bar, skips, summary
 from edgekit.cli.terminal import complain, name_file
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 #: Where the rows are kept in a review page's folder if they go nowhere else.
 REPORT_BOOK = ".edgekit-scores.sqlite"
 
-#: Exit status where all is done but something scored too low.
+#: Exit status where all is done but something scored too low, or has no score.
 BELOW = 3
 
 
@@ -50,6 +51,7 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
     from edgekit.batch.sinks import sink_of
     from edgekit.batch.tables import Table
     from edgekit.cli.engines import engine_for, means_for
+    from edgekit.cli.records import results_of
     from edgekit.io.formats import BY_ENDING
     from edgekit.io.stores import path_of
     from edgekit.limits import Limits
@@ -64,13 +66,14 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
     _check_local(inputs, values)
     folder = None if values["report"] is None else Path(values["report"])
     book_path = _book_of(output, folder, force=values["force"])
-    passed_over: list[int] = [0]
+    no_images = 0
 
     def pass_over(_: Path) -> None:
-        passed_over[0] += 1
+        nonlocal no_images
+        no_images += 1
 
     chosen = {k: values[k] for k in ("recursive", "include", "exclude")}
-    count = Count(quiet=values["quiet"])
+    count = Count(values["fail_below"], quiet=values["quiet"])
     with ExitStack() as opened:
         # What is missing for the page is said before anything is made.
         review = None if folder is None else opened.enter_context(_review(folder, force=values["force"]))
@@ -81,20 +84,17 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
         if review is not None:
             drawers.append(review.pictures)
 
-        def own(path: Path) -> bool:
-            return journal.wrote(path) or (review is not None and review.wrote(path))
-
+        journals = [journal, *([] if review is None else [review.journal])]
+        results = opened.enter_context(results_of(journals, quiet=values["quiet"]))
         # Pictures are drawn of images.
-        found = find(inputs, pass_over, clips=not drawers, **chosen)
-        trees = set(filter(is_tree, inputs))
-        sources = (s for text, s in found if not (text in trees and own(s.path)))
+        sources = (source for _, source in find(inputs, pass_over, clips=not drawers, results=results, **chosen))
         # One named image has nothing to share among workers.
-        alone = len(inputs) == 1 and Path(inputs[0]).suffix.lower() in BY_ENDING and not trees
+        alone = len(inputs) == 1 and Path(inputs[0]).suffix.lower() in BY_ENDING and not is_tree(inputs[0])
         engine, todo = engine_for(sources, values, 1 if alone else None, named=inputs)
         means = means_for(values, alone=alone)
         rows = score_files(todo, job, book, engine, drawers=drawers, anew=values["force"], means=means)
         for row in rows:
-            count.tell(row, values["fail_below"])
+            count.tell(row)
         threshold = _threshold(values["threshold"], job, book)
         table = Table(job.measures, threshold.value, clips=count.clips)
         if sink is not None:
@@ -102,8 +102,9 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
         if review is not None:
             review.write(book, job.measures, threshold)
         _print(table, book, values, review)
-    count.sum_up(passed_over[0], threshold)
-    return 1 if count.failed else BELOW if count.below else 0
+    count.sum_up(skips(no_images, results.left_out), threshold)
+    passed = count.passed()
+    return 1 if count.failed else 0 if passed else BELOW
 
 
 def _check_local(inputs: tuple[str, ...], values: dict[str, Any]) -> None:
@@ -182,10 +183,19 @@ def _lines(lines: Iterator[str]) -> None:
 
 
 class Count:
-    """Counts rows as they come, names failures, and shows a bar on a terminal."""
+    """Counts rows as they come, names failures, and shows a bar on a terminal.
 
-    def __init__(self, *, quiet: bool) -> None:
-        self.done = self.failed = self.undefined = self.truncated = self.below = 0
+    Parameters
+    ----------
+    least : float or None
+        What every image must score.
+    quiet : bool
+        Say only what is wrong.
+    """
+
+    def __init__(self, least: float | None, *, quiet: bool) -> None:
+        self.done = self.failed = self.undefined = self.truncated = self.below = self.without = 0
+        self._least = least
         self.clips = False
         self._bar: Any = None
         self._quiet, self._start = quiet, time.monotonic()
@@ -198,14 +208,16 @@ class Count:
         if self._bar is not None:
             self._bar.close()
 
-    def tell(self, row: "Row", fail_below: float | None) -> None:
+    def tell(self, row: "Row") -> None:
         """Count one row."""
         self.done += row.status != "failed"
         self.failed += row.status == "failed"
         self.undefined += row.status == "undefined"
         self.truncated += row.status == "truncated"
         self.clips |= row.frame is not None
-        self.below += fail_below is not None and bool(row.values) and row.values[0] < fail_below
+        if self._least is not None and row.values:
+            self.below += row.values[0] < self._least
+            self.without += math.isnan(row.values[0])
         if row.status == "failed":
             if self._bar is not None:
                 self._bar.clear()
@@ -213,7 +225,16 @@ class Count:
         if self._bar is not None:
             self._bar.update()
 
-    def sum_up(self, passed_over: int, threshold: "Threshold") -> None:
+    def passed(self) -> bool:
+        """Tell whether there are scores, and all are high enough; else say what there is instead."""
+        if self._least is None or (self.done and not (self.below or self.without)):
+            return True
+        counts = ((self.below, "below"), (self.without, "undefined"))
+        said = " and ".join(f"{n} {what}" for n, what in counts if n)
+        complain(f"--fail-below {self._least:g}: {f'of {self.done} scores {said}' if said else 'no image has a score'}")
+        return False
+
+    def sum_up(self, skipped: Sequence[tuple[int, str]], threshold: "Threshold") -> None:
         """Say how many there were, and what the threshold is."""
         if self._quiet:
             return
@@ -222,10 +243,9 @@ class Count:
             (self.undefined, "of them undefined"),
             (self.truncated, "of them truncated"),
             (self.failed, "failed"),
-            (passed_over, "passed over (no images)"),
         )
-        if self.done + self.failed != 1 or passed_over:
-            click.echo(summary(counts, self._start), err=True)
+        if self.done + self.failed != 1 or skipped:
+            click.echo(summary(counts, skipped, self._start), err=True)
         if threshold.note:
             value = "" if threshold.value is None else f"threshold {threshold.value:.4g}, "
             complain(f"{value}{threshold.note}")

@@ -1,6 +1,7 @@
 """What a run says: data on standard output, messages and the progress bar on standard error."""
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
@@ -22,15 +23,17 @@ class Speech:
     ----------
     total : int
         How many items there are.
-    passed_over : int
-        How many files were found that are none.
+    skipped : sequence of (int, str)
+        How many files of folders were not taken, and why.
     as_json, quiet, debug : bool
         One JSON object for each item; only errors; tracebacks.
     """
 
-    def __init__(self, total: int, passed_over: int, *, as_json: bool, quiet: bool, debug: bool) -> None:
+    def __init__(
+        self, total: int, skipped: Sequence[tuple[int, str]], *, as_json: bool, quiet: bool, debug: bool
+    ) -> None:
         self.tally = Tally()
-        self._total, self._passed_over = total, passed_over
+        self._total, self._skipped = total, skipped
         self._as_json, self._quiet, self._debug = as_json, quiet, debug
         self._start = time.monotonic()
         self._bar: Any = None
@@ -46,7 +49,7 @@ class Speech:
             self._bar.close()
             for outcome in self.tally.failures:
                 self._complain(outcome)
-        if (self._total != 1 or self._passed_over) and not self._quiet:
+        if (self._total != 1 or self._skipped) and not self._quiet:
             click.echo(self._summary(), err=True)
 
     def tell(self, outcome: Outcome) -> None:
@@ -86,6 +89,5 @@ class Speech:
             (self.tally.current, "up to date"),
             (self.tally.failed, "failed"),
             (self._total - self.tally.done - self.tally.current - self.tally.failed, "not begun"),
-            (self._passed_over, "passed over (no images, or results)"),
         )
-        return summary(counts, self._start)
+        return summary(counts, self._skipped, self._start)

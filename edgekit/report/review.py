@@ -29,6 +29,8 @@ class Review:
     ----------
     pictures : Pictures
         Draws what the page shows, while the images are scored.
+    journal : Journal
+        The record of what edgekit wrote there.
     index : Path
         The page.
 
@@ -44,20 +46,16 @@ class Review:
         self.index = folder / INDEX
         self._page = Page(folder)
         with ExitStack() as opened:
-            self._journal = opened.enter_context(Journal(folder / NAME, alone=True))
-            self._journal.admit(self.index, force=force)
+            self.journal = opened.enter_context(Journal(folder / NAME, alone=True))
+            self.journal.admit(self.index, force=force)
             self._opened = opened.pop_all()
-        self.pictures = Pictures(folder, self._journal)
+        self.pictures = Pictures(folder, self.journal)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._opened.close()
-
-    def wrote(self, path: Path) -> bool:
-        """Tell whether a file is part of the page."""
-        return self._journal.wrote(path)
 
     def write(self, book: Book, measures: tuple[str, ...], threshold: Threshold) -> None:
         """Write the page of all rows of a run, in one step.
@@ -70,6 +68,6 @@ class Review:
         rows = (r for r in book.ranked(best_first=True) if r.status != "failed")
         failed = (r for r in book.rows() if r.status == "failed")
         index = self.index
-        with placing(index, lambda made: self._journal.enter(index, made, index, made, "page")) as file:
+        with placing(index, lambda made: self.journal.enter(index, made, index, made, "page")) as file:
             for piece in self._page.content(rows, failed, measures, threshold):
                 file.write(piece)
