@@ -43,6 +43,21 @@ def listing(folder: str) -> list[str]:
     return sorted(p.relative_to(folder).as_posix() for p in Path(folder).rglob("*") if p.is_file())
 
 
+@pytest.mark.parametrize(
+    "command",
+    [("sobel", "-o", "out"), ("canny", "-o", "out"), ("score",), ("pick", "-n", "2", "-o", "out"), ("focus", "--json")],
+    ids=lambda command: command[0],
+)
+@pytest.mark.parametrize("content", ["nothing", "a text"])
+def test_a_folder_without_images_is_said_to_have_none(command, content):
+    Path("folder").mkdir()
+    if content == "a text":
+        Path("folder/notes.txt").write_text("hello")
+    said = run(command[0], "folder", *command[1:]).stderr
+    assert "edgekit: no images found" in said
+    assert ("1 skipped (no images)" in said) == (content == "a text")
+
+
 def test_a_folder_is_mirrored_and_a_broken_file_costs_one_row(tree):
     result = run("sobel", "photos", "-r", "-o", "edges", "-j", "2")
     assert result.exit_code == 1

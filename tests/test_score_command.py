@@ -118,6 +118,40 @@ def test_exit_status():
     assert run("photos", "--fail-below", "0.5").exit_code == 1
 
 
+@pytest.mark.parametrize("quiet", [(), ("-q",)])
+def test_what_has_no_score_does_not_pass_a_gate(quiet):
+    ek.write_image("photos/black.png", np.zeros((200, 200), np.uint8))
+    result = run("photos/black.png", "--fail-below", "0.001", *quiet)
+    assert result.exit_code == 3
+    assert "edgekit: --fail-below 0.001: of 1 scores 1 undefined\n" in result.stderr
+    result = run("photos", "--fail-below", "0.5", *quiet)
+    assert result.exit_code == 3
+    assert "edgekit: --fail-below 0.5: of 9 scores 4 below and 1 undefined\n" in result.stderr
+    # It is the first measure that counts: the variance of a flat image is 0, and its score undefined.
+    both = ("--measure", "laplacian_variance", "--measure", "score")
+    assert run("photos/black.png", *both, "--fail-below", "0").exit_code == 0
+    assert run("photos/black.png", *both[2:], *both[:2], "--fail-below", "0").exit_code == 3
+    assert run("photos/black.png").exit_code == 0
+    Path("photos/broken.png").write_bytes(b"no image")
+    result = run("photos/b*.png", "--fail-below", "0.5", *quiet)
+    assert result.exit_code == 1
+    assert "of 1 scores 1 undefined" in result.stderr
+
+
+@pytest.mark.parametrize("content", [{}, {"notes.txt": b"hello"}], ids=["empty", "no images"])
+def test_no_image_at_all_does_not_pass_a_gate(content):
+    Path("nothing").mkdir()
+    for name, data in content.items():
+        Path("nothing", name).write_bytes(data)
+    result = run("nothing", "--fail-below", "0.5")
+    assert result.exit_code == 3
+    assert "edgekit: no images found" in result.stderr
+    assert "edgekit: --fail-below 0.5: no image has a score\n" in result.stderr
+    assert run("nothing").exit_code == 0
+    Path("nothing/broken.png").write_bytes(b"no image")
+    assert run("nothing", "--fail-below", "0.5").exit_code == 1
+
+
 def test_a_broken_or_flat_file_has_its_row():
     Path("photos/broken.png").write_bytes(b"no image")
     Path("photos/empty.png").write_bytes(b"")

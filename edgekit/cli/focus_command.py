@@ -118,10 +118,12 @@ def _without_nan(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _complain(stack: "Stack", skipped: "Sequence[tuple[int, str]]", *, quiet: bool) -> None:
-    """Name what failed; say what was not looked at."""
+    """Name what failed; say what was skipped, and what of the images did not count."""
     for row in stack.rows:
         if row.status == "failed":
             complain(row.reason)
+    if not stack.rows:
+        complain("no images found")
     if quiet:
         return
     for n, what in skipped:

@@ -71,9 +71,9 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
             bar.close()
         for reason in failed:
             complain(reason)
-    if not values["quiet"]:
-        counts = ((picked, "picked"), (scored - len(failed), "scored"), (len(failed), "failed"))
-        click.echo(summary(counts, skips(found.passed_over, left_out), begun), err=True)
+        if not values["quiet"]:
+            counts = ((picked, "picked"), (scored - len(failed), "scored"), (len(failed), "failed"))
+            click.echo(summary(counts, skips(found.passed_over, left_out), begun), err=True)
     return 1 if failed else 0
 
 

@@ -1,0 +1,246 @@
+"""Results that edgekit wrote are no photographs: runs over folders leave them out, and count them."""
+
+import json
+import os
+import shutil
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import run
+
+import edgekit as ek
+from edgekit.batch.journal import NAME, Journal
+from edgekit.cli.records import record_of_user
+
+
+@pytest.fixture(autouse=True)
+def photos(at_home):
+    """Three photographs, one of them a folder deeper."""
+    rng = np.random.default_rng(5)
+    for name in ("photos/a.png", "photos/b.png", "photos/sub/c.png"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        blocks = rng.integers(20, 235, (8, 8), dtype=np.uint8)
+        ek.write_image(name, np.kron(blocks, np.ones((32, 32), np.uint8)))
+
+
+def scored(*arguments):
+    """Return the names of what was scored, and what was said of it."""
+    result = run("score", *arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return sorted(Path(json.loads(line)["path"]).name for line in result.stdout.splitlines()), result.stderr
+
+
+@pytest.mark.parametrize("options", [(), ("--depth", "float"), ("--format", "npy"), ("--format", "jpg")])
+def test_a_result_beside_its_photograph_is_left_out(options):
+    assert run("sobel", "photos/a.png", *options).exit_code == 0
+    assert len(list(Path("photos").glob("a.sobel.*"))) == 1
+    names, said = scored("photos")
+    assert names == ["a.png", "b.png"]
+    assert "2 scored, 1 result of earlier runs left out in " in said
+
+
+def test_filters_leave_results_out():
+    run("canny", "photos/a.png")
+    run("detect", "photos/a.png", "photos/b.png")
+    for command in ("sobel", "canny"):
+        result = run(command, "photos", "-o", "out")
+        assert "2 done, 3 results of earlier runs left out in " in result.stderr
+    assert sorted(p.name for p in Path("out").glob("*.png")) == [
+        "a.canny.png", "a.sobel.png", "b.canny.png", "b.sobel.png",
+    ]  # fmt: skip
+
+
+def test_pick_and_focus_leave_results_out():
+    run("sobel", "photos/a.png")
+    assert "1 picked, 2 scored, 1 result of earlier runs left out in " in run("pick", "photos", "-n1", "-o", "p").stderr
+    result = run("focus", "photos")
+    assert "edgekit: 1 result of earlier runs left out\n" in result.stderr
+    assert "a.sobel.png" not in result.stdout
+
+
+def test_files_that_are_no_images_are_counted_by_themselves():
+    run("sobel", "photos/a.png")
+    Path("photos/notes.txt").write_text("hello")
+    assert "2 scored, 1 skipped (no images), 1 result of earlier runs left out in " in scored("photos")[1]
+
+
+def test_an_output_folder_below_its_input():
+    run("sobel", "photos", "-r", "-o", "photos/edges")
+    names, said = scored("photos", "-r")
+    assert names == ["a.png", "b.png", "c.png"]
+    assert "3 results of earlier runs left out" in said
+    Path("photos/edges/sub/new.png").write_bytes(Path("photos/a.png").read_bytes())
+    # The record lies in the folder above.
+    assert scored("photos/edges/sub")[0] == ["new.png"]
+
+
+@pytest.mark.parametrize("written", ["photos", "link", "photos/../photos", "photos/sub/.."])
+@pytest.mark.parametrize("walked", ["photos", "link", "photos/../photos"])
+def test_by_whatever_name_of_the_folder(written, walked):
+    Path("link").symlink_to("photos")
+    run("sobel", f"{written}/a.png")
+    assert scored(walked)[0] == ["a.png", "b.png"]
+    # What is there already is edgekit's own, by this name as well.
+    assert run("sobel", f"{walked}/a.png").exit_code == 0
+
+
+def test_what_is_named_is_taken():
+    run("sobel", "photos/a.png")
+    assert scored("photos/a.sobel.png", "photos/b.png")[0] == ["a.sobel.png", "b.png"]
+
+
+def test_what_holds_nothing_else_is_taken():
+    run("sobel", "photos", "-r", "-o", "edges")
+    names, said = scored("edges", "-r")
+    assert names == ["a.sobel.png", "b.sobel.png", "c.sobel.png"]
+    assert "left out" not in said
+    run("sobel", "photos/a.png")
+    assert scored("photos/*.sobel.png")[0] == ["a.sobel.png"]
+    assert scored("photos", "--include", "*.sobel.png")[0] == ["a.sobel.png"]
+    # Each folder that is named counts by itself.
+    assert scored("photos", "edges")[0] == ["a.png", "a.sobel.png", "b.png", "b.sobel.png"]
+
+
+def test_a_file_that_is_no_image_is_counted_once_where_results_are_taken():
+    run("sobel", "photos", "-o", "edges")
+    Path("edges/notes.txt").write_text("hello")
+    assert "2 scored, 1 skipped (no images) in " in scored("edges")[1]
+
+
+def test_a_run_never_filters_what_lies_in_its_own_output_folder():
+    run("sobel", "photos", "-o", "photos")
+    for name in ("photos/a.png", "photos/b.png"):
+        Path(name).unlink()
+    result = run("sobel", "photos", "-o", "photos")
+    assert "no images found, 2 results of earlier runs left out" in result.stderr
+    assert not list(Path("photos").glob("*.sobel.sobel.png"))
+
+
+def test_what_was_picked_is_a_photograph():
+    run("pick", "photos", "-n", "2", "-o", "best")
+    run("sobel", "best/a.png", "-o", "best/edges.png")
+    names, said = scored("best")
+    assert names == ["a.png", "b.png"]
+    assert "1 result of earlier runs left out" in said
+
+
+def test_photographs_that_were_copied_or_moved_and_results_that_were_changed_are_taken():
+    run("sobel", "photos/a.png")
+    shutil.copy2("photos/b.png", "photos/copy.png")
+    Path("photos/a.png").rename("photos/moved.png")
+    # Another image in the place of a result.
+    shutil.copy("photos/b.png", "photos/a.sobel.png")
+    assert scored("photos")[0] == ["a.sobel.png", "b.png", "copy.png", "moved.png"]
+
+
+def test_an_output_folder_that_was_moved_as_a_whole():
+    run("sobel", "photos", "-o", "edges")
+    Path("edges").rename("elsewhere")
+    shutil.copy("photos/a.png", "elsewhere/photo.png")
+    assert scored("elsewhere")[0] == ["photo.png"]
+
+
+def test_maps_and_the_pictures_of_a_report():
+    pytest.importorskip("jinja2")
+    run("score", "photos", "--map", "photos/maps", "--report", "photos/review")
+    names, said = scored("photos", "-r")
+    assert names == ["a.png", "b.png", "c.png"]
+    assert "6 results of earlier runs left out" in said
+    assert run("sobel", "photos", "-r", "-o", "out").stderr.count("3 done, 1 skipped (no images), 6 results") == 1
+
+
+def test_drawings_of_a_focus_stack():
+    pytest.importorskip("matplotlib")
+    run("focus", "photos", "--plot", "photos/plot.png")
+    assert Path("photos/plot.png").exists()
+    assert scored("photos")[0] == ["a.png", "b.png"]
+
+
+def both() -> None:
+    """Write results that only the folder's record knows beside photographs."""
+    run("sobel", "photos", "-o", "photos")
+
+
+def taken_for_photographs(because: str) -> None:
+    names, said = scored("photos")
+    assert names == ["a.png", "a.sobel.png", "b.png", "b.sobel.png"]
+    assert f"edgekit: photos/{NAME}: " in said.replace(f"{Path.cwd()}/", "")
+    assert because in said
+    assert said.count("Results that only this record knows are taken for photographs") == 1
+    assert "taken for photographs" not in run("score", "photos", "-q").stderr
+
+
+def test_a_record_that_another_run_holds_is_said_to_know_nothing():
+    both()
+    with Journal(Path("photos", NAME), alone=True):
+        taken_for_photographs(f"another edgekit (process {os.getpid()} on ")
+    assert scored("photos")[0] == ["a.png", "b.png"]
+
+
+@pytest.mark.parametrize("content", [b"my notes, long enough to look at\n" * 200, b""], ids=["text", "empty"])
+def test_a_damaged_record_is_said_to_know_nothing(content):
+    both()
+    Path("photos", NAME).write_bytes(content)
+    taken_for_photographs("record of what edgekit wrote")
+    assert Path("photos", NAME).read_bytes() == content
+
+
+def test_a_record_with_a_damaged_part_is_said_to_know_nothing():
+    both()
+    record = Path("photos", NAME)
+    data = record.read_bytes()
+    record.write_bytes(data[:4096] + bytes(len(data) - 4096))
+    taken_for_photographs("cannot be read: ")
+
+
+def test_records_that_are_links_or_pipes_are_not_opened():
+    both()
+    record = Path("photos", NAME)
+    record.rename("elsewhere.sqlite")
+    record.symlink_to(Path("elsewhere.sqlite").absolute())
+    taken_for_photographs("found a link")
+    record.unlink()
+    os.mkfifo(record)
+    taken_for_photographs("found no regular file")
+
+
+def test_a_record_of_a_later_version_is_said_to_know_nothing():
+    both()
+    with sqlite3.connect(Path("photos", NAME)) as db:
+        db.execute("PRAGMA user_version = 99")
+    taken_for_photographs("found version 99")
+
+
+def test_records_are_only_read():
+    """A folder that may not be written to, and one whose record has the tables of an earlier version."""
+    both()
+    record = Path("photos", NAME)
+    with sqlite3.connect(record) as db:
+        db.execute("ALTER TABLE written DROP COLUMN details")
+        db.execute("PRAGMA user_version = 1")
+    before = record.read_bytes()
+    record.chmod(0o444)
+    Path("photos").chmod(0o555)
+    try:
+        assert scored("photos")[0] == ["a.png", "b.png"]
+    finally:
+        Path("photos").chmod(0o755)
+    assert record.read_bytes() == before
+    assert sorted(p.name for p in Path("photos").iterdir() if p.name.startswith(".")) == [NAME]
+
+
+def test_the_users_record_is_not_held_while_images_are_scored():
+    """Another process writes a single result meanwhile."""
+    from edgekit.batch.inputs import find
+    from edgekit.cli.records import results_of
+
+    run("sobel", "photos/a.png")
+    with results_of(quiet=False) as results:
+        found = find(["photos"], print, results=results)
+        next(found)
+        with Journal(record_of_user(), alone=True) as journal:
+            journal.enter(Path("x.png"), Path("photo.png").stat(), Path("photo.png"), Path("photo.png").stat(), "job")
+        assert len(list(found)) == 1
+        assert results.left_out == 1
