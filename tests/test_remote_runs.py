@@ -221,3 +221,16 @@ def test_the_script_fills_the_page(store, monkeypatch, tmp_path):
     assert "| body ends in the middle | 50% |" in text
     workers = [line.split()[1] for line in text.splitlines() if re.match(r"\| \d+ \|", line)]
     assert workers == ["1", "2", "4", "8", "16", "32"]
+
+
+def test_results_in_a_store_are_no_photographs(store):
+    """The record of an output folder there lies on this machine; that of a single object is the user's own."""
+    store.photos(2)
+    run("sobel", f"{store.url}/photos", "-o", f"{store.url}/photos/edges/")
+    run("canny", f"{store.url}/photos/0.png", "-o", f"{store.url}/photos/lines.png")
+    result = run("score", f"{store.url}/photos", "-r")
+    assert "2 scored" in result.stderr
+    assert "3 results of earlier runs left out in " in result.stderr
+    assert "2 done, 3 results" in run("sobel", f"{store.url}/photos", "-r", "-o", "here").stderr
+    # A folder that holds nothing else is taken.
+    assert "left out" not in run("score", f"{store.url}/photos/edges").stderr

@@ -69,7 +69,7 @@ class Journal(Record):
         self._folder = path.parent.absolute() if path else None
         self._lock = threading.Lock()
         super().__init__(path, KIND, alone=alone, read_only=read_only)
-        self.place = path and _real(path)
+        self.place = path and place_of(path)
 
     def wrote(self, output: Path) -> bool:
         """Tell whether the file at `output` is as edgekit wrote it, or was being written to a store."""
@@ -92,7 +92,7 @@ class Journal(Record):
         if isinstance(folder, StorePath):
             return True
         sql, values = f"SELECT 1 {_FROM} substr(jobs.job, 1, ?) != ?", [len(PICKED), PICKED]
-        if name := self._name(folder):
+        if name := self._name(folder).rstrip(b"/"):
             # All names below begin with the folder's and a slash, which 0 follows.
             sql, values = f"{sql} AND output > ? AND output < ?", [*values, name + b"/", name + b"0"]
         with self._lock:
@@ -212,7 +212,7 @@ class Journal(Record):
         """
         if isinstance(output, StorePath):
             return _named(output)
-        path, home = _real(output), self.place and self.place.parent
+        path, home = place_of(output), self.place and self.place.parent
         name = path.relative_to(home).as_posix() if home and path.is_relative_to(home) else path.as_posix()
         return b"" if name == "." else os.fsencode(name)
 
@@ -227,7 +227,7 @@ class Journal(Record):
         return row
 
 
-def _real(path: Path) -> Path:
+def place_of(path: Path) -> Path:
     """Return a file's place by the real name of its folder; a link in its own place stays one."""
     return Path(os.path.realpath(path.parent), path.name)
 

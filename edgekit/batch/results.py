@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Self
 
-from edgekit.batch.journal import Journal
+from edgekit.batch.journal import Journal, place_of
 from edgekit.errors import OutputError
 from edgekit.io.stores import StorePath, real
 
@@ -80,7 +80,8 @@ class Results:
         place = folder if isinstance(folder, StorePath) else Path(os.path.realpath(folder))
         self._own = [journal for journal in self._journals if journal.holds_rendered(place)]
         in_use = {journal.place for journal in self._journals}
-        paths = [path for path in self._records(place) if path not in in_use and os.path.lexists(path)]
+        known = map(place_of, filter(os.path.lexists, self._records(place)))
+        paths = [path for path in known if path not in in_use]
         # A tree of many output folders has as many records: few are open at a time.
         self._close({path for path, journal in self._opened.items() if journal and path not in paths})
         opened = [self._open(path) for path in paths]

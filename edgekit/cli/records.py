@@ -87,14 +87,21 @@ def _upward(folder: Path) -> Iterator[Path]:
 
 
 def write_recorded(data: bytes, path: Path, job: str) -> None:
-    """Write a single result that is no image's, such as a drawing, and enter it in the record.
+    """Write a single result that is no image's, such as a plot, and enter it in the record.
 
     Raises
     ------
     OutputError
         If it cannot be written.
     """
+    from edgekit.batch.journal import Journal
+    from edgekit.errors import OutputError
     from edgekit.io.writing import place
 
-    with open_journal(None, path) as journal:
+    try:
+        opened = open_journal(None, path)
+    except OutputError as error:
+        complain(f"{error}. {path} is written without a record")
+        opened = Journal(None)
+    with opened as journal:
         place(data, path, lambda made: journal.enter(path, made, path, made, job))
