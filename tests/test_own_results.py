@@ -116,6 +116,17 @@ def test_a_run_never_filters_what_lies_in_its_own_output_folder():
     result = run("sobel", "photos", "-o", "photos")
     assert "no images found, 2 results of earlier runs left out" in result.stderr
     assert not list(Path("photos").glob("*.sobel.sobel.png"))
+    # Its record is in use by this run, and no other record is asked in its place.
+    assert "taken for photographs" not in result.stderr
+    # Where there is nothing but results those of other runs are taken.
+    ek.write_image("other.png", np.eye(60, dtype=np.uint8))
+    run("sobel", "other.png", "-o", "photos/other.jpg")
+    Path("photos", NAME).rename("kept.sqlite")
+    run("gaussian", "other.png", "-o", "photos/blurred.png")
+    Path("kept.sqlite").rename(Path("photos", NAME))
+    again = run("sobel", "photos", "-o", "photos")
+    assert again.stdout == "photos/blurred.sobel.png\n"
+    assert "3 results of earlier runs left out" in again.stderr
 
 
 def test_what_was_picked_is_a_photograph():
@@ -168,6 +179,7 @@ def taken_for_photographs(because: str) -> None:
     assert names == ["a.png", "a.sobel.png", "b.png", "b.sobel.png"]
     assert f"edgekit: photos/{NAME}: " in said.replace(f"{Path.cwd()}/", "")
     assert because in said
+    assert "readonly" not in said
     assert said.count("Results that only this record knows are taken for photographs") == 1
     assert "taken for photographs" not in run("score", "photos", "-q").stderr
 
