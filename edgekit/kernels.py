@@ -108,7 +108,12 @@ class Operator:
         return self.choices[value]
 
     def divisor(self, kernel: Kernel, angle: float = 0.0) -> float:
-        """Return what `kernel` reads on the unit ramp towards `angle`, or on x²/2 for a Laplacian."""
+        """Return what `kernel` reads on the unit ramp towards `angle`, or on x²/2 for a Laplacian.
+
+        A user's own kernel has no unit: its divisor is 1.
+        """
+        if self.order == 0:
+            return 1.0
         if self.order == 2:
             return moment(kernel.taps, 2) / 2
         return moment(kernel.taps, 1, *cos_sin(angle))

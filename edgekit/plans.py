@@ -135,6 +135,49 @@ class Plan:
         return max(math.hypot(*p) if self.reduce == "magnitude" else max(p) for p in peaks)
 
 
+class Unscaled(NamedTuple):
+    """Responses as the references print them: each is a weighted sum of `kernels`.
+
+    There is an angle (None where there is no direction), a line of weights and a divisor for each
+    response. The raw response over the divisor is that of the unit scale.
+    """
+
+    kernels: tuple[Kernel, ...]
+    angles: tuple[float | None, ...]
+    weights: tuple[Vector, ...]
+    divisors: tuple[float, ...]
+
+    @property
+    def tables(self) -> list[Matrix]:
+        """The kernel coefficients of each response."""
+        return [weighted_sum(line, [k.taps for k in self.kernels]) for line in self.weights]
+
+
+def unscaled(
+    operator: Operator, kernels: tuple[Kernel, ...], directions: Sequence[float] | None, rotate: str = "steer"
+) -> Unscaled:
+    """Return the raw responses of an operator, one for each of `directions`.
+
+    Without directions a gradient operator has those of its two kernels, a compass operator all eight.
+    """
+    if operator.kind is Kind.COMPASS or (rotate == "ring" and directions is not None):
+        turns = tuple(a * 45.0 for a in range(8)) if directions is None else tuple(directions)
+        turned = tuple(operator.turned(kernels[0], a) for a in turns)
+        if operator.kind is Kind.COMPASS:
+            # A compass operator has one divisor for all directions.
+            divisors = (operator.divisor(kernels[0]),) * len(turns)
+        else:
+            divisors = tuple(operator.divisor(k, a) for k, a in zip(turned, turns, strict=True))
+        weights = tuple(tuple(float(i == j) for j in range(len(turns))) for i in range(len(turns)))
+        return Unscaled(turned, turns, weights, divisors)
+    divisor = operator.divisor(kernels[0], operator.axis)
+    if operator.kind is not Kind.GRADIENT:
+        return Unscaled(kernels, (None,), ((1.0,),), (divisor,))
+    turns = (operator.axis, operator.axis + 90.0) if directions is None else tuple(directions)
+    weights = tuple(cos_sin(a - operator.axis) for a in turns)
+    return Unscaled(kernels, turns, weights, (divisor,) * len(turns))
+
+
 # No method: torch.compile does not call those of a plan.
 def exact(plan: Plan, largest: float, digits: int) -> bool:
     """Tell whether arithmetic of so many binary digits rounds nothing, for absolute pixels up to `largest`."""
@@ -200,20 +243,9 @@ def plan(
     if components:
         directions = (0.0, 90.0)
 
-    if operator.kind is Kind.COMPASS or (rotate == "ring" and directions is not None):
-        turns = tuple(a * 45.0 for a in range(8)) if directions is None else directions
-        divisors = [operator.divisor(kernels[0], 0.0)] * len(turns)
-        kernels = tuple(operator.turned(kernels[0], a) for a in turns)
-        if operator.kind is not Kind.COMPASS:
-            divisors = [operator.divisor(k, a) for k, a in zip(kernels, turns, strict=True)]
-        weights = [tuple(_unit(d, scale) if i == j else 0.0 for j in range(len(turns))) for i, d in enumerate(divisors)]
-    elif operator.kind is Kind.GRADIENT:
-        unit = _unit(operator.divisor(kernels[0], operator.axis), scale)
-        turns = (operator.axis, operator.axis + 90.0) if directions is None else directions
-        weights = [tuple(w * unit for w in cos_sin(a - operator.axis)) for a in turns]
-    else:
-        unit = 1.0 if operator.kind is Kind.KERNEL else _unit(operator.divisor(kernels[0]), scale)
-        weights = [(unit,)]
+    raw = unscaled(operator, kernels, directions, rotate)
+    units = [1.0 if scale == "raw" else 1.0 / d for d in raw.divisors]
+    weights = [tuple(w * unit for w in line) for line, unit in zip(raw.weights, units, strict=True)]
 
     if components:
         reduce = "gradient"
@@ -221,7 +253,7 @@ def plan(
         reduce = "stack" if many else "single"
     else:
         reduce = {Kind.GRADIENT: "magnitude", Kind.COMPASS: "maximum"}.get(operator.kind, "single")
-    kernels, weights = _absorbed(kernels, weights)
+    kernels, weights = _absorbed(raw.kernels, weights)
     return Plan(
         kernels=tuple(k.prepared() for k in kernels),
         components=tuple(_component(w, kernels) for w in weights),
@@ -259,10 +291,6 @@ def _absorbed(kernels: Sequence[Kernel], weights: list[Vector]) -> tuple[tuple[K
             kept.append(kernel)
             columns.append(list(column))
     return tuple(kept), list(zip(*columns, strict=True))
-
-
-def _unit(divisor: float, scale: str) -> float:
-    return 1.0 if scale == "raw" else 1.0 / divisor
 
 
 def _direction(angle: float, angle_of: str) -> float:

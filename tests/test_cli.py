@@ -193,10 +193,6 @@ def test_a_kernel_of_ones_own():
     assert run("filter", "photo.png", "--kernel", "k.csv").stdout == "photo.filter-k.png\n"
 
 
-def test_kernels_prints_taps_with_an_arrow():
-    text = run("kernels", "sobel", "--angle", "45", "--rotate", "ring").stdout
-    assert text.splitlines() == ["Sobel at 45° ↘, divided by 8.48528:", "  -2 -1  0", "  -1  0  1", "   0  1  2"]
-    row = json.loads(run("kernels", "dog", "--json").stdout)
-    assert row["divisor"] < 0
+def test_kernels_lists_every_operator():
     assert {r["name"] for r in json.loads(run("kernels", "--json").stdout)} == set(OPERATORS)
     assert all(name in run("kernels").stdout for name in OPERATORS)

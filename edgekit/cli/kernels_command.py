@@ -42,27 +42,26 @@ def _list(as_json: bool) -> None:
 
 
 def _show(operator: Operator, as_json: bool, angles: tuple[float, ...], **values: Any) -> None:
-    """Print raw taps and their divisor, for each direction."""
+    """Print the raw kernels and their divisors: those of the reference, or one for each angle."""
     from edgekit.dispatch import plan_for
+    from edgekit.plans import unscaled
 
     parameters = {p: v for p in PARAMETERS if (v := values.pop(p)) is not None}
     if not operator.directed:
         values = {}
-    directions: tuple[float | None, ...] = angles or (None,)
     if operator.kind is Kind.GRADIENT and not angles:
-        directions = (0.0, 90.0)
-    for n, angle in enumerate(directions):
-        raw, unit = (plan_for(operator, parameters, angle, scale=s, **values) for s in ("raw", "unit"))
-        for i, (component, scaled) in enumerate(zip(raw.components, unit.components, strict=True)):
-            turned = 45.0 * i if operator.kind is Kind.COMPASS and angle is None else raw.direction
-            divisor = next(r / u for r, u in zip(component.weights, scaled.weights, strict=True) if u)
-            if as_json:
-                entry = {"operator": operator.name, "angle": turned, "divisor": divisor, "taps": component.taps}
-                click.echo(json.dumps(entry))
-            else:
-                arrow = "" if turned is None else f" at {turned:g}° {ARROWS[round(turned / 45) % 8]}"
-                click.echo(("\n" if n or i else "") + f"{operator.title}{arrow}, divided by {divisor:.6g}:")
-                click.echo(_table(component.taps))
+        angles = (operator.axis, operator.axis + 90)
+    # This checks the options, and turns the angle of an edge into that of its gradient.
+    checked = [plan_for(operator, parameters, angle, **values) for angle in angles or (None,)]
+    directions = tuple(plan.direction for plan in checked if plan.direction is not None)
+    printed = unscaled(operator, operator.kernels(**parameters), directions or None, values.get("rotate", "steer"))
+    for n, (angle, taps, divisor) in enumerate(zip(printed.angles, printed.tables, printed.divisors, strict=True)):
+        if as_json:
+            click.echo(json.dumps({"operator": operator.name, "angle": angle, "divisor": divisor, "taps": taps}))
+            continue
+        arrow = "" if angle is None else f" at {angle:g}° {ARROWS[round(angle / 45) % 8]}"
+        click.echo(("\n" if n else "") + f"{operator.title}{arrow}, divided by {divisor:.6g}:")
+        click.echo(_table(taps))
 
 
 def _table(taps: Matrix) -> str:
