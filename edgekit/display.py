@@ -46,7 +46,7 @@ class Display(NamedTuple):
     clipped: int
 
 
-def to_display(response: Array, mode: str = "full", depth: int = 8, *, white: float = WHITE) -> Display:
+def to_display(response: Array, mode: str = "full", *, depth: int = 8, white: float = WHITE) -> Display:
     """Turn a response into 8 or 16 bits and count what was clipped.
 
     Parameters
@@ -142,7 +142,7 @@ def picture(
         white = white_level(image, row, parameters, **options)
     _check(mode, depth, white)
     if mode == "stretch":
-        shown = to_display(apply(image, row, parameters or {}, mask=mask, **options), mode, depth)
+        shown = to_display(apply(image, row, parameters or {}, mask=mask, **options), mode, depth=depth)
         if out is None:
             return shown
         result = Result(tuple(shown.image.shape), shown.image.dtype, 0, out)
@@ -258,7 +258,7 @@ def value_range(image: Array) -> tuple[float, float]:
     return (0.0, 1.0) if low >= 0 and high <= 1 else (low, high)
 
 
-def overlay(image: Array, shown: Array, colour: tuple[int, int, int] = OVERLAY_COLOUR) -> Array:
+def overlay(image: Array, shown: Array, *, colour: tuple[int, int, int] = OVERLAY_COLOUR) -> Array:
     """Draw a picture of edges in colour over the image it was made of, as focus peaking does.
 
     Parameters

@@ -10,6 +10,7 @@ from edgekit.backends.interface import Array
 from edgekit.dispatch import Common, apply, apply_vector, cos_sin_each
 from edgekit.errors import ParameterError, ShapeError
 from edgekit.layout import AUTO, ChannelAxis, Layout, take
+from edgekit.plans import SCALES
 from edgekit.suppression import label, offsets, shifted, suppress, thinned
 
 #: The part of the high threshold that is the low one, where only one is given. Canny recommends a half to a third.
@@ -18,6 +19,9 @@ LOW = 0.4
 #: The high threshold where none is given, in root mean squares of the magnitude. Of rules tried on the
 #: training images of the Berkeley boundaries (quantiles, Otsu, Li, triangle, means) it is the best.
 AUTOMATIC = 2.5
+
+#: OpenCV's 3x3 Sobel operator reads this on a ramp of one level per pixel.
+OPENCV = 8
 
 
 @np.errstate(all="ignore")
@@ -127,10 +131,10 @@ def hysteresis(strength: Array, low: Any, high: Any, *, channel_axis: ChannelAxi
 @np.errstate(all="ignore")
 def canny(
     image: Array,
+    *,
     sigma: float = 1.4,
     low: float | str | None = None,
     high: float | str | None = None,
-    *,
     interpolate: bool = True,
     **options: Unpack[Common],
 ) -> Array:
@@ -143,15 +147,16 @@ def canny(
     sigma : float
         Standard deviation of the Gaussian in pixels; 0 takes the 3x3 Sobel operator.
     low, high : float or str, optional
-        Thresholds of the gradient's magnitude: in levels per pixel, or ``"95%"`` for what is above so many
-        of its values. If one is given the other follows, `low` being 0.4 of `high`; if none is, `high` is
-        2.5 times the magnitude's root mean square.
+        Hysteresis thresholds of the gradient's magnitude: in levels per pixel, or a percentile of it such as
+        ``"95%"``. If one is given the other follows, `low` being 0.4 of `high`; if none is, `high` is 2.5
+        times the magnitude's root mean square. OpenCV's thresholds are 8 times as large: see ``scale``.
     interpolate : bool
         Compare each magnitude with those interpolated across the edge, and thin the edges; else
         compare with the nearest of the eight neighbours, as OpenCV does.
     **options
         See `Common`, without ``out``. The default of ``channel`` is "luminance"; "dizenzo" sees
-        edges between colours of one luminance.
+        edges between colours of one luminance. With ``scale="raw"`` the thresholds are in units of
+        OpenCV's 3x3 Sobel operator at every `sigma`: 8 times the levels per pixel.
 
     Returns
     -------
@@ -167,8 +172,8 @@ def canny(
 
     Notes
     -----
-    Where OpenCV has the same parameters it gives the same pixels: ``cv2.Canny(grey, low, high,
-    L2gradient=True)`` is ``canny(grey, 0, low, high, scale="raw", border="edge", interpolate=False)``.
+    Where OpenCV has the same parameters it gives the same pixels: ``cv2.Canny(grey, low, high, L2gradient=True)``
+    is ``canny(grey, sigma=0, low=low, high=high, scale="raw", border="edge", interpolate=False)``.
 
     References
     ----------
@@ -186,16 +191,56 @@ def canny(
     if "out" in options:
         raise ParameterError("canny does not take out=: it returns a new mask")
     image, layout, given = _taken(image, options)
-    operator, parameters = ("sobel", {}) if sigma == 0 else ("gaussian", {"sigma": sigma})
-    gx, gy = apply_vector(_single(image), operator, parameters, **given)
-    magnitude = backend_of(image).xp.hypot(gx, gy)
+    gx, gy, magnitude = _steepness(image, sigma, **given)
     low, high = _limits(low, high, magnitude)
     edges = _connected(suppress(magnitude, gx, gy, interpolate=interpolate), low, high)
     return layout.leave(thinned(edges) if interpolate else edges)
 
 
+def _steepness(image: Array, sigma: float, *, scale: str = "unit", **options: Any) -> tuple[Array, Array, Array]:
+    """Return the components of the gradient, and its magnitude in units of the thresholds."""
+    if scale not in SCALES:
+        raise ParameterError(f"scale={scale!r} is not known; choose one of {', '.join(SCALES)}")
+    given = {"channel": "luminance", **options}
+    operator, parameters = ("sobel", {}) if sigma == 0 else ("gaussian", {"sigma": sigma})
+    gx, gy = apply_vector(_single(image), operator, parameters, **given)
+    magnitude = backend_of(image).xp.hypot(gx, gy)
+    # A factor of 8 is exact: at sigma 0 this is the magnitude that OpenCV compares.
+    return gx, gy, magnitude * OPENCV if scale == "raw" else magnitude
+
+
 @np.errstate(all="ignore")
-def zero_crossings(image: Array, sigma: float = 2.0, **options: Unpack[Common]) -> Array:
+def why_no_edges(
+    image: Array,
+    *,
+    sigma: float = 1.4,
+    low: float | str | None = None,
+    high: float | str | None = None,
+    scale: str = "unit",
+    interpolate: bool = True,
+    **options: Any,
+) -> str:
+    """Say why `canny` with the same options finds no edge in this image."""
+    *_, magnitude = _steepness(image, sigma, scale=scale, **options)
+    known = magnitude[backend_of(magnitude).xp.isfinite(magnitude)]
+    if 0 in known.shape:
+        return "no gradient is finite: every pixel is NaN or infinite, or too near to one that is"
+    largest = float(known.max())
+    if not largest:
+        return "every gradient is 0: the image has the same level everywhere"
+    needed = _limits(low, high, magnitude)[1]
+    # Each plane may have a threshold of its own.
+    needed = float(needed.min()) if hasattr(needed, "min") else needed
+    unit = "levels per pixel" if scale == "unit" else "in units of OpenCV's 3x3 Sobel operator"
+    found = f"the largest gradient is {float(f'{largest:.3g}'):g}"
+    if largest >= needed:
+        return f"no local maximum of the gradient is above high={needed:g} {unit}; {found}"
+    hint = f" (OpenCV's thresholds are {OPENCV} times as large: --scale raw)" if scale == "unit" else ""
+    return f"no pixel reaches high={needed:g} {unit}; {found}{hint}"
+
+
+@np.errstate(all="ignore")
+def zero_crossings(image: Array, *, sigma: float = 2.0, **options: Unpack[Common]) -> Array:
     """Find edges where the Laplacian of Gaussian changes sign (Marr and Hildreth).
 
     Parameters

@@ -77,16 +77,32 @@ def threshold(
     if channel not in CHANNELS:
         raise ParameterError(f"channel={channel!r} is not known; choose one of {', '.join(CHANNELS)}")
     image, layout = take(image, channel_axis)
-    backend = backend_of(image)
-    frame = backend.frame(image)
-    work, _ = backend.dtypes(image, wide=True)
-    # A kernel of one tap reduces the channels and leaves the levels as they are.
-    values = apply(backend.cast(image, work), own([[1.0]]), {}, channel=channel if frame.channels else "each")
+    backend, values = backend_of(image), _levels(image, channel)
     if not isinstance(method, str):
         return layout.leave(values > method)
     # Integers of up to 16 bits have a histogram of their own levels.
     whole = backend.limits(image)[1] < 2**16
     return layout.leave(backend.by_plane_in_numpy(partial(_brighter, method=method, size=size, whole=whole), values))
+
+
+def _levels(image: Array, channel: str) -> Array:
+    """Return the levels that are compared with the threshold."""
+    backend = backend_of(image)
+    frame = backend.frame(image)
+    work, _ = backend.dtypes(image, wide=True)
+    # A kernel of one tap reduces the channels and leaves the levels as they are.
+    return apply(backend.cast(image, work), own([[1.0]]), {}, channel=channel if frame.channels else "each")
+
+
+def why_no_mask(image: Array, method: str | float = "otsu", *, channel: str = "luminance", size: int = 35) -> str:
+    """Say why `threshold` with the same options leaves no pixel of this image."""
+    values = _levels(image, channel)
+    known = values[backend_of(values).xp.isfinite(values)]
+    if 0 in known.shape:
+        return "no pixel is finite"
+    found = f"the levels of the image are {float(known.min()):g} to {float(known.max()):g}"
+    limit = f"the threshold found by {method}" if isinstance(method, str) else f"method={method:g}"
+    return f"no pixel is brighter than {limit}; {found}"
 
 
 def _brighter(plane: Array, method: str, size: int, whole: bool) -> Array:

@@ -26,7 +26,7 @@ Filter = Callable[[torch.Tensor], torch.Tensor]
 #: With kornia's borders. Its Sobel adds 1e-6 under the root; its Laplacian divides by the sum of absolute taps.
 OURS: dict[str, torch.nn.Module] = {
     "Sobel magnitude": ek.nn.GradientMagnitude(border="edge"),
-    "Laplacian, 8 neighbours": ek.nn.Laplacian(8, scale="raw"),
+    "Laplacian, 8 neighbours": ek.nn.Laplacian(stencil=8, scale="raw"),
 }
 KEPT_CLOSE = {"Sobel magnitude": 2e-3, "Laplacian, 8 neighbours": 1e-4}
 

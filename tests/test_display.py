@@ -16,7 +16,7 @@ def shown(kind, values, *args, dtype=np.float32, **options):
 
 def test_full_is_the_absolute_response(kind):
     assert shown(kind, [0, 51, -51, 127.5, -127.5]) == ([0, 102, 102, 255, 255], "uint8", 0)
-    assert shown(kind, [0, 51, 127.5], "full", 16) == ([0, 26214, 65535], "uint16", 0)
+    assert shown(kind, [0, 51, 127.5], "full", depth=16) == ([0, 26214, 65535], "uint16", 0)
 
 
 def test_full_counts_what_it_clips(kind):
@@ -38,7 +38,7 @@ def test_double_precision_is_kept(kind):
 
 def test_stretch_makes_the_largest_white(kind):
     assert shown(kind, [0, 1, -2, 0.5], "stretch") == ([0, 128, 255, 64], "uint8", 0)
-    assert shown(kind, [0, -1, 2], "stretch", 16) == ([0, 32768, 65535], "uint16", 0)
+    assert shown(kind, [0, -1, 2], "stretch", depth=16) == ([0, 32768, 65535], "uint16", 0)
     assert shown(kind, [0, 1, np.inf, np.nan], "stretch") == ([0, 255, 255, 0], "uint8", 1)
 
 
@@ -57,7 +57,7 @@ def test_stretch_of_very_little(kind):
 def test_signed_has_zero_in_the_middle(kind):
     # 127 levels on either side of 128.
     assert shown(kind, [0, 127.5, -127.5, 25.5], "signed") == ([128, 255, 1, 153], "uint8", 0)
-    assert shown(kind, [0, 127.5, -127.5], "signed", 16) == ([32768, 65535, 1], "uint16", 0)
+    assert shown(kind, [0, 127.5, -127.5], "signed", depth=16) == ([32768, 65535, 1], "uint16", 0)
     picture, _, clipped = shown(kind, [200, -200, np.inf, -np.inf, np.nan], "signed")
     assert (picture, clipped) == ([255, 0, 255, 0, 128], 4)
 

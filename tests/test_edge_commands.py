@@ -14,7 +14,10 @@ pytestmark = pytest.mark.usefixtures("at_home")
 #: Command lines, the name of what they write, and what Python says it holds.
 WAYS = [
     ("canny", "canny", lambda i: ek.canny(i)),
-    ("canny --sigma 2 --low 1 --high 97%", "canny-sigma2-low1-high97%", lambda i: ek.canny(i, 2, 1, "97%")),
+    ("canny --sigma 2 --low 1 --high 97%", "canny-sigma2-low1-high97%",
+     lambda i: ek.canny(i, sigma=2, low=1, high="97%")),
+    ("canny --low 50 --high 150 --scale raw", "canny-low50-high150-raw",
+     lambda i: ek.canny(i, low=6.25, high=18.75)),
     ("canny --channel dizenzo --border edge --tone log --high 0.2", "canny-high0.2-edge-dizenzo-log",
      lambda i: ek.canny(i, channel="dizenzo", high=0.2, border="edge", tone="log")),
     ("threshold", "threshold", lambda i: ek.threshold(i)),

@@ -21,7 +21,7 @@ from edgekit.suppression import suppress
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 PHOTOGRAPHS = ("camera", "chelsea", "coffee", "coffee-dark", "chart")
-LIKE_OPENCV = {"scale": "raw", "border": "edge", "interpolate": False}
+LIKE_OPENCV = {"sigma": 0, "scale": "raw", "border": "edge", "interpolate": False}
 THRESHOLD = st.floats(0, 1500)
 SIZES = ((1, 1), (1, 9), (9, 1), (2, 2), (2, 3), (3, 3))
 DTYPES = ("bool", "uint8", "uint16", "int16", "int32", "float16", "float32", "float64")
@@ -38,8 +38,8 @@ def opencv(image, low, high):
 
 FINDERS = {
     "canny": ek.canny,
-    "sobel": lambda image: ek.canny(image, 0),
-    "parts": lambda image: ek.canny(image, 1.0, "60%", "90%"),
+    "sobel": lambda image: ek.canny(image, sigma=0),
+    "parts": lambda image: ek.canny(image, sigma=1.0, low="60%", high="90%"),
     "opencv": lambda image: ek.canny(image, interpolate=False),
     "zero_crossings": lambda image: ek.zero_crossings(image) > 0,
 }
@@ -50,7 +50,7 @@ finders = pytest.mark.parametrize("finder", FINDERS.values(), ids=FINDERS)
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
 def test_canny_of_photographs_is_opencvs(name, low, high):
     grey = photograph(name, slice(None), slice(None))
-    np.testing.assert_array_equal(ek.canny(grey, 0, low, high, **LIKE_OPENCV), opencv(grey, low, high))
+    np.testing.assert_array_equal(ek.canny(grey, low=low, high=high, **LIKE_OPENCV), opencv(grey, low, high))
 
 
 @pytest.mark.parametrize("levels", [2, 6, 256])
@@ -59,7 +59,7 @@ def test_canny_of_noise_is_opencvs(size, levels, kind):
     # Of few levels many neighbours are equal.
     grey = np.random.default_rng(levels).integers(0, levels, size, np.uint8)
     for low, high in ((0, 0), (1, 3), (levels / 2, 1.5 * levels)):
-        found = kind.plain(ek.canny(kind.image(grey), 0, low, high, **LIKE_OPENCV))
+        found = kind.plain(ek.canny(kind.image(grey), low=low, high=high, **LIKE_OPENCV))
         np.testing.assert_array_equal(found, opencv(grey, low, high))
 
 
@@ -67,7 +67,7 @@ def test_canny_of_noise_is_opencvs(size, levels, kind):
 @given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12)), st.tuples(THRESHOLD, THRESHOLD))
 def test_canny_is_opencvs(grey, thresholds):
     low, high = sorted(thresholds)
-    np.testing.assert_array_equal(ek.canny(grey, 0, low, high, **LIKE_OPENCV), opencv(grey, low, high))
+    np.testing.assert_array_equal(ek.canny(grey, low=low, high=high, **LIKE_OPENCV), opencv(grey, low, high))
 
 
 @pytest.mark.parametrize("sigma", [1, 1.4, 2, 3])
@@ -80,7 +80,7 @@ def test_canny_lies_by_that_of_scikit_image(name, sigma):
     same = math.sqrt(sigma**2 + 5 / 12)
     high = np.quantile(ek.gaussian_gradient(image, sigma=same), 0.95)
     inner = (slice(4, -4), slice(4, -4))
-    found, more = (ek.canny(image, same, 0.4 * h, h)[inner] for h in (high, 0.9 * high))
+    found, more = (ek.canny(image, sigma=same, low=0.4 * h, high=h)[inner] for h in (high, 0.9 * high))
     theirs, more_of_theirs = (
         feature.canny(image, sigma, 3.2 * h, 8 * h, mode="reflect")[inner] for h in (high, 0.9 * high)
     )
@@ -152,14 +152,14 @@ def test_zero_crossings(size, kind):
     for image in (np.random.default_rng(4).integers(0, 256, size, np.uint8), np.indices(size).sum(0) % 2 / 2):
         for sigma in (0.5, 2.0):
             response = kind.plain(ek.laplacian(kind.image(image), sigma=sigma))
-            found = kind.plain(ek.zero_crossings(kind.image(image), sigma))
+            found = kind.plain(ek.zero_crossings(kind.image(image), sigma=sigma))
             np.testing.assert_allclose(found, thinned(crossings(response)), rtol=1e-6)
 
 
 def test_zero_crossings_at_a_pixel(kind):
     # Three taps at σ 0.3, and unit scale makes them 1, -2 and 1: 1, 0 and -1 round the middle of this step.
     image = np.tile(np.repeat([-1.0, 0, 1], [10, 1, 10]), (9, 1))
-    found = kind.plain(ek.zero_crossings(kind.image(image), 0.3))
+    found = kind.plain(ek.zero_crossings(kind.image(image), sigma=0.3))
     np.testing.assert_allclose(found, np.tile(np.arange(21) == 10, (9, 1)), rtol=1e-12)
 
 
@@ -167,9 +167,9 @@ def test_zero_crossings_at_a_pixel(kind):
 def test_lines_are_one_pixel_wide(name):
     image = pictures().get(name) if name in pictures() else photograph(name)
     for sigma in (0, 1, 2):
-        assert is_thin(ek.canny(image, sigma, 0, 0))
-        assert is_thin(ek.canny(image, sigma))
-    assert is_thin(ek.zero_crossings(image, 0.7))
+        assert is_thin(ek.canny(image, sigma=sigma, low=0, high=0))
+        assert is_thin(ek.canny(image, sigma=sigma))
+    assert is_thin(ek.zero_crossings(image, sigma=0.7))
     assert is_thin(ek.zero_crossings(image))
     gradient = ek.gradient(image)
     assert is_thin(ek.nonmax_suppress(gradient.magnitude, gradient.direction))
@@ -195,7 +195,7 @@ def test_rim_of_a_disc(radius, sigma, low, high):
         # Smoothing moves a curved edge inward, by σ²/2r; a parabola through three samples up to √2 apart
         # misses the top of a bell of σ 1 by up to 0.13.
         assert np.abs(found - radius + sigma**2 / (2 * radius)).max() <= (0.15 if sigma < 1.4 else 0.1)
-        np.testing.assert_array_equal(ek.canny(image, sigma), rim)
+        np.testing.assert_array_equal(ek.canny(image, sigma=sigma), rim)
 
 
 @pytest.mark.parametrize("sigma", [0, 0.8, 1.4, 2.5])
@@ -205,8 +205,9 @@ def test_step_is_found_up_to_its_magnitude(height, sigma, kind):
     slope = bell_slope(sigma) if sigma else np.array([-0.5, 0, 0.5])
     reach = len(slope) // 2
     magnitude = abs(height) * slope[reach + 1 :].sum() / (slope * np.arange(-reach, reach + 1)).sum()
+    find = partial(ek.canny, sigma=sigma, low=0)
     for image in (np.tile(step, (33, 1)), np.tile(step[:, None], (1, 33))):
-        above, below = (kind.plain(ek.canny(kind.image(image), sigma, 0, magnitude * k)) for k in (1.001, 0.999))
+        above, below = (kind.plain(find(kind.image(image), high=magnitude * k)) for k in (1.001, 0.999))
         assert not above.any()
         axis = int(image[0, 0] == image[0, -1])
         # Both pixels at the step are equally steep: the first stays.
@@ -283,7 +284,7 @@ def test_thresholds_are_those_of_what_is_known(thresholds, kind):
             next(iter(thresholds), ""), 2.5 * np.sqrt(np.mean(known**2))
         )
         found, expected = (
-            kind.plain(ek.canny(kind.image(image), 1.0, mask=kind.image(valid), **t))
+            kind.plain(ek.canny(kind.image(image), sigma=1.0, mask=kind.image(valid), **t))
             for t in (thresholds, {"low": 0.4 * high, "high": high})
         )
         assert expected.any()
@@ -306,9 +307,9 @@ def test_range(finder, dtype, power, kind):
 @pytest.mark.parametrize("factor", [0.25, 3.7, 1000])
 def test_thresholds_are_in_levels_per_pixel(factor, kind):
     image = photograph("camera").astype(float)
-    expected = kind.plain(ek.canny(kind.image(image), 1.4, 3, 8))
+    expected = kind.plain(ek.canny(kind.image(image), low=3, high=8))
     assert 0.01 < expected.mean() < 0.1
-    found = ek.canny(kind.image(image * factor), 1.4, 3 * factor, 8 * factor)
+    found = ek.canny(kind.image(image * factor), low=3 * factor, high=8 * factor)
     np.testing.assert_array_equal(kind.plain(found), expected)
     for options in ({}, {"low": "70%"}, {"high": "95%"}, {"low": "60%", "high": "90%"}):
         dim, bright = (kind.plain(ek.canny(kind.image(image * k), **options)) for k in (1, factor))

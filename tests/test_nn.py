@@ -23,7 +23,7 @@ def tensor(shape=(2, 3, 9, 11), dtype="float32"):
 CASES = {
     "sobel": (lambda: nn.Sobel(), lambda x: ek.sobel(x)),
     "sobel-5-30": (
-        lambda: nn.Sobel(5, angle=30, border="wrap"),
+        lambda: nn.Sobel(size=5, angle=30, border="wrap"),
         lambda x: ek.sobel(x, size=5, angle=30, border="wrap"),
     ),
     "scharr": (lambda: nn.Scharr(angle=90, scale="raw"), lambda x: ek.scharr(x, angle=90, scale="raw")),
@@ -124,7 +124,7 @@ def test_copies(case):
 
 
 def test_what_they_show():
-    assert repr(nn.Sobel(5, angle=30)) == "Sobel(size=5, angle=30)"
+    assert repr(nn.Sobel(size=5, angle=30)) == "Sobel(size=5, angle=30)"
     assert repr(nn.Filter([[1, 2, 1]], border="wrap")) == "Filter(1x3, learnable=True, border='wrap')"
     assert repr(nn.Oriented(30)) == "Oriented(angle=30, operator='sobel', learnable=True)"
     assert repr(nn.GradientMagnitude("farid", size=7)) == "GradientMagnitude(operator='farid', size=7)"
@@ -203,7 +203,7 @@ def test_sharpness_loss():
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: nn.Sobel(4), ek.ParameterError, "sobel has no size=4"),
+        (lambda: nn.Sobel(size=4), ek.ParameterError, "sobel has no size=4"),
         (lambda: nn.Sobel(border="mirror"), ek.ParameterError, "border='mirror' is not known"),
         (lambda: nn.Sobel(bordr="edge"), ek.ParameterError, "does not take bordr="),
         (lambda: nn.GradientMagnitude("laplacian"), ek.ParameterError, "laplacian has no gradient vector"),

@@ -18,7 +18,7 @@ nn = ek.nn
 
 MODULES = {
     "sobel": nn.Sobel(),
-    "sobel-symmetric": nn.Sobel(5, angle=45, border="symmetric", channel="luminance"),
+    "sobel-symmetric": nn.Sobel(size=5, angle=45, border="symmetric", channel="luminance"),
     "scharr-wrap": nn.Scharr(border="wrap", channel="max"),
     "laplacian": nn.Laplacian(),
     "log": nn.Laplacian(sigma=1.0, border="edge", tone="log"),

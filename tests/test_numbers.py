@@ -188,7 +188,11 @@ def test_scores_of_any_size(exponent, kind):
 @pytest.mark.parametrize("dtype", [*INTEGERS, *FLOATS])
 def test_edges_of_extremes(dtype, kind):
     image = kind.image(extremes(dtype, (32, 33)))
-    for edges in (ek.canny(image), ek.canny(image, 0, "40%", "90%", interpolate=False), ek.hysteresis(image, 1, 2)):
+    for edges in (
+        ek.canny(image),
+        ek.canny(image, sigma=0, low="40%", high="90%", interpolate=False),
+        ek.hysteresis(image, 1, 2),
+    ):
         assert kind.plain(edges).dtype == bool
     assert not np.isnan(kind.plain(ek.zero_crossings(image))).any()
     for method in ("otsu", "li", "triangle", "adaptive", 3):

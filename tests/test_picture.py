@@ -43,7 +43,7 @@ def in_two_steps(image, filter, mode, depth, white=None, **options):
     response = apply(image, operator, parameters, **options)
     options.pop("mask", None)
     white = white or ek.white_level(image, operator, parameters, **options)
-    return ek.to_display(response, mode, depth, **({} if mode == "stretch" else {"white": white}))
+    return ek.to_display(response, mode, depth=depth, **({} if mode == "stretch" else {"white": white}))
 
 
 def check(kind, image, filter, mode, depth, **options):

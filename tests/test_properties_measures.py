@@ -122,15 +122,15 @@ def test_thin_edges_are_some_of_the_edges(image, data):
 def test_edges_do_not_depend_on_exposure(image, exponent, sigma):
     assume(image.ndim == 2)
     image = image.astype(np.float64)
-    np.testing.assert_array_equal(ek.canny(np.ldexp(image, exponent), sigma), ek.canny(image, sigma))
+    np.testing.assert_array_equal(ek.canny(np.ldexp(image, exponent), sigma=sigma), ek.canny(image, sigma=sigma))
 
 
 @given(whole_numbers(), st.sampled_from([0, 1.4]))
 def test_edges_on_both_backends(image, sigma):
     assume(image.ndim == 2)
     image = image.astype(np.float64)
-    found = as_array(ek.canny(as_tensor(image), sigma, 0.5, 2.0, interpolate=False), False)
-    expected = ek.canny(image, sigma, 0.5, 2.0, interpolate=False)
+    found = as_array(ek.canny(as_tensor(image), sigma=sigma, low=0.5, high=2.0, interpolate=False), False)
+    expected = ek.canny(image, sigma=sigma, low=0.5, high=2.0, interpolate=False)
     if sigma == 0:
         np.testing.assert_array_equal(found, expected)
     assert found.shape == expected.shape
@@ -152,9 +152,9 @@ def test_masks(image, method):
 @given(any_numbers(), st.sampled_from(["full", "stretch", "signed"]), st.sampled_from([8, 16]))
 def test_pictures(image, mode, depth):
     response = ek.scharr(image, angle=0)
-    shown = ek.to_display(response, mode, depth)
+    shown = ek.to_display(response, mode, depth=depth)
     assert shown.image.dtype == f"uint{depth}"
-    tensor = ek.to_display(as_tensor(response), mode, depth)
+    tensor = ek.to_display(as_tensor(response), mode, depth=depth)
     np.testing.assert_array_equal(as_array(tensor.image, image.ndim == 3), shown.image)
     assert tensor.clipped == shown.clipped
     if mode == "stretch":

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgekit.backends.interface import Array
 from edgekit.batch.job import PictureJob
 from edgekit.detector import detect
-from edgekit.edges import canny
+from edgekit.edges import canny, why_no_edges
 from edgekit.errors import ParameterError
-from edgekit.masks import outline, threshold
+from edgekit.masks import outline, threshold, why_no_mask
 
 
 def _threshold(image: Array, *, outlined: bool = False, **parameters: Any) -> Array:
@@ -24,8 +25,29 @@ def _detect(image: Array, *, above: float | None = None) -> Array:
     return strength if above is None else strength > above
 
 
+def _why_no_mask(image: Array, *, outlined: bool = False, **parameters: Any) -> str:
+    if outlined and threshold(image, **parameters).any():
+        return "every pixel is brighter than the threshold, so there is no outline"
+    return why_no_mask(image, **parameters)
+
+
+def _why_not_detected(image: Array, *, above: float | None = None) -> str:
+    return f"no pixel has a probability above {above or 0:g}; the largest is {float(detect(image).max()):.3g}"
+
+
+class Method(NamedTuple):
+    """How a command finds edges, and how it explains that there are none."""
+
+    find: Callable[..., Array]
+    explain: Callable[..., str]
+
+
 #: Each way to find edges by the name of its command.
-METHODS: Mapping[str, Callable[..., Array]] = {"canny": canny, "threshold": _threshold, "detect": _detect}
+METHODS: Mapping[str, Method] = {
+    "canny": Method(canny, why_no_edges),
+    "threshold": Method(_threshold, _why_no_mask),
+    "detect": Method(_detect, _why_not_detected),
+}
 
 
 @dataclass(frozen=True)
@@ -61,10 +83,14 @@ class EdgeJob(PictureJob):
             raise ParameterError('an overlay needs edges of the image\'s size; choose a border other than "valid"')
         # Whatever the size of the images, a border that they have room for decides nothing here.
         tried = {name: "reflect" if value == "valid" else value for name, value in self.parameters}
-        METHODS[self.method](np.zeros((64, 64), np.uint8), **tried)
+        METHODS[self.method].find(np.zeros((64, 64), np.uint8), **tried)
 
     def respond(self, image: Array) -> Array:
-        return METHODS[self.method](image, **dict(self.parameters))
+        return METHODS[self.method].find(image, **dict(self.parameters))
+
+    def remark(self, image: Array, shown: NDArray[Any]) -> str:
+        """Say why no edge was found."""
+        return "" if shown.any() else METHODS[self.method].explain(image, **dict(self.parameters))
 
 
 def _named(name: str, value: Any) -> str:

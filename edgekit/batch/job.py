@@ -32,7 +32,7 @@ class Picture(NamedTuple):
     clipped : int
         Values beyond what the picture can show.
     note : str
-        What the user should know of the input; nothing where it is whole.
+        What the user should know of the input or the result, such as that no edge was found.
     """
 
     data: bytes
@@ -91,7 +91,11 @@ class PictureJob(ABC):
 
     def show(self, image: Array) -> Display:
         """Return the picture of it."""
-        return to_display(self.respond(image), self.display, int(self.depth), white=1.0)
+        return to_display(self.respond(image), self.display, depth=int(self.depth), white=1.0)
+
+    def remark(self, image: Array, shown: Array) -> str:
+        """Return what the user should know of the result; nothing in the usual case."""
+        return ""
 
     def check(self) -> None:
         """Raise what is wrong with the job itself, before any image is read.
@@ -132,8 +136,9 @@ class PictureJob(ABC):
             lent = computer.lend(image, self.device)
             made, clipped = (self.respond(lent), 0) if self.depth == "float" else self.show(lent)
             shown = computer.give_back(made)
+            notes = filter(None, (decoded.note, self.remark(lent, shown)))
         # Files hold no half precision and no single bits.
         shown = shown.astype(np.float32) if shown.dtype in (np.float16, bool) else shown
         if self.overlay:
             shown = overlay(image, shown)
-        return Picture(encode(shown, self.ending), rows, columns, clipped, decoded.note)
+        return Picture(encode(shown, self.ending), rows, columns, clipped, "; ".join(notes))

@@ -225,7 +225,7 @@ class _Work:
             made, clipped = response, 0
         else:
             mode = "full" if self._stretched else self._job.display
-            made, clipped = to_display(response, mode, int(self._job.depth), white=white[place.plane])
+            made, clipped = to_display(response, mode, depth=int(self._job.depth), white=white[place.plane])
         if self._job.overlay:
             made = overlay(image, made)
         # Files hold no half precision.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 #: What each command is told beside the shared options, and what it says of itself.
 _COMMANDS = {
     "canny": (
-        ("sigma", "low", "high", "border", "channel", "tone"),
+        ("sigma", "low", "high", "threshold_scale", "border", "channel", "tone"),
         "Find edges with Canny's detector: thin lines, white on black.",
         "Reference: Canny 1986, 10.1109/TPAMI.1986.4767851.",
     ),
@@ -29,8 +29,18 @@ _COMMANDS = {
     ),
 }
 
+#: Parameters whose option has another name in `options`.
+_PARAMETERS = {"threshold_scale": "scale"}
+
 #: What the functions take for granted is not passed on, nor named in the output.
-_DEFAULTS = {"border": "reflect", "channel": "luminance", "tone": "linear", "method": "otsu", "outlined": False}
+_DEFAULTS = {
+    "scale": "unit",
+    "border": "reflect",
+    "channel": "luminance",
+    "tone": "linear",
+    "method": "otsu",
+    "outlined": False,
+}
 
 _SHARED = ("depth", "overlay", "backend", "device")
 
@@ -52,7 +62,8 @@ def _job(name: str, values: dict[str, Any], ending: str) -> "EdgeJob":
     from edgekit.batch.edge_job import EdgeJob
     from edgekit.limits import Limits
 
-    given = {n: values[n] for n in _COMMANDS[name][0] if values[n] is not None and values[n] != _DEFAULTS.get(n)}
+    parameters = [_PARAMETERS.get(option, option) for option in _COMMANDS[name][0]]
+    given = {n: values[n] for n in parameters if values[n] is not None and values[n] != _DEFAULTS.get(n)}
     limits = Limits(values["max_pixels"], values["truncated"])
     shared = {n: values[n] for n in _SHARED}
     return EdgeJob(method=name, parameters=tuple(given.items()), ending=ending, limits=limits, **shared)

@@ -106,10 +106,16 @@ _OPTIONS: dict[str, Decorator] = {
         "--kernel", type=click.Path(), required=True, metavar="FILE",
         help="The taps: a .json, .csv or .npy file."),
     "low": click.option(
-        "--low", type=Level(), help="Above it a line goes on, in levels per pixel or as a share.  [default: 0.4 high]"),
+        "--low", type=Level(),
+        help="Lower hysteresis threshold of the gradient, in gray levels per pixel or as a percentile such as 80%. "
+             "OpenCV's thresholds are 8 times as large: see --scale.  [default: 0.4 high]"),
     "high": click.option(
         "--high", type=Level(),
-        help="Above it a line begins.  [default: 2.5 times the root mean square of the gradient]"),
+        help="Upper hysteresis threshold, as --low.  [default: 2.5 times the root mean square of the gradient]"),
+    "threshold_scale": click.option(
+        "--scale", type=choice(*SCALES), default="unit", show_default=True,
+        help="Unit of --low and --high. unit: gray levels per pixel. raw: that of OpenCV's 3x3 Sobel operator, 8 times "
+             "as large; take it for thresholds written for cv2.Canny. It holds at every --sigma."),
     "method": click.option(
         "--method", type=Limit("otsu", "li", "triangle", "adaptive"), default="otsu", show_default=True,
         help="How the level is found, or the level itself."),

@@ -70,7 +70,7 @@ class Sobel(_Operator):
     tensor([0.5000, 1.0000, 1.0000, 1.0000, 0.5000])
     """
 
-    def __init__(self, size: int = 3, angle: float | None = None, **options: Any) -> None:
+    def __init__(self, *, size: int = 3, angle: float | None = None, **options: Any) -> None:
         super().__init__("sobel", {"size": size}, angle, options)
 
 
@@ -88,7 +88,7 @@ class Scharr(_Operator):
     torch.Size([2, 3, 8, 9])
     """
 
-    def __init__(self, angle: float | None = None, **options: Any) -> None:
+    def __init__(self, *, angle: float | None = None, **options: Any) -> None:
         super().__init__("scharr", {}, angle, options)
 
 
@@ -121,7 +121,7 @@ class Laplacian(_Operator):
     tensor([1., 1., 1., 1.])
     """
 
-    def __init__(self, stencil: int | str = 4, sigma: float | None = None, **options: Any) -> None:
+    def __init__(self, *, stencil: int | str = 4, sigma: float | None = None, **options: Any) -> None:
         super().__init__("laplacian", {"stencil": stencil, "sigma": sigma}, None, options)
 
 
