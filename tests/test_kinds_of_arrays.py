@@ -1,6 +1,5 @@
 """Every public function and every kind of array: the right answer, or one error of edgekit's that says what to do."""
 
-import inspect
 import io
 import warnings
 
@@ -218,19 +217,6 @@ def test_integers_that_double_precision_does_not_hold(name, image, tmp_path, mon
 def test_integers_just_below_are_exact():
     image = np.array([[2**53 - 1, 2**53 - 2], [2**53 - 1, 2**53 - 2]])
     assert ek.correlate(image, [[0, 1, -1]], border="edge")[0].tolist() == [1, 0]
-
-
-def test_options_follow_the_image_by_name():
-    """The second position is for data: a kernel, angles, a measure's name, a method."""
-    data = {
-        "correlate": 2, "oriented": 2, "sharpness": 2, "threshold": 2, "hysteresis": 3, "nonmax_suppress": 2,
-        "overlay": 2, "write_image": 2, "fit_kernel": 2, "to_display": 2, "picture": 3, "white_level": 3,
-    }  # fmt: skip
-    for name in ek.__all__:
-        function = getattr(ek, name)
-        if name in FUNCTIONS:
-            positional = [p for p in inspect.signature(function).parameters.values() if p.kind in (0, 1)]
-            assert len(positional) <= data.get(name, 1), name
 
 
 def test_files_are_read_from_paths_bytes_and_file_objects(tmp_path):
