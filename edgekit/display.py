@@ -9,11 +9,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from edgekit.arrays import as_array
 from edgekit.backends.choice import backend_of
 from edgekit.backends.interface import Array, Backend, Frame, Result
 from edgekit.dispatch import apply, plan_for
-from edgekit.errors import ParameterError, ShapeError
+from edgekit.errors import DtypeError, ParameterError, ShapeError
 from edgekit.kernels import Operator, find
+from edgekit.layout import AUTO, ChannelAxis, filtered, take
+from edgekit.ranges import range_of
 from edgekit.responses import Finish, level, respond
 
 MODES = ("full", "stretch", "signed")
@@ -24,8 +27,14 @@ STRIP = 2**17
 #: Up to this, and down to its inverse, a level is a factor that single precision holds.
 MOST = 2.0**100
 
-#: An ideal step over 8 bits, seen by a three-tap derivative at unit scale.
-WHITE = 127.5
+#: First derivatives at unit scale show white this fraction of the image's range per pixel.
+GRADIENT_WHITE = 1 / 8
+
+#: Other operators show white this fraction of their response to an ideal step over the image's range.
+STEP_WHITE = 1 / 4
+
+#: White for first derivatives of 8 bits: that of `cv2.convertScaleAbs` for `cv2.Sobel`, whose kernel sums to 8.
+WHITE = 255 * GRADIENT_WHITE
 
 #: Red, green, blue: rare in photographs, visible on dark and on bright ground.
 OVERLAY_COLOUR = (0, 255, 200)
@@ -59,9 +68,8 @@ def to_display(response: Array, mode: str = "full", *, depth: int = 8, white: fl
     depth : {8, 16}
         Bits of the result.
     white : float
-        The response shown white, greater than 0. The default is what a three-tap derivative at
-        unit scale reads on an ideal step from 0 to 255; `edgekit.white_level` works it out for
-        other operators and images.
+        The response shown white, greater than 0. The default, 255 / 8, is that of first derivatives
+        of 8-bit images at unit scale; `edgekit.white_level` computes it for other operators and images.
 
     Returns
     -------
@@ -76,11 +84,13 @@ def to_display(response: Array, mode: str = "full", *, depth: int = 8, white: fl
     Examples
     --------
     >>> import numpy as np, edgekit as ek
-    >>> ek.to_display(np.float32([-300, 0, 51, 127.5]))
+    >>> ek.to_display(np.float32([-300, 0, 12.75, 31.875]))
     Display(image=array([255,   0, 102, 255], dtype=uint8), clipped=1)
     """
     _check(mode, depth, white)
+    response = as_array(response)
     backend = backend_of(response)
+    backend.dtypes(response, wide=False)
     flat = response.reshape(-1)
     if mode == "stretch":
         white = largest(flat) or 1.0
@@ -101,6 +111,7 @@ def picture(
     mode: str = "full",
     depth: int = 8,
     white: float | None = None,
+    channel_axis: ChannelAxis = AUTO,
     mask: Array | None = None,
     out: Array | None = None,
     **options: Any,
@@ -116,8 +127,8 @@ def picture(
     mode, depth
         As for `to_display`.
     white : float, optional
-        The response shown white; that of `white_level` unless given.
-    mask, out
+        The response shown white; that of `white_level` unless given. All images of a batch have the same.
+    channel_axis, mask, out
         As for `edgekit.sobel`; `out` is of uint8 or uint16.
 
     Returns
@@ -136,13 +147,27 @@ def picture(
     >>> ek.picture(np.uint8([[0, 0, 255, 255]]), "sobel").image
     array([[  0, 255, 255,   0]], dtype=uint8)
     """
-    row = operator if isinstance(operator, Operator) else find(operator)
     _one_direction(options)
+    row = operator if isinstance(operator, Operator) else find(operator)
+    counts: list[int] = []
+
+    def show(image: Array, **given: Any) -> Array:
+        shown = _picture(image, row, parameters or {}, mode=mode, depth=depth, white=white, **given)
+        counts.append(shown.clipped)
+        return shown.image
+
+    return Display(filtered(show, image, channel_axis=channel_axis, mask=mask, out=out, **options), sum(counts))
+
+
+def _picture(
+    image: Array, row: Operator, parameters: dict[str, Any], *, mode: str, depth: int, white: float | None,
+    mask: Array | None, out: Array | None = None, **options: Any,
+) -> Display:  # fmt: skip
     if white is None:
-        white = white_level(image, row, parameters, **options)
+        white = 1.0 if mode == "stretch" else _white(image, row, parameters, None, None, mask, options)
     _check(mode, depth, white)
     if mode == "stretch":
-        shown = to_display(apply(image, row, parameters or {}, mask=mask, **options), mode, depth=depth)
+        shown = to_display(apply(image, row, parameters, mask=mask, **options), mode, depth=depth)
         if out is None:
             return shown
         result = Result(tuple(shown.image.shape), shown.image.dtype, 0, out)
@@ -150,7 +175,7 @@ def picture(
         made = backend_of(image).assemble(lambda i, j, _: shown.image[i:j], line, line.rows, 0, result, ())
         return shown._replace(image=made)
     finish, clipped = _levels(backend_of(image), mode, depth, white)
-    made = respond(image, plan_for(row, parameters or {}, **options), mask, out, finish)
+    made = respond(image, plan_for(row, parameters, **options), mask, out, finish)
     return Display(made, int(sum(clipped)))
 
 
@@ -168,7 +193,7 @@ def _check(mode: str, depth: int, white: float) -> None:
         raise ParameterError(f"mode={mode!r} is not known; choose one of {', '.join(MODES)}")
     if depth not in (8, 16):
         raise ParameterError(f"depth={depth!r} must be 8 or 16 bits")
-    if not 0 < white < math.inf:
+    if not isinstance(white, int | float) or isinstance(white, bool) or not 0 < white < math.inf:
         raise ParameterError(f"white={white!r} must be positive and finite")
 
 
@@ -200,13 +225,27 @@ def largest(flat: Array) -> float:
 
 
 def white_level(
-    image: Array, operator: str | Operator = "sobel", parameters: dict[str, Any] | None = None, **options: Any
+    image: Array,
+    operator: str | Operator = "sobel",
+    parameters: dict[str, Any] | None = None,
+    *,
+    step_fraction: float | None = None,
+    in_range: tuple[float, float] | None = None,
+    channel_axis: ChannelAxis = AUTO,
+    mask: Array | None = None,
+    **options: Any,
 ) -> float:
-    """Return the response that `to_display` should show white.
+    """Return the response that a picture shows white by default.
 
-    It is that of an ideal step over the image's whole range across the operator's direction (across
-    x or y where there is no direction). Integers range over their type, floating images over [0, 1]
-    where they stay within it, else over the values they have.
+    With R the range of the image it is R / 8 at unit scale for first derivatives, whatever their
+    angle and size: Sobel of 8 bits is shown as ``cv2.convertScaleAbs(cv2.Sobel(...))`` shows it. For all
+    other operators it is a quarter of their response to an ideal step of height R, across their direction
+    (across x or y where they have none).
+
+    R is the range of the type for bool and 8 bits, and else the distance between the 0.1 and 99.9
+    percentiles of the valid values, or between the least and the largest where the percentiles are
+    equal. With ``tone="log"`` R is the distance between the logarithms of both ends. With
+    ``channel="luminance"`` the values are those of the luminance.
 
     Parameters
     ----------
@@ -216,13 +255,21 @@ def white_level(
         A row, or its name.
     parameters : dict, optional
         Values for the operator's own parameters.
+    step_fraction : float, optional
+        Return this fraction of the response to an ideal step of height R instead.
+    in_range : (float, float), optional
+        The ends of the range, where they are known; only the type of the image counts then.
+    channel_axis : int or None
+        Which axis holds the channels, as for `edgekit.sobel`.
+    mask : ndarray or Tensor of bool, optional
+        True where the image is valid.
     **options
         The options that the response was made with, such as ``angle`` and ``scale``.
 
     Returns
     -------
     float
-        Greater than 0.
+        Greater than 0. Where R is 0 it is the largest float, which shows every response black.
 
     Raises
     ------
@@ -233,19 +280,41 @@ def white_level(
     --------
     >>> import numpy as np, edgekit as ek
     >>> ek.white_level(np.zeros((4, 4), np.uint8), "sobel")
-    127.5
+    31.875
+    >>> ek.white_level(np.uint16([[0, 1000, 4000]]), "laplacian", step_fraction=0.5)
+    2000.0
     """
     _one_direction(options)
-    made = plan_for(operator if isinstance(operator, Operator) else find(operator), parameters or {}, **options)
-    low, high = value_range(image)
+    row = operator if isinstance(operator, Operator) else find(operator)
+    image, layout = take(image, channel_axis)
+    return _white(image, row, parameters or {}, step_fraction, in_range, layout.enter_mask(mask), options)
+
+
+def _white(
+    image: Array, row: Operator, parameters: dict[str, Any], step_fraction: float | None,
+    in_range: tuple[float, float] | None, mask: Array | None, options: dict[str, Any],
+) -> float:  # fmt: skip
+    made = plan_for(row, parameters, **options)
+    low, high = range_of(image, mask, made.channel) if in_range is None else in_range
     if made.tone == "log":
         low, high = (math.copysign(math.log1p(abs(v) * 2 / level(image)), v) for v in (low, high))
-    # The range of the largest numbers is none.
-    return min(made.step * (high - low), sys.float_info.max) or 1.0
+    if step_fraction is not None:
+        factor = made.step * step_fraction
+    elif row.directed:
+        # The scale "raw" multiplies both.
+        unit = plan_for(row, parameters, **{**options, "scale": "unit"})
+        factor = made.step / unit.step * GRADIENT_WHITE
+    else:
+        factor = made.step * STEP_WHITE
+    # The range of the largest numbers is infinite.
+    return min(factor * (high - low), sys.float_info.max) or sys.float_info.max
 
 
 def value_range(image: Array) -> tuple[float, float]:
-    """Return the least and the largest value that the image can be said to have."""
+    """Return the least and the largest value that scores take an image to have: the type's, or [0, 1] for floats in it.
+
+    See `edgekit.ranges.range_of` for the range that pictures show.
+    """
     backend = backend_of(image)
     xp = backend.xp
     low, high = backend.limits(image)
@@ -258,17 +327,26 @@ def value_range(image: Array) -> tuple[float, float]:
     return (0.0, 1.0) if low >= 0 and high <= 1 else (low, high)
 
 
-def overlay(image: Array, shown: Array, *, colour: tuple[int, int, int] = OVERLAY_COLOUR) -> Array:
+def overlay(
+    image: Array,
+    shown: Array,
+    *,
+    colour: tuple[int, int, int] = OVERLAY_COLOUR,
+    in_range: tuple[float, float] | None = None,
+) -> Array:
     """Draw a picture of edges in colour over the image it was made of, as focus peaking does.
 
     Parameters
     ----------
     image : ndarray
-        (H, W) or (H, W, C), RGB where it has colour; any type, its range is shown from black to white.
+        (H, W) or (H, W, C), RGB where it has colour; any type.
     shown : ndarray of uint8
         (H, W) or (H, W, C): how strongly to draw, as `to_display` gives it; of channels the strongest.
     colour : tuple of int
         Red, green, blue in [0, 255].
+    in_range : (float, float), optional
+        The values of the image that are shown black and white. The default is the range that
+        `white_level` takes: that of the type for 8 bits, else the 0.1 and 99.9 percentiles.
 
     Returns
     -------
@@ -277,8 +355,8 @@ def overlay(image: Array, shown: Array, *, colour: tuple[int, int, int] = OVERLA
 
     Raises
     ------
-    ShapeError
-        If the two do not have the same size.
+    ShapeError, DtypeError
+        If one is not a NumPy image, `shown` is not of 8 bits, or the two do not have the same size.
 
     Examples
     --------
@@ -286,17 +364,27 @@ def overlay(image: Array, shown: Array, *, colour: tuple[int, int, int] = OVERLA
     >>> ek.overlay(np.uint8([[100, 100]]), np.uint8([[0, 255]]), colour=(255, 0, 0)).tolist()
     [[[100, 100, 100], [255, 0, 0]]]
     """
+    image, shown = (_in_numpy(array) for array in (image, shown))
     if image.shape[:2] != shown.shape[:2]:
         raise ShapeError(f"expected an image of the edges' size {shown.shape[:2]}; found {image.shape}")
-    low, high = value_range(image)
-    if image.dtype == np.uint8:
+    if shown.dtype != np.uint8:
+        raise DtypeError(f"expected edges of type uint8, as to_display gives them; found {shown.dtype}")
+    if image.dtype == np.uint8 and in_range is None:
         base = image
     else:
+        low, high = range_of(image) if in_range is None else in_range
         # Halves, since the range itself may be too large a number.
         white = high / 2 - low / 2 or 1.0
         with np.errstate(all="ignore"):
-            base = to_display(image * np.float64(0.5) - low / 2, white=white).image
+            base = to_display(np.clip(image, low, high) * np.float64(0.5) - low / 2, white=white).image
     base = base[:, :, :3] if base.ndim == 3 and base.shape[2] >= 3 else base.reshape(*base.shape[:2], -1)[:, :, :1]
     strength = shown.reshape(*shown.shape[:2], -1).max(axis=2, keepdims=True).astype(np.float32) / 255
     drawn: Array = np.rint(base * (1 - strength) + np.array(colour, np.float32) * strength).astype(np.uint8)
     return drawn
+
+
+def _in_numpy(image: Any) -> Array:
+    image, _ = take(image)
+    if not isinstance(image, np.ndarray):
+        raise DtypeError("an overlay is drawn on NumPy arrays; found a tensor. Convert it: image.numpy(force=True)")
+    return image

@@ -127,12 +127,17 @@ class Plan:
     def step(self) -> float:
         """The largest absolute response to an ideal step of height 1 across the operator's direction.
 
-        Without a direction the step runs across x or y; of a bank only the first response counts.
+        Without a direction the step runs across x or y; of a bank only the first response counts. Of kernels
+        that do not respond to either, such as a mixed derivative, it is the largest response to any image
+        of values from 0 to 1.
         """
         across = (0.0, 90.0) if self.direction is None else (self.direction,)
         counted = self.components[:1] if self.reduce == "stack" else self.components
         peaks = [[step_peak(c.taps, *cos_sin(a)) for c in counted] for a in across]
-        return max(math.hypot(*p) if self.reduce == "magnitude" else max(p) for p in peaks)
+        found = max(math.hypot(*p) if self.reduce == "magnitude" else max(p) for p in peaks)
+        signs = [[sum(max(s * t, 0.0) for line in c.taps for t in line) for s in (1, -1)] for c in counted]
+        most = max(map(max, signs))
+        return found if found > 1e-12 * most else most
 
 
 class Unscaled(NamedTuple):

@@ -22,9 +22,6 @@ SHEET = Path(__file__).resolve().parents[1] / "docs" / "contact-sheet.png"
 #: In pixels. A heading stands above each row, a name and a line of code above each picture.
 WIDTH, MARGIN, GAP, HEADING, CAPTION = 1080, 20, 16, 50, 56
 
-#: Photographs have few steps over their whole range: this share of such a step is shown white.
-WHITE = {"linear": 1 / 2, "log": 1 / 5, "signed": 1 / 4}
-
 INK, FAINT, PAPER = "#1b1f24", "#59636e", "#ffffff"
 
 
@@ -54,10 +51,10 @@ def rows(photograph: Image) -> list[Row]:
     dark = darken(small)
     edges = magnitude(large)
     return [
-        Row("All directions; w is a step over the whole range", [
+        Row("All directions: white is a gradient of an eighth of the range per pixel", [
             Panel("Photograph", 'read_image("coffee.png")', large),
-            Panel("Magnitude", "to_display(…, white=w / 2)", edges),
-            Panel("Overlay", "overlay(image, display)", ek.overlay(large, edges)),
+            Panel("Magnitude", "picture(image).image", edges),
+            Panel("Overlay", "overlay(image, magnitude)", ek.overlay(large, edges)),
         ]),
         Row("One direction: bright where it gets brighter that way, grey is zero", [
             Panel(f"{angle}° {arrow}", f"sobel(image, angle={angle})", signed(small, angle))
@@ -81,14 +78,12 @@ def fitted(photograph: Image, columns: int) -> Image:
 
 def magnitude(photograph: Image, tone: str = "linear") -> Image:
     """Show the magnitude: 0 is black, and white does not depend on the exposure."""
-    white = WHITE[tone] * ek.white_level(photograph, tone=tone)
-    return ek.to_display(ek.sobel(photograph, tone=tone, channel="luminance"), white=white).image
+    return ek.picture(photograph, tone=tone, channel="luminance").image
 
 
 def signed(photograph: Image, angle: float) -> Image:
     """Show the response in one direction: 0 is mid-grey."""
-    white = WHITE["signed"] * ek.white_level(photograph, angle=angle)
-    return ek.to_display(ek.sobel(photograph, angle=angle, channel="luminance"), "signed", white=white).image
+    return ek.picture(photograph, mode="signed", angle=angle, channel="luminance").image
 
 
 def draw(content: list[Row]) -> Image:

@@ -37,6 +37,7 @@ def test_a_job_is_a_value():
     assert hash(JOB) == hash(same)
     assert pickle.loads(pickle.dumps(JOB)) == JOB
     assert JOB.key == same.key == FilterJob("sobel", angle=45).key
+    assert replace(JOB, white=20).key == replace(JOB, white=20.0).key
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,8 @@ def test_a_job_is_a_value():
     [
         {"operator": "scharr"}, {"parameters": (("size", 5),)}, {"angle": 46.0}, {"angle_of": "edge"},
         {"rotate": "ring"}, {"scale": "raw"}, {"border": "wrap"}, {"channel": "max"}, {"tone": "log"},
-        {"display": "signed"}, {"depth": "16"}, {"overlay": True}, {"ending": ".tif"},
+        {"display": "signed"}, {"white": 20.0}, {"white": "20%"}, {"depth": "16"}, {"overlay": True},
+        {"ending": ".tif"},
         {"backend": "torch"}, {"taps": ((1.0,),)}, {"device": "cpu"}, {"limits": Limits(truncated="keep")},
     ],
     ids=str,

@@ -134,7 +134,7 @@ def test_json_has_one_object_for_each_item(tree):
     assert set(rows) == {f"photos/{n}" for n in ("a b.png", "ÜBER.PNG", "broken.png", "empty.jpg")}
     assert rows["photos/a b.png"] == {
         "input": "photos/a b.png", "output": "edges/a b.sobel.png", "filter": "sobel", "status": "done",
-        "width": 40, "height": 30, "clipped": rows["photos/a b.png"]["clipped"],
+        "width": 40, "height": 30, "clipped": rows["photos/a b.png"]["clipped"], "white": 31.875,
     }  # fmt: skip
     assert rows["photos/empty.jpg"]["status"] == "failed"
     assert "0 bytes" in rows["photos/empty.jpg"]["reason"]

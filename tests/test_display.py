@@ -2,7 +2,9 @@
 
 import math
 
+import cv2
 import numpy as np
+import oracle
 import pytest
 import torch
 
@@ -15,16 +17,22 @@ def shown(kind, values, *args, dtype=np.float32, **options):
 
 
 def test_full_is_the_absolute_response(kind):
-    assert shown(kind, [0, 51, -51, 127.5, -127.5]) == ([0, 102, 102, 255, 255], "uint8", 0)
-    assert shown(kind, [0, 51, 127.5], "full", depth=16) == ([0, 26214, 65535], "uint16", 0)
+    # White is 255 / 8.
+    assert shown(kind, [0, 12.75, -12.75, 31.875, -31.875]) == ([0, 102, 102, 255, 255], "uint8", 0)
+    assert shown(kind, [0, 12.75, 31.875], "full", depth=16) == ([0, 26214, 65535], "uint16", 0)
 
 
 def test_full_counts_what_it_clips(kind):
-    assert shown(kind, [127.6, 128, -300, 1e30, np.inf, -np.inf]) == ([255] * 6, "uint8", 5)
+    assert shown(kind, [31.9, 32, -300, 1e30, np.inf, -np.inf]) == ([255] * 6, "uint8", 5)
 
 
 def test_white_may_be_given(kind):
     assert shown(kind, [0, 1, -2, 4, 5], white=4) == ([0, 64, 128, 255, 255], "uint8", 1)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_is_rounded_to_the_highest_level_is_not_clipped(dtype, kind):
+    assert shown(kind, [255.25, 255.5, -256, 3], white=255, dtype=dtype) == ([255, 255, 255, 3], "uint8", 2)
 
 
 def test_halves_are_rounded_to_even(kind):
@@ -56,15 +64,15 @@ def test_stretch_of_very_little(kind):
 
 def test_signed_has_zero_in_the_middle(kind):
     # 127 levels on either side of 128.
-    assert shown(kind, [0, 127.5, -127.5, 25.5], "signed") == ([128, 255, 1, 153], "uint8", 0)
-    assert shown(kind, [0, 127.5, -127.5], "signed", depth=16) == ([32768, 65535, 1], "uint16", 0)
+    assert shown(kind, [0, 31.875, -31.875, 6.375], "signed") == ([128, 255, 1, 153], "uint8", 0)
+    assert shown(kind, [0, 31.875, -31.875], "signed", depth=16) == ([32768, 65535, 1], "uint16", 0)
     picture, _, clipped = shown(kind, [200, -200, np.inf, -np.inf, np.nan], "signed")
     assert (picture, clipped) == ([255, 0, 255, 0, 128], 4)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_nan_is_shown_as_zero_and_not_counted(dtype, kind):
-    assert shown(kind, [np.nan, 127.5], dtype=dtype) == ([0, 255], "uint8", 0)
+    assert shown(kind, [np.nan, 31.875], dtype=dtype) == ([0, 255], "uint8", 0)
 
 
 def test_the_response_stays_as_it_is(kind):
@@ -134,38 +142,85 @@ def test_wrong_type():
         ("laplacian", {"stencil": "isotropic"}, {"scale": "raw"}, 6),
     ],
 )
-def test_white_is_an_ideal_step(operator, parameters, options, expected, kind):
+def test_a_fraction_of_an_ideal_step(operator, parameters, options, expected, kind):
     image = kind.image(np.zeros((5, 5), np.uint8))
-    assert ek.white_level(image, operator, parameters, **options) == pytest.approx(255 * expected, rel=1e-12)
+    for fraction in (1.0, 0.3):
+        found = ek.white_level(image, operator, parameters, step_fraction=fraction, **options)
+        assert found == pytest.approx(255 * expected * fraction, rel=1e-12)
 
 
-def test_white_is_what_the_filters_read_on_a_step(kind):
+def test_an_ideal_step_is_what_the_filters_read_on_it(kind):
     for angle in (0, 90):
         image = np.zeros((16, 16), np.uint8)
         image[(slice(None), slice(8, None)) if angle == 0 else slice(8, None)] = 255
         for operator, function in (("sobel", ek.sobel), ("kirsch", ek.kirsch), ("laplacian", ek.laplacian)):
             largest = np.abs(kind.plain(function(kind.image(image)))).max()
-            assert ek.white_level(kind.image(image), operator) == pytest.approx(largest, rel=1e-6)
+            found = ek.white_level(kind.image(image), operator, step_fraction=1.0)
+            assert found == pytest.approx(largest, rel=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("values", "dtype", "span"),
-    [
-        ([0, 1], "bool", 1), ([0, 9], "uint8", 255), ([0, 9], "int8", 255), ([0, 9], "uint16", 65535),
-        ([0.2, 0.3], "float32", 1), ([0, 1], "float64", 1), ([0, 200], "float32", 200), ([-3, 5], "float64", 8),
-        ([np.nan, 0.5], "float32", 1), ([np.nan, np.inf], "float32", 1), ([np.inf, 100, 300], "float64", 200),
-        ([7, 7], "float32", 2),
-    ],
-)  # fmt: skip
-def test_white_follows_the_range(values, dtype, span, kind):
-    assert ek.white_level(kind.image(np.array([values], dtype))) == pytest.approx(span / 2)
+def test_a_kernel_that_does_not_respond_to_steps(kind):
+    # The mixed derivative: its largest response to values of 0 and 1 is 2, that to a checkerboard.
+    row = ek.kernels.own([[1, -1, 0], [-1, 1, 0], [0, 0, 0]])
+    assert ek.white_level(kind.image(np.zeros((5, 5), np.uint8)), row) == 255 * 2 / 4
+
+
+@pytest.mark.parametrize("row", oracle.GRADIENTS + oracle.COMPASSES, ids=lambda row: row.id)
+def test_first_derivatives_show_an_eighth_of_the_range_per_pixel_white(row, kind):
+    image = kind.image(np.zeros((5, 5), np.uint8))
+    for angle in (None, 0, 45) if row.kind == "compass" else (None, 0, 30, 45, 90):
+        for scale, factor in (("unit", 1), ("raw", row.divisor)):
+            found = ek.white_level(image, row.operator, row.parameters, angle=angle, scale=scale)
+            assert found == pytest.approx(255 / 8 * factor, rel=1e-9)
+    if row.kind == "gradient" and row.along.shape == (3, 3):
+        # On the ring the kernel of 45 degrees reads more on its own ramp.
+        turned = oracle.turn(row.along, 1)
+        divisor = ((np.arange(3) - 1) * (turned + turned.T)).sum() * np.sqrt(0.5)
+        found = ek.white_level(image, row.operator, row.parameters, angle=45, scale="raw", rotate="ring")
+        assert found == pytest.approx(255 / 8 * divisor, rel=1e-9)
+
+
+@pytest.mark.parametrize("row", oracle.LAPLACIANS, ids=lambda row: row.id)
+def test_other_operators_show_a_quarter_of_an_ideal_step_white(row, kind):
+    image = kind.image(np.zeros((5, 5), np.uint8))
+    # The response to a step across x: the sum of the columns up to the step.
+    step = np.abs(np.cumsum(row.along.sum(axis=0))).max()
+    for scale, divisor in (("unit", row.divisor), ("raw", 1)):
+        found = ek.white_level(image, row.operator, row.parameters, scale=scale)
+        assert found == pytest.approx(255 * step / abs(divisor) / 4, rel=1e-6)
+
+
+def test_the_picture_of_sobel_is_that_of_opencv(kind):
+    grey = oracle.picture("uint8", (60, 70))
+    for angle, order in ((0, (1, 0)), (90, (0, 1))):
+        sobel = cv2.Sobel(np.array(grey), cv2.CV_32F, *order)
+        found = ek.picture(kind.image(grey), angle=angle)
+        np.testing.assert_array_equal(kind.plain(found.image), cv2.convertScaleAbs(sobel))
+        assert found.clipped == (np.abs(sobel) > 255).sum()
 
 
 def test_white_of_a_logarithm(kind):
-    # From log(1/2) to log(255 + 1/2), and from log(1/510) to log(1 + 1/510).
-    whites = (ek.white_level(kind.image(np.zeros((2, 2), t)), tone="log") for t in (np.uint8, np.float32))
-    for white in whites:
-        assert white == pytest.approx(math.log(511) / 2)
+    # From log(1/2) to log(255 + 1/2); of floats from log(a + 1/510), with a the least value, to the largest.
+    assert ek.white_level(kind.image(np.zeros((2, 2), np.uint8)), tone="log") == pytest.approx(math.log(511) / 8)
+    for values in ([[0, 1.0]], [[0.25, 0.5]], [[0.0, 40.0]]):
+        span = math.log(values[0][1] + 1 / 510) - math.log(values[0][0] + 1 / 510)
+        image = kind.image(np.array(values))
+        assert ek.white_level(image, tone="log") == pytest.approx(span / 8)
+        assert ek.white_level(image, "laplacian", tone="log") == pytest.approx(span / 4)
+
+
+def test_the_range_may_be_given(kind):
+    image = kind.image(np.array([[0, 5000]], np.uint16))
+    assert ek.white_level(image, in_range=(0, 4095)) == 4095 / 8
+    assert ek.white_level(image, "laplacian", in_range=(-1000, 3000)) == 1000
+
+
+def test_what_has_no_range_is_black(kind):
+    # A border of zeros makes a response even here.
+    image = kind.image(np.full((9, 9), 3000, np.uint16))
+    for found in (ek.picture(image, border="constant"), ek.picture(image, border="constant", depth=16)):
+        assert not kind.plain(found.image).any()
+        assert found.clipped == 0
 
 
 def test_overlay():
@@ -178,6 +233,20 @@ def test_overlay():
     assert found.tolist() == expected
     assert found.dtype == np.uint8
     assert ek.overlay(image, edges)[0, 1].tolist() == [0, 255, 200]
+
+
+@pytest.mark.parametrize("dtype", ["int16", "uint16", "float32", "int32"])
+def test_an_overlay_shows_the_range_of_the_image(dtype):
+    # Values from 101 to 2098, but for one hot and one dead pixel: the percentiles leave out one at each end.
+    values = 100 + np.arange(2000)
+    values[0], values[-1] = 0, 30000
+    shown = ek.overlay(values.reshape(40, 50).astype(dtype), np.zeros((40, 50), np.uint8)).reshape(2000, 3)
+    low, high = np.sort(values)[[1, -2]]
+    expected = np.rint(np.clip((values - float(low)) / (high - low), 0, 1) * 255)
+    np.testing.assert_array_equal(shown, np.repeat(expected[:, None], 3, axis=1))
+    stated = ek.overlay(values.reshape(40, 50).astype(dtype), np.zeros((40, 50), np.uint8), in_range=(0, 4095))
+    expected = np.rint(np.clip(values / 4095, 0, 1) * 255)
+    np.testing.assert_array_equal(stated.reshape(2000, 3), np.repeat(expected[:, None], 3, axis=1))
 
 
 def test_overlay_of_two_sizes():

@@ -88,7 +88,7 @@ def test_a_broken_file_costs_its_own_result():
     ("line", "said"),
     [
         ("canny --low 9 --high 3", "low=9.0 must not be above high=3.0"),
-        ("canny --high x", "neither a number nor a share"),
+        ("canny --high x", "neither a number nor a percentage"),
         ("canny --high 120%", "120%"),
         ("canny --sigma -1", "sigma=-1"),
         ("threshold --method best", "best"),

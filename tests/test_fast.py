@@ -297,7 +297,7 @@ def test_levels_of_every_strip_are_counted(mode, depth, cut, calls):
     plain, compiled = both(ek.to_display, response, mode, depth)
     np.testing.assert_array_equal(compiled.image, plain.image)
     side = 2**depth - 1 if mode != "signed" else 2 ** (depth - 1) - 1
-    beyond = np.count_nonzero(np.abs(np.rint(response.astype(np.float64) * side / 127.5)) > side)
+    beyond = np.count_nonzero(np.abs(np.rint(response.astype(np.float64) * side / 31.875)) > side)
     assert plain.clipped == compiled.clipped == (0 if mode == "stretch" else beyond)
     assert calls
     assert set(calls) == {"levels"}

@@ -21,7 +21,8 @@ MODULES = sorted(ROOT.rglob("*.py"))
 #: folder.
 FLOORS = (
     ("errors", "text"), ("arrays", "borders", "curves", "limits", "taps"), ("kernels",), ("plans",), ("backends",),
-    ("layout",), ("responses",), ("dispatch",), ("filters", "display", "suppression"), ("edges", "masks", "measures"),
+    ("layout",), ("responses",), ("dispatch", "ranges"), ("filters", "display", "suppression"),
+    ("edges", "masks", "measures"),
     ("detector", "nn"), ("scores", "focus", "learn", "selection"), ("io",), ("batch",), ("report",), ("cli",),
     ("__main__",),
 )  # fmt: skip

@@ -44,7 +44,7 @@ OTHERS = {
 }  # fmt: skip
 
 #: These take an array of any shape.
-ELEMENTWISE = ("to_display", "white_level")
+ELEMENTWISE = ("to_display",)
 
 
 def quantized():

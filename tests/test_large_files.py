@@ -321,12 +321,6 @@ def test_what_needs_the_whole_is_refused(command, said):
     assert "in.tif" in done.stderr
 
 
-def test_what_cannot_be_cut_is_refused():
-    tifffile.imwrite("in.tif", pixels("float32"), tile=(64, 64))
-    done = run_in_no_memory("sobel", "in.tif", "-o", "out.tif", "--overlay")
-    assert "an overlay over floating pixels needs the image as a whole" in done.stderr
-
-
 @pytest.mark.parametrize("ending", [".tif", ".zarr"])
 def test_of_a_damaged_file_nothing_is_left(ending):
     tifffile.imwrite("in.tif", pixels(), tile=(64, 64), compression="zlib")

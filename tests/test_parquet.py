@@ -145,19 +145,19 @@ def test_filters_give_the_same_rows_in_every_form(engine):
     types = {field.name: str(field.type) for field in read.schema}
     assert types == {
         "input": "string", "output": "string", "filter": "string", "status": "string", "reason": "string",
-        "width": "int64", "height": "int64", "clipped": "int64",
+        "width": "int64", "height": "int64", "clipped": "int64", "white": "double",
     }  # fmt: skip
     rows = read.to_pylist()
     assert len(rows) == 8
     assert rows[0] == {
         "input": "photos/broken.png", "output": "edges/broken.sobel-0.png", "filter": "sobel-0", "status": "failed",
-        "reason": rows[0]["reason"], "width": None, "height": None, "clipped": None,
+        "reason": rows[0]["reason"], "width": None, "height": None, "clipped": None, "white": None,
     }  # fmt: skip
     assert rows[0]["reason"].startswith("photos/broken.png: expected an image")
     assert [row["status"] for row in rows] == 2 * ["failed"] + 6 * ["done"]
     assert rows[2] == {
         "input": "photos/flat.png", "output": "edges/flat.sobel-0.png", "filter": "sobel-0", "status": "done",
-        "reason": None, "width": 40, "height": 50, "clipped": 0,
+        "reason": None, "width": 40, "height": 50, "clipped": 0, "white": 31.875,
     }  # fmt: skip
     # What is there already has its row as well, and its file is edgekit's own.
     run(*command, "r.parquet")
@@ -187,7 +187,7 @@ def test_rows_of_filters_replace_only_edgekits_own():
         assert not list(Path("edges").glob("*.png"))
     assert Path("mine.csv").read_text() == "precious"
     assert run("sobel", "photos", "-o", "edges", "--rows", "mine.csv", "--force").exit_code == 1
-    assert Path("mine.csv").read_bytes().startswith(b"input,output,filter,status,reason,width,height,clipped\n")
+    assert Path("mine.csv").read_bytes().startswith(b"input,output,filter,status,reason,width,height,clipped,white\n")
     Path("mine.csv").write_text("precious again")
     assert run("sobel", "photos", "-o", "edges", "--rows", "mine.csv").exit_code == 2
     assert Path("mine.csv").read_text() == "precious again"

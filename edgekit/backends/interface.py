@@ -193,6 +193,9 @@ class Backend(Protocol):
     def give_back(self, response: Array) -> Any:
         """Return a response as a NumPy array in NumPy's layout."""
 
+    def in_numpy(self, image: Array) -> Any:
+        """Return an array as NumPy's, in its own layout."""
+
     def as_mask(self, mask: Array, image: Array, frame: Frame) -> Array:
         """Check a mask against the image it is for and give it the image's axes."""
 

@@ -166,11 +166,14 @@ def levels(
     if compiled is not None and values.dtype == np.float32 and values.flags.c_contiguous and made.flags.c_contiguous:
         numbers = (np.float32(v) for v in (scale, middle, top))
         return made, compiled.levels(values.reshape(-1), *numbers, made.reshape(-1))
-    # In one pass where nothing is clipped nor NaN; beyond 32 bits OpenCV would give 0.
+    # In one pass where nothing is NaN; beyond 32 bits OpenCV would give 0.
     simple = not middle and top == 255 and values.size and values.dtype in (np.float32, np.float64)
-    if simple and made.flags.c_contiguous and max(values.max(), -values.min()) * scale < top + 0.5:
+    if simple and made.flags.c_contiguous and (largest := max(values.max(), -values.min()) * scale) < 2**30:
         cv2.convertScaleAbs(values, made, scale)
-        return made, 0
+        if largest < top + 0.5:
+            return made, 0
+        scaled = np.multiply(values, scale, out=strips.empty(values.shape, values.dtype))
+        return made, int(np.count_nonzero(np.abs(scaled, out=scaled) >= top + 0.5))
     shown = strips.empty(values.shape, np.float64 if values.dtype == np.float64 else np.float32)
     np.multiply(values, scale, out=shown, dtype=shown.dtype)
     np.rint(shown, out=shown)
@@ -207,6 +210,10 @@ def lend(image: Array, device: str | None) -> Array:
 
 def give_back(response: Array) -> Array:
     return response
+
+
+def in_numpy(image: Array) -> Array:
+    return image
 
 
 def quiet() -> AbstractContextManager[Any]:

@@ -346,14 +346,7 @@ def give_back(response: Array) -> Any:
     # A reduced response keeps its channel axis in torch's layout and loses it in NumPy's.
     if response.ndim == 3:
         response = response[0] if response.shape[0] == 1 else response.movedim(0, -1)
-    return _in_numpy(response)
-
-
-def _in_numpy(tensor: Array) -> Any:
-    """Return the values of a tensor as a NumPy array, which has no bfloat16."""
-    if tensor.is_meta:
-        raise DtypeError("expected a tensor with pixels; found one on the meta device, which has none")
-    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy(force=True)
+    return in_numpy(response)
 
 
 def as_mask(mask: Array, image: Array, frame: Frame) -> Array:
@@ -373,6 +366,13 @@ def as_mask(mask: Array, image: Array, frame: Frame) -> Array:
         ) from None
 
 
+def in_numpy(image: Array) -> Any:
+    if image.is_meta:
+        raise DtypeError("expected a tensor with pixels; found one on the meta device, which has none")
+    # NumPy has no bfloat16.
+    return (image.float() if image.dtype == torch.bfloat16 else image).numpy(force=True)
+
+
 def quiet() -> AbstractContextManager[Any]:
     return nullcontext()
 
@@ -386,7 +386,7 @@ def by_plane(function: Callable[..., Array], *images: Array) -> Array:
 
 
 def by_plane_in_numpy(function: Callable[..., Any], *images: Array) -> Array:
-    lent = [_in_numpy(i) for i in images]
+    lent = [in_numpy(i) for i in images]
     leading, size = lent[0].shape[:-2], lent[0].shape[-2:]
     count = math.prod(leading)
     planes = list(zip(*(a.reshape(count, *size) for a in lent), strict=True))

@@ -1,18 +1,17 @@
 """Jobs that filter an image."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
 from edgekit.backends.interface import Array
-from edgekit.batch.job import PictureJob
+from edgekit.batch.job import PictureJob, Shown
 from edgekit.dispatch import apply, plan_for
-from edgekit.display import MODES, Display, picture, white_level
+from edgekit.display import MODES, largest, picture, to_display, white_level
 from edgekit.errors import ParameterError
 from edgekit.kernels import Operator, find, own
+from edgekit.ranges import Range
 from edgekit.taps import Matrix
-
-#: Photographs have few steps over their whole range: this share of one is drawn opaque.
-OVERLAY_WHITE = 0.25
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,10 @@ class FilterJob(PictureJob):
     taps : matrix, optional
         A kernel of one's own.
     angle, angle_of, rotate, scale, border, channel, tone
-        As for `edgekit.sobel`; luminance is the default here.
+        As for `edgekit.sobel`; luminance is the default here. A picture is the same at every scale.
+    white : float or str, optional
+        The response at unit scale that is shown white, or as ``"50%"`` a part of the response to an ideal
+        step over the range of the image. The default is that of `edgekit.white_level`.
     """
 
     operator: str
@@ -41,6 +43,7 @@ class FilterJob(PictureJob):
     border: str = "reflect"
     channel: str = "luminance"
     tone: str = "linear"
+    white: float | str | None = None
 
     @property
     def row(self) -> Operator:
@@ -51,7 +54,8 @@ class FilterJob(PictureJob):
     def options(self) -> dict[str, Any]:
         """What the filter itself is told."""
         turning = ("angle_of", "rotate") if self.row.directed else ()
-        return {n: getattr(self, n) for n in ("angle", *turning, "scale", "border", "channel", "tone")}
+        told = {n: getattr(self, n) for n in ("angle", *turning, "border", "channel", "tone")}
+        return {**told, "scale": self.scale if self.depth == "float" else "unit"}
 
     @property
     def tag(self) -> str:
@@ -63,12 +67,16 @@ class FilterJob(PictureJob):
             for name in ("rotate", "scale", "border", "channel", "tone", "display")
             if getattr(self, name) != type(self).__dataclass_fields__[name].default
         )
-        return "-".join((self.operator, *parameters, *turned, *unusual, *(("overlay",) if self.overlay else ())))
+        unit = "percent" if isinstance(self.white, str) else ""
+        white = () if self.white is None else (f"white{_number(self.white):g}{unit}",)
+        overlay = ("overlay",) if self.overlay else ()
+        return "-".join((self.operator, *parameters, *turned, *unusual, *white, *overlay))
 
     @property
     def key(self) -> str:
         """A text of everything that decides the output; equal for equal jobs, in every process."""
         same = self if self.angle is None else replace(self, angle=float(self.angle))
+        same = replace(same, white=float(same.white)) if isinstance(same.white, int) else same
         return super(FilterJob, same).key
 
     def check(self) -> None:
@@ -83,6 +91,8 @@ class FilterJob(PictureJob):
         if self.display not in MODES:
             raise ParameterError(f"display={self.display!r} is not known; choose one of {', '.join(MODES)}")
         super().check()
+        if self.white is not None:
+            self._check_white(self.white)
         if self.overlay and self.display == "signed":
             raise ParameterError('an overlay draws strength and no sign; choose another display than "signed"')
         if self.depth == "float" and self.display != "full":
@@ -95,14 +105,42 @@ class FilterJob(PictureJob):
         """Whether the decoder's own grey, in whole levels and sooner there, is as good as luminance in the picture."""
         return (self.channel, self.tone, self.depth, self.overlay) == ("luminance", "linear", "8", False)
 
+    def _check_white(self, white: float | str) -> None:
+        if not 0 < _number(white) < math.inf:
+            raise ParameterError(
+                f"white={white!r} must be positive and finite: levels per pixel, or a percentage such as '50%'"
+            )
+        if self.display == "stretch":
+            raise ParameterError("display stretch shows the largest response white; leave out white, or take another")
+        if self.depth == "float":
+            raise ParameterError("depth float keeps the response as it is; white has no effect on it")
+
     def respond(self, image: Array) -> Array:
         return apply(image, self.row, dict(self.parameters), **self.options)
 
-    def show(self, image: Array) -> Display:
+    def show(self, image: Array, in_range: Range | None = None) -> Shown:
+        if self.display == "stretch":
+            response = self.respond(image)
+            white = largest(response.reshape(-1)) or 1.0
+            return Shown(*to_display(response, "full", depth=int(self.depth), white=white), white)
+        white = self.white_level(image, in_range)
         what = (image, self.row, dict(self.parameters))
-        return picture(*what, mode=self.display, depth=int(self.depth), white=self.white(image), **self.options)
+        return Shown(*picture(*what, mode=self.display, depth=int(self.depth), white=white, **self.options), white)
 
-    def white(self, image: Array) -> float:
-        """Return the response that is shown white; of the image only type and range count."""
-        white = white_level(image, self.row, dict(self.parameters), **self.options)
-        return white * (OVERLAY_WHITE if self.overlay else 1)
+    def white_level(self, image: Array, in_range: Range | None = None) -> float:
+        """Return the response that is shown white; where the range is given, only the type of the image counts."""
+        if self.white is not None and not isinstance(self.white, str):
+            return float(self.white)
+        fraction = None if self.white is None else _number(self.white) / 100
+        what = (image, self.row, dict(self.parameters))
+        return white_level(*what, step_fraction=fraction, in_range=in_range, **self.options)
+
+
+def _number(white: float | str) -> float:
+    """Return the number of a white level or of a percentage such as "50%"; NaN where it is neither."""
+    if isinstance(white, str) and not white.endswith("%"):
+        return math.nan
+    try:
+        return float(white[:-1] if isinstance(white, str) else white)
+    except ValueError:
+        return math.nan

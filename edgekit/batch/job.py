@@ -8,14 +8,16 @@ import numpy as np
 
 from edgekit.backends.choice import load
 from edgekit.backends.interface import Array
-from edgekit.display import Display, overlay, to_display
+from edgekit.display import overlay, to_display
 from edgekit.errors import ParameterError
 from edgekit.io.reading import decode
+from edgekit.io.stated import stated_range
 from edgekit.io.writing import encode, writable
 from edgekit.limits import DEFAULT, Limits
+from edgekit.ranges import Range
 
 #: Raised when the same job would give other pixels than before, so that old results count as stale.
-REVISION = 1
+REVISION = 2
 
 DEPTHS = ("8", "16", "float")
 
@@ -31,6 +33,8 @@ class Picture(NamedTuple):
         The input's size in pixels.
     clipped : int
         Values beyond what the picture can show.
+    white : float, optional
+        The response that is shown white; None where the output shows no response of a filter.
     note : str
         What the user should know of the input or the result, such as that no edge was found.
     """
@@ -39,7 +43,16 @@ class Picture(NamedTuple):
     rows: int
     columns: int
     clipped: int
+    white: float | None = None
     note: str = ""
+
+
+class Shown(NamedTuple):
+    """A response as 8 or 16 bits, how many values were clipped, and the response that is shown white."""
+
+    image: Array
+    clipped: int
+    white: float | None = None
 
 
 @dataclass(frozen=True)
@@ -89,9 +102,9 @@ class PictureJob(ABC):
     def respond(self, image: Array) -> Array:
         """Return what the picture is to show."""
 
-    def show(self, image: Array) -> Display:
-        """Return the picture of it."""
-        return to_display(self.respond(image), self.display, depth=int(self.depth), white=1.0)
+    def show(self, image: Array, in_range: Range | None = None) -> Shown:
+        """Return the picture of it; `in_range` is the range that the image's file states."""
+        return Shown(*to_display(self.respond(image), self.display, depth=int(self.depth), white=1.0))
 
     def remark(self, image: Array, shown: Array) -> str:
         """Return what the user should know of the result; nothing in the usual case."""
@@ -131,14 +144,15 @@ class PictureJob(ABC):
         decoded = decode(data, name, colour=not self.grey_will_do, limits=self.limits)
         image = decoded.image
         rows, columns = image.shape[:2]
+        stated = stated_range(data, image.dtype)
         computer = load(self.backend, self.device)
         with computer.without_graph():
             lent = computer.lend(image, self.device)
-            made, clipped = (self.respond(lent), 0) if self.depth == "float" else self.show(lent)
-            shown = computer.give_back(made)
-            notes = filter(None, (decoded.note, self.remark(lent, shown)))
+            made = Shown(self.respond(lent), 0) if self.depth == "float" else self.show(lent, stated)
+            shown = computer.give_back(made.image)
+            note = "; ".join(filter(None, (decoded.note, self.remark(lent, shown))))
         # Files hold no half precision and no single bits.
         shown = shown.astype(np.float32) if shown.dtype in (np.float16, bool) else shown
         if self.overlay:
-            shown = overlay(image, shown)
-        return Picture(encode(shown, self.ending), rows, columns, clipped, "; ".join(notes))
+            shown = overlay(image, shown, in_range=stated)
+        return Picture(encode(shown, self.ending), rows, columns, made.clipped, made.white, note)

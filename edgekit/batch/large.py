@@ -24,6 +24,7 @@ from edgekit.display import largest, overlay, to_display
 from edgekit.errors import ParameterError
 from edgekit.io.windows import Series, Windows
 from edgekit.measures import MEASURES, planes_of
+from edgekit.ranges import Count, Range, filtered_values, passes, percentiles
 
 R = TypeVar("R")
 
@@ -73,12 +74,14 @@ class Writer(Protocol):
 class Filtered(NamedTuple):
     """What was filtered: the size of the first image in pixels, and how many values could not be shown.
 
-    A file that breaks off is not filtered window by window: there is no note on one.
+    White is the response that is shown white in the first image. A file that breaks off is not filtered window by
+    window: there is no note on one.
     """
 
     rows: int
     columns: int
     clipped: int
+    white: float | None = None
     note: str = ""
 
 
@@ -114,7 +117,7 @@ def filter_windows(
         If the file is damaged, or the job does not fit its images.
     """
     works = [_Work(one, job, writer.tile(one), window or WINDOW) for one in source.series]
-    total, done, clipped = sum(w.passes * w.grid.windows * w.series.planes for w in works), 0, 0
+    total, done, clipped = sum(w.windows for w in works), 0, 0
 
     def each(do: Callable[[Place], Any], at: Iterable[Place]) -> Generator[Any, None, None]:
         nonlocal done
@@ -129,14 +132,17 @@ def filter_windows(
         clipped += made.clipped
         return made.place, made.packed
 
+    shown = []
     for work in works:
+        shown.append(work.levels(each))
         places = chain.from_iterable(map(work.grid.places, range(work.series.planes)))
-        with closing(each(partial(_made, work=work, white=work.white(each), writer=writer), places)) as results:
+        with closing(each(partial(_made, work=work, levels=shown[-1], writer=writer), places)) as results:
             # Type and channels of the result are those of its first window.
             first = next(results)
             shape = work.grid.rows, work.grid.columns, *first.channels
             writer.write(work.series, shape, first.dtype, map(taken, chain([first], results)))
-    return Filtered(works[0].series.rows, works[0].series.columns, clipped)
+    first_series, first_levels = works[0].series, shown[0][0]
+    return Filtered(first_series.rows, first_series.columns, clipped, first_levels.white)
 
 
 class _Made(NamedTuple):
@@ -149,8 +155,15 @@ class _Made(NamedTuple):
     clipped: int
 
 
-def _made(place: Place, work: "_Work", white: list[float], writer: Writer) -> _Made:
-    array, clipped = work.show(place, white)
+class _Levels(NamedTuple):
+    """How an image is shown: the response that is white, and the range of its values where it lies below an overlay."""
+
+    white: float | None = None
+    base: Range | None = None
+
+
+def _made(place: Place, work: "_Work", levels: list[_Levels], writer: Writer) -> _Made:
+    array, clipped = work.show(place, levels[place.plane])
     return _Made(place, writer.pack(work.series, array), array.shape[2:], array.dtype, clipped)
 
 
@@ -179,14 +192,16 @@ def _each(do: Callable[[Place], R], at: Iterable[Place], workers: int) -> Genera
             yield result
 
 
+#: Does something to each window of an image.
+_Each = Callable[[Callable[[Place], Any], Iterable[Place]], Iterator[Any]]
+
+
 class _Work:
     """One series with what is to be done to it."""
 
     def __init__(self, series: Series, job: PictureJob, tile: tuple[int, int], window: int) -> None:
         if not isinstance(job, FilterJob):
             raise ParameterError(f"{job.tag} looks at an image as a whole, and does not go window by window")
-        if job.overlay and series.dtype.kind == "f":
-            raise ParameterError("an overlay over floating pixels needs the image as a whole; leave out --overlay")
         self.series, self._job = series, job
         self._plan = plan_for(job.row, dict(job.parameters), **job.options)
         rows, columns = series.rows, series.columns
@@ -196,48 +211,63 @@ class _Work:
         self.grid = grid_for(rows, columns, tile, window // (series.channels or 1))
         shown = job.depth != "float"
         self._stretched = shown and job.display == "stretch"
-        self._ranged = shown and not self._stretched and series.dtype.kind == "f"
+        ranged = shown and not self._stretched and (job.white is None or isinstance(job.white, str))
+        extra = () if series.channels is None else (series.channels,)
+        sample = self._seen(np.zeros((1, 1, *extra), series.dtype))
+        mixed = not series.apart and filtered_values(sample, job.channel) is not sample
+        self._channel = job.channel if mixed else "each"
+        # Of 8 bits and where the file states it the range is known.
+        known = series.stated is not None or series.dtype.itemsize == 1
+        sought = {self._channel: ranged, "each": job.overlay or (ranged and not mixed)}
+        self._types = {} if known else {c: filtered_values(sample, c).dtype for c, needed in sought.items() if needed}
+        self._whole = grid_for(series.rows, series.columns, tile, window // (series.channels or 1))
 
     @property
-    def passes(self) -> int:
-        """How often the images are read."""
-        return 1 + (self._stretched or self._ranged)
+    def windows(self) -> int:
+        """How many windows are looked at, each as often as that is needed."""
+        looked_at = self._whole.windows * sum(map(passes, self._types.values()))
+        return self.series.planes * (looked_at + self.grid.windows * (1 + self._stretched))
 
-    def white(self, each: Callable[[Callable[[Place], Any], Iterable[Place]], Iterator[Any]]) -> list[float]:
-        """Return for each image the response that is shown white, which may need a look at all of it first."""
-        found = []
-        for plane in range(self.series.planes):
-            own = self.grid.places(plane)
-            if self._stretched:
-                found.append(max(each(self._largest, own)) or 1.0)
-            elif self._ranged:
-                # Of the range of all, the ends are among those of the parts.
-                ends = np.concatenate(list(each(self._ends, own)))
-                found.append(self._job.white(ends))
-            else:
-                found.append(self._job.white(np.empty(0, self.series.dtype)))
-        return found
+    def levels(self, each: _Each) -> list[_Levels]:
+        """Return for each image how it is shown, which may need a look at all of it first."""
+        return [self._levels(plane, each) for plane in range(self.series.planes)]
 
-    def show(self, place: Place, white: list[float]) -> tuple[Array, int]:
+    def _levels(self, plane: int, each: _Each) -> _Levels:
+        job, series = self._job, self.series
+        ranges = {channel: self._range(plane, channel, each) for channel in self._types}
+        white = None
+        if self._stretched:
+            white = max(each(self._largest, self.grid.places(plane))) or 1.0
+        elif job.depth != "float":
+            # Without a range it is that of 8 bits.
+            white = job.white_level(np.zeros((1, 1), series.dtype), ranges.get(self._channel, series.stated))
+        return _Levels(white, ranges.get("each", series.stated))
+
+    def _range(self, plane: int, channel: str, each: _Each) -> Range:
+        def total(count: Count) -> Any:
+            return sum(each(partial(self._count, channel=channel, count=count), self._whole.places(plane)))
+
+        return percentiles(self._types[channel], total)
+
+    def _count(self, place: Place, channel: str, count: Count) -> Any:
+        window = self._read(place.plane, place.top, place.bottom, place.left, place.right)
+        return count(filtered_values(window, channel))
+
+    def show(self, place: Place, levels: _Levels) -> tuple[Array, int]:
         """Make a window of the result, and count what was clipped."""
         image, response = self._respond(place)
-        if self._job.depth == "float":
+        if levels.white is None:
             made, clipped = response, 0
         else:
             mode = "full" if self._stretched else self._job.display
-            made, clipped = to_display(response, mode, depth=int(self._job.depth), white=white[place.plane])
+            made, clipped = to_display(response, mode, depth=int(self._job.depth), white=levels.white)
         if self._job.overlay:
-            made = overlay(image, made)
+            made = overlay(image, made, in_range=levels.base)
         # Files hold no half precision.
         return made.astype(np.float32) if made.dtype == np.float16 else made, clipped
 
     def _largest(self, place: Place) -> float:
         return largest(self._respond(place)[1].reshape(-1))
-
-    def _ends(self, place: Place) -> Array:
-        window = self._read(place.plane, place.top, place.bottom, place.left, place.right)
-        finite = window[np.isfinite(window)]
-        return np.array([finite.min(), finite.max()] if finite.size else [], window.dtype)
 
     def _respond(self, place: Place) -> tuple[Array, Array]:
         """Return a window of the image, and the response to it."""
@@ -252,7 +282,10 @@ class _Work:
         return image[rows, columns], response
 
     def _read(self, plane: int, top: int, bottom: int, left: int, right: int) -> Array:
-        image = self.series.read(plane, top, bottom, left, right)
+        return self._seen(self.series.read(plane, top, bottom, left, right))
+
+    def _seen(self, image: Array) -> Array:
+        """Return a window of the file as the job sees it."""
         if self.series.veiled or (self.series.colour and self._job.grey_will_do):
             return self.series.to_grey(image)
         return image[:, :, :3] if self.series.colour else image

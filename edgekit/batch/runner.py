@@ -24,7 +24,7 @@ from edgekit.io.writing import Draft, discard, draft, place, publish
 from edgekit.text import legible, unmistakable
 
 #: The details of a result by their columns; the record keeps them for the rows of later runs.
-DETAILS = ("width", "height", "clipped")
+DETAILS = ("width", "height", "clipped", "white")
 
 #: Names of what a row says of an outcome.
 COLUMNS = ("input", "output", "filter", "status", "reason", *DETAILS)
@@ -226,7 +226,9 @@ def _make(todo: _Todo, means: Means) -> _Made:
 
 
 def _details(result: Filtered | Picture) -> dict[str, Any]:
-    return dict(zip(DETAILS, (result.columns, result.rows, result.clipped), strict=True))
+    # Where R is 0 everything is black: no response is shown white.
+    white = result.white if result.white != sys.float_info.max else None
+    return dict(zip(DETAILS, (result.columns, result.rows, result.clipped, white), strict=True))
 
 
 def _kept(entered: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

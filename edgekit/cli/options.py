@@ -67,7 +67,7 @@ class Limit(click.ParamType[Any]):
 
 
 class Level(click.ParamType[Any]):
-    """A number, or a share of all values such as 95%."""
+    """A number, or a percentage such as 95%."""
 
     name = "N|N%"
 
@@ -77,7 +77,7 @@ class Level(click.ParamType[Any]):
         except ValueError:
             number = math.nan
         if math.isnan(number):
-            self.fail(f"{value!r} is neither a number nor a share such as 95%.", param, ctx)
+            self.fail(f"{value!r} is neither a number nor a percentage such as 95%.", param, ctx)
         return value if str(value).endswith("%") else number
 
 
@@ -124,7 +124,8 @@ _OPTIONS: dict[str, Decorator] = {
         "--above", type=click.FloatRange(0, 1), metavar="N", help="Draw in white what is surer, and nothing else."),
     "scale": click.option(
         "--scale", type=choice(*SCALES), default="unit", show_default=True,
-        help="unit: a ramp of one level per pixel reads 1. raw: the taps as printed in books."),
+        help="unit: a ramp of one level per pixel reads 1. raw: the taps as printed in books. It changes the "
+             "numbers of --depth float, not the picture."),
     "border": click.option(
         "--border", type=choice(*BORDERS), default="reflect", show_default=True,
         help="What lies beyond the edge of the image."),
@@ -136,8 +137,13 @@ _OPTIONS: dict[str, Decorator] = {
         help="log: edges in the dark count as much as edges in the light."),
     "display": click.option(
         "--display", type=choice("full", "stretch", "signed"), default="full", show_default=True,
-        help="How the response becomes a picture: white is a step over the whole range; the largest response; "
-             "or mid-grey is zero."),
+        help="How the response becomes a picture. full: its absolute value, up to --white. stretch: the same, up to "
+             "the largest response. signed: zero is mid-grey, and --white is white."),
+    "white": click.option(
+        "--white", type=Level(), metavar="N|N%",
+        help="The response shown white: in levels per pixel at unit scale, or as a percentage of the response to an "
+             "ideal step over the range of the image.  [default: 1/8 of the range per pixel for first derivatives, "
+             "25% for other operators]"),
     "depth": click.option(
         "--depth", type=choice("8", "16", "float"), default="8", show_default=True,
         help="Bits of the output; float keeps the signed response (TIFF, NPY)."),
@@ -253,7 +259,7 @@ DIRECTION = ("angle", "angle_of", "rotate")
 PARAMETERS = ("size", "sigma", "sigma2", "stencil", "levels")
 
 #: What decides the picture, for every filter.
-PICTURE = ("scale", "border", "channel", "tone", "display", "depth", "overlay", "backend", "device")
+PICTURE = ("scale", "border", "channel", "tone", "display", "white", "depth", "overlay", "backend", "device")
 
 #: What readers may take on.
 READING = ("max_pixels", "truncated")

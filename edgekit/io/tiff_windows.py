@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edgekit.errors import DecodeError, MissingExtraError, ParameterError
 from edgekit.io.channels import to_grey_as_tiff
 from edgekit.io.decoders import load_tifffile
+from edgekit.io.stated import range_of_page
 from edgekit.io.windows import LARGEST_PIECE, Layout, Series, Windows, given_up
 
 Array = NDArray[Any]
@@ -72,6 +73,7 @@ class _Series(Series):
         _check(path, page)
         self.dtype = page.dtype.newbyteorder("=")
         self._samples_apart = page.axes == "SYX"
+        self.stated = range_of_page(page) if self.dtype.itemsize > 1 else None
         self.rows, self.columns = page.imagelength, page.imagewidth
         self.channels = page.samplesperpixel if "S" in page.axes else None
         self.colour = self.channels is not None and page.photometric in (2, 6)

@@ -67,6 +67,8 @@ class Series(ABC):
         Of the pixels, in this machine's order of bytes.
     layout : Layout
         How they lie in the file.
+    stated : (float, float) or None
+        The range that the file states for the values.
     """
 
     name: str = ""
@@ -79,6 +81,7 @@ class Series(ABC):
     veiled: bool = False
     dtype: np.dtype[Any]
     layout: Layout
+    stated: tuple[float, float] | None = None
     cache: "Cache"
 
     @abstractmethod
