@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
-from oracle import BORDERS
+from oracle import BORDERS, ROWS, picture
 
+import edgekit as ek
 from edgekit import borders
+from edgekit.backends import strips
 from edgekit.errors import ParameterError
 from edgekit.kernels import find
 from edgekit.plans import plan
@@ -50,3 +52,15 @@ def test_unknown_name(border):
 def test_no_map_for_what_adds_nothing(border):
     with pytest.raises(ParameterError, match="no index map"):
         borders.index_map(-1, 3, 2, border)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "uint16", "float32", "float64"])
+@pytest.mark.parametrize("border", BORDERS)
+def test_the_last_strip_may_be_one_row(border, dtype, monkeypatch):
+    """A strip of one row holds too little to be reflected by itself: the row above it is not part of it."""
+    monkeypatch.setattr(strips, "STRIP", 1)
+    roberts = next(row for row in ROWS if row.operator == "roberts")
+    # 16 strips: 15 of 16 rows, and the last row.
+    image = picture(dtype, (241, 20), largest=1000)
+    expected = roberts.answer(image, border)
+    np.testing.assert_allclose(ek.roberts(image, border=border), expected, rtol=1e-5, atol=1e-5)

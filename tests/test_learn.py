@@ -65,6 +65,14 @@ def test_noise_has_no_kernel():
     assert (np.abs(fit.taps) < 4 * fit.errors).all()
 
 
+@pytest.mark.parametrize("steps", [1, 2, 4])
+def test_the_error_of_a_search_that_is_cut_short_covers_its_distance_from_the_best(photograph, steps):
+    fit = ek.fit_kernel(photograph, ek.sobel(photograph, angle=0), steps=steps)
+    distance = np.abs(fit.taps - SOBEL)
+    assert distance.max() > 1e-3
+    assert (fit.errors >= (1 - 1e-3) * distance).all()
+
+
 def test_what_the_data_do_not_determine():
     stripes = np.tile(np.random.default_rng(3).normal(size=40), (30, 1))
     fit = ek.fit_kernel(stripes, correlate(stripes, SOBEL))

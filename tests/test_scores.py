@@ -177,6 +177,28 @@ def test_burnt_spots_are_no_detail(sigma, rim, picture):
         assert ek.score(levels(burnt(image, 235))) > ek.score(spotted) + 0.2
 
 
+@pytest.mark.parametrize("sigma", [0, 1])
+@pytest.mark.parametrize("width", [2, 8])
+def test_a_printed_page_is_not_overexposed(width, sigma):
+    """Where most of the image is white, white is the paper: its edges count as those on light gray do."""
+    y, x = np.mgrid[:512, :512]
+    ink = (x % 32 < width) & (y % 40 > 4)
+    white, gray = (levels(blurred(np.where(ink, 5.0, paper), sigma)) for paper in (255.0, 235.0))
+    assert (white == 255).mean() > 0.5
+    assert ek.score(gray) > 0.1
+    assert ek.score(white) == pytest.approx(ek.score(gray), abs=0.01)
+
+
+def test_floating_images_beyond_0_to_1_range_over_their_values():
+    """Within [-0.5, 0.25] it is 0.25 that counts as saturated, as 255 does in 8 bits."""
+    spotted = levels(burnt(blurred(made(), 4), 2000))
+    spotted[0, 0] = 0
+    assert spotted.max() == 255
+    assert ek.score(spotted / 255 * 0.75 - 0.5) == pytest.approx(ek.score(spotted), abs=1e-4)
+    # Negative values alone do so, too.
+    assert ek.score(spotted / 255 - 1) == pytest.approx(ek.score(spotted), abs=1e-4)
+
+
 def flat_ones():
     rng = np.random.default_rng(1)
     for level in (0, 7, 128, 255):

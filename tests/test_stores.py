@@ -86,9 +86,31 @@ def test_secrets_are_hidden(url):
     assert path.url == url
 
 
+#: What services call their secrets in a query: Azure, Amazon, CloudFront, Google, Akamai and others.
+SECRETS = (
+    "sig", "X-Amz-Signature", "X-Amz-Security-Token", "client_secret", "passphrase", "pwd", "auth", "GoogleAccessId",
+    "AWSAccessKeyId", "X-Goog-Credential", "PHPSESSIONID", "Policy", "hmac", "jwt", "apikey", "subscription-key",
+    "api_key", "key", "code",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("separator", ["?", "?a=1&", "?a=1;", "#"])
+@pytest.mark.parametrize("name", SECRETS)
+def test_every_name_of_a_secret_is_known(name, separator):
+    for spelt in (name, name.upper(), name.lower()):
+        shown = str(StorePath(f"https://host/a.png{separator}{spelt}={SECRET}&b=2"))
+        assert shown == f"https://host/a.png{separator}{spelt}={HIDDEN}&b=2"
+
+
 @pytest.mark.parametrize(
     "url",
-    ["https://host/a.png?width=9&page-keys=3&monkey=2", "s3://bucket/me:x@y.png", "s3://bucket/a?key=1.png", S3_URL],
+    [
+        "https://host/a.png?width=9&page-keys=3&monkey=2",
+        "https://host/a.png?barcode=9&encoder=3",
+        "s3://bucket/me:x@y.png",
+        "s3://bucket/a?key=1.png",
+        S3_URL,
+    ],
 )
 def test_what_is_no_secret_is_shown(url):
     assert str(StorePath(url)) == url
@@ -271,6 +293,24 @@ def test_pauses_grow_and_end(in_memory, monkeypatch):
     with pytest.raises(OSError, match="failed 6 times: gone; run the command again later"):
         StorePath("memory://a.png").stat()
     assert pauses == [0.5, 1.0, 2.0, 4.0, 8.0]
+
+
+def test_what_arrives_short_is_written_again(in_memory, monkeypatch):
+    whole, attempts = type(in_memory).pipe_file, []
+
+    def short(fs, key, data, **options):
+        attempts.append(key)
+        whole(fs, key, data if len(attempts) > failing else data[:-1], **options)
+
+    monkeypatch.setattr(_fsspec, "PAUSE", 0.0)
+    monkeypatch.setattr(type(in_memory), "pipe_file", short)
+    failing = 2
+    StorePath("memory://photos/a.png").write_bytes(b"content")
+    assert len(attempts) == 3
+    assert StorePath("memory://photos/a.png").read_bytes() == b"content"
+    failing = 99
+    with pytest.raises(OSError, match="failed 6 times: wrote 7 bytes; 6 arrived"):
+        StorePath("memory://photos/b.png").write_bytes(b"content")
 
 
 def test_an_unknown_store():

@@ -52,6 +52,16 @@ def test_modes_reach_the_threads(threads):
     torch.testing.assert_close(out, ek.sobel(image).detach(), rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("rows", [0, 4, 40])
+def test_rows_that_are_written_are_not_read_again(rows, threads):
+    """The result may replace the image, or overlap it: both are views of one memory, `rows` apart."""
+    memory = tensor(shape=(2, 3, 33 + 40, 34)).clone()
+    image, out = memory[..., :33, :], memory[..., rows : rows + 33, :]
+    expected = ek.sobel(image.clone())
+    assert ek.sobel(image, out=out) is out
+    torch.testing.assert_close(out, expected, rtol=0, atol=0)
+
+
 def test_errors_reach_the_caller(threads):
     steps = _torch_strips.Steps(tensor(), lambda image, start, stop: (image, None), lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):

@@ -51,7 +51,7 @@ def window(
     if (
         border in BORDERS
         and image.dtype in _MOVED
-        # Of an image cut short OpenCV would reflect too little.
+        # OpenCV reflects the strip, not the image: a last strip of one row lacks the row that is reflected.
         and max(above, below) < last - first
         and max(left, right) < frame.columns
         and (frame.channels or 1) <= MOST_CHANNELS

@@ -52,7 +52,7 @@ def automatic(scores: Sequence[float]) -> Threshold:
     below = np.cumsum(logs)[:-1] / counts
     above = (logs.sum() - np.cumsum(logs)[:-1]) / (len(logs) - counts)
     between = counts * (len(logs) - counts) * (below - above) ** 2 / len(logs) ** 2
-    # Equal scores must not be parted.
+    # Equal scores are in one group; their variance may be rounding.
     between[np.diff(logs) == 0] = 0
     best = int(np.argmax(between))
     if logs.var() == 0 or between[best] / logs.var() < TWO_GROUPS:
