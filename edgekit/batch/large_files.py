@@ -1,6 +1,5 @@
 """Which files are done window by window, and doing that to whole files."""
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from pathlib import Path
 from edgekit.batch.filter_job import FilterJob
 from edgekit.batch.job import PictureJob
 from edgekit.batch.large import MORE, USUAL, Filtered, Means, Writer, filter_windows, result_bytes, score_windows, whole
+from edgekit.batch.memory import free
 from edgekit.batch.score_job import Scored, ScoreJob
 from edgekit.errors import EdgekitError, ParameterError
 from edgekit.io.files import is_zarr
@@ -33,20 +33,7 @@ def allowance() -> int:
         own = resource.getrlimit(resource.RLIMIT_DATA)[0]
         if own != resource.RLIM_INFINITY:
             return own
-    return _free() // 2
-
-
-def _free() -> int:
-    """Return how many bytes are free: of the machine, or of the container that this process runs in."""
-    known = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")] if hasattr(os, "sysconf") else [2**32]
-    meminfo = Path("/proc/meminfo")
-    if meminfo.exists():
-        lines = dict(line.split(":", 1) for line in meminfo.read_text(encoding="ascii").splitlines())
-        known.append(int(lines["MemAvailable"].split()[0]) * 1024)
-    container = Path("/sys/fs/cgroup/memory.max")
-    if container.exists() and (text := container.read_text(encoding="ascii").strip()).isdigit():
-        known.append(int(text))
-    return min(known)
+    return free() // 2
 
 
 def needed(series: Series) -> int:
