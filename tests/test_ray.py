@@ -205,6 +205,30 @@ def test_a_killed_driver_takes_up_where_it_was(cluster, job, wanted):
 
 
 @pytest.mark.usefixtures("cluster", "photos")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_ends_a_run_and_leaves_no_draft(cluster, number, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ek.write_image("large/00.png", np.random.default_rng(0).integers(0, 256, (900, 1200), dtype=np.uint8))
+    for n in range(1, 100):
+        os.link("large/00.png", f"large/{n:02}.png")
+    command = [sys.executable, "-m", "edgekit", "sobel", "large", "-o", "out", "--engine", "ray"]
+    process = subprocess.Popen(
+        [*command, "--address", cluster.address], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    end = time.monotonic() + 60
+    while not list(Path().glob("out/*.png")) and time.monotonic() < end:
+        time.sleep(0.05)
+    os.killpg(process.pid, number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, said
+    assert "not begun" in said
+    finished = {path.name for path in Path("out").glob("*.png")}
+    assert {path.name for path in Path("out").iterdir()} == finished | {".edgekit.sqlite"}
+    again = run("sobel", "large", "-o", "out", *(f"--include={name[:2]}.png" for name in finished))
+    assert again.stderr.startswith(f"edgekit: {len(finished)} up to date")
+
+
 def test_the_example_of_the_page_runs(capsys):
     page = Path(__file__).parents[1].joinpath("docs", "scale.md").read_text("utf-8")
     code = page.split("```python\n")[1].split("```")[0]

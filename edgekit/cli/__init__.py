@@ -5,6 +5,7 @@
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -12,6 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from edgekit import __version__
+from edgekit.batch.engines.interrupts import handle_signals, ignore_signals
 from edgekit.cli.terminal import complain, show_traceback, show_usage
 from edgekit.errors import EdgekitError
 from edgekit.kernels import OPERATORS
@@ -22,8 +24,8 @@ EDGES = ("canny", "threshold", "detect")
 #: The rest, each in a module of its own.
 _OTHERS = ("pick", "score", "focus", "learn", "kernels")
 
-#: Exit statuses beside 0: an item failed, wrong usage, interrupted.
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
+#: Exit statuses beside 0: an item failed, wrong usage; 128 and its number after a signal, such as 130 after Ctrl-C.
+FAILED, USAGE, SIGNALLED = 1, 2, 128
 
 
 class Commands(click.Group):
@@ -63,9 +65,11 @@ class Commands(click.Group):
                 show_traceback(error)
             complain(error)
             status = USAGE
-        except (click.Abort, KeyboardInterrupt):
-            complain("interrupted")
-            status = INTERRUPTED
+        except (click.Abort, KeyboardInterrupt) as end:
+            # click raises Abort in place of KeyboardInterrupt.
+            number = getattr(end.__cause__ or end, "number", signal.SIGINT)
+            complain("interrupted" if number == signal.SIGINT else f"interrupted by {signal.Signals(number).name}")
+            status = SIGNALLED + number
         except BrokenPipeError:
             # Who read our output has left; what Python still holds for it would fail again at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -95,15 +99,22 @@ def run() -> NoReturn:
     """Run as a process of its own, and leave it at once.
 
     Nothing is open by now; taking the interpreter apart, with all of NumPy and OpenCV in it, would
-    take longer than most images.
+    take longer than most images. Worker processes had a folder for their sockets, which multiprocessing removes.
     """
     status = 0
     if "--debug" not in sys.argv:
         _silence_decoders()
+    handle_signals()
     try:
         main()
     except SystemExit as leave:
         status = leave.code if isinstance(leave.code, int) else FAILED
+    except KeyboardInterrupt as end:
+        # Another signal, after the one that ended the run.
+        status = SIGNALLED + getattr(end, "number", signal.SIGINT)
+    ignore_signals()
+    if (workers := sys.modules.get("multiprocessing.util")) is not None:
+        workers._exit_function()
     try:
         sys.stdout.flush()
         sys.stderr.flush()

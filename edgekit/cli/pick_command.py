@@ -56,7 +56,7 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
         if bar is not None:
             bar.update()
 
-    picked = 0
+    picked, none = 0, ""
     try:
         for one in picker.run(found.sources, tell):
             picked += 1
@@ -66,14 +66,18 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
                 click.echo(json.dumps(one.record()))
             elif not values["quiet"]:
                 name_file(one.output)
+        none = "no images found"
+    except KeyboardInterrupt:
+        none = "nothing scored"
+        raise
     finally:
         if bar is not None:
             bar.close()
         for reason in failed:
             complain(reason)
-        if not values["quiet"]:
+        if none and not values["quiet"]:
             counts = ((picked, "picked"), (scored - len(failed), "scored"), (len(failed), "failed"))
-            click.echo(summary(counts, skips(found.passed_over, left_out), begun), err=True)
+            click.echo(summary(counts, skips(found.passed_over, left_out), begun, none=none), err=True)
     return 1 if failed else 0
 
 

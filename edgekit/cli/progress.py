@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -22,9 +22,15 @@ def skips(no_images: int, results: int) -> list[tuple[int, str]]:
     return [(n, what) for n, what in counts if n]
 
 
-def summary(counts: Iterable[tuple[int, str]], skipped: Sequence[tuple[int, str]], start: float) -> str:
-    """Return the counts of a run that began at `start`, by the monotonic clock."""
-    said = [f"{n} {what}" for n, what in counts if n] or ["no images found"]
+def summary(
+    counts: Iterable[tuple[int, str]],
+    skipped: Iterable[tuple[int, str]],
+    start: float,
+    *,
+    none: str = "no images found",
+) -> str:
+    """Return the counts of a run that began at `start`, by the monotonic clock; `none` where all counts are 0."""
+    said = [f"{n} {what}" for n, what in counts if n] or [none]
     return f"edgekit: {', '.join((*said, *(f'{n} {what}' for n, what in skipped)))} in {time.monotonic() - start:.1f} s"
 
 

@@ -204,9 +204,11 @@ class Count:
         self._bar = open_bar(None, quiet=self._quiet)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._bar is not None:
             self._bar.close()
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            self._say("nothing scored", ())
 
     def tell(self, row: "Row") -> None:
         """Count one row."""
@@ -236,16 +238,18 @@ class Count:
 
     def sum_up(self, skipped: Sequence[tuple[int, str]], threshold: "Threshold") -> None:
         """Say how many there were, and what the threshold is."""
-        if self._quiet:
-            return
+        if self.done + self.failed != 1 or skipped:
+            self._say("no images found", skipped)
+        if threshold.note and not self._quiet:
+            value = "" if threshold.value is None else f"threshold {threshold.value:.4g}, "
+            complain(f"{value}{threshold.note}")
+
+    def _say(self, none: str, skipped: Sequence[tuple[int, str]]) -> None:
         counts = (
             (self.done, "scored"),
             (self.undefined, "of them undefined"),
             (self.truncated, "of them truncated"),
             (self.failed, "failed"),
         )
-        if self.done + self.failed != 1 or skipped:
-            click.echo(summary(counts, skipped, self._start), err=True)
-        if threshold.note:
-            value = "" if threshold.value is None else f"threshold {threshold.value:.4g}, "
-            complain(f"{value}{threshold.note}")
+        if not self._quiet:
+            click.echo(summary(counts, skipped, self._start, none=none), err=True)

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 from edgekit.backends.strips import stay_alone
 from edgekit.batch.engines import heartbeat
 from edgekit.batch.engines.allocator import keep_freed
-from edgekit.batch.engines.interrupts import Interrupts
+from edgekit.batch.engines.interrupts import Interrupts, hidden_signals, ignore_signals
 from edgekit.errors import ParameterError, WorkerError
 
 T = TypeVar("T")
@@ -183,7 +183,7 @@ class _Worker:
         context = _context()
         self.pipe, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(theirs, self.task, self.limits.memory), daemon=True)
-        with _without_main():
+        with _without_main(), hidden_signals():
             self._process.start()
         theirs.close()
         self._ready, self.deadline = False, time.monotonic() + START
@@ -283,8 +283,8 @@ def _without_main() -> Iterator[None]:
 
 def _work(pipe: "Connection[Any, Any]", task: Callable[[Any], Any], memory: int) -> None:
     """Do items as they come, for as long as there is someone who gives them."""
-    # Ctrl-C reaches all processes of a terminal; the parent says what ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Signals may be sent to all processes of a group. The parent decides when a worker ends.
+    ignore_signals()
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     stay_alone()
     keep_freed()

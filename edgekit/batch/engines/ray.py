@@ -10,8 +10,10 @@ import os
 import pickle
 import platform
 import re
+import signal
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from edgekit import __version__
+from edgekit.batch.engines.interrupts import hidden_signals, kept_handlers
 from edgekit.batch.engines.processes import Processes, WorkerLimits
 from edgekit.errors import MissingExtraError, WorkerError
 
@@ -45,6 +48,9 @@ AHEAD = 2
 
 #: Seconds that a cluster may take to answer, and what was stopped to end.
 PATIENCE = 10
+
+#: Seconds in which tasks that were told to end have ended, with their worker processes.
+SETTLE = 1.0
 
 #: Ray's own word in the environment for whether a cluster that is started here reports on its use.
 _USAGE = "RAY_USAGE_STATS_ENABLED"
@@ -118,6 +124,9 @@ class Ray:
                 for end in (_Ahead.stop, _Ahead.wait):
                     for _, results in running:
                         end(results)
+                if running:
+                    # Tasks were told to end; after this none writes anything.
+                    time.sleep(SETTLE)
 
     def _results(self, manifest: list[list[bytes]], work: Callable[[Any], Any]) -> Generator[Any]:
         """Give the results of a portion in order, as they come in."""
@@ -140,7 +149,8 @@ class Ray:
             if host and port.isdigit():
                 # Ray itself would try for minutes.
                 socket.create_connection((host, int(port)), PATIENCE).close()
-            self._ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
+            with kept_handlers(), hidden_signals():
+                self._ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
         except (OSError, ValueError, RuntimeError) as error:
             raise WorkerError(
                 f"Ray cluster {address or 'of this machine'}: cannot be reached: {error}. Is it running there "
@@ -150,7 +160,8 @@ class Ray:
 
 def _library() -> Any:
     try:
-        import ray.data
+        with kept_handlers():
+            import ray.data
     except ModuleNotFoundError:
         raise MissingExtraError("working on a cluster needs Ray: pip install 'edgekit[ray]'") from None
     return ray
@@ -222,11 +233,29 @@ def _work(batch: Any, task: Callable[[Any], Any], folder: str, limits: WorkerLim
     try:
         if version != __version__:
             raise WorkerError(f"edgekit {__version__} is there, and {version} here; install the same on every machine")
-        with contextlib.chdir(folder):
+        with contextlib.chdir(folder), _cancelled_at_once():
             results = [*Processes(1, limits).run(task, items, _lose)]
     except (OSError, WorkerError) as error:
         results = [_Lost(f"cannot be done on {platform.node()}: {error}")] * len(items)
     return pyarrow.table({"result": pyarrow.array(map(pickle.dumps, results), "binary")})
+
+
+@contextlib.contextmanager
+def _cancelled_at_once() -> Iterator[None]:
+    """Let a task end in the middle of its items when Ray cancels it: nobody takes its results.
+
+    Ray cancels by what SIGINT would do in its process. `Interrupts` would delay that if it were done by Python's own
+    handler. Nothing would be done where the cluster was started with SIGINT ignored, as shells start jobs in the
+    background.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda number, frame: signal.default_int_handler(number, frame))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _lose(_: Any, reason: str) -> _Lost:

@@ -1,0 +1,229 @@
+"""SIGTERM, SIGHUP and Ctrl-C end a run in the same way; what a run leaves behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import run, shown
+
+import edgekit as ek
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+
+SIZE = (1200, 1600)
+
+
+@pytest.fixture(autouse=True)
+def photos(at_home, tmp_path, monkeypatch):
+    """100 photographs that take long enough, and a temporary directory that is empty."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    photo = np.random.default_rng(0).integers(0, 256, SIZE, dtype=np.uint8)
+    ek.write_image("many/00.png", photo)
+    for n in range(1, 100):
+        os.link("many/00.png", f"many/{n:02}.png")
+    Path("few").mkdir()
+    for n in range(60):
+        os.link("many/00.png", f"few/{n:02}.png")
+    return temporary
+
+
+def start(*arguments, ignored=(), **extra):
+    """Start the command line in a session, and so a process group, of its own."""
+
+    def dispose():
+        # A run in the background may have been told to ignore Ctrl-C; the child is not.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
+
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | extra
+    command = [sys.executable, "-m", "edgekit", *map(str, arguments)]
+    return subprocess.Popen(command, start_new_session=True, preexec_fn=dispose, **streams)
+
+
+def wait_for(condition):
+    end = time.monotonic() + 60
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+
+
+def finished(folder="edges"):
+    return sorted(Path(folder).glob("*.png"))
+
+
+def alive(group):
+    """Return the processes of a group."""
+    return subprocess.run(["pgrep", "-g", str(group)], capture_output=True, text=True, check=False).stdout.split()
+
+
+def check_stopped(process, number, err, total, temporary):
+    """The run has its status, message and summary; all of its results are whole and on record; nothing else is left."""
+    assert process.returncode == 128 + number, err
+    said = "interrupted" if number == signal.SIGINT else f"interrupted by {signal.Signals(number).name}"
+    *_, summary, message = filter(None, err.splitlines())
+    assert message == f"edgekit: {said}"
+    assert "done" in summary
+    assert "not begun" in summary
+    made = finished()
+    assert 0 < len(made) < total
+    assert all(shown(str(path)).shape == SIZE for path in made)
+    assert {p.name for p in Path("edges").iterdir()} == {p.name for p in made} | {".edgekit.sqlite"}
+    assert list(temporary.iterdir()) == []
+    wait_for(lambda: not alive(process.pid))
+    assert alive(process.pid) == []
+
+
+def check_recorded(folder):
+    """A second run takes the results of the first for its own."""
+    made = finished()
+    again = run("sobel", folder, "-o", "edges", *(f"--include={path.name[:2]}.png" for path in made))
+    assert again.stderr.startswith(f"edgekit: {len(made)} up to date"), again.stderr
+
+
+ENDS = [
+    (signal.SIGTERM, os.kill), (signal.SIGTERM, os.killpg), (signal.SIGHUP, os.kill), (signal.SIGHUP, os.killpg),
+    (signal.SIGINT, os.killpg),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("number", "send"), ENDS, ids=lambda value: getattr(value, "__name__", str(value)))
+@pytest.mark.parametrize("folder", ["few", "many"], ids=["threads", "processes"])
+def test_a_signal_ends_a_run_as_ctrl_c_does(folder, number, send, photos):
+    """Sent to the command alone, or to all of its process group as timeout, systemd and terminals do."""
+    total = len(list(Path(folder).iterdir()))
+    process = start("sobel", folder, "-o", "edges", "-j", 2)
+    wait_for(finished)
+    send(process.pid, number)
+    _, err = process.communicate(timeout=60)
+    check_stopped(process, number, err, total, photos)
+    check_recorded(folder)
+
+
+def test_one_thread_is_stopped_in_the_middle_of_an_image(photos):
+    process = start("sobel", "few", "-o", "edges", "-j", 1)
+    wait_for(finished)
+    process.terminate()
+    check_stopped(process, signal.SIGTERM, process.communicate(timeout=60)[1], 60, photos)
+
+
+@pytest.mark.parametrize("folder", ["few", "many"])
+def test_scores_are_kept_and_counted(folder, photos):
+    process = start("score", folder, "-o", "scores.csv", "-j", 2, "--map", "maps")
+    wait_for(lambda: finished("maps"))
+    process.terminate()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 143, err
+    *_, summary, message = filter(None, err.splitlines())
+    assert message == "edgekit: interrupted by SIGTERM"
+    count = len(finished("maps"))
+    assert f"edgekit: {count} scored" in summary
+    assert {p.name for p in Path("maps").iterdir()} == {p.name for p in finished("maps")} | {".edgekit.sqlite"}
+    assert {p.name for p in Path().glob("*.csv*")} == {".scores.csv.edgekit.sqlite"}
+    assert list(photos.iterdir()) == []
+
+
+def test_pick_sums_up(photos):
+    process = start("pick", "many", "-o", "picked", "-n", 3, "-j", 1)
+    wait_for(Path("picked/.edgekit-scores.sqlite").exists)
+    process.terminate()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 143, err
+    *_, summary, message = filter(None, err.splitlines())
+    assert message == "edgekit: interrupted by SIGTERM"
+    assert "scored" in summary
+    assert {p.name for p in Path("picked").iterdir()} == {".edgekit-scores.sqlite", ".edgekit.sqlite"}
+    assert list(photos.iterdir()) == []
+
+
+def test_nohup_is_heeded():
+    process = start("sobel", "few", "-o", "edges", "-j", 2, ignored=[signal.SIGHUP])
+    wait_for(finished)
+    os.killpg(process.pid, signal.SIGHUP)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert len(finished()) == 60
+
+
+def test_a_terminal_that_is_closed_ends_the_run_and_costs_no_result(photos):
+    import pty
+
+    leader, follower = pty.openpty()
+    code = (
+        "import fcntl, os, termios as t; os.setsid(); fcntl.ioctl(1, t.TIOCSCTTY, 0); import edgekit.cli as c; c.run()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "sobel", "many", "-o", "edges", "-j", "2"],
+        stdin=follower, stdout=follower, stderr=follower,
+    )  # fmt: skip
+    os.close(follower)
+    wait_for(finished)
+    os.close(leader)
+    assert process.wait(60) == 129
+    count = len(finished())
+    assert 0 < count < 100
+    assert {p.name for p in Path("edges").iterdir()} == {p.name for p in finished()} | {".edgekit.sqlite"}
+    check_recorded("many")
+    assert list(photos.iterdir()) == []
+
+
+def program(code, folder):
+    """Run a program that imports edgekit, and return what it printed."""
+    text = f"import os, signal, sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\n{textwrap.dedent(code)}"
+    ran = subprocess.run([sys.executable, "-c", text], cwd=folder, capture_output=True, text=True, timeout=60)
+    assert ran.stderr == ""
+    return ran.stdout.split()
+
+
+@pytest.mark.parametrize("engine", ["Threads(2)", "Processes(2)"])
+@pytest.mark.parametrize(("second", "together"), [("SIGTERM", True), ("SIGHUP", True), ("SIGINT", False)])
+def test_signals_that_are_sent_twice_are_one_request(engine, second, together, tmp_path):
+    """Items in progress are finished, as after one; a second request, Ctrl-C, ends at once."""
+    *results, end = program(
+        f"""
+        import tasks
+        from edgekit.batch.engines.interrupts import Interrupted, handle_signals
+        from edgekit.batch.engines.local import Threads
+        from edgekit.batch.engines.processes import Processes
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        handle_signals()
+        def items():
+            for n in range(1000):
+                if n == 8:
+                    os.kill(os.getpid(), signal.SIGTERM)
+                    os.kill(os.getpid(), signal.{second})
+                yield n
+        try:
+            for n in {engine}.run(tasks.slow, items(), None):
+                print(n)
+        except Interrupted as end:
+            print(end.number)
+        """,
+        tmp_path,
+    )
+    assert end == str(int(signal.SIGTERM if together else signal.SIGINT))
+    assert results == [str(n) for n in range(len(results))]
+    finished = 2 if engine == "Threads(2)" else 8
+    assert (finished <= len(results) <= 9) if together else len(results) < 8
+
+
+def test_the_library_leaves_signals_to_its_host(tmp_path):
+    found = program(
+        """
+        import tasks
+        from edgekit.batch.engines.local import Threads
+        from edgekit.batch.engines.processes import Processes
+        before = [signal.getsignal(n) for n in signal.valid_signals()]
+        for engine in (Threads(2), Processes(2)):
+            list(engine.run(tasks.same, range(9), None))
+        print(before == [signal.getsignal(n) for n in signal.valid_signals()], signal.pthread_sigmask(0, []))
+        """,
+        tmp_path,
+    )
+    assert found == ["True", "set()"]
