@@ -227,3 +227,28 @@ def test_the_library_leaves_signals_to_its_host(tmp_path):
         tmp_path,
     )
     assert found == ["True", "set()"]
+
+
+LEAVE_NOTHING = [
+    ["sobel", "small", "-o", "out"],
+    ["canny", "small", "-o", "out", "--rows", "rows.csv"],
+    ["score", "small", "-o", "scores.csv", "--map", "maps", "--report", "page"],
+    ["score", "small", "--timeout", "0.001"],  # Workers are killed.
+    ["pick", "small", "-n", "3", "-o", "out"],
+    ["focus", "small", "--timeout", "60", "--plot", "focus.png"],
+]
+
+
+@pytest.mark.parametrize("command", LEAVE_NOTHING, ids=" ".join)
+def test_a_run_leaves_its_results_and_its_record_only(command, photos):
+    """No temporary file, socket, lock or journal of the database."""
+    rng = np.random.default_rng(0)
+    for n in range(70):
+        ek.write_image(f"small/{n:02}.png", rng.integers(0, 256, (40, 50), dtype=np.uint8))
+    process = start(*command)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode in (0, 1), err
+    assert list(photos.iterdir()) == []
+    hidden = {path.name for path in Path().rglob(".*")}
+    assert hidden <= {".edgekit.sqlite", ".edgekit-scores.sqlite", ".scores.csv.edgekit.sqlite"}
+    assert not [path for path in Path().rglob("*") if path.name.endswith(("-journal", "-wal", "-shm", "-holder"))]
