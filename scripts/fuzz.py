@@ -1,6 +1,6 @@
 """Fuzzes the readers of images and of kernel files, guided by what of their Python code is reached.
 
-    pip install 'edgekit[fuzz]'
+    pip install -e '.[fuzz]'
     python scripts/fuzz.py [--seconds N] [--finds FOLDER] [--seed N]
 
 Seeds are made here, one or more of each format that can be written. Whatever comes out but an image, a kernel or an

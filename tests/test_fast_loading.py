@@ -105,7 +105,7 @@ def test_asking_for_what_is_missing_names_the_extra(error, broken, monkeypatch):
     broken[0](error)
     monkeypatch.setattr(fast, "MODE", "1")
     for _ in range(2):
-        with pytest.raises(MissingExtraError, match=r"EDGEKIT_FAST=1 .*pip install 'edgekit\[fast\]'") as caught:
+        with pytest.raises(MissingExtraError, match=r"EDGEKIT_FAST=1 .*pip install .*\[fast\]") as caught:
             ek.sobel(IMAGE)
         assert str(error) in str(caught.value)
 
@@ -130,7 +130,7 @@ def test_numba_not_installed(broken, monkeypatch):
     monkeypatch.setattr(fast, "MODE", "")
     assert fast.loops(fast.LEAST) is None
     monkeypatch.setattr(fast, "MODE", "1")
-    with pytest.raises(MissingExtraError, match="edgekit"):
+    with pytest.raises(MissingExtraError, match=r"pip install .*\[fast\]"):
         fast.loops(fast.LEAST)
 
 

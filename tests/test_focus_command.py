@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 import edgekit as ek
 from edgekit.batch.inputs import natural
 from edgekit.cli import main
+from edgekit.extras import install_command
 from edgekit.io.pages import read_pages
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "camera.png"
@@ -299,7 +300,7 @@ def test_a_missing_matplotlib_names_the_extra():
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ran.returncode == 2
-    assert "pip install 'edgekit[plot]'" in ran.stderr
+    assert install_command("plot") in ran.stderr
     assert "Traceback" not in ran.stderr
 
 

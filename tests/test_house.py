@@ -20,14 +20,14 @@ MODULES = sorted(ROOT.rglob("*.py"))
 #: Floors of the house, lowest first. A module imports from floors below its own, and within its own
 #: folder.
 FLOORS = (
-    ("errors", "text"), ("arrays", "borders", "curves", "limits", "taps"), ("kernels",), ("plans",), ("backends",),
-    ("layout",), ("responses",), ("dispatch", "ranges"), ("filters", "display", "suppression"),
+    ("errors", "extras", "text"), ("arrays", "borders", "curves", "limits", "taps"), ("kernels",), ("plans",),
+    ("backends",), ("layout",), ("responses",), ("dispatch", "ranges"), ("filters", "display", "suppression"),
     ("edges", "masks", "measures"),
     ("detector", "nn"), ("scores", "focus", "learn", "selection"), ("io",), ("batch",), ("report",), ("cli",),
     ("__main__",),
 )  # fmt: skip
 LEVEL = {name: level for level, floor in enumerate(FLOORS) for name in floor}
-PURE = ("errors", "text", "borders", "limits", "taps", "kernels", "plans")
+PURE = ("errors", "extras", "text", "borders", "limits", "taps", "kernels", "plans")
 
 
 def by_path(path):
@@ -90,7 +90,7 @@ def test_no_module_needs_itself_by_way_of_others():
 
 @pytest.mark.parametrize("path", [p for p in MODULES if name_of(p).split(".")[0] == "io"], ids=by_path)
 def test_image_files_know_nothing_of_filters(path):
-    allowed = ("io", "arrays", "errors", "limits", "backends._cv2")
+    allowed = ("io", "arrays", "errors", "extras", "limits", "backends._cv2")
     if name_of(path) == "io.kernels":
         # What a file holds must be a kernel.
         allowed += ("kernels", "taps")

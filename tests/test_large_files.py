@@ -17,6 +17,7 @@ from edgekit.batch import large_files
 from edgekit.batch.engines import heartbeat
 from edgekit.batch.filter_job import FilterJob
 from edgekit.batch.large import Means
+from edgekit.extras import install_command
 from edgekit.io.opening import open_windows
 
 
@@ -373,7 +374,7 @@ def test_without_the_extra(library, name):
     else:
         assert done.returncode == 1
         assert f"edgekit: {name}" in done.stderr
-        assert f"needs {library}: pip install 'edgekit[large]'" in done.stderr
+        assert f"needs {library}: {install_command('large')}" in done.stderr
 
 
 def _files(folder):

@@ -18,6 +18,7 @@ import edgekit as ek
 from edgekit.batch import parquet
 from edgekit.batch.book import Row
 from edgekit.batch.tables import Table
+from edgekit.extras import install_command
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +112,7 @@ def test_without_the_library_it_is_said_before_anything_is_made(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     ran = run("score", "photos", "-o", "scores.parquet")
     assert ran.exit_code == 2
-    assert "pip install 'edgekit[parquet]'" in ran.stderr
+    assert f"needs PyArrow: {install_command('parquet')}" in ran.stderr
     assert not list(Path().glob(".scores*"))
 
 

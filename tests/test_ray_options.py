@@ -7,6 +7,7 @@ import pytest
 from command_line import run
 
 from edgekit.batch.engines import ray as engines
+from edgekit.extras import install_command
 
 
 @pytest.mark.parametrize("count", [1, 7, 64, 1000, 5000])
@@ -46,7 +47,7 @@ def test_without_ray_it_is_said_how_to_get_it(at_home, monkeypatch):
     for command in (("score", "photo.png"), ("sobel", "photo.png")):
         ran = run(*command, "--engine", "ray")
         assert ran.exit_code == 2
-        assert "pip install 'edgekit[ray]'" in ran.stderr
+        assert f"needs Ray: {install_command('ray')}" in ran.stderr
 
 
 def test_a_cluster_that_does_not_answer_is_named(at_home):

@@ -18,6 +18,7 @@ from PIL import Image
 
 import edgekit as ek
 from edgekit.batch.score_job import ScoreJob
+from edgekit.extras import install_command
 
 ROOT = Path(__file__).parents[1]
 
@@ -327,7 +328,7 @@ def test_a_missing_library_names_the_extra_before_any_image_is_read(tmp_path):
     code = "from edgekit.cli import main; main(['score', 'photos', '--report', 'review'])"
     ran = _fresh(code, tmp_path, without=["jinja2"])
     assert ran.returncode == 2
-    assert ran.stderr == "edgekit: the review page needs Jinja2: pip install 'edgekit[report]'\n"
+    assert ran.stderr == f"edgekit: the review page needs Jinja2: {install_command('report')}\n"
     assert not Path("review").exists()
 
 

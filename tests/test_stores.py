@@ -333,7 +333,7 @@ def test_nothing_secret_hangs_on_an_error(in_memory, monkeypatch):
 
 @pytest.mark.parametrize(
     ("scheme", "module", "hint"),
-    [("s3", "s3fs", r"pip install 'edgekit\[remote\]'$"), ("gs", "gcsfs", r"pip install 'edgekit\[remote\]'$"),
+    [("s3", "s3fs", r"pip install .*\[remote\]'?$"), ("gs", "gcsfs", r"pip install .*\[remote\]'?$"),
      ("abfs", "adlfs", "Install adlfs[^;]*$")],
 )  # fmt: skip
 def test_a_missing_library_is_named(monkeypatch, scheme, module, hint):

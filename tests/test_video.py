@@ -10,6 +10,7 @@ import pytest
 from clips import RATE, pattern, turn, write_clip
 
 from edgekit.errors import DecodeError, ParameterError, UnreadableError
+from edgekit.extras import install_command
 from edgekit.io.video import is_video, read_frames
 
 
@@ -126,7 +127,7 @@ def test_without_the_library(clip):
         "try: list(read_frames(Path(sys.argv[1])))\nexcept ImportError as error: print(type(error).__name__, error)"
     )
     ran = subprocess.run([sys.executable, "-c", code, str(clip)], capture_output=True, text=True)
-    assert ran.stdout == "MissingExtraError reading videos needs PyAV: pip install 'edgekit[video]'\n"
+    assert ran.stdout == f"MissingExtraError reading videos needs PyAV: {install_command('video')}\n"
 
 
 def test_one_frame_at_a_time(tmp_path):

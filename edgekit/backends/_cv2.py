@@ -1,6 +1,7 @@
 """OpenCV, or an error that says how to get it. The only module that imports cv2."""
 
 from edgekit.errors import MissingExtraError
+from edgekit.extras import pip
 
 try:
     import cv2
@@ -9,8 +10,8 @@ except ImportError as error:
         raise MissingExtraError(
             f"OpenCV cannot load on this machine: {error}. It was built for a desktop. Either install the "
             "system library (Debian, Ubuntu: apt-get install libgl1 libglib2.0-0), or use the build for "
-            "servers: pip uninstall opencv-python && pip install opencv-python-headless"
+            f"servers: {pip('uninstall', 'opencv-python')} && {pip('install', 'opencv-python-headless')}"
         ) from error
-    raise MissingExtraError(f"OpenCV cannot be loaded: {error}. Try: pip install opencv-python") from error
+    raise MissingExtraError(f"OpenCV cannot be loaded: {error}. Try: {pip('install', 'opencv-python')}") from error
 
 __all__ = ["cv2"]

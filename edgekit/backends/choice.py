@@ -8,6 +8,7 @@ import numpy as np
 from edgekit.arrays import loaded
 from edgekit.backends.interface import Array, Backend
 from edgekit.errors import DtypeError, MissingExtraError, ParameterError
+from edgekit.extras import install_command
 
 
 def load(name: str, device: str | None = None) -> Backend:
@@ -29,7 +30,7 @@ def load(name: str, device: str | None = None) -> Backend:
     try:
         from edgekit.backends import torch as torch_backend
     except ModuleNotFoundError as error:
-        raise MissingExtraError(f"the torch backend needs {error.name}: pip install 'edgekit[torch]'") from error
+        raise MissingExtraError(f"the torch backend needs {error.name}: {install_command('torch')}") from error
     torch_backend.check_device(device)
     return torch_backend
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from edgekit.borders import index_map
 from edgekit.errors import MissingExtraError
+from edgekit.extras import install_command
 from edgekit.plans import Plan, exact
 
 Array = NDArray[Any]
@@ -78,7 +79,7 @@ def _load(*, asked: bool) -> ModuleType | None:
         from edgekit.backends import loops
     except Exception as error:  # A Numba older than NumPy fails in many ways.
         if asked:
-            raise MissingExtraError(f"EDGEKIT_FAST=1 needs Numba: pip install 'edgekit[fast]' ({error})") from error
+            raise MissingExtraError(f"EDGEKIT_FAST=1 needs Numba ({error}): {install_command('fast')}") from error
         return None
     return loops
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from edgekit.batch.lines import Record
 from edgekit.errors import MissingExtraError, OutputError
+from edgekit.extras import install_command
 from edgekit.io.writing import placing
 
 #: Rows of a row group: so many are in memory at a time.
@@ -36,7 +37,7 @@ def library() -> Any:
     try:
         import pyarrow.parquet
     except ModuleNotFoundError:
-        raise MissingExtraError("writing Parquet needs PyArrow: pip install 'edgekit[parquet]'") from None
+        raise MissingExtraError(f"writing Parquet needs PyArrow: {install_command('parquet')}") from None
     return pyarrow
 
 

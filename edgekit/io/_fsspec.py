@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from edgekit.errors import EdgekitError, MissingExtraError, ParameterError
+from edgekit.extras import install_command
 from edgekit.io.urls import PLAIN, WEB, Info, Url, redacted
 
 try:
@@ -17,7 +18,7 @@ try:
     from fsspec.core import url_to_fs
     from fsspec.utils import glob_translate
 except ModuleNotFoundError as error:
-    raise MissingExtraError(f"URLs need {error.name}: pip install 'edgekit[remote]'") from None
+    raise MissingExtraError(f"URLs need {error.name}: {install_command('remote')}") from None
 
 T = TypeVar("T")
 
@@ -234,7 +235,7 @@ def _opened(url: str) -> tuple[Any, str]:
         return fs, key
     except ImportError as error:
         # What the extra does not bring, fsspec names.
-        hint = "; pip install 'edgekit[remote]'" if scheme in (*PLAIN, *WEB) else ""
+        hint = f"; {install_command('remote')}" if scheme in (*PLAIN, *WEB) else ""
         raise MissingExtraError(f"{scheme}:// needs more: {error}{hint}") from None
     except ValueError as error:
         raise ParameterError(f"{redacted(url)}: {redacted(str(error))}; check the part before ://") from None

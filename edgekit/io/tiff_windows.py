@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import DecodeError, MissingExtraError, ParameterError
+from edgekit.extras import install_command
 from edgekit.io.channels import to_grey_as_tiff
 from edgekit.io.decoders import load_tifffile
 from edgekit.io.stated import range_of_page
@@ -234,7 +235,7 @@ def _check_codecs(path: Path, error: Exception) -> None:
     """Raise if the error is that of a missing library."""
     if "imagecodecs" in str(error):
         raise MissingExtraError(
-            f"{path}: its pixels are packed in a way that needs imagecodecs: pip install 'edgekit[large]'"
+            f"{path}: its pixels are packed in a way that needs imagecodecs: {install_command('large')}"
         ) from error
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import DecodeError, MissingExtraError, ParameterError, UnreadableError
+from edgekit.extras import install_command
 from edgekit.io.files import head_of
 from edgekit.io.stores import StorePath
 from edgekit.limits import DEFAULT, Limits
@@ -192,7 +193,7 @@ def _library() -> Any:
     try:
         import av
     except ModuleNotFoundError:
-        raise MissingExtraError("reading videos needs PyAV: pip install 'edgekit[video]'") from None
+        raise MissingExtraError(f"reading videos needs PyAV: {install_command('video')}") from None
     # What is wrong with a file is said once, by us.
     av.logging.set_level(None)
     return av

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import DecodeError, MissingExtraError, ParameterError
+from edgekit.extras import install_command
 from edgekit.io.windows import LARGEST_PIECE, Layout, Series, Windows, given_up
 
 Array = NDArray[Any]
@@ -159,5 +160,5 @@ def _library(path: Path) -> Any:
     try:
         import zarr
     except ModuleNotFoundError:
-        raise MissingExtraError(f"{path}: a Zarr needs zarr: pip install 'edgekit[large]'") from None
+        raise MissingExtraError(f"{path}: a Zarr needs zarr: {install_command('large')}") from None
     return zarr

@@ -6,11 +6,12 @@ follow the image to its device by themselves.
 """
 
 from edgekit.errors import MissingExtraError
+from edgekit.extras import install_command
 
 try:
     import torch  # noqa: F401 - only whether it is there
 except ModuleNotFoundError as error:
-    raise MissingExtraError("edgekit.nn needs torch: pip install 'edgekit[torch]'") from error
+    raise MissingExtraError(f"edgekit.nn needs torch: {install_command('torch')}") from error
 
 from edgekit.nn.losses import GradientLoss, SharpnessLoss
 from edgekit.nn.modules import Filter, GradientMagnitude, Laplacian, Oriented, Scharr, Sharpness, Sobel

@@ -6,6 +6,7 @@ from typing import Any
 
 from edgekit.batch.stack import Row
 from edgekit.errors import MissingExtraError, ParameterError
+from edgekit.extras import install_command
 from edgekit.focus import Peak
 
 #: What can be drawn, by the file's ending.
@@ -32,7 +33,7 @@ def check(ending: str) -> None:
         # Only asked for: it is used when the drawing is made, after all images were read.
         import matplotlib  # noqa: F401 - only whether it is there
     except ImportError as error:
-        raise MissingExtraError(f"a drawing needs {error.name}: pip install 'edgekit[plot]'") from error
+        raise MissingExtraError(f"a drawing needs {error.name}: {install_command('plot')}") from error
 
 
 def draw(rows: list[Row], measure: str, peak: Peak | None, said: str, ending: str) -> bytes:

@@ -14,6 +14,7 @@ from edgekit.batch.book import Row
 from edgekit.batch.limit import Threshold
 from edgekit.batch.score_job import SCORE
 from edgekit.errors import MissingExtraError
+from edgekit.extras import install_command
 from edgekit.measures import MEASURES
 from edgekit.report.pictures import Names
 from edgekit.text import printable, unmistakable
@@ -119,7 +120,7 @@ def _template() -> "Template":
     try:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
     except ImportError as error:
-        raise MissingExtraError("the review page needs Jinja2: pip install 'edgekit[report]'") from error
+        raise MissingExtraError(f"the review page needs Jinja2: {install_command('report')}") from error
     environment = Environment(
         loader=FileSystemLoader(ASSETS),
         autoescape=True,

@@ -27,6 +27,7 @@ from edgekit import __version__
 from edgekit.batch.engines.interrupts import hidden_signals, kept_handlers
 from edgekit.batch.engines.processes import Processes, WorkerLimits
 from edgekit.errors import MissingExtraError, WorkerError
+from edgekit.extras import install_command
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -163,7 +164,7 @@ def _library() -> Any:
         with kept_handlers():
             import ray.data
     except ModuleNotFoundError:
-        raise MissingExtraError("working on a cluster needs Ray: pip install 'edgekit[ray]'") from None
+        raise MissingExtraError(f"working on a cluster needs Ray: {install_command('ray')}") from None
     return ray
 
 
