@@ -16,6 +16,7 @@ from edgekit.dispatch import apply, plan_for
 from edgekit.errors import DtypeError, ParameterError, ShapeError
 from edgekit.kernels import Operator, find
 from edgekit.layout import AUTO, ChannelAxis, filtered, take
+from edgekit.names import unknown
 from edgekit.ranges import range_of
 from edgekit.responses import Finish, level, respond
 
@@ -190,7 +191,7 @@ def _one_direction(options: dict[str, Any]) -> None:
 
 def _check(mode: str, depth: int, white: float) -> None:
     if mode not in MODES:
-        raise ParameterError(f"mode={mode!r} is not known; choose one of {', '.join(MODES)}")
+        raise ParameterError(unknown("mode", mode, MODES))
     if depth not in (8, 16):
         raise ParameterError(f"depth={depth!r} must be 8 or 16 bits")
     if not isinstance(white, int | float) or isinstance(white, bool) or not 0 < white < math.inf:

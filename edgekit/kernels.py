@@ -13,6 +13,7 @@ from numbers import Real
 from typing import Any
 
 from edgekit.errors import KernelError, ParameterError
+from edgekit.names import unknown
 from edgekit.taps import NARROW, Kernel, Matrix, moment, ring, shape
 
 #: A Gaussian is cut off at this many standard deviations.
@@ -318,7 +319,7 @@ def find(name: str) -> Operator:
     try:
         return OPERATORS[name]
     except (KeyError, TypeError):
-        raise ParameterError(f"operator={name!r} is not known; choose one of {', '.join(OPERATORS)}") from None
+        raise ParameterError(unknown("operator", name, OPERATORS)) from None
 
 
 def own(taps: Sequence[Sequence[float]]) -> Operator:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from edgekit.errors import ParameterError, TooLargeError
+from edgekit.names import unknown
 
 #: Pixels of the largest image that is read unless more are asked for: half as many again as a camera of 90 megapixels
 #: has. In 8 bits it is decoded, turned to RGB and filtered within 2 GiB; with more bits memory may end sooner.
@@ -39,7 +40,7 @@ class Limits:
         if self.max_pixels < 1:
             raise ParameterError(f"max_pixels={self.max_pixels} must be at least 1")
         if self.truncated not in TRUNCATED:
-            raise ParameterError(f"truncated={self.truncated!r} is not known; choose one of {', '.join(TRUNCATED)}")
+            raise ParameterError(unknown("truncated", self.truncated, TRUNCATED))
 
     def admit(self, size: tuple[int, int], name: str) -> None:
         """Raise if an image of this width and height is too large.

@@ -10,6 +10,7 @@ from edgekit.dispatch import apply
 from edgekit.errors import DtypeError, ParameterError
 from edgekit.kernels import own
 from edgekit.layout import AUTO, ChannelAxis, take
+from edgekit.names import suggestion, unknown
 from edgekit.suppression import shifted
 
 #: How a level can be found.
@@ -69,13 +70,14 @@ def threshold(
     """
     method = method.item() if isinstance(method, np.number) else method
     if isinstance(method, bool) or (not isinstance(method, int | float) and method not in METHODS):
-        raise ParameterError(f"method={method!r} must be a number or one of {', '.join(METHODS)}")
+        known = ", ".join(METHODS)
+        raise ParameterError(f"method={method!r} must be a number or one of {known}.{suggestion(method, METHODS)}")
     if isinstance(size, bool) or not isinstance(size, int) or not 3 <= size < LARGEST or size % 2 == 0:
         raise ParameterError(f"size={size!r} must be an odd number of pixels, from 3 to {LARGEST}")
     if method != method:
         raise ParameterError("method=nan: the level must be a number that others can be compared with")
     if channel not in CHANNELS:
-        raise ParameterError(f"channel={channel!r} is not known; choose one of {', '.join(CHANNELS)}")
+        raise ParameterError(unknown("channel", channel, CHANNELS))
     image, layout = take(image, channel_axis)
     backend, values = backend_of(image), _levels(image, channel)
     if not isinstance(method, str):

@@ -16,6 +16,7 @@ from edgekit.dispatch import apply, apply_vector
 from edgekit.errors import ParameterError, ShapeError
 from edgekit.kernels import own
 from edgekit.layout import AUTO, ChannelAxis, check_exact, take
+from edgekit.names import unknown
 from edgekit.responses import EXPONENTS, LUMINANCE
 
 
@@ -89,7 +90,7 @@ def sharpness(image: Array, measure: str = "laplacian_variance", *, channel_axis
     0.0
     """
     if measure not in MEASURES:
-        raise ParameterError(f"measure={measure!r} is not known; choose one of {', '.join(MEASURES)}")
+        raise ParameterError(unknown("measure", measure, MEASURES))
     row = MEASURES[measure]
     image, _ = take(image, channel_axis)
     backend = backend_of(image)

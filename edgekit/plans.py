@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from edgekit.borders import BORDERS
 from edgekit.errors import ParameterError
 from edgekit.kernels import OPERATORS, Kind, Operator, cos_sin
+from edgekit.names import unknown
 from edgekit.taps import NARROW, Kernel, Matrix, Vector, step_peak, touched, transpose, weighted_sum
 
 CHANNELS = ("each", "luminance", "max", "dizenzo")
@@ -233,7 +234,7 @@ def plan(
         ("angle_of", angle_of, ANGLE_REFERENCES),
     ):
         if value not in known:
-            raise ParameterError(f"{name}={value!r} is not known; choose one of {', '.join(known)}")
+            raise ParameterError(unknown(name, value, known))
     if channel == "dizenzo" and operator.kind is not Kind.GRADIENT:
         raise ParameterError(f'channel="dizenzo" joins gradients, and {operator.name} is not a gradient operator')
     if components and operator.kind is not Kind.GRADIENT:

@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from edgekit.errors import ParameterError
+from edgekit.names import unknown
 
 METHODS = ("spread", "windows", "best", "outliers")
 
@@ -110,7 +111,7 @@ def pick(
 
 def _check(method: str, count: int | None, window: float | None, min_gap: float) -> None:
     if method not in METHODS:
-        raise ParameterError(f"method={method!r} is not known; choose one of {', '.join(METHODS)}")
+        raise ParameterError(unknown("method", method, METHODS))
     takes = {"spread": "count", "best": "count", "windows": "window"}.get(method)
     for name, value in (("count", count), ("window", window)):
         if (value is None) == (name == takes):

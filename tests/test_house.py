@@ -20,14 +20,14 @@ MODULES = sorted(ROOT.rglob("*.py"))
 #: Floors of the house, lowest first. A module imports from floors below its own, and within its own
 #: folder.
 FLOORS = (
-    ("errors", "extras", "text"), ("arrays", "borders", "curves", "limits", "taps"), ("kernels",), ("plans",),
+    ("errors", "extras", "names", "text"), ("arrays", "borders", "curves", "limits", "taps"), ("kernels",), ("plans",),
     ("backends",), ("layout",), ("responses",), ("dispatch", "ranges"), ("filters", "display", "suppression"),
     ("edges", "masks", "measures"),
     ("detector", "nn"), ("scores", "focus", "learn", "selection"), ("io",), ("batch",), ("report",), ("cli",),
     ("__main__",),
 )  # fmt: skip
 LEVEL = {name: level for level, floor in enumerate(FLOORS) for name in floor}
-PURE = ("errors", "extras", "text", "borders", "limits", "taps", "kernels", "plans")
+PURE = ("errors", "extras", "names", "text", "borders", "limits", "taps", "kernels", "plans")
 
 
 def by_path(path):

@@ -10,6 +10,7 @@ from edgekit.dispatch import apply, plan_for
 from edgekit.display import MODES, largest, picture, to_display, white_level
 from edgekit.errors import ParameterError
 from edgekit.kernels import Operator, find, own
+from edgekit.names import unknown
 from edgekit.ranges import Range
 from edgekit.taps import Matrix
 
@@ -89,7 +90,7 @@ class FilterJob(PictureJob):
         """
         plan_for(self.row, dict(self.parameters), **self.options)
         if self.display not in MODES:
-            raise ParameterError(f"display={self.display!r} is not known; choose one of {', '.join(MODES)}")
+            raise ParameterError(unknown("display", self.display, MODES))
         super().check()
         if self.white is not None:
             self._check_white(self.white)

@@ -14,6 +14,7 @@ from edgekit.io.reading import decode
 from edgekit.io.stated import stated_range
 from edgekit.io.writing import encode, writable
 from edgekit.limits import DEFAULT, Limits
+from edgekit.names import unknown
 from edgekit.ranges import Range
 
 #: Raised when the same job would give other pixels than before, so that old results count as stale.
@@ -120,7 +121,7 @@ class PictureJob(ABC):
         """
         self.limits.check()
         if self.depth not in DEPTHS:
-            raise ParameterError(f"depth={self.depth!r} is not known; choose one of {', '.join(DEPTHS)}")
+            raise ParameterError(unknown("depth", self.depth, DEPTHS))
         kind = writable(self.ending)
         if self.depth not in kind.depths:
             raise ParameterError(

@@ -11,10 +11,8 @@ from edgekit.errors import ParameterError
 from edgekit.io.reading import decode_grey
 from edgekit.limits import DEFAULT, Limits
 from edgekit.measures import MEASURES, sharpness
+from edgekit.names import SCORE, unknown
 from edgekit.scores import SIZE, VERSION, score
-
-#: The composite's name among the measures.
-SCORE = "score"
 
 #: Raised when a measure of an image changes, so that old rows count as stale.
 REVISION = 1
@@ -87,7 +85,7 @@ class ScoreJob:
         self.limits.check()
         for name in self.measures:
             if name != SCORE and name not in MEASURES:
-                raise ParameterError(f"measure {name!r} is not known; choose one of {', '.join((SCORE, *MEASURES))}")
+                raise ParameterError(unknown("measure", name, (SCORE, *MEASURES)))
         if len(set(self.measures)) < len(self.measures):
             raise ParameterError("a measure was asked for twice")
         if self.roi is not None and (min(self.roi[:2]) < 0 or min(self.roi[2:]) < 1):

@@ -25,6 +25,7 @@ from edgekit.io.pages import read_pages
 from edgekit.io.reading import decode_grey
 from edgekit.limits import Limits
 from edgekit.measures import MEASURES, planes_of, sharpness
+from edgekit.names import unknown
 from edgekit.scores import CLIPPED
 
 Array = NDArray[Any]
@@ -139,7 +140,7 @@ def measure_stack(
     """
     limits.check()
     if measure not in MEASURES:
-        raise ParameterError(f"measure {measure!r} is not known; choose one of {', '.join(MEASURES)}")
+        raise ParameterError(unknown("measure", measure, MEASURES))
     if not pages:
         positions.check([str(path) for path in paths])
     seen, burnt = _gathered(engine.run(partial(_whole, measure=measure), _open(paths, pages, limits), _lost))

@@ -17,6 +17,7 @@ from edgekit.batch.engines.interrupts import handle_signals, ignore_signals
 from edgekit.cli.terminal import complain, show_traceback, show_usage
 from edgekit.errors import EdgekitError
 from edgekit.kernels import OPERATORS
+from edgekit.names import suggestion
 
 #: The commands that find edges.
 EDGES = ("canny", "threshold", "detect")
@@ -48,6 +49,14 @@ class Commands(click.Group):
             command: click.Command = getattr(module, cmd_name)
             return command
         return None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, known = args[0], self.list_commands(ctx)
+        if name not in known and not name.startswith("-") and not ctx.resilient_parsing:
+            ctx.fail(f"No such command {name!r}.{suggestion(name, known)}")
+        return super().resolve_command(ctx, args)
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         """Run and exit with one of the statuses; no error of ours shows a traceback."""

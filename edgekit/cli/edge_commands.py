@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgekit.cli.options import BATCH, SPEECH, options
+from edgekit.cli.options import BATCH, SPEECH, Place, options
 from edgekit.cli.pictures import make_pictures
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def edge_command(name: str) -> click.Command:
     own, summary, details = _COMMANDS[name]
 
     @options((*own, *_SHARED, *BATCH, *SPEECH))
-    @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+    @click.argument("inputs", type=Place(), nargs=-1, required=True, metavar="INPUT...")
     def run(inputs: tuple[str, ...], **values: Any) -> int:
         return make_pictures(inputs, values, lambda ending: [_job(name, values, ending)])
 

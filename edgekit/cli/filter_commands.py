@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgekit.cli.options import BATCH, PICTURE, SPEECH, options
+from edgekit.cli.options import BATCH, PICTURE, SPEECH, Place, options
 from edgekit.cli.pictures import make_pictures
 from edgekit.kernels import Kind, Operator
 
@@ -28,7 +28,7 @@ def filter_command(operator: Operator | None) -> click.Command:
     picture = PICTURE if operator else [p for p in PICTURE if p != "scale"]
 
     @options((*own, *picture, *BATCH, *SPEECH))
-    @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+    @click.argument("inputs", type=Place(), nargs=-1, required=True, metavar="INPUT...")
     def run(inputs: tuple[str, ...], **values: Any) -> int:
         parameters = tuple(operator.parameters) if operator else ()
         return make_pictures(inputs, values, lambda ending: _jobs(name, parameters, values, ending))

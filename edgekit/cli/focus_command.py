@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgekit.cli.options import ENGINE, READING, options
+from edgekit.cli.options import ENGINE, READING, Place, options
 from edgekit.cli.terminal import complain
 from edgekit.text import printable, unmistakable
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Find the peak of a focus stack.")
-@click.argument("inputs", nargs=-1, required=True, metavar="STACK...")
+@click.argument("inputs", type=Place(), nargs=-1, required=True, metavar="STACK...")
 @options(("positions", "focus_measure", "plot", *READING, *ENGINE, "force", "json", "quiet", "debug"))
 def focus(inputs: tuple[str, ...], **values: Any) -> int:
     """Find the peak of a focus stack, to a fraction of a step.

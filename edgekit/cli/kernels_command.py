@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from edgekit.cli.options import DIRECTION, PARAMETERS, options
+from edgekit.cli.options import DIRECTION, PARAMETERS, Words, options
 from edgekit.kernels import OPERATORS, Kind, Operator, find
 from edgekit.taps import Matrix
 
@@ -14,7 +14,7 @@ ARROWS = "→↘↓↙←↖↑↗"
 
 
 @click.command(short_help="List the operators, or print the taps of one.")
-@click.argument("operator", required=False, metavar="[OPERATOR]")
+@click.argument("operator", type=Words(OPERATORS), required=False, metavar="[OPERATOR]")
 @options((*DIRECTION, *PARAMETERS, "json"))
 def kernels(operator: str | None, as_json: bool, **values: Any) -> None:
     """List the operators, or print the taps of one as they are correlated with the image.

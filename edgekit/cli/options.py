@@ -1,4 +1,4 @@
-"""Every option once, by name; commands take the ones that apply to them. Standard library and click only."""
+"""Every option once, by name; commands take the ones that apply to them. No library but click."""
 
 import math
 import re
@@ -6,18 +6,57 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from edgekit.borders import BORDERS
 from edgekit.limits import MAX_PIXELS, TRUNCATED
+from edgekit.names import MEASURES, SCORE, suggestion
 from edgekit.plans import ANGLE_REFERENCES, CHANNELS, ROTATIONS, SCALES, TONES
 
 Decorator = Callable[[Any], Any]
 
 
-class Stencil(click.ParamType[Any]):
+class Words(click.ParamType[Any]):
+    """A text for which shells offer some words; what else it may be, the commands say."""
+
+    name = "text"
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self.words = words
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(word) for word in self.words if word.startswith(incomplete)]
+
+
+class Place(click.ParamType[Any]):
+    """A path or a URL, for which shells offer what is there: folders, and with ``file`` the files in them."""
+
+    name = "path"
+
+    def __init__(self, kind: str = "file") -> None:
+        self._kind = kind
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(incomplete, type=self._kind)]
+
+
+class Choice(click.Choice[str]):
+    """One of a few words; names the one that was probably meant."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            self.fail(error.message + suggestion(value, self.choices), param, ctx)
+
+
+class Stencil(Words):
     """4, 8 or isotropic."""
 
     name = "4|8|isotropic"
+
+    def __init__(self) -> None:
+        super().__init__(self.name.split("|"))
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return int(value) if str(value).isdigit() else value
@@ -47,22 +86,23 @@ class Size(click.ParamType[Any]):
         return int(float(found[1]) * 1024 ** (" KMGT".index(found[2].upper()) if found[2] else 0))
 
 
-class Limit(click.ParamType[Any]):
+class Limit(Words):
     """A number, or one of a few words."""
 
     def __init__(self, *words: str) -> None:
-        self._words = words
+        super().__init__(words)
         self.name = "|".join(("N", *words))
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value in self._words:
+        if value in self.words:
             return value
         try:
             number = float(value)
         except ValueError:
             number = math.nan
         if math.isnan(number):
-            self.fail(f"{value!r} is not {' or '.join(('a number', *self._words))}.", param, ctx)
+            known = " or ".join(("a number", *self.words))
+            self.fail(f"{value!r} is not {known}.{suggestion(value, self.words)}", param, ctx)
         return number
 
 
@@ -83,7 +123,7 @@ class Level(click.ParamType[Any]):
 
 def choice(*names: str) -> click.Choice[str]:
     """Return a choice among `names`."""
-    return click.Choice(names)
+    return Choice(names)
 
 
 _OPTIONS: dict[str, Decorator] = {
@@ -103,7 +143,7 @@ _OPTIONS: dict[str, Decorator] = {
     "stencil": click.option("--stencil", type=Stencil(), help="Neighbours that count.  [default: 4]"),
     "levels": click.option("--levels", type=int, help="How many different taps: 3 or 5.  [default: 3]"),
     "kernel": click.option(
-        "--kernel", type=click.Path(), required=True, metavar="FILE",
+        "--kernel", type=Place(), required=True, metavar="FILE",
         help="The taps: a .json, .csv or .npy file."),
     "low": click.option(
         "--low", type=Level(),
@@ -152,21 +192,21 @@ _OPTIONS: dict[str, Decorator] = {
         "--backend", type=choice("cv2", "torch"), default="cv2", show_default=True, help="What computes."),
     "device": click.option("--device", metavar="NAME", help="torch device, such as cuda or mps."),
     "output": click.option(
-        "-o", "--output", metavar="PATH",
+        "-o", "--output", type=Place(), metavar="PATH",
         help="A file, a folder, a URL, or - for standard output.  [default: beside the input]"),
     "format": click.option(
         "--format", "ending", type=choice("png", "jpg", "tif", "webp", "npy"),
         help="Format of the outputs.  [default: png; tif for --depth float]"),
     "rows_file": click.option(
-        "--rows", metavar="FILE",
+        "--rows", type=Place(), metavar="FILE",
         help="Write a row for each output as well, done or failed: a .csv, .jsonl or .parquet file, its URL, or a "
              "folder .parquet/ of parts."),
     "rows": click.option(
-        "-o", "--output", metavar="FILE",
+        "-o", "--output", type=Place(), metavar="FILE",
         help="Where to write a row for each image: a .csv, .jsonl or .parquet file, its URL, or a folder .parquet/ of "
              "parts."),
     "measure": click.option(
-        "--measure", "measures", multiple=True, metavar="NAME",
+        "--measure", "measures", type=Words((SCORE, *MEASURES)), multiple=True, metavar="NAME",
         help="What to measure; repeat for several.  [default: score]"),
     "roi": click.option("--roi", type=Region(), help="Measure this part only, in pixels."),
     "threshold": click.option(
@@ -178,11 +218,13 @@ _OPTIONS: dict[str, Decorator] = {
         help="End with status 3 if an image scores less or has no score, or if there is no image."),
     "top": click.option("--top", type=click.IntRange(min=1), metavar="N", help="Print the N sharpest."),
     "bottom": click.option("--bottom", type=click.IntRange(min=1), metavar="N", help="Print the N most blurred."),
-    "map": click.option("--map", metavar="DIR", help="Draw where each image is sharp, into this folder."),
+    "map": click.option(
+        "--map", type=Place("dir"), metavar="DIR", help="Draw where each image is sharp, into this folder."),
     "report": click.option(
-        "--report", metavar="DIR", help="Write a page for reviewing the images in a browser, into this folder."),
+        "--report", type=Place("dir"), metavar="DIR",
+        help="Write a page for reviewing the images in a browser, into this folder."),
     "folder": click.option(
-        "-o", "--output", "folder", metavar="DIR", required=True, help="Where what is picked goes."),
+        "-o", "--output", "folder", type=Place("dir"), metavar="DIR", required=True, help="Where what is picked goes."),
     "count": click.option("-n", "--count", type=click.IntRange(min=1), metavar="N", help="How many to pick."),
     "method_of_choice": click.option(
         "--method", type=choice("spread", "windows", "best", "outliers"),
@@ -200,26 +242,27 @@ _OPTIONS: dict[str, Decorator] = {
         "--format", "ending", type=choice("png", "jpg", "webp", "tif"), default="png", show_default=True,
         help="Format of the frames."),
     "focus_measure": click.option(
-        "--measure", metavar="NAME", default="tenengrad", show_default=True, help="The focus measure."),
+        "--measure", type=Words(MEASURES), metavar="NAME", default="tenengrad", show_default=True,
+        help="The focus measure."),
     "positions": click.option(
-        "--positions", type=click.Path(), metavar="FILE",
+        "--positions", type=Place(), metavar="FILE",
         help="Where the images were taken: a number a line, or lines of name,position.  [default: 0, 1, 2, ...]"),
     "plot": click.option(
-        "--plot", metavar="FILE", help="Draw score over position: a .png, .svg or .pdf file."),
+        "--plot", type=Place(), metavar="FILE", help="Draw score over position: a .png, .svg or .pdf file."),
     "before": click.option(
-        "--input", "inputs", multiple=True, required=True, metavar="IMAGE",
+        "--input", "inputs", type=Place(), multiple=True, required=True, metavar="IMAGE",
         help="A picture before; repeat for several, each with its --target."),
     "after": click.option(
-        "--target", "targets", multiple=True, required=True, metavar="IMAGE",
+        "--target", "targets", type=Place(), multiple=True, required=True, metavar="IMAGE",
         help="The same picture after; signed numbers are best kept by --depth float."),
     "kernel_size": click.option(
         "--size", type=click.IntRange(min=1), default=3, show_default=True, help="Taps along each side, odd."),
     "kernel_file": click.option(
-        "-o", "--output", metavar="FILE", required=True, help="Where the kernel goes: a .json file."),
+        "-o", "--output", type=Place(), metavar="FILE", required=True, help="Where the kernel goes: a .json file."),
     "steps": click.option(
         "--steps", type=click.IntRange(min=1), default=200, show_default=True, help="Steps at most."),
     "loss_plot": click.option(
-        "--plot", metavar="FILE", help="Draw loss over steps, and the taps: a .png, .svg or .pdf file."),
+        "--plot", type=Place(), metavar="FILE", help="Draw loss over steps, and the taps: a .png, .svg or .pdf file."),
     "max_pixels": click.option(
         "--max-pixels", type=click.IntRange(min=1), default=MAX_PIXELS, show_default=True, metavar="N",
         help="Refuse images whose header claims more."),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgekit.cli.options import ENGINE, READING, options
+from edgekit.cli.options import ENGINE, READING, Place, options
 from edgekit.cli.progress import open_bar, skips, summary
 from edgekit.cli.terminal import complain, name_file
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Pick the sharpest frames of a clip, or images of a folder.")
-@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.argument("inputs", type=Place(), nargs=-1, required=True, metavar="INPUT...")
 @options(
     ("folder", "count", "method_of_choice", "window", "min_gap", "measure", "roi", "every", "rate", "frame_format",
      *READING, "recursive", "include", "exclude", *ENGINE, "force", "json", "quiet", "debug")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgekit.cli.options import ENGINE, READING, options
+from edgekit.cli.options import ENGINE, READING, Place, options
 from edgekit.cli.progress import open_bar, skips, summary
 from edgekit.cli.terminal import complain, name_file
 
@@ -31,7 +31,7 @@ BELOW = 3
 
 
 @click.command(short_help="Score how sharp images are.")
-@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.argument("inputs", type=Place(), nargs=-1, required=True, metavar="INPUT...")
 @options(
     ("rows", "measure", "roi", "every", "rate", "threshold", "fail_below", "top", "bottom", "map", "report",
      *READING, "recursive", "include", "exclude", *ENGINE, "force", "json", "quiet", "debug")
@@ -147,7 +147,7 @@ def _book_of(output: Path | None, report: Path | None, *, force: bool) -> Path |
 
 def _threshold(asked: str | None, job: "ScoreJob", book: "Book") -> "Threshold":
     from edgekit.batch.limit import DEFAULT, Threshold, automatic, relative
-    from edgekit.batch.score_job import SCORE
+    from edgekit.names import SCORE
 
     match asked:
         case "auto":

@@ -8,6 +8,7 @@ from edgekit.dispatch import apply, apply_vector
 from edgekit.errors import DtypeError, ParameterError, ShapeError
 from edgekit.kernels import find
 from edgekit.layout import take
+from edgekit.names import unknown
 from edgekit.nn.modules import GradientMagnitude, Module, Sharpness
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -61,7 +62,7 @@ class GradientLoss(Module):
         if not norm >= 1:
             raise ParameterError(f"norm={norm!r} must be at least 1")
         if reduction not in REDUCTIONS:
-            raise ParameterError(f"reduction={reduction!r} is not known; choose one of {', '.join(REDUCTIONS)}")
+            raise ParameterError(unknown("reduction", reduction, REDUCTIONS))
         GradientMagnitude(operator, **options)
         self.taken = {k: options.pop(k) for k in find(operator).parameters if k in options}
         self.operator, self.of, self.norm, self.reduction, self.options = operator, of, norm, reduction, options

@@ -9,6 +9,7 @@ from edgekit.errors import ParameterError
 from edgekit.kernels import Kind, find, own
 from edgekit.layout import take
 from edgekit.measures import MEASURES, sharpness
+from edgekit.names import unknown
 
 
 class Module(torch.nn.Module):
@@ -317,7 +318,7 @@ class Sharpness(Module):
     def __init__(self, measure: str = "laplacian_variance") -> None:
         super().__init__(measure=measure)
         if measure not in MEASURES:
-            raise ParameterError(f"measure={measure!r} is not known; choose one of {', '.join(MEASURES)}")
+            raise ParameterError(unknown("measure", measure, MEASURES))
         self.measure = measure
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:

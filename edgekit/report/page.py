@@ -12,10 +12,10 @@ from urllib.parse import quote
 from edgekit import __version__
 from edgekit.batch.book import Row
 from edgekit.batch.limit import Threshold
-from edgekit.batch.score_job import SCORE
 from edgekit.errors import MissingExtraError
 from edgekit.extras import install_command
 from edgekit.measures import MEASURES
+from edgekit.names import SCORE
 from edgekit.report.pictures import Names
 from edgekit.text import printable, unmistakable
 
