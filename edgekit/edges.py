@@ -1,6 +1,7 @@
 """Edges as lines one pixel wide. May import dispatch, suppression and what is below them."""
 
 import math
+from numbers import Real
 from typing import Any, Unpack
 
 import numpy as np
@@ -10,6 +11,7 @@ from edgekit.backends.interface import Array
 from edgekit.dispatch import Common, apply, apply_vector, cos_sin_each
 from edgekit.errors import ParameterError, ShapeError
 from edgekit.layout import AUTO, ChannelAxis, Layout, take
+from edgekit.names import unknown
 from edgekit.plans import SCALES
 from edgekit.suppression import label, offsets, shifted, suppress, thinned
 
@@ -200,7 +202,7 @@ def canny(
 def _steepness(image: Array, sigma: float, *, scale: str = "unit", **options: Any) -> tuple[Array, Array, Array]:
     """Return the components of the gradient, and its magnitude in units of the thresholds."""
     if scale not in SCALES:
-        raise ParameterError(f"scale={scale!r} is not known; choose one of {', '.join(SCALES)}")
+        raise ParameterError(unknown("scale", scale, SCALES))
     given = {"channel": "luminance", **options}
     operator, parameters = ("sobel", {}) if sigma == 0 else ("gaussian", {"sigma": sigma})
     gx, gy = apply_vector(_single(image), operator, parameters, **given)
@@ -366,6 +368,8 @@ def _automatic(magnitude: Array) -> float:
 def _level(level: float | str, magnitude: Array) -> Any:
     """Return a threshold in units of the magnitude."""
     if not isinstance(level, str):
+        if isinstance(level, bool) or not isinstance(level, Real):
+            raise ParameterError(f"threshold {level!r} must be a number, or a percentile such as '95%'")
         return float(level)
     number = level.removesuffix("%")
     try:

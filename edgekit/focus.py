@@ -163,6 +163,8 @@ def find_peak(positions: ArrayLike, scores: ArrayLike) -> Peak:
 
 def _sweep(positions: ArrayLike, scores: ArrayLike) -> tuple[Array, Array]:
     """Return ascending positions and their finite scores, equal positions averaged."""
+    if np.iscomplexobj(positions) or np.iscomplexobj(scores):
+        raise DtypeError("positions and scores must be real numbers; found complex ones")
     try:
         x, y = np.asarray(positions, np.float64), np.asarray(scores, np.float64)
     except (TypeError, ValueError) as error:

@@ -37,8 +37,8 @@ class Limits:
         ParameterError
             For the first that does not fit.
         """
-        if self.max_pixels < 1:
-            raise ParameterError(f"max_pixels={self.max_pixels} must be at least 1")
+        if not isinstance(self.max_pixels, int) or self.max_pixels < 1:
+            raise ParameterError(f"max_pixels={self.max_pixels!r} must be a whole number, at least 1")
         if self.truncated not in TRUNCATED:
             raise ParameterError(unknown("truncated", self.truncated, TRUNCATED))
 

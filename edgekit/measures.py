@@ -89,7 +89,7 @@ def sharpness(image: Array, measure: str = "laplacian_variance", *, channel_axis
     >>> ek.sharpness(np.full((8, 8), 7, np.uint8))
     0.0
     """
-    if measure not in MEASURES:
+    if not isinstance(measure, str) or measure not in MEASURES:
         raise ParameterError(unknown("measure", measure, MEASURES))
     row = MEASURES[measure]
     image, _ = take(image, channel_axis)

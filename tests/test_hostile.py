@@ -94,7 +94,7 @@ def test_the_limit_itself_is_allowed():
             assert decode(data, name, limits=Limits(pixels)).image.shape[:2] == COLOUR.shape[:2]
         with pytest.raises(TooLargeError, match="claims 31 x 24 pixels; at most 743 are read"):
             decode(data, name, limits=Limits(pixels - 1))
-    with pytest.raises(ParameterError, match="max_pixels=0 must be at least 1"):
+    with pytest.raises(ParameterError, match="max_pixels=0 must be a whole number, at least 1"):
         ek.read_image(FILES["PNG"], max_pixels=0)
     with pytest.raises(ParameterError, match="truncated='no' is not known"):
         ek.read_image(FILES["PNG"], truncated="no")

@@ -295,3 +295,21 @@ def test_none_switches_off_what_can_be_absent():
         (ek.canny, ("low", "high", "mask")),
     ):  # fmt: skip
         np.testing.assert_array_equal(function(image, **dict.fromkeys(names)), function(image))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: ek.find_peak([1j, 2, 3], [1, 2, 1]), "must be real numbers; found complex"),
+        (lambda: ek.find_peak([1, 2, 3], [1, 2j, 1]), "must be real numbers; found complex"),
+        (lambda: ek.canny(np.eye(9), high=[3]), r"threshold \[3\] must be a number, or a percentile"),
+        (lambda: ek.canny(np.eye(9), low=True), "threshold True must be a number"),
+        (lambda: ek.sharpness(np.eye(9), ["tenengrad"]), "is not known; choose one of"),
+        (lambda: ek.to_display(np.eye(9), white="bright"), "white='bright' must be positive and finite"),
+        (lambda: ek.read_image(b"P5", max_pixels="many"), "max_pixels='many' must be a whole number"),
+        (lambda: ek.read_image(b"P5", max_pixels=None), "max_pixels=None must be a whole number"),
+    ],
+)
+def test_values_of_a_wrong_kind(call, message):
+    with pytest.raises(ek.EdgekitError, match=message):
+        call()

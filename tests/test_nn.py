@@ -210,7 +210,7 @@ def test_sharpness_loss():
         (lambda: nn.Oriented(float("nan")), ek.ParameterError, "angles must be finite"),
         (lambda: nn.Filter([[1, 2]]), ek.KernelError, "odd number of rows and columns"),
         (lambda: nn.Sharpness("sharp"), ek.ParameterError, "measure='sharp' is not known"),
-        (lambda: nn.GradientLoss(of="angle"), ek.ParameterError, "choose components or magnitude"),
+        (lambda: nn.GradientLoss(of="angle"), ek.ParameterError, "choose one of components, magnitude"),
         (lambda: nn.GradientLoss(norm=0.5), ek.ParameterError, "norm=0.5 must be at least 1"),
         (lambda: nn.GradientLoss(reduction="max"), ek.ParameterError, "choose one of mean, sum, none"),
         (lambda: nn.Sobel()(torch.zeros(5)), ek.ShapeError, r"expected a tensor of shape.*found \(5,\)"),

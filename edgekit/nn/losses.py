@@ -58,7 +58,7 @@ class GradientLoss(Module):
     ) -> None:  # fmt: skip
         super().__init__(operator=operator, of=of, norm=norm, reduction=reduction, **options)
         if of not in ("components", "magnitude"):
-            raise ParameterError(f"of={of!r} is not known; choose components or magnitude")
+            raise ParameterError(unknown("of", of, ("components", "magnitude")))
         if not norm >= 1:
             raise ParameterError(f"norm={norm!r} must be at least 1")
         if reduction not in REDUCTIONS:
