@@ -4,8 +4,10 @@ import io
 import warnings
 
 import numpy as np
+import pandas
 import pytest
 import torch
+import xarray
 from PIL import Image
 
 import edgekit as ek
@@ -179,7 +181,6 @@ def test_transparency_of_a_palette_is_kept():
 @pytest.mark.parametrize("name", PLAIN)
 def test_values_of_xarray_and_pandas(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    xarray, pandas = pytest.importorskip("xarray"), pytest.importorskip("pandas")
     values = np.random.default_rng(0).integers(0, 256, (60, 70), np.uint8)
     same(FUNCTIONS[name](xarray.DataArray(values, dims=("y", "x"))), FUNCTIONS[name](values))
     same(FUNCTIONS[name](pandas.DataFrame(values)), FUNCTIONS[name](values))
