@@ -74,7 +74,7 @@ def test_half_of_what_is_free_is_the_limit(monkeypatch):
     with open_windows("in.tif") as source:
         needed = large_files.needed(source.series[0])
     for free, tiled in ((2 * needed, False), (2 * needed - 2, True)):
-        monkeypatch.setattr(large_files, "_free", lambda free=free: free)
+        monkeypatch.setattr(large_files, "free", lambda free=free: free)
         run("sobel", "in.tif", "-o", "out.tif", "--force")
         with tifffile.TiffFile("out.tif") as made:
             assert made.pages.first.is_tiled is tiled
