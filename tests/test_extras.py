@@ -100,6 +100,13 @@ def test_a_clone_stays_editable(installed, tmp_path):
     assert extras.requirements("report", None, other / "edgekit") == [f"{other}[report]"]
 
 
+def test_a_clone_that_is_installed_as_a_copy_stays_one(installed, tmp_path):
+    folder = clone(tmp_path / "clone")
+    found, _ = installed({"url": folder.as_uri(), "dir_info": {}})
+    # In the folder of the clone `python -m edgekit` runs the clone.
+    assert extras.requirements("report", found, folder / "edgekit") == [f"{folder}[report]"]
+
+
 def test_the_command_is_of_this_interpreter(monkeypatch):
     monkeypatch.setattr(sys, "executable", "/my environments/one/bin/python")
     command = shlex.split(extras.pip("install", "edgekit[report]"))

@@ -176,7 +176,9 @@ def test_a_terminal_that_is_closed_ends_the_run_and_costs_no_result(photos):
 def program(code, folder):
     """Run a program that imports edgekit, and return what it printed."""
     text = f"import os, signal, sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\n{textwrap.dedent(code)}"
-    ran = subprocess.run([sys.executable, "-c", text], cwd=folder, capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(
+        [sys.executable, "-c", text], cwd=folder, capture_output=True, text=True, timeout=60, start_new_session=True
+    )
     assert ran.stderr == ""
     return ran.stdout.split()
 
@@ -211,6 +213,36 @@ def test_signals_that_are_sent_twice_are_one_request(engine, second, together, t
     assert results == [str(n) for n in range(len(results))]
     finished = 2 if engine == "Threads(2)" else 8
     assert (finished <= len(results) <= 9) if together else len(results) < 8
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there workers are forked by a process of their own")
+def test_a_signal_to_the_group_ends_neither_workers_nor_what_starts_them(tmp_path):
+    """New workers may be needed while items in progress are finished."""
+    *results, same, waited = program(
+        """
+        import multiprocessing.forkserver, tasks
+        from edgekit.batch.engines.interrupts import Interrupted, handle_signals
+        from edgekit.batch.engines.processes import Processes
+        handle_signals()
+        def items():
+            for n in range(1000):
+                if n == 8:
+                    before.extend(p.pid for p in multiprocessing.active_children())
+                    os.killpg(0, signal.SIGTERM)
+                yield n
+        before, after = [], []
+        try:
+            for n in Processes(2).run(tasks.slow, items(), None):
+                print(n)
+                after[:] = [p.pid for p in multiprocessing.active_children()]
+        except Interrupted:
+            print(after == before)
+        print(os.waitpid(multiprocessing.forkserver._forkserver._forkserver_pid, os.WNOHANG)[0])
+        """,
+        tmp_path,
+    )
+    assert len(results) >= 8
+    assert (same, waited) == ("True", "0")
 
 
 def test_the_library_leaves_signals_to_its_host(tmp_path):

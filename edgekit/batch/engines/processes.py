@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from types import ModuleType
@@ -183,6 +184,10 @@ class _Worker:
         context = _context()
         self.pipe, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(theirs, self.task, self.limits.memory), daemon=True)
+        if sys.platform != "win32":
+            with hidden_signals():
+                # Otherwise it would be started with the process, and signals be unblocked before that.
+                resource_tracker.ensure_running()
         with _without_main(), hidden_signals():
             self._process.start()
         theirs.close()
