@@ -19,6 +19,8 @@ from edgekit.responses import respond
 class Common(TypedDict, total=False):
     """Options of every filter.
 
+    None means that something is absent, such as the mask; options that cannot be absent refuse it.
+
     Attributes
     ----------
     scale : {"unit", "raw"}
