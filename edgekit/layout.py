@@ -113,19 +113,24 @@ def take(image: Any, channel_axis: ChannelAxis = AUTO) -> tuple[Array, Layout]:
     ParameterError
         If `channel_axis` has a value that it cannot take.
     """
-    image = as_array(image)
+    image, layout = _in_usual_layout(image, channel_axis)
     backend = backend_of(image)
-    usual, axes = USUAL[backend.name], image.ndim
-    if channel_axis == "auto":
-        _check_usual(tuple(image.shape), usual, backend.name)
-        layout = Layout(usual, usual, axes)
-    else:
-        layout = Layout(_from_end(channel_axis, tuple(image.shape), usual), usual, axes)
-        image = layout.enter(image)
     backend.frame(image)
     backend.dtypes(image, wide=False)
     check_exact(image)
     return image, layout
+
+
+def _in_usual_layout(image: Any, channel_axis: ChannelAxis) -> tuple[Array, Layout]:
+    """Return an image in the backend's layout, not checked but for its channel axis."""
+    image = as_array(image)
+    usual = USUAL[backend_of(image).name]
+    if channel_axis == "auto":
+        if image.ndim > 2:
+            _check_usual(tuple(image.shape), usual)
+        return image, Layout(usual, usual, image.ndim)
+    layout = Layout(_from_end(channel_axis, tuple(image.shape), usual), usual, image.ndim)
+    return layout.enter(image), layout
 
 
 def filtered(
@@ -140,7 +145,8 @@ def filtered(
     stacked : bool
         Whether the response has a new first axis.
     """
-    image, layout = take(image, channel_axis)
+    # The filter itself checks shape and type.
+    image, layout = _in_usual_layout(image, channel_axis)
     if layout.given == layout.usual:
         return function(image, *what, **options)
     out, reduced = options.pop("out", None), options.get("channel", "each") != "each"
@@ -201,9 +207,9 @@ def _from_end(channel_axis: Any, shape: tuple[int, ...], usual: int) -> int | No
     return axis - axes if axis >= 0 else axis
 
 
-def _check_usual(shape: tuple[int, ...], usual: int, name: str) -> None:
-    """Raise if a shape tells that the channels are where the other library has them."""
-    if len(shape) < 3 or (usual == -1 and len(shape) != 3):
+def _check_usual(shape: tuple[int, ...], usual: int) -> None:
+    """Raise if a shape of three axes or more tells that the channels are where the other library has them."""
+    if usual == -1 and len(shape) != 3:
         return
     *leading, first, middle, last = shape
     channels, other = (last, first) if usual == -1 else (first, last)
