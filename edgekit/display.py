@@ -150,6 +150,7 @@ def picture(
     """
     _one_direction(options)
     row = operator if isinstance(operator, Operator) else find(operator)
+    take(image, channel_axis)  # Checks the image before its range is asked for.
     counts: list[int] = []
 
     def show(image: Array, **given: Any) -> Array:

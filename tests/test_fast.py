@@ -283,7 +283,7 @@ SPECIAL = st.sampled_from([np.nan, np.inf, -np.inf, 0.0, -0.0, 0.5, 1.5, -0.5, 1
 def test_levels_have_the_same_bits(values, white, mode, depth):
     response = np.array([values], np.float32)
     with np.errstate(over="ignore"):
-        plain, compiled = both(ek.to_display, response, mode, depth, white=white)
+        plain, compiled = both(ek.to_display, response, mode, depth=depth, white=white)
     np.testing.assert_array_equal(compiled.image, plain.image)
     assert compiled.image.dtype == plain.image.dtype
     assert compiled.clipped == plain.clipped
@@ -294,7 +294,7 @@ def test_levels_have_the_same_bits(values, white, mode, depth):
 def test_levels_of_every_strip_are_counted(mode, depth, cut, calls):
     response = np.random.default_rng(5).normal(0, 100, (40, 9, 3)).astype(np.float32)
     response[::7, 3] = np.nan
-    plain, compiled = both(ek.to_display, response, mode, depth)
+    plain, compiled = both(ek.to_display, response, mode, depth=depth)
     np.testing.assert_array_equal(compiled.image, plain.image)
     side = 2**depth - 1 if mode != "signed" else 2 ** (depth - 1) - 1
     beyond = np.count_nonzero(np.abs(np.rint(response.astype(np.float64) * side / 31.875)) > side)

@@ -56,7 +56,7 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
         if bar is not None:
             bar.update()
 
-    picked, none = 0, ""
+    picked, none = 0, "no images found"
     try:
         for one in picker.run(found.sources, tell):
             picked += 1
@@ -66,7 +66,6 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
                 click.echo(json.dumps(one.record()))
             elif not values["quiet"]:
                 name_file(one.output)
-        none = "no images found"
     except KeyboardInterrupt:
         none = "nothing scored"
         raise
@@ -75,7 +74,7 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
             bar.close()
         for reason in failed:
             complain(reason)
-        if none and not values["quiet"]:
+        if not values["quiet"]:
             counts = ((picked, "picked"), (scored - len(failed), "scored"), (len(failed), "failed"))
             click.echo(summary(counts, skips(found.passed_over, left_out), begun, none=none), err=True)
     return 1 if failed else 0

@@ -158,7 +158,7 @@ def _by_opencv(operation: str, image: Image, given: bool) -> Call:
         "angle": lambda: towards(*sobel(), 45, out[0]),
         "laplacian": lambda: cv2.Laplacian(image, cv2.CV_32F, dst=out[0]),
         "oriented": oriented,
-        "picture": lambda: cv2.convertScaleAbs(cv2.magnitude(*sobel()), alpha=0.25),
+        "picture": lambda: cv2.convertScaleAbs(cv2.magnitude(*sobel())),
     }
     return calls[operation]
 

@@ -18,7 +18,7 @@ BARE = """
 import cv2, sys
 image = cv2.imread(sys.argv[1], cv2.IMREAD_GRAYSCALE)
 edges = cv2.magnitude(cv2.Sobel(image, cv2.CV_32F, 1, 0), cv2.Sobel(image, cv2.CV_32F, 0, 1))
-cv2.imwrite(sys.argv[2], cv2.convertScaleAbs(edges, alpha=0.25))
+cv2.imwrite(sys.argv[2], cv2.convertScaleAbs(edges))
 """
 
 LABELS = {
