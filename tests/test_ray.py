@@ -204,7 +204,6 @@ def test_a_killed_driver_takes_up_where_it_was(cluster, job, wanted):
     assert set(done) == {row.path for row in wanted if row.status == "ok"}
 
 
-@pytest.mark.usefixtures("cluster", "photos")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_ends_a_run_and_leaves_no_draft(cluster, number, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -229,6 +228,7 @@ def test_a_signal_ends_a_run_and_leaves_no_draft(cluster, number, tmp_path, monk
     assert again.stderr.startswith(f"edgekit: {len(finished)} up to date")
 
 
+@pytest.mark.usefixtures("cluster", "photos")
 def test_the_example_of_the_page_runs(capsys):
     page = Path(__file__).parents[1].joinpath("docs", "scale.md").read_text("utf-8")
     code = page.split("```python\n")[1].split("```")[0]

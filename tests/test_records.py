@@ -15,7 +15,7 @@ from command_line import run
 import edgekit as ek
 from edgekit.batch.book import KIND as SCORES
 from edgekit.batch.book import Book
-from edgekit.batch.database import HOLDER
+from edgekit.batch.database import HOLDER, Record
 from edgekit.batch.journal import KIND as WRITTEN
 from edgekit.batch.journal import NAME, Journal
 from edgekit.errors import OutputError
@@ -166,6 +166,20 @@ def test_a_second_run_names_the_first_and_one_that_died_stops_nobody(kind):
     assert holder.exists()
     assert run(*arguments).exit_code == 0
     assert not holder.exists()
+
+
+@pytest.mark.parametrize("kind", [Book, Journal])
+def test_a_record_that_is_interrupted_while_it_is_opened_leaves_nothing_beside_it(kind, tmp_path, monkeypatch):
+    sign = Record._sign
+
+    def interrupted(record, holder):
+        sign(record, holder)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Record, "_sign", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Book(tmp_path / "record", "a job") if kind is Book else Journal(tmp_path / "record", alone=True)
+    assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {"record"}
 
 
 def test_who_holds_a_record_is_not_asked_of_links(tmp_path):

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from pathlib import Path
@@ -20,11 +21,16 @@ SIZE = (1200, 1600)
 
 
 @pytest.fixture(autouse=True)
-def photos(at_home, tmp_path, monkeypatch):
+def photos(at_home, monkeypatch):
     """100 photographs that take long enough, and a temporary directory that is empty."""
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    monkeypatch.setenv("TMPDIR", str(temporary))
+    # Of a short name: sockets are made there.
+    with tempfile.TemporaryDirectory(dir="/tmp") as temporary:
+        monkeypatch.setenv("TMPDIR", temporary)
+        make_photos()
+        yield Path(temporary)
+
+
+def make_photos():
     photo = np.random.default_rng(0).integers(0, 256, SIZE, dtype=np.uint8)
     ek.write_image("many/00.png", photo)
     for n in range(1, 100):
@@ -32,7 +38,6 @@ def photos(at_home, tmp_path, monkeypatch):
     Path("few").mkdir()
     for n in range(60):
         os.link("many/00.png", f"few/{n:02}.png")
-    return temporary
 
 
 def start(*arguments, ignored=(), **extra):
@@ -131,7 +136,7 @@ def test_scores_are_kept_and_counted(folder, photos):
 
 def test_pick_sums_up(photos):
     process = start("pick", "many", "-o", "picked", "-n", 3, "-j", 1)
-    wait_for(Path("picked/.edgekit-scores.sqlite").exists)
+    wait_for(Path("picked/.edgekit.sqlite").exists)
     process.terminate()
     _, err = process.communicate(timeout=60)
     assert process.returncode == 143, err

@@ -88,8 +88,7 @@ class Book(Record):
     def __init__(self, path: Path | None, job: str) -> None:
         self._job = job
         self._run = f"{os.getpid()}-{os.urandom(8).hex()}"
-        super().__init__(path, KIND, alone=True)
-        self._run_sql(_BEGUN)
+        super().__init__(path, KIND, alone=True, temporary=_BEGUN)
 
     def begin(self, path: str) -> bool:
         """Tell whether this run meets a file for the first time, by whatever name."""

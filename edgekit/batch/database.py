@@ -68,6 +68,8 @@ class Record:
         Let no other process use it meanwhile.
     read_only : bool
         Read it only: it must exist, other processes may write it meanwhile, and an older version is not upgraded.
+    temporary : str
+        SQL that makes the tables that end with the process.
 
     Raises
     ------
@@ -76,18 +78,20 @@ class Record:
         there stays as it is.
     """
 
-    def __init__(self, path: Path | None, kind: Kind, *, alone: bool, read_only: bool = False) -> None:
+    def __init__(
+        self, path: Path | None, kind: Kind, *, alone: bool, read_only: bool = False, temporary: str = ""
+    ) -> None:
         self._path, self._kind, self._read_only = path, kind, read_only
         self._holder = None if path is None else path.with_name(path.name + HOLDER)
         self._alone = alone
         try:
-            self._db = self._open(alone)
+            self._db = self._open(alone, temporary)
         except OSError as error:
             if isinstance(error, OutputError):
                 raise
             raise OutputError(f"{path}: {kind.name} cannot be opened: {error.strerror or error}") from error
 
-    def _open(self, alone: bool) -> sqlite3.Connection:
+    def _open(self, alone: bool, temporary: str) -> sqlite3.Connection:
         path = self._path
         if path is not None:
             if path.is_symlink():
@@ -105,6 +109,7 @@ class Record:
             db = sqlite3.connect(name, patience, uri=self._read_only, check_same_thread=False, isolation_level=None)
         except _WRONG as error:
             raise self._unusable(error) from error
+        signing = False
         try:
             db.execute("PRAGMA synchronous = OFF")
             if alone:
@@ -112,9 +117,14 @@ class Record:
             db.execute(f"BEGIN {'DEFERRED' if self._read_only else 'EXCLUSIVE' if alone else 'IMMEDIATE'}")
             self._check(db)
             db.execute("COMMIT")
+            db.execute(temporary)
             if alone and self._holder is not None:
+                signing = True
                 self._sign(self._holder)
         except BaseException as error:
+            # Ctrl-C may come here, too: before there is a `with` block that would close the record.
+            if signing and self._holder is not None:
+                self._holder.unlink(missing_ok=True)
             db.close()
             if isinstance(error, _WRONG):
                 raise self._unusable(error) from error
