@@ -72,7 +72,7 @@ def configure(folder: Path, module: str) -> None:
         "only_mutate": [f"edgekit/{module}.py"],
         "also_copy": ["samples", "README.md"],
         "do_not_mutate_patterns": list(MESSAGES),
-        "pytest_add_cli_args": ["-p", "no:cacheprovider", "-p", "no:xdist", "-k", CHOSEN],
+        "pytest_add_cli_args": ["-p", "no:cacheprovider", "-n", "0", "-k", CHOSEN],
         "pytest_add_cli_args_test_selection": [f"tests/test_{name}.py" for name in MODULES[module]],
         "use_git_change_detection": False,
     }

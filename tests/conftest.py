@@ -12,6 +12,8 @@ from hypothesis import settings
 import edgekit as ek
 from edgekit.backends import fast
 
+pytest_plugins = ["sampling"]
+
 # Always the same examples, and few; --hypothesis-profile=long takes others at each run, and many.
 settings.register_profile("short", derandomize=True, deadline=None, max_examples=40)
 settings.register_profile("long", deadline=None, max_examples=1000, print_blob=True)
