@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
@@ -79,7 +80,7 @@ class _Handler:
         for descriptor in self.terminals:
             # Writing to a terminal that was closed would fail, and results could not be finished.
             if not os.isatty(descriptor):
-                with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+                with Path(os.devnull).open("wb") as nowhere:
                     os.dup2(nowhere.fileno(), descriptor)
         return number == signal.SIGINT or self._last - before >= ONE_REQUEST
 
