@@ -19,11 +19,12 @@ PACKAGE = Path(__file__).resolve().parent
 
 def pip(*arguments: str) -> str:
     """Return a command that runs pip for this interpreter, as it is typed in any folder and without activation."""
-    from importlib.util import find_spec
+    from importlib.metadata import distributions
 
     python = sys.executable or "python3"
     words = [python, "-m", "pip", *arguments]
-    if find_spec("pip") is None:
+    # Not by find_spec: setuptools takes the search for pip's module as a sign that pip runs, and gives up distutils.
+    if next(iter(distributions(name="pip")), None) is None:
         # uv makes environments without pip.
         words = ["uv", "pip", arguments[0], "--python", python, *arguments[1:]]
     return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)

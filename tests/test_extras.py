@@ -111,7 +111,7 @@ def test_the_command_is_of_this_interpreter(monkeypatch):
     monkeypatch.setattr(sys, "executable", "/my environments/one/bin/python")
     command = shlex.split(extras.pip("install", "edgekit[report]"))
     assert command == ["/my environments/one/bin/python", "-m", "pip", "install", "edgekit[report]"]
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.metadata.distributions", lambda **_: iter(()))
     command = shlex.split(extras.pip("install", "edgekit[report]"))
     assert command == ["uv", "pip", "install", "--python", "/my environments/one/bin/python", "edgekit[report]"]
 
@@ -141,3 +141,11 @@ def test_every_advice_is_made_in_one_place():
     defined = re.findall(r"^(\w+) = \[", (Path(edgekit.__file__).parents[1] / "pyproject.toml").read_text(), re.M)
     assert named <= set(defined)
     assert {"torch", "fast", "video", "remote", "report", "parquet", "ray", "plot", "large"} <= named
+
+
+def test_the_distutils_of_setuptools_are_left_to_the_host():
+    # Compilers of torch fail where the distutils of Python are loaded before those of setuptools.
+    code = "from edgekit.extras import install_command; install_command('report'); import distutils; print(distutils)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    plain = subprocess.run([sys.executable, "-c", "import distutils; print(distutils)"], capture_output=True, text=True)
+    assert ran.stdout == plain.stdout

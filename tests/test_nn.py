@@ -160,9 +160,9 @@ def test_jobs_run_under_inference_mode():
     seen = []
 
     class Job(FilterJob):
-        def show(self, image):
+        def show(self, image, in_range=None):
             seen.append(torch.is_inference_mode_enabled())
-            return super().show(image)
+            return super().show(image, in_range)
 
     data = encode(picture("uint8", (9, 10)), ".png")
     Job("sobel", backend="torch").run(data, "a.png")
