@@ -51,6 +51,11 @@ def as_array(image: Any) -> Any:
     )
 
 
+def plain_number(number: Any) -> Any:
+    """Return a number of NumPy or torch as a plain one."""
+    return number.item() if getattr(number, "ndim", 1) == 0 and hasattr(number, "item") else number
+
+
 def _check_tensor(image: Any) -> None:
     """Raise if the numbers of a tensor do not lie in memory one by one."""
     if image.is_nested or str(image.layout) != "torch.strided":

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from edgekit.arrays import as_array
+from edgekit.arrays import as_array, plain_number
 from edgekit.backends.choice import backend_of
 from edgekit.backends.interface import Array, Backend, Frame, Result
 from edgekit.dispatch import apply, plan_for
@@ -19,6 +19,7 @@ from edgekit.layout import AUTO, ChannelAxis, filtered, take
 from edgekit.names import unknown
 from edgekit.ranges import range_of
 from edgekit.responses import Finish, level, respond
+from edgekit.taps import sums_to_zero
 
 MODES = ("full", "stretch", "signed")
 
@@ -88,6 +89,7 @@ def to_display(response: Array, mode: str = "full", *, depth: int = 8, white: fl
     >>> ek.to_display(np.float32([-300, 0, 12.75, 31.875]))
     Display(image=array([255,   0, 102, 255], dtype=uint8), clipped=1)
     """
+    white = plain_number(white)
     _check(mode, depth, white)
     response = as_array(response)
     backend = backend_of(response)
@@ -149,6 +151,7 @@ def picture(
     array([[  0, 255, 255,   0]], dtype=uint8)
     """
     _one_direction(options)
+    white = plain_number(white)
     row = operator if isinstance(operator, Operator) else find(operator)
     take(image, channel_axis)  # Checks the image before its range is asked for.
     counts: list[int] = []
@@ -242,7 +245,8 @@ def white_level(
     With R the range of the image it is R / 8 at unit scale for first derivatives, whatever their
     angle and size: Sobel of 8 bits is shown as ``cv2.convertScaleAbs(cv2.Sobel(...))`` shows it. For all
     other operators it is a quarter of their response to an ideal step of height R, across their direction
-    (across x or y where they have none).
+    (across x or y where they have none). Kernels that do not sum to 0, such as those that blur or sharpen, keep
+    the level of the image, and their white is the whole response to that step.
 
     R is the range of the type for bool and 8 bits, and else the distance between the 0.1 and 99.9
     percentiles of the valid values, or between the least and the largest where the percentiles are
@@ -307,7 +311,8 @@ def _white(
         unit = plan_for(row, parameters, **{**options, "scale": "unit"})
         factor = made.step / unit.step * GRADIENT_WHITE
     else:
-        factor = made.step * STEP_WHITE
+        # A kernel that does not sum to 0 keeps the level of the image: its response covers the whole step.
+        factor = made.step * (STEP_WHITE if sums_to_zero(made.components[0].taps) else 1)
     # The range of the largest numbers is infinite.
     return min(factor * (high - low), sys.float_info.max) or sys.float_info.max
 
@@ -388,5 +393,7 @@ def overlay(
 def _in_numpy(image: Any) -> Array:
     image, _ = take(image)
     if not isinstance(image, np.ndarray):
-        raise DtypeError("an overlay is drawn on NumPy arrays; found a tensor. Convert it: image.numpy(force=True)")
+        raise DtypeError(
+            "an overlay is drawn on NumPy arrays; found a tensor. Convert it to (rows, columns[, channels])"
+        )
     return image

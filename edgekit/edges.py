@@ -226,7 +226,7 @@ def why_no_edges(
     *_, magnitude = _steepness(image, sigma, scale=scale, **options)
     known = magnitude[backend_of(magnitude).xp.isfinite(magnitude)]
     if 0 in known.shape:
-        return "no gradient is finite: every pixel is NaN or infinite, or too near to one that is"
+        return "no gradient is finite: every pixel is NaN or infinite, or the kernel covers such a pixel"
     largest = float(known.max())
     if not largest:
         return "every gradient is 0: the image has the same level everywhere"
@@ -353,7 +353,7 @@ def _limits(low: Any, high: Any, magnitude: Array) -> tuple[Any, Any]:
     if strong is None:
         strong = weak / LOW
     if isinstance(low, str) != isinstance(high, str):
-        # A share gives way to a number: on a flat image every share is 0.
+        # A number takes precedence over a percentile: on a flat image every percentile is 0.
         strong = backend_of(magnitude).xp.where(weak > strong, weak, strong)
     return weak, strong
 
@@ -377,7 +377,7 @@ def _level(level: float | str, magnitude: Array) -> Any:
     except ValueError:
         share = math.nan
     if not level.endswith("%") or not 0 <= share <= 1:
-        raise ParameterError(f"threshold {level!r} must be a number of levels per pixel, or a part such as '95%'")
+        raise ParameterError(f"threshold {level!r} must be a number, or a percentile such as '95%'")
     return backend_of(magnitude).by_plane_in_numpy(lambda plane: _quantile(plane, share), magnitude)
 
 

@@ -87,8 +87,10 @@ class OutputError(ImageError):
 
 
 def said(error: Exception, name: str) -> str:
-    """Return what to say of an error that a file called `name` met: edgekit's own name it already."""
-    return str(error) if isinstance(error, EdgekitError) else f"{name}: {type(error).__name__}: {error}"
+    """Return the message for an error that a file called `name` met; it contains the name."""
+    if not isinstance(error, EdgekitError):
+        return f"{name}: {type(error).__name__}: {error}"
+    return str(error) if name in str(error) else f"{name}: {error}"
 
 
 def let_out_of_memory(error: Exception) -> None:

@@ -1,4 +1,4 @@
-"""What to type to install more, from where this edgekit was installed. Standard library only."""
+"""Install commands for extras that fit how edgekit was installed. Standard library only."""
 
 import json
 import shlex

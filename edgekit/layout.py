@@ -57,6 +57,7 @@ class Layout(NamedTuple):
 
     def enter_mask(self, mask: Any) -> Any:
         """Bring a mask, of the image's axes or (H, W), into the backend's layout."""
+        mask = None if mask is None else as_array(mask)
         if self.given == self.usual or getattr(mask, "ndim", 2) == 2:
             return mask
         if mask.ndim != self.axes:
@@ -147,11 +148,11 @@ def filtered(
     """
     # The filter itself checks shape and type.
     image, layout = _in_usual_layout(image, channel_axis)
+    if options.get("mask") is not None:
+        options["mask"] = layout.enter_mask(options["mask"])
     if layout.given == layout.usual:
         return function(image, *what, **options)
     out, reduced = options.pop("out", None), options.get("channel", "each") != "each"
-    if "mask" in options:
-        options["mask"] = layout.enter_mask(options["mask"])
     if "angle" in options:
         options["angle"] = layout.enter_values(options["angle"], reduced=reduced)
     return fill(out, layout.leave(function(image, *what, **options), stacked=stacked))

@@ -1,6 +1,7 @@
 """What readers may take on, as a value that a job carries. Imports nothing of edgekit but errors."""
 
 from dataclasses import dataclass, field
+from numbers import Integral
 
 from edgekit.errors import ParameterError, TooLargeError
 from edgekit.names import unknown
@@ -37,7 +38,7 @@ class Limits:
         ParameterError
             For the first that does not fit.
         """
-        if not isinstance(self.max_pixels, int) or self.max_pixels < 1:
+        if not isinstance(self.max_pixels, Integral) or self.max_pixels < 1:
             raise ParameterError(f"max_pixels={self.max_pixels!r} must be a whole number, at least 1")
         if self.truncated not in TRUNCATED:
             raise ParameterError(unknown("truncated", self.truncated, TRUNCATED))

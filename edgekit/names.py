@@ -1,4 +1,4 @@
-"""Names that are typed: those of focus measures, and what to say of one that is not known. Standard library only.
+"""Names that users type: focus measures, and messages for unknown names. Standard library only.
 
 `measures` loads NumPy; help and completion need only the names.
 """

@@ -17,7 +17,7 @@ from edgekit.responses import LUMINANCE
 
 Range = tuple[float, float]
 
-#: One in so many valid values may lie below the range, and one above it.
+#: At most 1 of this many valid values lies below the range, and at most 1 above it.
 OUTSIDE = 1000
 
 #: Values are sorted by so many of their bits at a time.
@@ -128,7 +128,7 @@ def percentiles(dtype: np.dtype[Any], total: Callable[[Count], NDArray[np.int64]
 
 
 def _histograms(values: Array, known: list[int], shift: int) -> NDArray[np.int64]:
-    """Count the next bits of the finite values, for each beginning that is known of the values that are sought."""
+    """Count the finite values by their next 16 bits, once for each bit prefix in `known`."""
     finite = np.isfinite(values) if values.dtype.kind == "f" else None
     values = values.reshape(-1) if finite is None or finite.all() else values[finite]
     keys = _keys(values.astype(values.dtype.newbyteorder("="), copy=False))

@@ -377,7 +377,7 @@ def test_two_kinds_of_array():
     ("function", "options", "message"),
     [
         (ek.canny, {"low": 2, "high": 1}, "low=2.0 must not be above high=1.0"),
-        (ek.canny, {"low": "90"}, "threshold '90' must be a number of levels per pixel, or a part such as '95%'"),
+        (ek.canny, {"low": "90"}, "threshold '90' must be a number, or a percentile such as '95%'"),
         (ek.canny, {"high": "x%"}, "threshold 'x%' must be a number"),
         (ek.canny, {"high": "101%"}, "threshold '101%' must be a number"),
         (ek.canny, {"high": "-1%"}, "threshold '-1%' must be a number"),

@@ -169,7 +169,11 @@ def test_wrong_kernel(taps, message, kind):
 def test_wrong_mask(kind):
     image = kind.image(GREY)
     for mask, error, message in (
-        (kind.image(np.ones((13, 17), np.uint8)), ek.DtypeError, "mask of type bool, True where.*found .*uint8"),
+        (
+            kind.image(np.ones((13, 17), np.uint8)),
+            ek.DtypeError,
+            "a mask that is a .*True where.*found .*uint8",
+        ),
         (kind.image(np.ones((13, 17))), ek.DtypeError, "found .*float64"),
         ([[True]], ek.DtypeError, "found list"),
         (kind.image(np.ones((17, 13), bool)), ek.ShapeError, r"expected a mask of shape .*13, 17\).*found \(17, 13\)"),
@@ -178,7 +182,7 @@ def test_wrong_mask(kind):
         with pytest.raises(error, match=message):
             ek.sobel(image, mask=mask)
     other = np.ones((13, 17), bool) if kind.is_torch else torch.ones(13, 17, dtype=torch.bool)
-    with pytest.raises(ek.DtypeError, match="mask of type bool"):
+    with pytest.raises(ek.DtypeError, match="expected a mask that is a"):
         ek.sobel(image, mask=other)
 
 

@@ -314,3 +314,32 @@ def test_none_switches_off_what_can_be_absent():
 def test_values_of_a_wrong_kind(call, message):
     with pytest.raises(ek.EdgekitError, match=message):
         call()
+
+
+def test_numbers_of_numpy_and_torch_are_numbers():
+    response = np.float32([[1, 2, 4]])
+    for white in (np.float32(4), np.int64(4), torch.tensor(4.0), np.array(4)):
+        assert ek.to_display(response, white=white).image.tolist() == [[64, 128, 255]]
+    assert ek.picture(np.uint8([[0, 9]]), white=np.float32(9)).image.shape == (1, 2)
+    data = b"P5 2 1 255 \x01\x02"
+    assert ek.read_image(data, max_pixels=np.int64(9)).tolist() == [[1, 2]]
+
+
+def test_files_that_are_opened_as_text_or_closed(tmp_path):
+    path = tmp_path / "a.png"
+    ek.write_image(path, np.zeros((9, 8), np.uint8))
+    with path.open() as file, pytest.raises(ek.ParameterError, match=r"a.png: opened as text"):
+        ek.read_image(file)
+    with path.open("rb") as file:
+        pass
+    with pytest.raises(ek.UnreadableError, match=r"a.png: cannot be read: read of closed file"):
+        ek.read_image(file)
+
+
+def test_masks_of_other_libraries():
+    image, mask = np.arange(72.0).reshape(9, 8), np.eye(9, 8) == 0
+    same(ek.sobel(xarray.DataArray(image), mask=xarray.DataArray(mask)), ek.sobel(image, mask=mask))
+    with pytest.raises(ek.DtypeError, match=r"a mask that is a tensor of bool.*found ndarray of type bool"):
+        ek.sobel(torch.from_numpy(image), mask=mask)
+    with pytest.raises(ek.ParameterError, match="out is read-only"):
+        ek.sobel(image, angle=np.eye(9, 8), out=np.broadcast_to(np.float64(0), (9, 8)))

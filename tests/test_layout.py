@@ -181,3 +181,27 @@ def test_an_axis_that_cannot_be(image, axis, error, message):
     for call in (ek.sobel, ek.canny, ek.score, ek.outline):
         with pytest.raises(error, match=message):
             call(image, channel_axis=axis)
+
+
+@pytest.mark.parametrize("axis", [-1, -3])
+def test_modules_take_the_axis_as_functions_do(axis):
+    """What the message about a shape advises works for modules, too."""
+    batch = torch.rand(2, 12, 9, 4)
+    modules = [ek.nn.Sobel, ek.nn.GradientMagnitude, ek.nn.Oriented, ek.nn.Laplacian]
+    # A measure takes the luminance, of which twelve channels have none.
+    modules += [ek.nn.Sharpness] if axis == -1 else []
+    for module in (*modules, lambda **o: ek.nn.Filter([[1, 2, 3]], **o)):
+        with pytest.raises(ek.ShapeError, match="Pass channel_axis=-1 if it is, or channel_axis=-3"):
+            module()(batch)
+        usual = batch.movedim(axis, -3)
+        plain = module(channel_axis=-3)(usual)
+        found = module(channel_axis=axis)(batch)
+        torch.testing.assert_close(found, plain if plain.ndim == 1 else plain.movedim(-3, axis))
+    for of in ("components", "magnitude"):
+        loss = ek.nn.GradientLoss(of=of, channel_axis=axis)
+        torch.testing.assert_close(
+            loss(batch, batch / 2),
+            ek.nn.GradientLoss(of=of, channel_axis=-3)(batch.movedim(axis, -3), batch.movedim(axis, -3) / 2),
+        )
+    if axis == -1:
+        assert ek.nn.SharpnessLoss(channel_axis=axis)(batch).isfinite()

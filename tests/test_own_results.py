@@ -117,7 +117,7 @@ def test_a_run_never_filters_what_lies_in_its_own_output_folder():
     assert "no images found, 2 results of earlier runs left out" in result.stderr
     assert not list(Path("photos").glob("*.sobel.sobel.png"))
     # Its record is in use by this run, and no other record is asked in its place.
-    assert "taken for photographs" not in result.stderr
+    assert "treated as images" not in result.stderr
     # Where there is nothing but results those of other runs are taken.
     ek.write_image("other.png", np.eye(60, dtype=np.uint8))
     run("sobel", "other.png", "-o", "photos/other.jpg")
@@ -180,8 +180,8 @@ def taken_for_photographs(because: str) -> None:
     assert f"edgekit: photos/{NAME}: " in said.replace(f"{Path.cwd()}/", "")
     assert because in said
     assert "readonly" not in said
-    assert said.count("Results that only this record knows are taken for photographs") == 1
-    assert "taken for photographs" not in run("score", "photos", "-q").stderr
+    assert said.count("Results listed only in this record are treated as images") == 1
+    assert "treated as images" not in run("score", "photos", "-q").stderr
 
 
 def test_a_record_that_another_run_holds_is_said_to_know_nothing():

@@ -13,6 +13,7 @@ from test_large import run_in_no_memory
 
 import edgekit as ek
 from edgekit.batch.filter_job import FilterJob
+from edgekit.kernels import own
 
 
 @pytest.fixture(autouse=True)
@@ -236,3 +237,20 @@ def test_a_kernel_of_ones_own_shows_a_quarter_of_its_step_white():
 def test_a_white_level_is_a_percentage_only_with_its_sign():
     with pytest.raises(ek.ParameterError, match="white='50' must be positive and finite: levels per pixel, or a perc"):
         FilterJob("sobel", white="50").check()
+
+
+@pytest.mark.parametrize("taps", [[[1]], [[0, -1, 0], [-1, 5, -1], [0, -1, 0]], np.full((3, 3), 1 / 9).tolist()])
+def test_kernels_that_keep_the_level_show_the_whole_range(taps):
+    """A quarter of the range would be white for most of a photograph."""
+    image = ek.read_image(Path(__file__).parents[1] / "samples" / "coffee.png", colour=False)
+    assert ek.white_level(image, own(taps)) == pytest.approx(
+        255 * max(1, np.max(np.cumsum(np.sum(taps, axis=0)))), rel=0.5
+    )
+    assert ek.picture(image, own(taps)).clipped < image.size / 100
+
+
+def test_doubles_are_rounded_the_same_beside_nan():
+    """Single precision in one pass and double in the other differed by a level where a value lies near a tie."""
+    values = np.linspace(0, 31.875, 4097)[None]
+    beside = np.append(values, [[np.nan]], axis=1)
+    np.testing.assert_array_equal(ek.to_display(values).image, ek.to_display(beside).image[:, :-1])

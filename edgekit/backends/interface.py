@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
-from edgekit.errors import DtypeError, ShapeError
+from edgekit.errors import DtypeError, ParameterError, ShapeError
 from edgekit.plans import Plan
 from edgekit.taps import Kernel
 
@@ -53,6 +53,8 @@ class Result(NamedTuple):
             raise ShapeError(f"out must have the result's shape {self.shape}; found {tuple(self.out.shape)}")
         if self.out.dtype != self.dtype:
             raise DtypeError(f"out must have the result's type {self.dtype}; found {self.out.dtype}")
+        if not getattr(getattr(self.out, "flags", None), "writeable", True):
+            raise ParameterError("out is read-only; give an array that can be written")
 
 
 #: Makes a run of a result's rows, from the first to before the last, given their place in it.

@@ -21,7 +21,7 @@ from edgekit.backends.interface import Frame, Result, Rounding
 from edgekit.backends.padding import MOST_CHANNELS
 from edgekit.backends.padding import window as window
 from edgekit.backends.passes import program
-from edgekit.errors import DtypeError, ParameterError, ShapeError
+from edgekit.errors import DtypeError, ShapeError
 from edgekit.plans import Plan
 from edgekit.taps import Kernel
 
@@ -94,8 +94,6 @@ def assemble(
     if out is not None and not isinstance(out, np.ndarray):
         raise DtypeError(f"out must be a NumPy array, as the image is; found {type(out).__name__}")
     result.check_out()
-    if out is not None and not out.flags.writeable:
-        raise ParameterError("out is read-only; give an array that can be written")
     # Rows already written must not be read again as pixels.
     shared = out is not None and any(s is not None and np.may_share_memory(out, s) for s in sources)
     target = np.empty(result.shape, result.dtype) if out is None or shared else out
@@ -166,8 +164,8 @@ def levels(
     if compiled is not None and values.dtype == np.float32 and values.flags.c_contiguous and made.flags.c_contiguous:
         numbers = (np.float32(v) for v in (scale, middle, top))
         return made, compiled.levels(values.reshape(-1), *numbers, made.reshape(-1))
-    # In one pass where nothing is NaN; beyond 32 bits OpenCV would give 0.
-    simple = not middle and top == 255 and values.size and values.dtype in (np.float32, np.float64)
+    # In one pass where nothing is NaN; beyond 32 bits OpenCV would give 0, and doubles it would round to single.
+    simple = not middle and top == 255 and values.size and values.dtype == np.float32
     if simple and made.flags.c_contiguous and (largest := max(values.max(), -values.min()) * scale) < 2**30:
         cv2.convertScaleAbs(values, made, scale)
         if largest < top + 0.5:
@@ -226,8 +224,8 @@ def without_graph() -> AbstractContextManager[Any]:
 
 def as_mask(mask: Array, image: Array, frame: Frame) -> Array:
     if not isinstance(mask, np.ndarray) or mask.dtype != bool:
-        found = getattr(mask, "dtype", type(mask).__name__)
-        raise DtypeError(f"expected a mask of type bool, True where the image is valid; found {found}")
+        found = f"{type(mask).__name__} of type {mask.dtype}" if hasattr(mask, "dtype") else type(mask).__name__
+        raise DtypeError(f"expected a mask that is a NumPy array of bool, True where the image is valid; found {found}")
     if mask.shape == image.shape[:2] and image.ndim == 3:
         mask = mask[:, :, np.newaxis]
     if mask.shape != image.shape and mask.shape != (*image.shape[:2], 1)[: image.ndim]:

@@ -351,8 +351,8 @@ def give_back(response: Array) -> Any:
 
 def as_mask(mask: Array, image: Array, frame: Frame) -> Array:
     if not isinstance(mask, torch.Tensor) or mask.dtype != torch.bool:
-        found = getattr(mask, "dtype", type(mask).__name__)
-        raise DtypeError(f"expected a mask of type bool, True where the image is valid; found {found}")
+        found = f"{type(mask).__name__} of type {mask.dtype}" if hasattr(mask, "dtype") else type(mask).__name__
+        raise DtypeError(f"expected a mask that is a tensor of bool, True where the image is valid; found {found}")
     if mask.device != image.device:
         raise DtypeError(f"the image is on {image.device} and its mask on {mask.device}; move one")
     if mask.shape[-2:] != image.shape[-2:]:

@@ -69,7 +69,7 @@ class FilterJob(PictureJob):
             if getattr(self, name) != type(self).__dataclass_fields__[name].default
         )
         unit = "percent" if isinstance(self.white, str) else ""
-        white = () if self.white is None else (f"white{_number(self.white):g}{unit}",)
+        white = () if self.white is None else (f"white{_number(self.white):.12g}{unit}",)
         overlay = ("overlay",) if self.overlay else ()
         return "-".join((self.operator, *parameters, *turned, *unusual, *white, *overlay))
 
@@ -77,7 +77,9 @@ class FilterJob(PictureJob):
     def key(self) -> str:
         """A text of everything that decides the output; equal for equal jobs, in every process."""
         same = self if self.angle is None else replace(self, angle=float(self.angle))
-        same = replace(same, white=float(same.white)) if isinstance(same.white, int) else same
+        if same.white is not None:
+            number = _number(same.white)
+            same = replace(same, white=f"{number!r}%" if isinstance(same.white, str) else number)
         return super(FilterJob, same).key
 
     def check(self) -> None:
@@ -112,7 +114,9 @@ class FilterJob(PictureJob):
                 f"white={white!r} must be positive and finite: levels per pixel, or a percentage such as '50%'"
             )
         if self.display == "stretch":
-            raise ParameterError("display stretch shows the largest response white; leave out white, or take another")
+            raise ParameterError(
+                "display stretch shows the largest response white; remove --white, or choose another --display"
+            )
         if self.depth == "float":
             raise ParameterError("depth float keeps the response as it is; white has no effect on it")
 

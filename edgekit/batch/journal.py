@@ -14,7 +14,7 @@ from edgekit.io.stores import StorePath
 #: The journal's name in an output folder.
 NAME = ".edgekit.sqlite"
 
-#: The keys of jobs begin so that picked frames or images: their outputs are photographs, and no rendered responses.
+#: Prefix of the job keys of `pick`. Its outputs are photographs, not rendered responses.
 PICKED = "picked"
 
 #: Nothing to say of a result.

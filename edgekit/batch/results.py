@@ -18,7 +18,7 @@ class Results:
     """Tells the rendered responses of edgekit's runs from photographs; to be used in a ``with`` block.
 
     Frames and images that were picked are photographs. So is a response that was changed or renamed since: name, size
-    and time of a file must be those of the record. A record that cannot be read knows nothing, and that is said once.
+    and time of a file must be those of the record. A record that cannot be read is ignored, with one message.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ class Results:
             return False
 
     def _lost(self, error: OutputError) -> None:
-        self._tell(f"{error}. Results that only this record knows are taken for photographs")
+        self._tell(f"{error}. Results listed only in this record are treated as images")
 
     def _close(self, paths: set[Path]) -> None:
         for path in paths:

@@ -17,7 +17,7 @@ Decorator = Callable[[Any], Any]
 
 
 class Words(click.ParamType[Any]):
-    """A text for which shells offer some words; what else it may be, the commands say."""
+    """Free text. Shells complete the listed words; the commands check the value."""
 
     name = "text"
 
@@ -155,13 +155,14 @@ _OPTIONS: dict[str, Decorator] = {
     "threshold_scale": click.option(
         "--scale", type=choice(*SCALES), default="unit", show_default=True,
         help="Unit of --low and --high. unit: gray levels per pixel. raw: that of OpenCV's 3x3 Sobel operator, 8 times "
-             "as large; take it for thresholds written for cv2.Canny. It holds at every --sigma."),
+             "as large. Use raw for thresholds chosen for cv2.Canny. The factor 8 is the same for every --sigma."),
     "method": click.option(
         "--method", type=Limit("otsu", "li", "triangle", "adaptive"), default="otsu", show_default=True,
         help="How the level is found, or the level itself."),
     "outlined": click.option("--outline", "outlined", is_flag=True, help="Draw the outline instead of the mask."),
     "above": click.option(
-        "--above", type=click.FloatRange(0, 1), metavar="N", help="Draw in white what is surer, and nothing else."),
+        "--above", type=click.FloatRange(0, 1), metavar="N",
+        help="Draw pixels with a probability above N in white, all others in black."),
     "scale": click.option(
         "--scale", type=choice(*SCALES), default="unit", show_default=True,
         help="unit: a ramp of one level per pixel reads 1. raw: the taps as printed in books. It changes the "

@@ -1,5 +1,6 @@
 """From files to arrays: the content says which decoders are asked, and the header how much that would take."""
 
+import io
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO, NamedTuple
@@ -81,9 +82,12 @@ def _content(source: Any) -> tuple[bytes, str]:
     if hasattr(source, "read"):
         name = getattr(source, "name", None)
         name = name if isinstance(name, str) else "the given file object"
-        source = source.read()
-        if isinstance(source, str):
+        if isinstance(source, io.TextIOBase):
             raise ParameterError(f"{name}: opened as text; open it as bytes: open(path, 'rb')")
+        try:
+            source = source.read()
+        except Exception as error:  # The object's own code may raise anything.
+            raise UnreadableError(f"{name}: cannot be read: {error}") from error
     else:
         name = "the given bytes"
     if not isinstance(source, bytes | bytearray | memoryview):

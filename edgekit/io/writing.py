@@ -68,8 +68,8 @@ def encode(image: Array, ending: str) -> bytes:
     image = as_array(image)
     if not isinstance(image, np.ndarray):
         raise DtypeError(
-            "expected a NumPy array (rows, columns) or (rows, columns, channels) to write; found a tensor. "
-            "Convert it: image.movedim(-3, -1).numpy(force=True)"
+            f"expected a NumPy array (rows, columns) or (rows, columns, channels) to write; found a tensor of shape "
+            f"{tuple(image.shape)}. Convert it with numpy(force=True); move the channels to the end first"
         )
     image = image.astype(image.dtype.newbyteorder("="), copy=False)
     if kind.name == "Zarr":

@@ -7,7 +7,7 @@ import torch
 from edgekit.dispatch import apply, apply_vector
 from edgekit.errors import DtypeError, ParameterError, ShapeError
 from edgekit.kernels import find
-from edgekit.layout import take
+from edgekit.layout import AUTO, ChannelAxis, filtered, take
 from edgekit.names import unknown
 from edgekit.nn.modules import GradientMagnitude, Module, Sharpness
 
@@ -30,7 +30,7 @@ class GradientLoss(Module):
     reduction : {"mean", "sum", "none"}
         Over pixels, channels and batch.
     **options
-        The operator's own parameters, and ``scale``, ``border``, ``channel`` and ``tone``.
+        The operator's own parameters, and ``scale``, ``border``, ``channel``, ``channel_axis`` and ``tone``.
 
     Raises
     ------
@@ -69,9 +69,13 @@ class GradientLoss(Module):
 
     def forward(self, image: torch.Tensor, target: torch.Tensor, *, mask: torch.Tensor | None = None) -> torch.Tensor:
         """Compare two images of one shape; where a masked pixel is touched nothing is compared."""
-        _check(image, target)
-        apply_it = apply_vector if self.of == "components" else apply
-        found, wanted = (apply_it(i, self.operator, self.taken, mask=mask, **self.options) for i in (image, target))
+        _check(image, target, self.options.get("channel_axis", AUTO))
+        vector = self.of == "components"
+        what = (self.operator, self.taken)
+        found, wanted = (
+            filtered(apply_vector if vector else apply, i, *what, stacked=vector, mask=mask, **self.options)
+            for i in (image, target)
+        )
         if self.of != "components":
             found, wanted = found[None], wanted[None]
         difference = found - wanted
@@ -95,6 +99,8 @@ class SharpnessLoss(Module):
     ----------
     measure : str
         A name in `edgekit.MEASURES`.
+    channel_axis : int or None
+        Which axis of the images holds the channels, as for `edgekit.sobel`.
 
     Raises
     ------
@@ -111,25 +117,25 @@ class SharpnessLoss(Module):
     -1.0
     """
 
-    def __init__(self, measure: str = "laplacian_variance") -> None:
+    def __init__(self, measure: str = "laplacian_variance", *, channel_axis: ChannelAxis = AUTO) -> None:
         super().__init__(measure=measure)
-        self.sharpness = Sharpness(measure)
+        self.sharpness = Sharpness(measure, channel_axis=channel_axis)
 
     def forward(self, image: torch.Tensor, reference: torch.Tensor | None = None) -> torch.Tensor:
         """Judge (..., C, H, W) or (H, W)."""
-        _check(image, image if reference is None else reference)
+        _check(image, image if reference is None else reference, self.sharpness.channel_axis)
         value: torch.Tensor = self.sharpness(image)
         if reference is not None:
             value = value / self.sharpness(reference)
         return -value.mean()
 
 
-def _check(image: torch.Tensor, other: torch.Tensor) -> None:
+def _check(image: torch.Tensor, other: torch.Tensor, channel_axis: ChannelAxis) -> None:
     """Raise unless a loss of the two can be taken, and a gradient can reach the first."""
     for name, tensor in (("image", image), ("other image", other)):
         if not isinstance(tensor, torch.Tensor):
             raise DtypeError(f"a loss takes tensors; the {name} is a {type(tensor).__name__}")
-        take(tensor)
+        take(tensor, channel_axis)
     if not image.is_floating_point():
         raise DtypeError(f"no gradient can reach an image of {image.dtype}; convert it first: image.float()")
     if image.device != other.device:

@@ -7,7 +7,7 @@ import torch
 from edgekit.dispatch import apply, apply_taps, plan_for
 from edgekit.errors import ParameterError
 from edgekit.kernels import Kind, find, own
-from edgekit.layout import take
+from edgekit.layout import AUTO, ChannelAxis, filtered
 from edgekit.measures import MEASURES, sharpness
 from edgekit.names import unknown
 
@@ -28,14 +28,22 @@ class _Operator(Module):
 
     def __init__(self, operator: str, parameters: dict[str, Any], angle: float | None, options: dict[str, Any]) -> None:
         super().__init__(**parameters, angle=angle, **options)
+        self.channel_axis = options.pop("channel_axis", AUTO)
         self.operator, self.taken, self.angle, self.options = operator, parameters, angle, options
         # What is wrong is said here and not when the first image comes.
         plan_for(find(operator), parameters, angle, **options)
 
     def forward(self, image: torch.Tensor, *, mask: torch.Tensor | None = None) -> torch.Tensor:
         """Filter (..., C, H, W) or (H, W); `mask` is True where the image is valid."""
-        response: torch.Tensor = apply(
-            take(image)[0], self.operator, self.taken, angle=self.angle, mask=mask, **self.options
+        response: torch.Tensor = filtered(
+            apply,
+            image,
+            self.operator,
+            self.taken,
+            angle=self.angle,
+            channel_axis=self.channel_axis,
+            mask=mask,
+            **self.options,
         )
         return response
 
@@ -50,7 +58,8 @@ class Sobel(_Operator):
     angle : float, optional
         Direction in degrees; without it the module gives the magnitude.
     **options
-        ``angle_of``, ``rotate``, ``scale``, ``border``, ``channel`` and ``tone``, as for `edgekit.sobel`.
+        ``angle_of``, ``rotate``, ``scale``, ``border``, ``channel``, ``channel_axis`` and ``tone``, as for
+        `edgekit.sobel`.
 
     Raises
     ------
@@ -103,7 +112,7 @@ class Laplacian(_Operator):
     sigma : float, optional
         Take the Laplacian of a Gaussian of this many pixels instead; at least 0.3.
     **options
-        ``scale``, ``border``, ``channel`` and ``tone``, as for `edgekit.laplacian`.
+        ``scale``, ``border``, ``channel``, ``channel_axis`` and ``tone``, as for `edgekit.laplacian`.
 
     Raises
     ------
@@ -136,7 +145,8 @@ class GradientMagnitude(_Operator):
     operator : str
         sobel, scharr, prewitt, roberts, central, farid or gaussian.
     **options
-        The operator's own parameters (``size``, ``sigma``), and ``scale``, ``border``, ``channel`` and ``tone``.
+        The operator's own parameters (``size``, ``sigma``), and ``scale``, ``border``, ``channel``, ``channel_axis``
+        and ``tone``.
 
     Raises
     ------
@@ -206,6 +216,7 @@ class Oriented(Module):
         self, angle: float | torch.Tensor = 30.0, *, operator: str = "sobel", learnable: bool = True, **options: Any
     ) -> None:
         super().__init__(operator=operator, learnable=learnable, **options)
+        self.channel_axis = options.pop("channel_axis", AUTO)
         start = torch.as_tensor(angle)
         start = start.detach().clone().to(start.dtype if start.is_floating_point() else torch.get_default_dtype())
         if not bool(start.isfinite().all()):
@@ -226,8 +237,15 @@ class Oriented(Module):
         """Filter (..., C, H, W) or (H, W); `mask` is True where the image is valid."""
         # A number would have to be asked for, and the device waited for.
         angle = self.angle if self.angle.ndim else self.angle[None]
-        response: torch.Tensor = apply(
-            take(image)[0], self.operator, self.taken, angle=angle, mask=mask, **self.options
+        response: torch.Tensor = filtered(
+            apply,
+            image,
+            self.operator,
+            self.taken,
+            angle=angle,
+            channel_axis=self.channel_axis,
+            mask=mask,
+            **self.options,
         )
         return response
 
@@ -242,7 +260,7 @@ class Filter(Module):
     learnable : bool
         Make ``kernel`` a parameter; otherwise it is a buffer.
     **options
-        ``border``, ``channel`` and ``tone``, as for `edgekit.correlate`.
+        ``border``, ``channel``, ``channel_axis`` and ``tone``, as for `edgekit.correlate`.
 
     Attributes
     ----------
@@ -271,6 +289,7 @@ class Filter(Module):
         row = own(kernel.tolist() if hasattr(kernel, "tolist") else kernel)
         (checked,) = row.kernels()
         super().__init__(learnable=learnable, **options)
+        self.channel_axis = options.pop("channel_axis", AUTO)
         plan_for(row, {}, **options)
         dtype = getattr(kernel, "dtype", None)
         floating = isinstance(dtype, torch.dtype) and dtype.is_floating_point
@@ -290,8 +309,9 @@ class Filter(Module):
 
     def forward(self, image: torch.Tensor, *, mask: torch.Tensor | None = None) -> torch.Tensor:
         """Filter (..., C, H, W) or (H, W); `mask` is True where the image is valid."""
-        image, _ = take(image)
-        response: torch.Tensor = apply_taps(image, self.kernel, mask=mask, **self.options)
+        response: torch.Tensor = filtered(
+            apply_taps, image, self.kernel, channel_axis=self.channel_axis, mask=mask, **self.options
+        )
         return response
 
 
@@ -302,6 +322,8 @@ class Sharpness(Module):
     ----------
     measure : str
         A name in `edgekit.MEASURES`.
+    channel_axis : int or None
+        Which axis of the images holds the channels, as for `edgekit.sobel`.
 
     Raises
     ------
@@ -315,13 +337,14 @@ class Sharpness(Module):
     torch.Size([4])
     """
 
-    def __init__(self, measure: str = "laplacian_variance") -> None:
+    def __init__(self, measure: str = "laplacian_variance", *, channel_axis: ChannelAxis = AUTO) -> None:
         super().__init__(measure=measure)
+        self.channel_axis = channel_axis
         if measure not in MEASURES:
             raise ParameterError(unknown("measure", measure, MEASURES))
         self.measure = measure
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Measure (..., C, H, W) or (H, W): one value for each image of the batch."""
-        value: torch.Tensor = sharpness(image, self.measure)
+        value: torch.Tensor = sharpness(image, self.measure, channel_axis=self.channel_axis)
         return value

@@ -112,9 +112,10 @@ def ignore_signals() -> None:
 
 @contextlib.contextmanager
 def hidden_signals() -> Iterator[None]:
-    """Start processes that never receive the signals that this one handles: sent to all of a group, they mean this one.
+    """Block the handled signals in processes that are started in this block.
 
-    A mask is inherited by processes and by those that they start, from their first instruction on.
+    A signal to the process group is then handled by this process only. A mask is inherited by processes and by those
+    that they start, from their first instruction on.
     """
     if not _handler.handled or sys.platform == "win32":
         yield
