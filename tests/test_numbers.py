@@ -28,10 +28,13 @@ def by_id(row):
 def extremes(dtype, shape=(9, 11)):
     """Return a picture whose pixels are the least, the largest, the smallest and the next to those."""
     rng = np.random.default_rng(5)
-    info = np.finfo(dtype) if np.dtype(dtype).kind == "f" else np.iinfo(dtype)
-    values = [info.min, info.max, 0, 1]
     if np.dtype(dtype).kind == "f":
-        values += [info.tiny, -info.tiny, info.smallest_subnormal, info.max / 3]
+        info = np.finfo(dtype)
+        values = [info.min, info.max, 0, 1, info.tiny, -info.tiny, info.smallest_subnormal, info.max / 3]
+    else:
+        # Larger integers than double precision holds exactly are refused.
+        info = np.iinfo(dtype)
+        values = [max(info.min, 1 - 2**53), min(info.max, 2**53 - 1), 0, 1]
     return np.array(values, dtype)[rng.integers(0, len(values), shape)]
 
 
