@@ -237,6 +237,17 @@ def test_with_backlash_what_may_come_from_above_does_not_count():
     assert found.position == pytest.approx(60, abs=0.5)
 
 
+@pytest.mark.parametrize(("lo", "hi", "backlash"), [(0, 0.7, 0.56), (0.3, 1, 0.56), (0.2, 0.7, 0.4), (0.3, 2, 1.36)])
+def test_with_backlash_a_position_as_far_above_the_start_counts(lo, hi, backlash):
+    """Eight of ten steps are the backlash, though their sum is rounded to less: the last three scores count."""
+    places = np.linspace(lo, hi, 11)
+    found = ek.autofocus(
+        lambda z: 1 / (1 + 900 * (z - places[9]) ** 2), lo, hi, samples=11, budget=11, backlash=backlash
+    )
+    assert found.status == "peak"
+    assert found.position == pytest.approx(places[9])
+
+
 def test_a_peak_at_the_end_of_the_range():
     for focus, status, position in ((-5, "start", 0), (0, "start", 0), (100, "end", 100), (110, "end", 100)):
         found = ek.autofocus(Bench(focus), 0, 100)

@@ -108,6 +108,13 @@ def test_sizes_by_header(name):
     assert size == (31, 24) or (size is None and found.name in ("TGA", "PCX", "SGI", "DDS", "QOI", "NPY", "farbfeld"))
 
 
+@pytest.mark.parametrize("marker", [0xC4, 0xC8, 0xCC, 0xDB, 0xE1, 0xFE])
+def test_only_a_frame_header_tells_the_size_of_a_jpeg(marker):
+    """Huffman tables, extensions and arithmetic conditioning have numbers between those of frame headers (ITU T.81)."""
+    other = bytes((0xFF, marker, 0, 8, 8, 0x11, 0x11, 0x22, 0x22, 3))
+    assert size_by_header(FILES["JPEG"][:2] + other + FILES["JPEG"][2:], "JPEG") == (31, 24)
+
+
 @pytest.mark.usefixtures("no_decoding")
 def test_a_png_chunk_gets_no_memory_that_the_file_does_not_fill():
     data = bytearray(FILES["PNG"])

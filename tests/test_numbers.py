@@ -171,6 +171,19 @@ def test_measures_of_any_size(name, exponent, kind):
     assert found == expected
 
 
+@pytest.mark.parametrize("exponent", [-148, 124])
+@pytest.mark.parametrize("name", [name for name, row in ek.MEASURES.items() if row.contrast < 2])
+def test_no_power_of_two_overflows_on_the_way(name, exponent, monkeypatch):
+    """`torch.ldexp` multiplies by the power, says its documentation, and older versions do so: 2^128 is infinite."""
+    monkeypatch.setattr(torch, "ldexp", lambda values, exponents: values * torch.pow(2.0, exponents))
+    levels = torch.from_numpy(np.abs(whole((16, 18))).astype(np.float32))
+    image = levels * 2.0 ** (exponent / 2) * 2.0 ** (exponent / 2)
+    assert bool((image[levels > 0] > 0).all() & image.isfinite().all())
+    with np.errstate(all="ignore"):
+        expected = float(np.ldexp(np.float32(ek.sharpness(levels, name)), exponent * ek.MEASURES[name].contrast))
+    assert float(ek.sharpness(image, name)) == pytest.approx(expected, rel=1e-5, abs=2.0**-149)
+
+
 @pytest.mark.parametrize("name", ek.MEASURES)
 def test_an_image_is_measured_alike_alone_and_beside_others(name):
     levels = np.abs(whole((16, 18))).astype(np.float32)

@@ -79,6 +79,22 @@ def test_a_folder_that_cannot_be_listed_is_told(tmp_path, monkeypatch):
         files.read_bytes(tmp_path / "shut")
 
 
+def test_links_to_folders_are_not_followed(tmp_path):
+    """They may lead back, or out of the folder; a link to an image is taken."""
+    inside, outside = tmp_path / "inside", tmp_path / "outside"
+    (inside / "deep").mkdir(parents=True)
+    outside.mkdir()
+    for place in (inside / "deep" / "image.png", outside / "other.png"):
+        ek.write_image(place, np.eye(8, dtype=np.uint8))
+    (inside / "back").symlink_to(inside)
+    (inside / "out").symlink_to(outside)
+    (inside / "link.png").symlink_to(outside / "other.png")
+    skipped = []
+    found = {source.relative.as_posix() for _, source in find([str(inside)], skipped.append, recursive=True)}
+    assert found == {"deep/image.png", "link.png"}
+    assert not skipped
+
+
 def test_what_became_a_pipe_since_it_was_looked_at_is_not_waited_for(folder, monkeypatch):
     status = (folder / "image.png").stat()
     monkeypatch.setattr(files, "status_of", lambda path: status)
