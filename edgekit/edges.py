@@ -231,7 +231,7 @@ def why_no_edges(
     if not largest:
         return "every gradient is 0: the image has the same level everywhere"
     needed = _limits(low, high, magnitude)[1]
-    # Each plane may have a threshold of its own.
+    # The threshold may differ between planes.
     needed = float(needed.min()) if hasattr(needed, "min") else needed
     unit = "levels per pixel" if scale == "unit" else "in units of OpenCV's 3x3 Sobel operator"
     found = f"the largest gradient is {float(f'{largest:.3g}'):g}"

@@ -24,8 +24,8 @@ USUAL = {"cv2": -1, "torch": -3}
 #: From this number on, double precision does not hold every integer.
 WHOLE = 2.0**53
 
-#: An array with 3 or 4 entries where the other library has its channels, and more than this where its own has them,
-#: was meant to be in the other layout.
+#: More channels than this are unusual. An array with more, and with 3 or 4 entries on the axis where the other library
+#: expects channels, is taken to be in the layout of that library.
 MOST_CHANNELS = 4
 
 

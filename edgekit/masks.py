@@ -82,7 +82,7 @@ def threshold(
     backend, values = backend_of(image), _levels(image, channel)
     if not isinstance(method, str):
         return layout.leave(values > method)
-    # Integers of up to 16 bits have a histogram of their own levels.
+    # For integers of up to 16 bits the histogram has one bin for each level.
     whole = backend.limits(image)[1] < 2**16
     return layout.leave(backend.by_plane_in_numpy(partial(_brighter, method=method, size=size, whole=whole), values))
 
@@ -138,7 +138,7 @@ def outline(mask: Array, *, channel_axis: ChannelAxis = AUTO) -> Array:
     mask : ndarray or Tensor of bool
         In an image's layout.
     channel_axis : int or None
-        Which axis holds the channels, as for `edgekit.sobel`; each channel has an outline of its own.
+        Which axis holds the channels, as for `edgekit.sobel`; each channel is outlined separately.
 
     Returns
     -------

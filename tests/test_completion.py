@@ -1,4 +1,4 @@
-"""Shell completion, and what is said of names that are mistyped."""
+"""Shell completion, and the messages for mistyped names."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The unit of Canny's thresholds, and what is said where nothing is found."""
+"""The unit of Canny's thresholds, and the messages where no edge is found."""
 
 import csv
 import json

@@ -41,7 +41,7 @@ def make_photos():
 
 
 def start(*arguments, ignored=(), **extra):
-    """Start the command line in a session, and so a process group, of its own."""
+    """Start the command line in a new session, and so in a new process group."""
 
     def dispose():
         # A run in the background may have been told to ignore Ctrl-C; the child is not.
@@ -220,7 +220,7 @@ def test_signals_that_are_sent_twice_are_one_request(engine, second, together, t
     assert (finished <= len(results) <= 9) if together else len(results) < 8
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only there workers are forked by a process of their own")
+@pytest.mark.skipif(sys.platform != "linux", reason="a separate process forks workers on Linux only")
 def test_a_signal_to_the_group_ends_neither_workers_nor_what_starts_them(tmp_path):
     """New workers may be needed while items in progress are finished."""
     *results, same, waited = program(
