@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.backends.choice import load
-from edgekit.dispatch import apply_taps
 from edgekit.errors import DtypeError, ParameterError, ShapeError
-from edgekit.kernels import own
-from edgekit.layout import AUTO, ChannelAxis, take
-from edgekit.measures import planes_of
+from edgekit.filters.apply import apply_taps
+from edgekit.filters.channel_axis import AUTO, ChannelAxis, take
+from edgekit.focus.measures import planes_of
+from edgekit.operators.table import own
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgekit.batch.filter_job import FilterJob
-from edgekit.batch.score_job import ScoreJob
+from edgekit.batch.jobs.filtering import FilterJob
+from edgekit.batch.jobs.scoring import ScoreJob
 
 
 def crash() -> None:

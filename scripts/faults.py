@@ -31,13 +31,13 @@ from ailments import IllFilter, IllScore
 from readme import fill
 
 import edgekit as ek
-from edgekit.batch.book import Book
 from edgekit.batch.engines.processes import Processes, WorkerLimits
-from edgekit.batch.inputs import Item, Source
-from edgekit.batch.journal import NAME, Journal
+from edgekit.batch.jobs.scoring import ScoreJob
+from edgekit.batch.output_log import NAME, Journal
 from edgekit.batch.runner import Runner, Status
-from edgekit.batch.score_job import ScoreJob
+from edgekit.batch.score_cache import Book
 from edgekit.batch.scoring import score_files
+from edgekit.batch.sources import Item, Source
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "faults.md"

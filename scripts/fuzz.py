@@ -60,10 +60,10 @@ def fuzz(options: argparse.Namespace, corpus: Path, folder: Path) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["edgekit", "PIL", "tifffile", "numpy.lib"], enable_loader_override=False):
+        from edgekit.common.read_limits import Limits
         from edgekit.errors import EdgekitError
         from edgekit.io.kernels import read_kernel
         from edgekit.io.reading import decode, decode_grey
-        from edgekit.limits import Limits
     # What the decoders print of each damaged file.
     os.dup2(os.open(folder / "printed", os.O_WRONLY | os.O_CREAT), 2)
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from dark_edges import summary
 
-from edgekit.kernels import OPERATORS, Kind, Operator
-from edgekit.measures import MEASURES
+from edgekit.focus.measures import MEASURES
+from edgekit.operators.table import OPERATORS, Kind, Operator
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 

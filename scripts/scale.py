@@ -26,17 +26,17 @@ import numpy as np
 from readme import fill
 
 import edgekit as ek
-from edgekit.batch.book import Book, Row
 from edgekit.batch.engines import Engine
 from edgekit.batch.engines.processes import Processes
 from edgekit.batch.engines.ray import BLOCK, SHARES, Ray
-from edgekit.batch.inputs import find
-from edgekit.batch.score_job import ScoreJob
+from edgekit.batch.jobs.scoring import ScoreJob
+from edgekit.batch.score_cache import Book, Row
 from edgekit.batch.scoring import score_files
 from edgekit.batch.sinks import sink_of
+from edgekit.batch.sources import find
 from edgekit.batch.tables import Table
+from edgekit.focus.composite import SIZE
 from edgekit.io.reading import decode_grey
-from edgekit.scores import SIZE
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "scale.md"

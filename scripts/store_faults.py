@@ -16,11 +16,11 @@ import numpy as np
 import store_server
 from readme import fill
 
-from edgekit.batch.book import Book, Row
 from edgekit.batch.engines.local import Threads
-from edgekit.batch.inputs import find
-from edgekit.batch.score_job import ScoreJob
+from edgekit.batch.jobs.scoring import ScoreJob
+from edgekit.batch.score_cache import Book, Row
 from edgekit.batch.scoring import score_files
+from edgekit.batch.sources import find
 from edgekit.io import _fsspec
 from edgekit.io.writing import encode
 

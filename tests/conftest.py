@@ -10,7 +10,7 @@ import torch
 from hypothesis import settings
 
 import edgekit as ek
-from edgekit.backends import fast
+from edgekit.backends.opencv import jit
 
 pytest_plugins = ["sampling"]
 
@@ -32,7 +32,7 @@ class Kind:
 
     def image(self, array):
         """Convert (H, W) or (H, W, C); what is filtered next runs compiled or not, as this kind does."""
-        fast.MODE = "1" if self.name == "compiled" else "0"
+        jit.MODE = "1" if self.name == "compiled" else "0"
         array = np.array(array)
         if self.is_torch:
             return torch.from_numpy(np.ascontiguousarray(np.moveaxis(array, 2, 0) if array.ndim == 3 else array))
@@ -62,7 +62,7 @@ KINDS = tuple(map(Kind, ("numpy", "compiled", "read-only", "strided", "torch")))
 @pytest.fixture(autouse=True)
 def _plain_loops(monkeypatch):
     # Whether loops are compiled is the test's to say, not the amount of work done before it.
-    monkeypatch.setattr(fast, "MODE", "0")
+    monkeypatch.setattr(jit, "MODE", "0")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from edgekit.batch.score_job import Scored, ScoreJob
+from edgekit.batch.jobs.scoring import Scored, ScoreJob
 
 
 class Line(NamedTuple):

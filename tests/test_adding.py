@@ -10,8 +10,8 @@ import torch
 from click.testing import CliRunner
 
 import edgekit as ek
-from edgekit import kernels
 from edgekit.cli import main
+from edgekit.operators import table
 
 CONTRIBUTING = Path(__file__).resolve().parents[1] / "CONTRIBUTING.md"
 
@@ -19,11 +19,11 @@ CONTRIBUTING = Path(__file__).resolve().parents[1] / "CONTRIBUTING.md"
 @pytest.fixture
 def kroon(monkeypatch):
     (row,) = re.findall(r"```python\n(Operator\(.*?)```", CONTRIBUTING.read_text(encoding="utf-8"), re.DOTALL)
-    operator = eval(row, vars(kernels))
-    monkeypatch.setitem(kernels.OPERATORS, operator.name, operator)
+    operator = eval(row, vars(table))
+    monkeypatch.setitem(table.OPERATORS, operator.name, operator)
     yield operator.name
     monkeypatch.undo()
-    assert operator.name not in kernels.OPERATORS
+    assert operator.name not in table.OPERATORS
 
 
 def test_a_row_is_all_that_an_operator_needs(kroon, tmp_path, monkeypatch):

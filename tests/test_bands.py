@@ -9,8 +9,8 @@ import oracle
 import pytest
 
 import edgekit as ek
-from edgekit.backends import bands
-from edgekit.backends.passes import LONG
+from edgekit.backends.opencv import banded
+from edgekit.backends.opencv.correlation import LONG
 
 SIZES = [(1, 1), (3, 31), (8, 32), (9, 33), (40, 7), (7, 64), (65, 100), (33, 40, 3), (5, 70, 1)]
 
@@ -30,9 +30,9 @@ def test_a_line_is_correlated(size, axis, length):
     shape[axis] += length - 1
     floats, whole = rng.normal(size=shape), rng.integers(0, 256, shape).astype(np.uint8)
     for make, taps, windows in (
-        (bands.line, some, (floats, whole)),
-        (bands.line_of_steps, some - some.mean(), (floats, whole)),
-        (bands.line_over_bytes, np.where(np.abs(some - some[::-1]) > 0.1, some - some[::-1], 0), (whole,)),
+        (banded.line, some, (floats, whole)),
+        (banded.line_of_steps, some - some.mean(), (floats, whole)),
+        (banded.line_over_bytes, np.where(np.abs(some - some[::-1]) > 0.1, some - some[::-1], 0), (whole,)),
     ):
         for window in windows if taps.any() else ():
             response = make(laid(taps, axis))(window)
@@ -44,10 +44,10 @@ def test_a_line_is_correlated(size, axis, length):
 
 def test_lines_of_any_length():
     ones = np.ones((20_010, 1), np.uint8)
-    np.testing.assert_array_equal(bands.line(laid([1.0] * 20_001, 0))(ones), np.full((10, 1), 20_001))
+    np.testing.assert_array_equal(banded.line(laid([1.0] * 20_001, 0))(ones), np.full((10, 1), 20_001))
 
 
-@pytest.mark.parametrize("make", [bands.line, bands.line_of_steps])
+@pytest.mark.parametrize("make", [banded.line, banded.line_of_steps])
 @pytest.mark.parametrize("axis", [0, 1])
 def test_of_a_part_between_other_pixels(axis, make):
     rng = np.random.default_rng(3)
@@ -63,9 +63,9 @@ def test_of_bytes_by_taps_that_sum_to_zero_nothing_is_rounded():
     for length in (25, 41, 129):
         half = rng.uniform(0.1, 1, length // 2)
         taps = laid((*half, 0.0, *-half[::-1]), 1)
-        assert bands.line_of_steps(taps) is None
+        assert banded.line_of_steps(taps) is None
         window = rng.integers(0, 256, (8, 400)).astype(np.uint8)
-        run = bands.line_over_bytes(taps)
+        run = banded.line_over_bytes(taps)
         np.testing.assert_array_equal(run(window)[:, 37:], run(window[:, 37:]))
         np.testing.assert_array_equal(run(255 - window), -run(window))
         np.testing.assert_array_equal(run(window[:, ::-1]), -run(window)[:, ::-1])
@@ -74,7 +74,7 @@ def test_of_bytes_by_taps_that_sum_to_zero_nothing_is_rounded():
 def test_taps_that_sum_to_zero_but_for_their_digits():
     """What is left of the sum is neither seen on flat ground nor put on a weak tap."""
     some = np.random.default_rng(8).uniform(0.1, 1, 11)
-    for weak, make in ((1e-6, bands.line_of_steps), (0.0, bands.line_over_bytes)):
+    for weak, make in ((1e-6, banded.line_of_steps), (0.0, banded.line_over_bytes)):
         half = [weak, *some]
         taps = np.array([*half, -2 * sum(half), *half[::-1]])
         taps[12] += 8e-13 * np.abs(taps).sum()
@@ -101,7 +101,7 @@ def test_products_are_so_small_that_one_thread_does_them(monkeypatch):
         for size in ((1, 1), (1, 17), (17, 1), (16, 33), (33, 16), (300, 20)):
             for axis in (0, 1):
                 shape = np.array(size) + (length - 1) * (np.arange(2) == axis)
-                bands.line(laid([1.0] * length, axis))(np.ones(shape))
+                banded.line(laid([1.0] * length, axis))(np.ones(shape))
 
 
 @pytest.mark.parametrize("weak", [1e-3, 1e-5, 1e-7, 1e-10, 1e-14])

@@ -15,18 +15,18 @@ import numpy as np
 import pytest
 
 import edgekit as ek
-from edgekit.batch.book import Book
-from edgekit.batch.drawing import Maps
 from edgekit.batch.engines.local import Threads
-from edgekit.batch.filter_job import FilterJob
-from edgekit.batch.inputs import Item, Source, assign, collect
-from edgekit.batch.journal import NAME, Journal
+from edgekit.batch.jobs.filtering import FilterJob
+from edgekit.batch.jobs.scoring import ScoreJob
+from edgekit.batch.output_log import NAME, Journal
 from edgekit.batch.runner import Runner, Status, Tally
-from edgekit.batch.score_job import ScoreJob
+from edgekit.batch.score_cache import Book
+from edgekit.batch.score_images import Maps
 from edgekit.batch.scoring import score_files
+from edgekit.batch.sources import Item, Source, assign, collect
+from edgekit.common.read_limits import Limits
 from edgekit.errors import OutputError
 from edgekit.io.writing import encode
-from edgekit.limits import Limits
 
 JOB = FilterJob("sobel", angle=45.0)
 

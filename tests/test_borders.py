@@ -5,11 +5,11 @@ import pytest
 from oracle import BORDERS, ROWS, picture
 
 import edgekit as ek
-from edgekit import borders
-from edgekit.backends import strips
+from edgekit.backends.opencv import tiling
 from edgekit.errors import ParameterError
-from edgekit.kernels import find
-from edgekit.plans import plan
+from edgekit.operators import borders
+from edgekit.operators.filter_spec import plan
+from edgekit.operators.table import find
 
 PADDING = [b for b in BORDERS if b not in ("valid", "constant")]
 
@@ -58,7 +58,7 @@ def test_no_map_for_what_adds_nothing(border):
 @pytest.mark.parametrize("border", BORDERS)
 def test_the_last_strip_may_be_one_row(border, dtype, monkeypatch):
     """A strip of one row holds too little to be reflected by itself: the row above it is not part of it."""
-    monkeypatch.setattr(strips, "STRIP", 1)
+    monkeypatch.setattr(tiling, "STRIP", 1)
     roberts = next(row for row in ROWS if row.operator == "roberts")
     # 16 strips: 15 of 16 rows, and the last row.
     image = picture(dtype, (241, 20), largest=1000)

@@ -9,7 +9,7 @@ import pytest
 from command_line import run, shown
 
 import edgekit as ek
-from edgekit.kernels import OPERATORS
+from edgekit.operators.table import OPERATORS
 
 pytestmark = pytest.mark.usefixtures("at_home")
 

@@ -177,7 +177,7 @@ def test_results_within_the_inputs_folder_are_no_inputs(tree, output):
 
 
 def test_two_runs_into_one_folder_do_not_meet(tree):
-    from edgekit.batch.journal import NAME, Journal
+    from edgekit.batch.output_log import NAME, Journal
 
     with Journal(Path("edges", NAME), alone=True):
         result = run("sobel", "photos", "-o", "edges")

@@ -10,9 +10,9 @@ from command_line import run
 from test_start import loaded
 
 import edgekit as ek
-from edgekit import names
-from edgekit.kernels import OPERATORS
-from edgekit.masks import METHODS
+from edgekit.common import names
+from edgekit.edges.thresholding import METHODS
+from edgekit.operators.table import OPERATORS
 
 
 def test_names_of_measures_are_those_of_their_rows():

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from oracle import BORDERS, picture
 
 import edgekit as ek
-from edgekit.backends import direct, fast, strips
-from edgekit.dispatch import apply, plan_for
-from edgekit.kernels import Kind, Operator, own
-from edgekit.taps import Kernel
+from edgekit.backends.opencv import direct, jit, tiling
+from edgekit.filters.apply import apply, plan_for
+from edgekit.operators.kernels import Kernel
+from edgekit.operators.table import Kind, Operator, own
 
 #: Filters of 8 bits that one call for each kernel serves, and those it does not serve.
 TAKEN = {
@@ -36,7 +36,7 @@ LEFT = {
 
 @pytest.fixture(autouse=True)
 def plain(monkeypatch):
-    monkeypatch.setattr(fast, "MODE", "0")
+    monkeypatch.setattr(jit, "MODE", "0")
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_the_same_bits_as_by_padding(data):
     image = np.array(picture("uint8", shape, seed=data.draw(st.integers(0, 9))))
     name, border = data.draw(st.sampled_from(sorted(TAKEN))), data.draw(st.sampled_from(BORDERS[:-1]))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(strips, "STRIP", data.draw(st.sampled_from([16, 200, strips.STRIP])))
+        patch.setattr(tiling, "STRIP", data.draw(st.sampled_from([16, 200, tiling.STRIP])))
         made = TAKEN[name](image, border=border)
         out = np.full(made.shape, np.nan, np.float32)
         if name != "sobel's components":

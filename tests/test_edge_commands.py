@@ -7,7 +7,7 @@ import pytest
 from command_line import run, shown
 
 import edgekit as ek
-from edgekit.batch.edge_job import EdgeJob
+from edgekit.batch.jobs.edges import EdgeJob
 
 pytestmark = pytest.mark.usefixtures("at_home")
 

@@ -17,7 +17,7 @@ from scipy import ndimage
 from skimage import feature
 
 import edgekit as ek
-from edgekit.suppression import suppress
+from edgekit.edges.thinning import suppress
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 PHOTOGRAPHS = ("camera", "chelsea", "coffee", "coffee-dark", "chart")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import edgekit
-from edgekit import extras
+from edgekit.common import extras
 
 METADATA = """Metadata-Version: 2.4
 Name: edgekit
@@ -145,7 +145,10 @@ def test_every_advice_is_made_in_one_place():
 
 def test_the_distutils_of_setuptools_are_left_to_the_host():
     # Compilers of torch fail where the distutils of Python are loaded before those of setuptools.
-    code = "from edgekit.extras import install_command; install_command('report'); import distutils; print(distutils)"
+    code = (
+        "from edgekit.common.extras import install_command; install_command('report'); "
+        "import distutils; print(distutils)"
+    )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     plain = subprocess.run([sys.executable, "-c", "import distutils; print(distutils)"], capture_output=True, text=True)
     assert ran.stdout == plain.stdout

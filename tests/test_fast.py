@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 from oracle import BORDERS, GRADIENTS, picture
 
 import edgekit as ek
-from edgekit.backends import fast, loops, opencv, strips
-from edgekit.backends.moments import laplacian_moments
-from edgekit.dispatch import apply, plan_for
-from edgekit.kernels import Kind, Operator, find
-from edgekit.taps import Kernel
+from edgekit.backends.opencv import backend as opencv
+from edgekit.backends.opencv import jit, jit_loops, tiling
+from edgekit.backends.opencv.moments import laplacian_moments
+from edgekit.filters.apply import apply, plan_for
+from edgekit.operators.kernels import Kernel
+from edgekit.operators.table import Kind, Operator, find
 
 SMALL = [row for row in GRADIENTS if row.along.shape == (3, 3)]
 TYPES = ("uint8", "int8", "uint16", "int16")
@@ -21,7 +22,7 @@ SHAPES = ((2, 2), (2, 3), (3, 2), (2, 41), (41, 2), (13, 17), (3, 70), (90, 5))
 @pytest.fixture
 def cut(monkeypatch):
     """Small strips on three threads."""
-    monkeypatch.setattr(strips, "STRIP", 64)
+    monkeypatch.setattr(tiling, "STRIP", 64)
     monkeypatch.setattr(opencv.cv2, "getNumThreads", lambda: 3)
 
 
@@ -31,7 +32,7 @@ def calls(monkeypatch):
     called = []
 
     def watch(name):
-        loop = getattr(loops, name)
+        loop = getattr(jit_loops, name)
 
         def spy(*arguments):
             called.append(name)
@@ -39,7 +40,7 @@ def calls(monkeypatch):
             assert all(a.flags.c_contiguous for a in arguments if isinstance(a, np.ndarray))
             return loop(*arguments)
 
-        monkeypatch.setattr(loops, name, spy)
+        monkeypatch.setattr(jit_loops, name, spy)
 
     for name in ("gradient_magnitude", "gradient_along", "even", "laplacian_moments", "levels"):
         watch(name)
@@ -49,7 +50,7 @@ def calls(monkeypatch):
 def both(function, *arguments, **options):
     """Return what a function gives without loops and with them, which stay on."""
     found = []
-    for fast.MODE in "01":
+    for jit.MODE in "01":
         found.append(function(*arguments, **options))
     return found
 
@@ -125,11 +126,11 @@ def test_gradients_in_strips_of_any_height(data):
     border, height = data.draw(st.sampled_from(BORDERS[:-1])), data.draw(st.integers(1, 24))
     image = np.array(picture(dtype, shape, seed=data.draw(st.integers(0, 9))))
     plan = plan_for(find(row.operator), row.parameters, border=border)
-    plain, compiled = both(fast.response, image, plan)
+    plain, compiled = both(jit.response, image, plan)
     assert plain is None
     made = np.full(shape, np.nan, np.float32)
-    strips.each(shape[0], height, 2, lambda start, stop: compiled(start, made[start:stop]))
-    fast.MODE = "0"
+    tiling.each(shape[0], height, 2, lambda start, stop: compiled(start, made[start:stop]))
+    jit.MODE = "0"
     np.testing.assert_array_equal(made, apply(image, row.operator, row.parameters, border=border))
 
 
@@ -146,7 +147,7 @@ def test_gradients_are_written_where_they_belong(where, cut, calls):
         "over the image": memory[:-1].view(np.float32).reshape(70, 9),
         "misaligned": memory[1:].view(np.float32).reshape(70, 9),
     }[where]
-    fast.MODE = "1"
+    jit.MODE = "1"
     made = ek.sobel(image, out=into)
     assert into is None or made is into
     np.testing.assert_array_equal(made, expected)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import edgekit as ek
-from edgekit import backends
-from edgekit.backends import fast, loops
+from edgekit.backends import opencv
+from edgekit.backends.opencv import jit, jit_loops
 from edgekit.errors import MissingExtraError
 
 IMAGE = np.indices((300, 300)).sum(0).astype(np.uint8)
@@ -21,76 +21,76 @@ IMAGE = np.indices((300, 300)).sum(0).astype(np.uint8)
 @pytest.fixture
 def automatic(monkeypatch):
     """A process that has met no image and not loaded Numba; who loads is told whether it was asked."""
-    monkeypatch.setattr(fast, "MODE", "")
-    monkeypatch.setattr(fast, "_met", 0)
-    monkeypatch.setattr(fast, "_load", lambda *, asked: f"{asked=}")
+    monkeypatch.setattr(jit, "MODE", "")
+    monkeypatch.setattr(jit, "_met", 0)
+    monkeypatch.setattr(jit, "_load", lambda *, asked: f"{asked=}")
     monkeypatch.delitem(sys.modules, "numba", raising=False)
 
 
 def test_loops_wait_until_they_pay(automatic):
-    assert fast.loops(fast.PAYS - 1) is None
-    assert fast.loops(fast.LEAST) == "asked=False"
-    assert fast.loops(fast.LEAST) == "asked=False"
+    assert jit.loops(jit.PAYS - 1) is None
+    assert jit.loops(jit.LEAST) == "asked=False"
+    assert jit.loops(jit.LEAST) == "asked=False"
 
 
 def test_small_images_do_not_count(automatic, monkeypatch):
-    monkeypatch.setattr(fast, "PAYS", 2 * fast.LEAST)
+    monkeypatch.setattr(jit, "PAYS", 2 * jit.LEAST)
     for _ in range(3):
-        assert fast.loops(fast.LEAST - 1) is None
-    assert fast.loops(fast.LEAST) is None
-    assert fast.loops(fast.LEAST) == "asked=False"
-    assert fast.loops(fast.LEAST - 1) is None
+        assert jit.loops(jit.LEAST - 1) is None
+    assert jit.loops(jit.LEAST) is None
+    assert jit.loops(jit.LEAST) == "asked=False"
+    assert jit.loops(jit.LEAST - 1) is None
 
 
 def test_loops_are_taken_at_once_where_numba_is(automatic, monkeypatch):
-    assert fast.loops(fast.LEAST) is None
+    assert jit.loops(jit.LEAST) is None
     monkeypatch.setitem(sys.modules, "numba", object())
-    assert fast.loops(fast.LEAST) == "asked=False"
-    assert fast.loops(fast.LEAST - 1) is None
+    assert jit.loops(jit.LEAST) == "asked=False"
+    assert jit.loops(jit.LEAST - 1) is None
 
 
 @pytest.mark.parametrize("pixels", [1, 10**9])
 def test_mode_1_asks_and_mode_0_never_does(pixels, automatic, monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", object())
-    monkeypatch.setattr(fast, "MODE", "1")
-    assert fast.loops(pixels) == "asked=True"
-    monkeypatch.setattr(fast, "MODE", "0")
-    assert fast.loops(pixels) is None
+    monkeypatch.setattr(jit, "MODE", "1")
+    assert jit.loops(pixels) == "asked=True"
+    monkeypatch.setattr(jit, "MODE", "0")
+    assert jit.loops(pixels) is None
 
 
 def test_images_are_counted_by_their_pixels(automatic):
     ek.sobel(IMAGE)
-    assert fast._met == 300 * 300
+    assert jit._met == 300 * 300
     # No loop fits.
     ek.sobel(IMAGE.astype(np.float32))
-    assert fast._met == 300 * 300
+    assert jit._met == 300 * 300
     ek.sharpness(IMAGE)
-    assert fast._met == 2 * 300 * 300
+    assert jit._met == 2 * 300 * 300
     # What becomes of a response saves little, compiled or not.
     ek.picture(IMAGE)
-    assert fast._met == 3 * 300 * 300
+    assert jit._met == 3 * 300 * 300
 
 
 @pytest.fixture
 def broken(monkeypatch):
     """Return a function that lets the loops fail to load, and a list of the attempts."""
-    monkeypatch.delattr(backends, "loops", raising=False)
-    monkeypatch.delitem(sys.modules, "edgekit.backends.loops", raising=False)
-    fast._load.cache_clear()
+    monkeypatch.delattr(opencv, "jit_loops", raising=False)
+    monkeypatch.delitem(sys.modules, "edgekit.backends.opencv.jit_loops", raising=False)
+    jit._load.cache_clear()
     attempts = []
 
     def fail(error):
         class Finder:
             @staticmethod
             def find_spec(name, path=None, target=None):
-                if name == "edgekit.backends.loops":
+                if name == "edgekit.backends.opencv.jit_loops":
                     attempts.append(name)
                     raise error
 
         monkeypatch.setattr(sys, "meta_path", [Finder, *sys.meta_path])
 
     yield fail, attempts
-    fast._load.cache_clear()
+    jit._load.cache_clear()
 
 
 ERRORS = (
@@ -103,7 +103,7 @@ ERRORS = (
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_asking_for_what_is_missing_names_the_extra(error, broken, monkeypatch):
     broken[0](error)
-    monkeypatch.setattr(fast, "MODE", "1")
+    monkeypatch.setattr(jit, "MODE", "1")
     for _ in range(2):
         with pytest.raises(MissingExtraError, match=r"EDGEKIT_FAST=1 .*pip install .*\[fast\]") as caught:
             ek.sobel(IMAGE)
@@ -115,8 +115,8 @@ def test_what_is_missing_is_done_without(error, broken, monkeypatch):
     expected = ek.sobel(IMAGE), ek.picture(IMAGE).image, ek.sharpness(IMAGE)
     fail, attempts = broken
     fail(error)
-    monkeypatch.setattr(fast, "MODE", "")
-    monkeypatch.setattr(fast, "PAYS", 0)
+    monkeypatch.setattr(jit, "MODE", "")
+    monkeypatch.setattr(jit, "PAYS", 0)
     for _ in range(2):
         found = ek.sobel(IMAGE), ek.picture(IMAGE).image, ek.sharpness(IMAGE)
         for made, plain in zip(found, expected, strict=True):
@@ -127,11 +127,11 @@ def test_what_is_missing_is_done_without(error, broken, monkeypatch):
 
 def test_numba_not_installed(broken, monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", None)
-    monkeypatch.setattr(fast, "MODE", "")
-    assert fast.loops(fast.LEAST) is None
-    monkeypatch.setattr(fast, "MODE", "1")
+    monkeypatch.setattr(jit, "MODE", "")
+    assert jit.loops(jit.LEAST) is None
+    monkeypatch.setattr(jit, "MODE", "1")
     with pytest.raises(MissingExtraError, match=r"pip install .*\[fast\]"):
-        fast.loops(fast.LEAST)
+        jit.loops(jit.LEAST)
 
 
 def run(code, folder=None, **environment):
@@ -164,12 +164,12 @@ CODE = """
     import sys
     import numpy as np
     import edgekit as ek
-    from edgekit.backends import fast
+    from edgekit.backends.opencv import jit
     {first}
     made = set()
     for n in range(3):
         made.add(ek.sobel(np.arange(90000, dtype=np.uint16).reshape(300, 300)).tobytes())
-        loops = sys.modules.get("edgekit.backends.loops")
+        loops = sys.modules.get("edgekit.backends.opencv.jit_loops")
         print(bool(loops) and len(loops.gradient_magnitude.signatures))
     assert len(made) == 1
 """
@@ -178,10 +178,10 @@ CODE = """
 @pytest.mark.parametrize(
     ("first", "mode", "expected"),
     [
-        ("fast.PAYS = 180000", "", ["False", "1", "1"]),
+        ("jit.PAYS = 180000", "", ["False", "1", "1"]),
         ("import numba", "", ["1", "1", "1"]),
         ("", "1", ["1", "1", "1"]),
-        ("import numba; fast.PAYS = 1", "0", ["False", "False", "False"]),
+        ("import numba; jit.PAYS = 1", "0", ["False", "False", "False"]),
     ],
 )
 def test_what_the_environment_says(first, mode, expected):
@@ -194,7 +194,7 @@ def test_compiled_code_is_kept_where_something_can_be_written(writable, tmp_path
     shutil.copytree(Path(ek.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     # Not even root can make a folder in a file.
     nowhere.touch()
-    (package / "backends" / "__pycache__").touch()
+    (package / "backends" / "opencv" / "__pycache__").touch()
     home = str(nowhere / "home")
     cache = str(tmp_path / "cache") if writable else home
     code = """
@@ -214,4 +214,4 @@ def test_compiled_code_is_kept_where_something_can_be_written(writable, tmp_path
 
 def test_loops_leave_the_interpreter_to_other_threads():
     for name in ("gradient_magnitude", "laplacian_moments", "levels"):
-        assert getattr(loops, name).targetoptions["nogil"]
+        assert getattr(jit_loops, name).targetoptions["nogil"]

@@ -6,7 +6,7 @@ import torch
 from oracle import BORDERS, GRADIENTS, ROWS, picture, touched
 
 import edgekit as ek
-from edgekit.dispatch import apply
+from edgekit.filters.apply import apply
 
 
 def by_id(row):
@@ -133,7 +133,7 @@ def test_out_is_filled_and_returned(row, shape, kind):
 
 @pytest.mark.parametrize("name", ["numpy", "strided", "torch"])
 def test_out_may_be_the_input_or_overlap_it(name, kind_of, monkeypatch):
-    monkeypatch.setattr("edgekit.backends.strips.STRIP", 64)
+    monkeypatch.setattr("edgekit.backends.opencv.tiling.STRIP", 64)
     kind, array = kind_of[name], picture("float32", (70, 9))
     expected = kind.plain(ek.sobel(kind.image(array)))
     image = kind.image(array)

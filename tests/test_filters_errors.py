@@ -11,8 +11,8 @@ import torch
 from oracle import ROWS, picture
 
 import edgekit as ek
-from edgekit.dispatch import apply
-from edgekit.layout import filtered
+from edgekit.filters.apply import apply
+from edgekit.filters.channel_axis import filtered
 
 GREY = picture("uint8")
 BUILTIN = {

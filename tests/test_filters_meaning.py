@@ -8,7 +8,7 @@ import pytest
 from oracle import COMPASSES, GRADIENTS, LAPLACIANS, ROWS, correlate, picture
 
 import edgekit as ek
-from edgekit.dispatch import apply
+from edgekit.filters.apply import apply
 
 FLAT = (0.1, 1 / 3, 123.456, 7.0, -2.7, 1e-6, 60000.0)
 

@@ -7,8 +7,8 @@ import torch
 from oracle import BORDERS, EPS, RESULT, ROWS, picture
 
 import edgekit as ek
-from edgekit.backends import opencv, strips
-from edgekit.dispatch import apply
+from edgekit.backends.opencv.backend import backend, tiling
+from edgekit.filters.apply import apply
 
 DTYPES = tuple(RESULT)
 EXACT = 2**24
@@ -234,14 +234,14 @@ def test_strips_are_the_whole(row, border, monkeypatch):
     mask = rng.random(image.shape) < 0.999
     whole = [apply(image, row.operator, row.parameters, border=border, mask=m) for m in (None, mask)]
     starts = []
-    window = opencv.window
+    window = backend.window
 
     def counted(image, frame, start, *others):
         starts.append(start)
         return window(image, frame, start, *others)
 
-    monkeypatch.setattr(strips, "STRIP", 64)
-    monkeypatch.setattr(opencv, "window", counted)
+    monkeypatch.setattr(tiling, "STRIP", 64)
+    monkeypatch.setattr(backend, "window", counted)
     cut = [apply(image, row.operator, row.parameters, border=border, mask=m) for m in (None, mask)]
     assert len(set(starts)) > 1
     # Decimal taps round, and not always in the same order.
@@ -264,7 +264,7 @@ def test_strips_are_the_whole(row, border, monkeypatch):
 def test_strips_of_colour_are_the_whole(channel, run, monkeypatch):
     image = picture("uint8", (100, 7, 3))
     whole = run(image, channel=channel)
-    monkeypatch.setattr(strips, "STRIP", 64)
+    monkeypatch.setattr(tiling, "STRIP", 64)
     np.testing.assert_array_equal(run(image, channel=channel), whole)
 
 

@@ -6,7 +6,7 @@ import torch
 from oracle import GRADIENTS, ROWS, picture
 
 import edgekit as ek
-from edgekit.dispatch import apply
+from edgekit.filters.apply import apply
 
 CUDA = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"))
 

@@ -13,9 +13,9 @@ import tifffile
 from click.testing import CliRunner, Result
 
 import edgekit as ek
-from edgekit.batch.inputs import natural
+from edgekit.batch.sources import natural
 from edgekit.cli import main
-from edgekit.extras import install_command
+from edgekit.common.extras import install_command
 from edgekit.io.pages import read_pages
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "camera.png"

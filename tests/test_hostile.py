@@ -13,6 +13,7 @@ from hostile_files import COLOUR, FILES, all_damaged, farbfeld, npy, pillow, tif
 from PIL import Image
 
 import edgekit as ek
+from edgekit.common.read_limits import Limits
 from edgekit.errors import DecodeError, EdgekitError, ParameterError, TooLargeError
 from edgekit.io import decoders
 from edgekit.io.formats import sniff
@@ -20,7 +21,6 @@ from edgekit.io.headers import size_by_header
 from edgekit.io.pages import read_pages
 from edgekit.io.reading import decode, decode_grey
 from edgekit.io.thumbnails import decode_reduced
-from edgekit.limits import Limits
 
 WIDTH, HEIGHT = 56000, 8000
 

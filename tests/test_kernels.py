@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from oracle import COMPASSES, GRADIENTS, ROWS, turn
 
-from edgekit import kernels
 from edgekit.errors import KernelError, ParameterError
-from edgekit.kernels import Kind, cos_sin, find
-from edgekit.plans import plan
+from edgekit.operators import table
+from edgekit.operators.filter_spec import plan
+from edgekit.operators.table import Kind, cos_sin, find
 
 
 def by_id(row):
@@ -29,8 +29,8 @@ def ramp_towards(angle, size=3):
 
 
 def test_every_operator_has_its_expected_answers():
-    assert {row.operator for row in ROWS} == set(kernels.OPERATORS)
-    for name, operator in kernels.OPERATORS.items():
+    assert {row.operator for row in ROWS} == set(table.OPERATORS)
+    for name, operator in table.OPERATORS.items():
         rows = [row for row in ROWS if row.operator == name]
         (first,) = list(operator.parameters)[:1] or [None]
         assert {row.parameters.get(first) for row in rows} >= set(operator.choices)
@@ -41,11 +41,11 @@ def test_taps(row):
     made = find(row.operator).kernels(**row.parameters)
     expected = [row.along, row.across] if row.kind == "gradient" else [row.along]
     assert len(made) == len(expected)
-    for kernel, table in zip(made, expected, strict=True):
+    for kernel, coefficients in zip(made, expected, strict=True):
         if row.integer:
-            np.testing.assert_array_equal(kernel.taps, table)
+            np.testing.assert_array_equal(kernel.taps, coefficients)
         else:
-            np.testing.assert_allclose(kernel.taps, table, rtol=0, atol=1e-14)
+            np.testing.assert_allclose(kernel.taps, coefficients, rtol=0, atol=1e-14)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=by_id)
@@ -169,7 +169,7 @@ def test_the_second_derivative_of_a_gaussian(sigma):
     bell = np.exp(-(xs**2) / (2 * sigma**2))
     bell /= bell.sum()
     made = np.zeros(199)
-    taps = kernels.gaussian(sigma, order=2)
+    taps = table.gaussian(sigma, order=2)
     made[99 - len(taps) // 2 : 100 + len(taps) // 2] = taps
     # Corrected to zero sum, and sampled no further than four sigma.
     exact = (xs**2 / sigma**4 - (xs**2 / sigma**4 * bell).sum()) * bell
@@ -178,7 +178,7 @@ def test_the_second_derivative_of_a_gaussian(sigma):
 
 
 def test_the_smallest_gaussians():
-    assert len(kernels.gaussian(0.15)) == 3
+    assert len(table.gaussian(0.15)) == 3
     assert find("gaussian").kernels(sigma=0.15)[0].shape == (3, 3)
     assert find("laplacian").kernels(sigma=0.3)[0].shape == (3, 3)
     assert find("dog").kernels(sigma=0.15, sigma2=0.3)[0].shape == (3, 3)
@@ -187,7 +187,7 @@ def test_the_smallest_gaussians():
 
 
 def test_own_kernel():
-    operator = kernels.own([[1, 2.5, 0]])
+    operator = table.own([[1, 2.5, 0]])
     assert operator.kernels()[0].taps == ((1, 2.5, 0),)
 
 
@@ -210,7 +210,7 @@ def test_own_kernel():
 )
 def test_own_kernel_that_cannot_be_used(taps, message):
     with pytest.raises(KernelError, match=message):
-        kernels.own(taps)
+        table.own(taps)
 
 
 @pytest.mark.parametrize("name", ["Sobel", "", None, 3, ["sobel"]])
@@ -221,9 +221,9 @@ def test_unknown_operator(name):
 
 def test_wide_kernels_run_along_lines():
     """A hundredth of the work, where the taps allow it: those of one's own, and what an invalid pixel touches."""
-    bell = np.array(kernels.gaussian(2.0))
+    bell = np.array(table.gaussian(2.0))
     for taps, lines in ((np.outer(bell, bell), 2), (np.outer(bell, bell) + np.eye(bell.size), 1)):
-        ((chain,),) = (kernel.chains for kernel in kernels.own(taps.tolist()).kernels())
+        ((chain,),) = (kernel.chains for kernel in table.own(taps.tolist()).kernels())
         assert len(chain) == lines
     for angle, lines in ((0, 2), (90, 2), (30, 1)):
         (chain,) = plan(find("gaussian"), (("sigma", 3.0),), (angle,)).components[0].footprint.chains

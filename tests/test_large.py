@@ -11,10 +11,10 @@ from command_line import run
 
 import edgekit as ek
 from edgekit.batch import large_files
-from edgekit.batch.filter_job import FilterJob
-from edgekit.batch.grid import grid_for
+from edgekit.batch.jobs.filtering import FilterJob
+from edgekit.batch.jobs.scoring import ScoreJob
 from edgekit.batch.large import Means, filter_windows, score_windows
-from edgekit.batch.score_job import ScoreJob
+from edgekit.batch.window_grid import grid_for
 from edgekit.errors import DecodeError
 from edgekit.io.channels import to_grey_as_tiff
 from edgekit.io.opening import open_windows

@@ -15,9 +15,9 @@ from test_large import SIZE, pixels, run_in_no_memory
 import edgekit as ek
 from edgekit.batch import large_files
 from edgekit.batch.engines import heartbeat
-from edgekit.batch.filter_job import FilterJob
+from edgekit.batch.jobs.filtering import FilterJob
 from edgekit.batch.large import Means
-from edgekit.extras import install_command
+from edgekit.common.extras import install_command
 from edgekit.io.opening import open_windows
 
 

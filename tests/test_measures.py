@@ -164,7 +164,7 @@ def test_variance_of_laplacian_is_that_of_opencv(dtype, size):
 
 @pytest.mark.parametrize("rows", [16, 17, 31, 32, 33, 97])
 def test_strips_do_not_show(rows, monkeypatch):
-    monkeypatch.setattr("edgekit.backends.strips.STRIP", 64)
+    monkeypatch.setattr("edgekit.backends.opencv.tiling.STRIP", 64)
     for image in extremes("uint8", (rows, 40)):
         assert ek.sharpness(image) == pytest.approx(cv2.Laplacian(image, cv2.CV_64F).var(), rel=1e-9)
         expected = np.mean(laplacian(image.astype(np.float64)) ** 2)

@@ -13,11 +13,11 @@ import pytest
 from command_line import run
 from hostile import NAMES
 
-from edgekit.batch.book import Row
-from edgekit.batch.inputs import assign, collect
-from edgekit.batch.lines import csv_lines
+from edgekit.batch.score_cache import Row
+from edgekit.batch.sources import assign, collect
 from edgekit.batch.tables import Table
-from edgekit.text import printable, unmistakable
+from edgekit.batch.text_rows import csv_lines
+from edgekit.common.text import printable, unmistakable
 
 #: What a terminal acts on, or shows in another order.
 ACTIVE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -104,7 +104,7 @@ def test_a_pattern_cannot_lead_up_again(hostile, tmp_path):
 
 @pytest.mark.parametrize("names", [("a.jpg", "a.png", "a.jpg.png"), ("a.png", "a.png.png", "a.bmp"), ("a", "a.png")])
 def test_no_choice_of_names_stops_a_run(names, tmp_path):
-    from edgekit.batch.filter_job import FilterJob
+    from edgekit.batch.jobs.filtering import FilterJob
 
     folder = tmp_path / "clash"
     folder.mkdir()

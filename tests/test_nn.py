@@ -10,7 +10,7 @@ import torch
 from oracle import picture
 
 import edgekit as ek
-from edgekit.batch.filter_job import FilterJob
+from edgekit.batch.jobs.filtering import FilterJob
 from edgekit.io.writing import encode
 
 nn = ek.nn

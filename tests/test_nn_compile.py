@@ -10,9 +10,8 @@ import torch._dynamo  # Warns of its own parts when it is loaded.
 from oracle import BORDERS, ROWS, picture
 
 import edgekit as ek
-from edgekit.backends import _torch_strips
-from edgekit.backends import torch as backend
-from edgekit.dispatch import apply
+from edgekit.backends.pytorch import backend, tiling
+from edgekit.filters.apply import apply
 
 nn = ek.nn
 
@@ -144,7 +143,7 @@ def test_the_plain_expression_is_what_strips_compute(row, border, monkeypatch):
                 yield torch.zeros(1)
 
     expected = list(answers())
-    monkeypatch.setattr(_torch_strips, "merely_computes", lambda: False)
+    monkeypatch.setattr(tiling, "merely_computes", lambda: False)
     monkeypatch.setattr(backend, "merely_computes", lambda: False)
     for found, one in zip(answers(), expected, strict=True):
         torch.testing.assert_close(found, one, rtol=1e-5, atol=1e-6, equal_nan=True)

@@ -12,7 +12,7 @@ import torch
 from oracle import GRADIENTS, LAPLACIANS, RESULT, ROWS, correlate
 
 import edgekit as ek
-from edgekit.dispatch import apply
+from edgekit.filters.apply import apply
 
 INTEGERS = ("uint8", "int8", "uint16", "int16", "int32", "uint32", "int64", "uint64")
 FLOATS = ("float16", "float32", "float64")

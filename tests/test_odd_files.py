@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import edgekit as ek
-from edgekit.batch.inputs import find
+from edgekit.batch.sources import find
 from edgekit.errors import UnreadableError
 from edgekit.io import files
 from edgekit.io.files import head_of, open_regular

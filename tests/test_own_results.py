@@ -11,8 +11,8 @@ import pytest
 from command_line import run
 
 import edgekit as ek
-from edgekit.batch.journal import NAME, Journal
-from edgekit.cli.records import record_of_user
+from edgekit.batch.output_log import NAME, Journal
+from edgekit.cli.state_paths import record_of_user
 
 
 @pytest.fixture(autouse=True)
@@ -245,8 +245,8 @@ def test_records_are_only_read():
 
 def test_the_users_record_is_not_held_while_images_are_scored():
     """Another process writes a single result meanwhile."""
-    from edgekit.batch.inputs import find
-    from edgekit.cli.records import results_of
+    from edgekit.batch.sources import find
+    from edgekit.cli.state_paths import results_of
 
     run("sobel", "photos/a.png")
     with results_of(quiet=False) as results:

@@ -16,9 +16,9 @@ from command_line import run
 
 import edgekit as ek
 from edgekit.batch import parquet
-from edgekit.batch.book import Row
+from edgekit.batch.score_cache import Row
 from edgekit.batch.tables import Table
-from edgekit.extras import install_command
+from edgekit.common.extras import install_command
 
 
 @pytest.fixture(autouse=True)
@@ -120,7 +120,7 @@ def test_memory_does_not_grow_with_the_rows():
     code = """
         import math, resource, sys
         from pathlib import Path
-        from edgekit.batch.book import Row
+        from edgekit.batch.score_cache import Row
         from edgekit.batch.parquet import write_file
         from edgekit.batch.tables import Table
         rows = (Row(f"photos/{n:09}.jpg", n, n, 640, 480, (1 / (n + 1),), "ok", "") for n in range(int(sys.argv[1])))

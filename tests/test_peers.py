@@ -10,7 +10,7 @@ from scipy import ndimage
 from skimage import filters
 
 import edgekit as ek
-from edgekit.dispatch import apply
+from edgekit.filters.apply import apply
 
 GREY = picture("uint8", (23, 29))
 FLOAT = picture("float64", (23, 29))

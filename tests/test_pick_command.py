@@ -14,7 +14,7 @@ from clips import RATE, blurred, write_clip
 from command_line import run
 
 import edgekit as ek
-from edgekit.batch import clips
+from edgekit.batch import video_frames
 
 pytestmark = pytest.mark.usefixtures("at_home")
 
@@ -103,7 +103,7 @@ def test_a_second_pick_takes_the_scores_up_and_clears_what_it_does_not_want(clip
     run("pick", "clip.mp4", "-n", "3", "-o", "frames")
     kept = {p: p.stat().st_mtime_ns for p in Path("frames").glob("*.png")}
     Path("frames/mine.png").write_bytes(b"mine")
-    monkeypatch.setattr(clips, "_measured", None)  # Nothing is measured again.
+    monkeypatch.setattr(video_frames, "_measured", None)  # Nothing is measured again.
     result = run("pick", "clip.mp4", "-n", "1", "-o", "frames")
     assert result.exit_code == 0, result.stderr
     assert files("frames") == ["clip-00000.400s-000004.png", "mine.png", "picked.json"]
@@ -167,15 +167,15 @@ def test_wrong_usage(clip, arguments, said):
 def test_a_killed_pick_is_taken_up(clip):
     killed = textwrap.dedent("""
         import os, signal
-        from edgekit.batch import book
+        from edgekit.batch import score_cache
         from edgekit.cli import main
-        keep, count = book.Book.keep, [0]
+        keep, count = score_cache.Book.keep, [0]
         def counted(self, row):
             keep(self, row)
             count[0] += 1
             if count[0] == 12:
                 os.kill(os.getpid(), signal.SIGKILL)
-        book.Book.keep = counted
+        score_cache.Book.keep = counted
         main(["pick", "clip.mp4", "-n", "3", "-o", "frames", "-j", "2"])
     """)
     assert subprocess.run([sys.executable, "-c", killed], env=os.environ).returncode == -signal.SIGKILL

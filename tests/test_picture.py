@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import edgekit as ek
-from edgekit.backends import opencv, strips
-from edgekit.dispatch import apply
+from edgekit.backends.opencv.backend import backend, tiling
+from edgekit.filters.apply import apply
 
 MODES = ("full", "stretch", "signed")
 
@@ -29,8 +29,8 @@ FILTERS = (
 
 @pytest.fixture(autouse=True)
 def _cut(monkeypatch):
-    monkeypatch.setattr(strips, "STRIP", 64)
-    monkeypatch.setattr(opencv.cv2, "getNumThreads", lambda: 2)
+    monkeypatch.setattr(tiling, "STRIP", 64)
+    monkeypatch.setattr(backend.cv2, "getNumThreads", lambda: 2)
 
 
 def by_id(value):
@@ -142,8 +142,8 @@ def test_what_is_clipped_counts_with_out_as_well():
 
 
 def test_levels_are_computed_in_their_place(monkeypatch):
-    levels, places = opencv.levels, []
-    monkeypatch.setattr(opencv, "levels", lambda *a: (places.append(a[-1]), levels(*a))[1])
+    levels, places = backend.levels, []
+    monkeypatch.setattr(backend, "levels", lambda *a: (places.append(a[-1]), levels(*a))[1])
     found = ek.picture(oracle.picture("uint8", (70, 9)))
     assert len(places) > 1
     assert all(np.shares_memory(p, found.image) for p in places)
@@ -202,8 +202,8 @@ def test_options_that_do_not_fit(options, match, kind):
 @pytest.mark.parametrize("compiled", ["0", "1"])
 @pytest.mark.parametrize("mode", ["full", "signed"])
 def test_the_response_is_not_kept(mode, compiled, monkeypatch):
-    monkeypatch.setattr(strips, "STRIP", 2**14)
-    monkeypatch.setattr("edgekit.backends.fast.MODE", compiled)
+    monkeypatch.setattr(tiling, "STRIP", 2**14)
+    monkeypatch.setattr("edgekit.backends.opencv.jit.MODE", compiled)
     image = np.zeros((1500, 1000), np.uint8)
     ek.picture(image[:100], mode=mode)
     tracemalloc.start()

@@ -22,8 +22,9 @@ from pictures import (
 )
 
 import edgekit as ek
-from edgekit.backends import _torch_strips, strips
-from edgekit.dispatch import apply, apply_vector
+from edgekit.backends.opencv import tiling
+from edgekit.backends.pytorch import tiling as torch_tiling
+from edgekit.filters.apply import apply, apply_vector
 
 SYMMETRIC = [row for row in GRADIENTS if row.operator != "roberts"]
 LINEAR = [*GRADIENTS, *LAPLACIANS]
@@ -179,13 +180,13 @@ def test_strips_and_threads(row, image, border, threads):
     image = np.repeat(image, 4, 0)
     tensor = as_tensor(image)
     expected = filtered(image, row, border=border), filtered(tensor, row, border=border)
-    kept = strips.STRIP, _torch_strips.PIECE
+    kept = tiling.STRIP, torch_tiling.PIECE
     try:
-        strips.STRIP, _torch_strips.PIECE = 1, 1
+        tiling.STRIP, torch_tiling.PIECE = 1, 1
         torch.set_num_threads(threads)
         found = filtered(image, row, border=border), filtered(tensor, row, border=border)
     finally:
-        strips.STRIP, _torch_strips.PIECE = kept
+        tiling.STRIP, torch_tiling.PIECE = kept
         torch.set_num_threads(1)
     np.testing.assert_array_equal(found[0], expected[0])
     np.testing.assert_array_equal(found[1], expected[1])

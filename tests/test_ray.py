@@ -20,13 +20,13 @@ from command_line import run
 from ray_jobs import Watched
 
 import edgekit as ek
-from edgekit.batch.book import Book
 from edgekit.batch.engines import ray as engines
 from edgekit.batch.engines.local import Threads
 from edgekit.batch.engines.processes import WorkerLimits
 from edgekit.batch.engines.ray import Ray
-from edgekit.batch.inputs import find
+from edgekit.batch.score_cache import Book
 from edgekit.batch.scoring import score_files
+from edgekit.batch.sources import find
 from edgekit.errors import WorkerError
 
 ray = pytest.importorskip("ray")
@@ -180,9 +180,9 @@ def test_a_killed_driver_takes_up_where_it_was(cluster, job, wanted):
         import os, signal
         from pathlib import Path
         from ray_jobs import Watched
-        from edgekit.batch.book import Book
+        from edgekit.batch.score_cache import Book
         from edgekit.batch.engines import ray
-        from edgekit.batch.inputs import find
+        from edgekit.batch.sources import find
         from edgekit.batch.scoring import score_files
         ray.BLOCK = 4
         with Book(Path("rows.sqlite"), "rows of one job") as book:

@@ -7,7 +7,7 @@ import pytest
 from command_line import run
 
 from edgekit.batch.engines import ray as engines
-from edgekit.extras import install_command
+from edgekit.common.extras import install_command
 
 
 @pytest.mark.parametrize("count", [1, 7, 64, 1000, 5000])

@@ -13,11 +13,11 @@ import pytest
 from command_line import run
 
 import edgekit as ek
-from edgekit.batch.book import KIND as SCORES
-from edgekit.batch.book import Book
-from edgekit.batch.database import HOLDER, Record
-from edgekit.batch.journal import KIND as WRITTEN
-from edgekit.batch.journal import NAME, Journal
+from edgekit.batch.output_log import KIND as WRITTEN
+from edgekit.batch.output_log import NAME, Journal
+from edgekit.batch.score_cache import KIND as SCORES
+from edgekit.batch.score_cache import Book
+from edgekit.batch.sqlite_store import HOLDER, Record
 from edgekit.errors import OutputError
 
 BOOK = ".scores.csv.edgekit.sqlite"
@@ -201,7 +201,7 @@ def test_who_holds_a_record_is_not_asked_of_links(tmp_path):
 def test_killed_at_any_moment_a_book_claims_nothing_and_loses_next_to_nothing(seed):
     """The book has every row that was told of, and no row but those of files that were read."""
     code = (
-        "import sys; from edgekit.batch.book import Book, Row; from pathlib import Path\n"
+        "import sys; from edgekit.batch.score_cache import Book, Row; from pathlib import Path\n"
         "with Book(Path(sys.argv[1]), 'job') as book:\n"
         "    for n in range(10**6):\n"
         "        book.keep(Row(str(n), n, n, 1, 1, (n / 7,), 'ok', ''))\n"

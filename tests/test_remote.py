@@ -12,11 +12,11 @@ from bucket import photo
 from command_line import run
 
 import edgekit as ek
-from edgekit.batch.book import Book
 from edgekit.batch.engines.local import Threads
-from edgekit.batch.inputs import find
-from edgekit.batch.score_job import ScoreJob
+from edgekit.batch.jobs.scoring import ScoreJob
+from edgekit.batch.score_cache import Book
 from edgekit.batch.scoring import score_files
+from edgekit.batch.sources import find
 from edgekit.errors import UnreadableError
 from edgekit.io import _fsspec
 

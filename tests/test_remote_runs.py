@@ -54,7 +54,7 @@ def test_objects_of_others_stay(store):
 
 
 def test_a_run_that_was_killed_before_it_could_enter_an_object_is_taken_up(store, monkeypatch):
-    from edgekit.batch.journal import Journal
+    from edgekit.batch.output_log import Journal
 
     store.photos(3)
     command = ("sobel", f"{store.url}/photos", "-o", f"{store.url}/edges/", "-j", "1")

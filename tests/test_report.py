@@ -17,8 +17,8 @@ from command_line import run
 from PIL import Image
 
 import edgekit as ek
-from edgekit.batch.score_job import ScoreJob
-from edgekit.extras import install_command
+from edgekit.batch.jobs.scoring import ScoreJob
+from edgekit.common.extras import install_command
 
 ROOT = Path(__file__).parents[1]
 

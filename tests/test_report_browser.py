@@ -16,8 +16,8 @@ from command_line import run
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 import edgekit as ek
-from edgekit.batch.book import Row
-from edgekit.batch.limit import Threshold
+from edgekit.batch.score_cache import Row
+from edgekit.focus.blur_threshold import Threshold
 from edgekit.report.page import Page as ReviewPage
 from edgekit.report.pictures import Names
 

@@ -8,7 +8,7 @@ from command_line import run
 from hostile import NAMES
 from playwright.sync_api import expect, sync_playwright
 
-from edgekit.text import printable
+from edgekit.common.text import printable
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 

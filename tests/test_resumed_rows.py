@@ -12,7 +12,7 @@ from clips import blurred, write_clip
 from command_line import run
 
 import edgekit as ek
-from edgekit.batch.journal import NAME
+from edgekit.batch.output_log import NAME
 
 KEEP = ("--truncated", "keep")
 

@@ -16,9 +16,9 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 import edgekit as ek
-from edgekit.batch.book import Book
-from edgekit.batch.limit import automatic
+from edgekit.batch.score_cache import Book
 from edgekit.cli import main
+from edgekit.focus.blur_threshold import automatic
 
 
 @pytest.fixture(autouse=True)
@@ -359,16 +359,16 @@ def test_a_killed_run_is_taken_up_and_ends_as_if_nothing_had_been(seed):
     assert whole.returncode == 0
     killed = textwrap.dedent(f"""
         import os, signal, threading, time
-        from edgekit.batch import book
+        from edgekit.batch import score_cache
         from edgekit.cli import main
-        keep, count = book.Book.keep, [0]
+        keep, count = score_cache.Book.keep, [0]
         def counted(*arguments):
             # Where rows are kept there is one process, whoever measures.
             count[0] += 1
             if count[0] == {8 * seed + 3}:
                 threading.Timer({seed} / 1000, os.kill, (os.getpid(), signal.SIGKILL)).start()
             return keep(*arguments)
-        book.Book.keep = counted
+        score_cache.Book.keep = counted
         main(["score", "photos", "-o", "scores.csv", "-j", "2", "-q"])
         time.sleep(1)
     """)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import edgekit as ek
-from edgekit.scores import SIZE, reduced
+from edgekit.focus.composite import SIZE, reduced
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 PHOTOGRAPHS = ("camera.png", "chelsea.png", "coffee.png", "rocket.jpg")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgekit.errors import ParameterError
-from edgekit.selection import AROUND, pick
+from edgekit.focus.selection import AROUND, pick
 
 #: Numbers whose sums are exact: rounding makes no ties.
 grid = st.integers(0, 640).map(lambda n: n / 64)

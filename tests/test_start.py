@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import edgekit as ek
-from edgekit.extras import install_command
+from edgekit.common.extras import install_command
 
 HEAVY = ("fsspec", "numpy", "cv2", "torch", "scipy", "skimage", "PIL", "tifffile", "tqdm", "matplotlib", "sqlite3")
 

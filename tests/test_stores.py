@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from edgekit.batch.inputs import find
+from edgekit.batch.sources import find
 from edgekit.errors import MissingExtraError, ParameterError, UnreadableError
 from edgekit.io import _fsspec
 from edgekit.io.files import read_bytes

@@ -15,13 +15,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import edgekit as ek
-from edgekit.backends import opencv, strips
+from edgekit.backends.opencv import backend, tiling
 from edgekit.batch.engines.local import Threads
 
 
 @pytest.fixture(autouse=True)
 def _nothing_spare(monkeypatch):
-    monkeypatch.setattr(strips, "_spare", [])
+    monkeypatch.setattr(tiling, "_spare", [])
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def begun(monkeypatch):
             threads.append(self)
             super().start()
 
-    monkeypatch.setattr(strips, "threading", SimpleNamespace(Thread=Counted))
+    monkeypatch.setattr(tiling, "threading", SimpleNamespace(Thread=Counted))
     return threads
 
 
@@ -57,7 +57,7 @@ def meeting(threads):
 @example(257, 64, 3)
 def test_every_row_is_done_once(rows, height, threads):
     runs = []
-    strips.each(rows, height, threads, lambda start, stop: runs.append((start, stop)))
+    tiling.each(rows, height, threads, lambda start, stop: runs.append((start, stop)))
     runs.sort()
     assert [0, *(stop for _, stop in runs)] == [*(start for start, _ in runs), rows]
     sizes = [stop - start for start, stop in runs]
@@ -68,10 +68,10 @@ def test_every_row_is_done_once(rows, height, threads):
     assert 0 <= sizes[0] - sizes[-1] < len(sizes)
 
 
-@pytest.mark.parametrize(("threads", "expected"), [(0, 1), (1, 1), (2, 2), (5, 5), (100, strips.MOST_THREADS)])
+@pytest.mark.parametrize(("threads", "expected"), [(0, 1), (1, 1), (2, 2), (5, 5), (100, tiling.MOST_THREADS)])
 def test_as_many_threads_as_are_allowed(threads, expected, begun):
     do, seen = meeting(expected)
-    strips.each(100, 1, threads, do)
+    tiling.each(100, 1, threads, do)
     assert len(seen) == expected
     assert threading.get_ident() in seen
     assert len(begun) == expected - 1
@@ -80,7 +80,7 @@ def test_as_many_threads_as_are_allowed(threads, expected, begun):
 
 @pytest.mark.parametrize(("rows", "expected"), [(1, 0), (5, 0), (6, 1), (9, 2), (100, 7)])
 def test_no_more_threads_than_have_enough_to_do(rows, expected, begun):
-    strips.each(rows, 1, 20, lambda start, stop: None)
+    tiling.each(rows, 1, 20, lambda start, stop: None)
     assert len(begun) == expected
 
 
@@ -113,12 +113,12 @@ def test_an_error_ends_it_all(where, error, begun):
         after.append(start)
 
     with pytest.raises(type(error)) as caught:
-        strips.each(1000, 1, 2, failing)
+        tiling.each(1000, 1, 2, failing)
     assert caught.value is error
     # The other finishes what it was at.
     assert len(after) == 1
     assert not begun[0].is_alive()
-    strips.each(2, 2, 2, lambda start, stop: after.clear())
+    tiling.each(2, 2, 2, lambda start, stop: after.clear())
     assert after == []
 
 
@@ -134,13 +134,13 @@ def test_the_first_of_two_errors_counts(begun):
         raise ArithmeticError("first")
 
     with pytest.raises(ArithmeticError, match="first"):
-        strips.each(10, 1, 2, failing)
+        tiling.each(10, 1, 2, failing)
 
 
 def test_an_error_in_one_strip_alone():
     with pytest.raises(ZeroDivisionError):
-        strips.each(4, 4, 2, lambda start, stop: 1 / 0)
-    assert strips.empty((1,), np.uint8).base is None
+        tiling.each(4, 4, 2, lambda start, stop: 1 / 0)
+    assert tiling.empty((1,), np.uint8).base is None
 
 
 def test_where_no_thread_can_be_started(monkeypatch):
@@ -153,10 +153,10 @@ def test_where_no_thread_can_be_started(monkeypatch):
             Last.left -= 1
             super().start()
 
-    monkeypatch.setattr(strips, "threading", SimpleNamespace(Thread=Last))
+    monkeypatch.setattr(tiling, "threading", SimpleNamespace(Thread=Last))
     do, seen = meeting(2)
     rows = []
-    strips.each(50, 1, 6, lambda start, stop: (do(start, stop), rows.append(start)))
+    tiling.each(50, 1, 6, lambda start, stop: (do(start, stop), rows.append(start)))
     assert sorted(rows) == list(range(50))
     assert len(seen) == 2
 
@@ -173,9 +173,9 @@ def in_thread(function):
 def test_who_is_one_of_many_stays_alone(begun):
     def count(*, alone):
         if alone:
-            strips.stay_alone()
+            tiling.stay_alone()
         before = len(begun)
-        strips.each(12, 1, 4, lambda start, stop: None)
+        tiling.each(12, 1, 4, lambda start, stop: None)
         return len(begun) - before
 
     assert in_thread(lambda: count(alone=False)) == 3
@@ -186,7 +186,7 @@ def test_who_is_one_of_many_stays_alone(begun):
 
 @pytest.mark.parametrize(("workers", "expected"), [(1, 3), (2, 0)])
 def test_workers_of_a_batch_stay_alone(workers, expected, begun):
-    list(Threads(workers).run(lambda item: strips.each(12, 1, 4, lambda start, stop: None), [0], str))
+    list(Threads(workers).run(lambda item: tiling.each(12, 1, 4, lambda start, stop: None), [0], str))
     assert len(begun) == expected
 
 
@@ -199,7 +199,7 @@ def test_the_error_state_is_the_callers_in_all_threads():
         states.append(np.geterr()["over"])
 
     with np.errstate(over="raise"):
-        strips.each(30, 1, 3, look)
+        tiling.each(30, 1, 3, look)
     assert len(seen) == 3
     assert set(states) == {"raise"}
 
@@ -207,8 +207,8 @@ def test_the_error_state_is_the_callers_in_all_threads():
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("state", ["raise", "warn"])
 def test_what_overflows_is_infinite_on_every_thread(threads, state, monkeypatch):
-    monkeypatch.setattr(strips, "STRIP", 64)
-    monkeypatch.setattr(opencv.cv2, "getNumThreads", lambda: threads)
+    monkeypatch.setattr(tiling, "STRIP", 64)
+    monkeypatch.setattr(backend.cv2, "getNumThreads", lambda: threads)
     image = np.zeros((300, 8), np.float16)
     image[-1] = 60000
     with np.errstate(over=state):
@@ -223,7 +223,7 @@ def test_what_is_lent_is_ones_own():
     def fill(start, stop):
         do(start, stop)
         mine = [
-            strips.empty(size, dtype) for size, dtype in (((3, 5), "f4"), ((7,), "u1"), ((0, 4), "f8"), ((2,), "f8"))
+            tiling.empty(size, dtype) for size, dtype in (((3, 5), "f4"), ((7,), "u1"), ((0, 4), "f8"), ((2,), "f8"))
         ]
         assert [a.shape for a in mine] == [(3, 5), (7,), (0, 4), (2,)]
         assert [a.dtype for a in mine] == [np.float32, np.uint8, np.float64, np.float64]
@@ -235,7 +235,7 @@ def test_what_is_lent_is_ones_own():
         with lock:
             lent.setdefault(threading.get_ident(), []).append(mine)
 
-    strips.each(60, 1, 3, fill)
+    tiling.each(60, 1, 3, fill)
     assert len(seen) == len(lent) == 3
     firsts = [runs[0] for runs in lent.values()]
     for arrays in firsts:
@@ -247,7 +247,7 @@ def test_what_is_lent_is_ones_own():
         assert all(np.shares_memory(runs[0][0], other[0]) for other in runs)
     known = [runs[0][0] for runs in lent.values()]
     again = []
-    strips.each(1, 1, 1, lambda start, stop: again.append(strips.empty((2, 2), np.uint8)))
+    tiling.each(1, 1, 1, lambda start, stop: again.append(tiling.empty((2, 2), np.uint8)))
     assert any(np.shares_memory(again[0], k) for k in known)
 
 
@@ -255,51 +255,51 @@ def test_memory_grows_with_what_is_asked():
     addresses = []
 
     def do(start, stop):
-        a, b = strips.empty((10 * (start + 1),), np.uint8), strips.empty((4,), np.float64)
+        a, b = tiling.empty((10 * (start + 1),), np.uint8), tiling.empty((4,), np.float64)
         a[...], b[...] = start, -1.0
         assert (a == start).all()
         assert (b == -1).all()
         addresses.append(b.ctypes.data)
 
-    strips.each(5, 1, 1, do)
+    tiling.each(5, 1, 1, do)
     assert len(set(addresses)) == 1
 
 
 def test_outside_of_strips_memory_is_new():
-    a, b = strips.empty((4, 4), np.float32), strips.empty((4, 4), np.float32)
+    a, b = tiling.empty((4, 4), np.float32), tiling.empty((4, 4), np.float32)
     assert a.base is None
     assert not np.shares_memory(a, b)
-    strips.each(8, 2, 2, lambda start, stop: strips.empty((3,), np.uint8))
-    assert strips.empty((4, 4), np.float32).base is None
+    tiling.each(8, 2, 2, lambda start, stop: tiling.empty((3,), np.uint8))
+    assert tiling.empty((4, 4), np.float32).base is None
 
 
 def test_memory_that_grows_is_counted_once():
-    strips.each(2, 1, 1, lambda start, stop: strips.empty((1 + start, 1000), np.uint8))
-    assert [arena.nbytes for arena in strips._spare] == [2000]
+    tiling.each(2, 1, 1, lambda start, stop: tiling.empty((1 + start, 1000), np.uint8))
+    assert [arena.nbytes for arena in tiling._spare] == [2000]
 
 
 @pytest.mark.parametrize(("excess", "kept"), [(0, 1), (1, 0)])
 def test_much_memory_is_not_kept(excess, kept):
-    half = strips.KEPT // 2
+    half = tiling.KEPT // 2
 
     def do(start, stop):
-        strips.empty((half,), np.uint8)
-        strips.empty((half + excess,), np.uint8)
+        tiling.empty((half,), np.uint8)
+        tiling.empty((half + excess,), np.uint8)
 
-    strips.each(1, 1, 1, do)
-    assert len(strips._spare) == kept
-    assert sum(a.nbytes for a in strips._spare) == 2 * half * kept
+    tiling.each(1, 1, 1, do)
+    assert len(tiling._spare) == kept
+    assert sum(a.nbytes for a in tiling._spare) == 2 * half * kept
 
 
 def test_a_failed_strip_gives_its_memory_back():
     def do(start, stop):
-        strips.empty((10,), np.uint8)
+        tiling.empty((10,), np.uint8)
         raise ZeroDivisionError
 
     for _ in range(3):
         with pytest.raises(ZeroDivisionError):
-            strips.each(1, 1, 1, do)
-    assert len(strips._spare) == 1
+            tiling.each(1, 1, 1, do)
+    assert len(tiling._spare) == 1
 
 
 def test_spare_memory_may_be_gone_when_it_is_taken(monkeypatch):
@@ -310,8 +310,8 @@ def test_spare_memory_may_be_gone_when_it_is_taken(monkeypatch):
         def __len__(self):
             return 1
 
-    monkeypatch.setattr(strips, "_spare", Raced())
-    strips.each(1, 1, 1, lambda start, stop: strips.empty((3,), np.uint8))
+    monkeypatch.setattr(tiling, "_spare", Raced())
+    tiling.each(1, 1, 1, lambda start, stop: tiling.empty((3,), np.uint8))
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -319,32 +319,32 @@ def test_strips_within_strips(threads):
     seen = []
 
     def outer(start, stop):
-        mine = strips.empty((50,), np.uint8)
+        mine = tiling.empty((50,), np.uint8)
         mine[...] = start
 
         def inner(first, last):
-            other = strips.empty((50,), np.uint8)
+            other = tiling.empty((50,), np.uint8)
             assert not np.shares_memory(mine, other)
             other[...] = 200
 
-        strips.each(6, 2, threads, inner)
-        more = strips.empty((50,), np.uint8)
+        tiling.each(6, 2, threads, inner)
+        more = tiling.empty((50,), np.uint8)
         assert more.base is not None
         assert not np.shares_memory(mine, more)
         more[...] = 100
         assert (mine == start).all()
         seen.append(start)
 
-    strips.each(20, 1, threads, outer)
+    tiling.each(20, 1, threads, outer)
     assert sorted(seen) == list(range(20))
-    assert strips.empty((1,), np.uint8).base is None
+    assert tiling.empty((1,), np.uint8).base is None
 
 
 @pytest.mark.parametrize(
     ("pixels", "least", "expected"), [(64, 1, 4096), (2**18, 16, 16), (2**20, 1, 1), (3, 1, 87381)]
 )
 def test_height(pixels, least, expected):
-    assert strips.height(pixels, least) == expected
+    assert tiling.height(pixels, least) == expected
 
 
 @pytest.mark.parametrize(("threads", "expected"), [(1, 0), (3, 2)])
@@ -359,7 +359,7 @@ def test_height(pixels, least, expected):
     ids=["sobel", "picture", "to_display", "sharpness"],
 )
 def test_opencv_says_how_many_threads(work, threads, expected, monkeypatch, begun):
-    monkeypatch.setattr(strips, "STRIP", 64)
+    monkeypatch.setattr(tiling, "STRIP", 64)
     before = cv2.getNumThreads()
     try:
         cv2.setNumThreads(threads)
@@ -377,13 +377,13 @@ def test_a_forked_child_goes_on():
         import cv2
         import numpy as np
         import edgekit as ek
-        from edgekit.backends import strips
+        from edgekit.backends.opencv import tiling
 
         cv2.setNumThreads(2)
-        strips.STRIP = 2**12
+        tiling.STRIP = 2**12
         image = np.arange(300 * 70, dtype=np.uint16).reshape(300, 70) % 251
         expected = ek.sobel(image)
-        assert strips._spare
+        assert tiling._spare
         child = os.fork()
         if not child:
             os._exit(0 if (ek.sobel(image) == expected).all() else 1)

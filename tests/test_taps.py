@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from oracle import ROWS, correlate, turn
 
-from edgekit import taps
-from edgekit.kernels import find
-from edgekit.taps import Kernel
+from edgekit.operators import kernels
+from edgekit.operators.kernels import Kernel
+from edgekit.operators.table import find
 
 SOBEL = ((-1, 0, 1), (-2, 0, 2), (-1, 0, 1))
 
 
-def kernels():
+def all_kernels():
     """Every kernel of every operator, and a few that no operator has."""
     for row in ROWS:
         for n, kernel in enumerate(find(row.operator).kernels(**row.parameters)):
@@ -27,7 +27,7 @@ def kernels():
             yield pytest.param(Kernel.dense(table.tolist()), id=f"zero-sum-{rows}x{columns}")
 
 
-KERNELS = list(kernels())
+KERNELS = list(all_kernels())
 
 
 def sums_to_zero(kernel):
@@ -41,7 +41,7 @@ def test_the_form_for_arithmetic_that_rounds_is_the_same_taps(kernel):
     np.testing.assert_allclose(kernel.rounded.taps, expected, rtol=0, atol=1e-14 * np.abs(expected).max())
     assert kernel.rounded.shape == kernel.shape == expected.shape
     for chain in kernel.rounded.chains:
-        height, width = (sum(n) - len(n) + 1 for n in zip(*map(taps.shape, chain), strict=True))
+        height, width = (sum(n) - len(n) + 1 for n in zip(*map(kernels.shape, chain), strict=True))
         assert (height, width) == kernel.shape
 
 
@@ -49,13 +49,13 @@ def test_the_form_for_arithmetic_that_rounds_is_the_same_taps(kernel):
 def test_where_arithmetic_rounds_differences_come_first(kernel):
     for chain in kernel.rounded.chains:
         few = len(chain) > 1 or min(kernel.shape) == 1 or max(kernel.shape) <= 7
-        assert bool(taps.differences(chain[0])) == (sums_to_zero(kernel) and few)
+        assert bool(kernels.differences(chain[0])) == (sums_to_zero(kernel) and few)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_differences_are_the_same_taps(kernel):
     for table in {table for chain in kernel.chains for table in chain}:
-        pairs = taps.differences(table)
+        pairs = kernels.differences(table)
         out = np.zeros(np.shape(table))
         for weight, first, second in pairs:
             assert table[first[0]][first[1]] != 0
@@ -67,11 +67,11 @@ def test_differences_are_the_same_taps(kernel):
 
 
 def test_mirrored_taps_need_one_difference_for_two():
-    assert taps.differences(((-1, -2, 0, 2, 1),)) == ((2, (0, 3), (0, 1)), (1, (0, 4), (0, 0)))
-    assert len(taps.differences(((-2, -1, 0), (-1, 0, 1), (0, 1, 2)))) == 3
+    assert kernels.differences(((-1, -2, 0, 2, 1),)) == ((2, (0, 3), (0, 1)), (1, (0, 4), (0, 0)))
+    assert len(kernels.differences(((-2, -1, 0), (-1, 0, 1), (0, 1, 2)))) == 3
     # Others are taken from the strongest.
-    assert taps.differences(((1, -2, 1),)) == ((1, (0, 0), (0, 1)), (1, (0, 2), (0, 1)))
-    assert taps.differences(((1, 2, 1),)) == ()
+    assert kernels.differences(((1, -2, 1),)) == ((1, (0, 0), (0, 1)), (1, (0, 2), (0, 1)))
+    assert kernels.differences(((1, 2, 1),)) == ()
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -81,15 +81,15 @@ def test_integer_kernels_stay_integer(kernel):
 
 
 def test_the_grain_is_the_largest_power_of_two_in_every_tap():
-    assert taps.grain(((4, -12), (0, 8))) == 4
-    assert taps.grain(((0.75, 1.5),)) == 0.25
-    assert taps.grain(((1 / 3,),)) == 2.0**-54
-    assert taps.grain(((0, 0),)) == 1
-    assert taps.Kernel.separable(((1, 2, 1), (-2, 0, 2)), ((4,) * 3, (4,) * 3)).grain == 2
+    assert kernels.grain(((4, -12), (0, 8))) == 4
+    assert kernels.grain(((0.75, 1.5),)) == 0.25
+    assert kernels.grain(((1 / 3,),)) == 2.0**-54
+    assert kernels.grain(((0, 0),)) == 1
+    assert kernels.Kernel.separable(((1, 2, 1), (-2, 0, 2)), ((4,) * 3, (4,) * 3)).grain == 2
 
 
 def test_a_scaled_kernel_has_scaled_taps():
-    kernel = taps.Kernel.separable(((1, 2, 1), (-1, 0, 1)), ((1, 1, 1), (1, 1, 1)))
+    kernel = kernels.Kernel.separable(((1, 2, 1), (-1, 0, 1)), ((1, 1, 1), (1, 1, 1)))
     np.testing.assert_array_equal(kernel.scaled(0.25).taps, np.array(kernel.taps) / 4)
 
 
@@ -107,7 +107,7 @@ def test_compose_is_one_filter_after_another():
     rng = np.random.default_rng(0)
     first, second = rng.integers(-5, 6, (2, 3)), rng.integers(-5, 6, (4, 2))
     image = rng.integers(0, 100, (12, 11))
-    both = taps.compose(tuple(map(tuple, first)), tuple(map(tuple, second)))
+    both = kernels.compose(tuple(map(tuple, first)), tuple(map(tuple, second)))
     expected = correlate(correlate(image, first, "valid"), second, "valid")
     np.testing.assert_array_equal(correlate(image, both, "valid"), expected)
 
@@ -118,14 +118,14 @@ def test_separable_is_an_outer_product():
 
 
 def test_weighted_sum():
-    assert taps.weighted_sum([2, -1], [((1, 2),), ((5, 6),)]) == ((-3, -2),)
+    assert kernels.weighted_sum([2, -1], [((1, 2),), ((5, 6),)]) == ((-3, -2),)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_groups_are_the_same_taps(kernel):
     for table in {table for chain in kernel.chains for table in chain}:
-        one = taps.Pass.of(table)
-        assert (one.taps, one.shape) == (table, taps.shape(table))
+        one = kernels.Pass.of(table)
+        assert (one.taps, one.shape) == (table, kernels.shape(table))
         out = np.zeros(one.shape)
         for group in one.groups:
             # Something is added before anything is taken away.
@@ -140,49 +140,49 @@ def test_groups_are_the_same_taps(kernel):
 
 
 def test_groups_hold_taps_that_sum_to_zero_as_differences():
-    assert taps.Pass.of(((-2, 0, 2),)).groups == ((2, ((0, 2),), ((0, 0),)),)
-    assert taps.Pass.of(((1, -3),)).groups == ((1, ((0, 0),), ()), (-3, ((0, 1),), ()))
-    assert taps.Pass.of(((3, 0, 1),)).groups == ((1, ((0, 2),), ()), (3, ((0, 0),), ()))
+    assert kernels.Pass.of(((-2, 0, 2),)).groups == ((2, ((0, 2),), ((0, 0),)),)
+    assert kernels.Pass.of(((1, -3),)).groups == ((1, ((0, 0),), ()), (-3, ((0, 1),), ()))
+    assert kernels.Pass.of(((3, 0, 1),)).groups == ((1, ((0, 2),), ()), (3, ((0, 0),), ()))
 
 
 def test_taps_sum_to_zero_but_for_rounding():
-    assert taps.sums_to_zero(((0, 0),))
-    assert taps.sums_to_zero(((1e9, 1e-4 - 1e9),))
-    assert not taps.sums_to_zero(((1e9, 1e-2 - 1e9),))
-    assert not taps.sums_to_zero(((1e-9, -2e-9),))
+    assert kernels.sums_to_zero(((0, 0),))
+    assert kernels.sums_to_zero(((1e9, 1e-4 - 1e9),))
+    assert not kernels.sums_to_zero(((1e9, 1e-2 - 1e9),))
+    assert not kernels.sums_to_zero(((1e-9, -2e-9),))
 
 
 def test_what_is_touched_is_under_a_factor_of_any_chain():
     cross = Kernel.dense(((0, -1, 0), (1, 0, 2), (0, 0, 0)))
-    assert taps.touched([cross]) == ((0, 1, 0), (1, 0, 1), (0, 0, 0))
+    assert kernels.touched([cross]) == ((0, 1, 0), (1, 0, 1), (0, 0, 0))
     # Of a product all that its factors look at, though the taps cancel.
     product = Kernel(((((1.0, 1.0),), ((1.0, -1.0),), ((1.0,), (0.0,), (0.0,))),))
     assert product.taps == ((1, 0, -1), (0, 0, 0), (0, 0, 0))
-    assert taps.touched([product]) == ((1, 1, 1), (0, 0, 0), (0, 0, 0))
-    assert taps.touched([product, cross]) == ((1, 1, 1), (1, 0, 1), (0, 0, 0))
+    assert kernels.touched([product]) == ((1, 1, 1), (0, 0, 0), (0, 0, 0))
+    assert kernels.touched([product, cross]) == ((1, 1, 1), (1, 0, 1), (0, 0, 0))
 
 
 @pytest.mark.parametrize("steps", range(-9, 10))
 def test_ring_is_shifted_clockwise(steps):
     table = ((1, 2, 3), (8, 9, 4), (7, 6, 5))
-    np.testing.assert_array_equal(taps.ring(table, steps), turn(table, steps))
+    np.testing.assert_array_equal(kernels.ring(table, steps), turn(table, steps))
 
 
 def test_ring_of_sobel():
-    assert taps.ring(SOBEL, 1) == ((-2, -1, 0), (-1, 0, 1), (0, 1, 2))
-    assert taps.ring(SOBEL, 2) == ((-1, -2, -1), (0, 0, 0), (1, 2, 1))
-    assert taps.ring(SOBEL, 4) == ((1, 0, -1), (2, 0, -2), (1, 0, -1))
+    assert kernels.ring(SOBEL, 1) == ((-2, -1, 0), (-1, 0, 1), (0, 1, 2))
+    assert kernels.ring(SOBEL, 2) == ((-1, -2, -1), (0, 0, 0), (1, 2, 1))
+    assert kernels.ring(SOBEL, 4) == ((1, 0, -1), (2, 0, -2), (1, 0, -1))
 
 
 def test_moment_is_the_response_to_a_power():
-    assert taps.moment(SOBEL, 1) == 8
-    assert taps.moment(SOBEL, 1, 0, 1) == 0
-    assert taps.moment(SOBEL, 0) == 0
-    assert taps.moment(((1, -2, 1),), 2) == 2
+    assert kernels.moment(SOBEL, 1) == 8
+    assert kernels.moment(SOBEL, 1, 0, 1) == 0
+    assert kernels.moment(SOBEL, 0) == 0
+    assert kernels.moment(((1, -2, 1),), 2) == 2
     # An even side has its middle between two taps.
-    assert taps.moment(((-1, 1),), 1) == 1
-    assert taps.moment(((-1, 1),), 2) == 0
-    assert taps.moment(((1,), (2,)), 1, 0, 1) == 0.5
+    assert kernels.moment(((-1, 1),), 1) == 1
+    assert kernels.moment(((-1, 1),), 2) == 0
+    assert kernels.moment(((1,), (2,)), 1, 0, 1) == 0.5
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_moment_is_the_response_to_a_power():
     ],
 )
 def test_step_peak(table, cos, sin, expected):
-    assert taps.step_peak(table, cos, sin) == pytest.approx(expected, abs=1e-12)
+    assert kernels.step_peak(table, cos, sin) == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (3, 5), (31, 31)])
@@ -215,7 +215,7 @@ def test_products_are_found(size):
         (np.eye(1, size[0], size[0] // 2)[0], rng.normal(size=size[1]) * 1e-200),
     ):
         table = np.outer(along_y, along_x)
-        column, row = taps.factors(tuple(map(tuple, table)))
+        column, row = kernels.factors(tuple(map(tuple, table)))
         np.testing.assert_allclose(np.outer(column, row), table, rtol=1e-15, atol=0)
 
 
@@ -227,7 +227,7 @@ def test_products_of_whole_numbers_are_found_whole(size):
             rng.integers(1, 10, size[0]) * rng.choice([-3, 4], size[0]), rng.integers(-9, 10, size[1]) * 6.0
         )
         if table.any():
-            column, row = taps.factors(tuple(map(tuple, table)))
+            column, row = kernels.factors(tuple(map(tuple, table)))
             assert all(float(t).is_integer() for t in (*column, *row))
             np.testing.assert_array_equal(np.outer(column, row), table)
 
@@ -236,15 +236,15 @@ def test_products_of_whole_numbers_are_found_whole(size):
 def test_what_is_nearly_a_product_is_none(at):
     table = np.outer(np.arange(1.0, 10), np.arange(2.0, 11))
     table[at] *= 1 + 1e-14
-    assert taps.factors(tuple(map(tuple, table))) is None
+    assert kernels.factors(tuple(map(tuple, table))) is None
     table[at] = 0
-    assert taps.factors(tuple(map(tuple, table))) is None
+    assert kernels.factors(tuple(map(tuple, table))) is None
 
 
 @pytest.mark.parametrize("weights", [(0.0, -3.0), (-0.5, 0.0), (0.25, 4.0), (0.0, 0.0)])
 def test_weighted_sums(weights):
     first, second = np.random.default_rng(2).normal(size=(2, 3, 4))
     first[0, 0] = second[0, 0] = 0
-    found = np.array(taps.weighted_sum(weights, [tuple(map(tuple, first)), tuple(map(tuple, second))]))
+    found = np.array(kernels.weighted_sum(weights, [tuple(map(tuple, first)), tuple(map(tuple, second))]))
     np.testing.assert_allclose(found, weights[0] * first + weights[1] * second, rtol=1e-15)
     assert not np.signbit(found[0, 0])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from skimage.morphology import thin
 
-from edgekit.suppression import thinned
+from edgekit.edges.thinning import thinned
 
 SIZES = hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=40)
 

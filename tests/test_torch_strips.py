@@ -9,14 +9,14 @@ import torch
 from oracle import ROWS, picture
 
 import edgekit as ek
-from edgekit.backends import _torch_strips
-from edgekit.dispatch import apply
+from edgekit.backends.pytorch import tiling
+from edgekit.filters.apply import apply
 
 
 @pytest.fixture
 def threads(monkeypatch):
     """Three threads, and strips of a few rows."""
-    monkeypatch.setattr(_torch_strips, "_height", lambda frame, rows, halo: 5)
+    monkeypatch.setattr(tiling, "_height", lambda frame, rows, halo: 5)
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     yield 3
@@ -33,7 +33,7 @@ def test_strips_are_the_whole(row, threads, monkeypatch):
     image, leaf = tensor(), tensor("float64").requires_grad_()
     found = apply(image, row.operator, row.parameters)
     (slope,) = torch.autograd.grad(apply(leaf, row.operator, row.parameters).square().sum(), leaf)
-    monkeypatch.setattr(_torch_strips, "_height", lambda frame, rows, halo: rows)
+    monkeypatch.setattr(tiling, "_height", lambda frame, rows, halo: rows)
     torch.testing.assert_close(found, apply(image, row.operator, row.parameters), rtol=0, atol=0)
     (whole,) = torch.autograd.grad(apply(leaf, row.operator, row.parameters).square().sum(), leaf)
     torch.testing.assert_close(slope, whole)
@@ -63,9 +63,9 @@ def test_rows_that_are_written_are_not_read_again(rows, threads):
 
 
 def test_errors_reach_the_caller(threads):
-    steps = _torch_strips.Steps(tensor(), lambda image, start, stop: (image, None), lambda *_: 1 / 0)
+    steps = tiling.Steps(tensor(), lambda image, start, stop: (image, None), lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        list(_torch_strips._each(lambda start: steps(start, start + 1, None), range(4)))
+        list(tiling._each(lambda start: steps(start, start + 1, None), range(4)))
 
 
 def test_threads_to_come_are_as_many_as_before(threads):
@@ -81,8 +81,8 @@ def test_threads_to_come_are_as_many_as_before(threads):
 
 FORK = """
 import os, signal, torch, edgekit
-from edgekit.backends import _torch_strips
-_torch_strips._height = lambda frame, rows, halo: 5
+from edgekit.backends.pytorch import tiling
+tiling._height = lambda frame, rows, halo: 5
 torch.set_num_threads(2)
 edgekit.sobel(torch.rand(40, 41))
 child = os.fork()
@@ -106,8 +106,8 @@ def test_a_fork_has_threads_of_its_own():
 def test_heights(shape, halo):
     """No strip of a few rows, and none that is mostly halo."""
     *leading, channels, rows, columns = (1, *shape) if len(shape) > 2 else (1, 1, *shape)
-    frame = _torch_strips.Frame(rows, columns, channels, tuple(leading), -3)
-    height = _torch_strips._height(frame, rows, halo)
+    frame = tiling.Frame(rows, columns, channels, tuple(leading), -3)
+    height = tiling._height(frame, rows, halo)
     last = rows - (rows - 1) // height * height
     assert 0.5 * height <= last <= height
     assert height >= min(rows, 2 * halo)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from clips import RATE, pattern, turn, write_clip
 
+from edgekit.common.extras import install_command
 from edgekit.errors import DecodeError, ParameterError, UnreadableError
-from edgekit.extras import install_command
 from edgekit.io.video import is_video, read_frames
 
 

@@ -12,8 +12,8 @@ from command_line import run, shown
 from test_large import run_in_no_memory
 
 import edgekit as ek
-from edgekit.batch.filter_job import FilterJob
-from edgekit.kernels import own
+from edgekit.batch.jobs.filtering import FilterJob
+from edgekit.operators.table import own
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from command_line import run
 from hostile import mounted
 
 import edgekit as ek
-from edgekit.batch.journal import NAME
+from edgekit.batch.output_log import NAME
 from edgekit.errors import OutputError
 from edgekit.io.writing import discard, draft, drafting_folder, fitting, place, placing, publish
 
@@ -198,7 +198,7 @@ def test_links_that_the_user_names_or_that_stay_inside_are_followed(tmp_path):
 
 
 def test_a_record_that_came_from_elsewhere_takes_nothing_away_outside():
-    from edgekit.batch.journal import PICKED, Journal
+    from edgekit.batch.output_log import PICKED, Journal
 
     Path("in").mkdir()
     for n in range(3):

@@ -5,10 +5,10 @@ May import arrays, errors and the backends, each when it is needed.
 
 import numpy as np
 
-from edgekit.arrays import loaded
 from edgekit.backends.interface import Array, Backend
+from edgekit.common.arrays import loaded
+from edgekit.common.extras import install_command
 from edgekit.errors import DtypeError, MissingExtraError, ParameterError
-from edgekit.extras import install_command
 
 
 def load(name: str, device: str | None = None) -> Backend:
@@ -22,13 +22,13 @@ def load(name: str, device: str | None = None) -> Backend:
         If the backend's library is not installed.
     """
     if name == "cv2":
-        from edgekit.backends import opencv
+        from edgekit.backends.opencv import backend
 
-        return opencv
+        return backend
     if name != "torch":
         raise ParameterError(f"backend={name!r} is not known; choose cv2 or torch")
     try:
-        from edgekit.backends import torch as torch_backend
+        from edgekit.backends.pytorch import backend as torch_backend
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"the torch backend needs {error.name}: {install_command('torch')}") from error
     torch_backend.check_device(device)
@@ -46,11 +46,11 @@ def backend_of(image: Array) -> Backend:
         If `image` is neither a NumPy array nor a torch tensor.
     """
     if isinstance(image, np.ndarray):
-        from edgekit.backends import opencv
+        from edgekit.backends.opencv import backend
 
-        return opencv
+        return backend
     if isinstance(image, loaded("torch", "Tensor")):
-        from edgekit.backends import torch as torch_backend
+        from edgekit.backends.pytorch import backend as torch_backend
 
         return torch_backend
     raise DtypeError(f"expected a NumPy array or a torch tensor; found {type(image).__name__}")

@@ -10,8 +10,8 @@ from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
 from edgekit.errors import DtypeError, ParameterError, ShapeError
-from edgekit.plans import Plan
-from edgekit.taps import Kernel
+from edgekit.operators.filter_spec import Plan
+from edgekit.operators.kernels import Kernel
 
 Array = Any
 

@@ -12,19 +12,19 @@ import numpy as np
 
 from edgekit.backends.choice import load
 from edgekit.backends.interface import Array
-from edgekit.backends.moments import laplacian_sums
+from edgekit.backends.opencv.moments import laplacian_sums
 from edgekit.batch.engines import heartbeat
 from edgekit.batch.engines.local import Threads
-from edgekit.batch.filter_job import FilterJob
-from edgekit.batch.grid import WINDOW, Place, grid_for, reach
-from edgekit.batch.job import PictureJob
-from edgekit.batch.score_job import Scored, ScoreJob
-from edgekit.dispatch import apply, plan_for
-from edgekit.display import largest, overlay, to_display
+from edgekit.batch.jobs.filtering import FilterJob
+from edgekit.batch.jobs.render import PictureJob
+from edgekit.batch.jobs.scoring import Scored, ScoreJob
+from edgekit.batch.window_grid import WINDOW, Place, grid_for, reach
+from edgekit.display.rendering import largest, overlay, to_display
+from edgekit.display.value_range import Count, Range, filtered_values, passes, percentiles
 from edgekit.errors import ParameterError
+from edgekit.filters.apply import apply, plan_for
+from edgekit.focus.measures import MEASURES, planes_of
 from edgekit.io.windows import Series, Windows
-from edgekit.measures import MEASURES, planes_of
-from edgekit.ranges import Count, Range, filtered_values, passes, percentiles
 
 R = TypeVar("R")
 

@@ -5,18 +5,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edgekit.batch.filter_job import FilterJob
-from edgekit.batch.job import PictureJob
+from edgekit.batch.jobs.filtering import FilterJob
+from edgekit.batch.jobs.render import PictureJob
+from edgekit.batch.jobs.scoring import Scored, ScoreJob
 from edgekit.batch.large import MORE, USUAL, Filtered, Means, Writer, filter_windows, result_bytes, score_windows, whole
 from edgekit.batch.memory import free
-from edgekit.batch.score_job import Scored, ScoreJob
+from edgekit.common.read_limits import Limits
 from edgekit.errors import EdgekitError, ParameterError
 from edgekit.io.files import is_zarr
 from edgekit.io.opening import has_windows, open_windows
 from edgekit.io.stores import StorePath
 from edgekit.io.windows import Series, Windows
 from edgekit.io.writing import Draft, drafting, drafting_folder
-from edgekit.limits import Limits
 
 #: Endings of files that are written window by window.
 ENDINGS = (".tif", ".tiff", ".zarr")

@@ -7,9 +7,9 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from edgekit.batch.lines import Record
+from edgekit.batch.text_rows import Record
+from edgekit.common.extras import install_command
 from edgekit.errors import MissingExtraError, OutputError
-from edgekit.extras import install_command
 from edgekit.io.writing import placing
 
 #: Rows of a row group: so many are in memory at a time.

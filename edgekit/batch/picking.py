@@ -9,20 +9,20 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
-from edgekit.batch.book import Book, Row
-from edgekit.batch.clips import score_clip
 from edgekit.batch.engines import Engine
-from edgekit.batch.inputs import Source, natural
-from edgekit.batch.journal import NAME, PICKED, Journal
-from edgekit.batch.score_job import ScoreJob
+from edgekit.batch.jobs.scoring import ScoreJob
+from edgekit.batch.output_log import NAME, PICKED, Journal
+from edgekit.batch.score_cache import Book, Row
 from edgekit.batch.scoring import is_clip, score_files
+from edgekit.batch.sources import Source, natural
+from edgekit.batch.video_frames import score_clip
+from edgekit.common.text import unmistakable
 from edgekit.errors import OutputError, ParameterError, UnreadableError
+from edgekit.focus.selection import Choice, pick
 from edgekit.io.files import read_bytes, status_of
 from edgekit.io.stores import real
 from edgekit.io.video import read_frames
 from edgekit.io.writing import encode, place
-from edgekit.selection import Choice, pick
-from edgekit.text import unmistakable
 
 #: What was chosen and why, beside what was written.
 SUMMARY = "picked.json"
@@ -72,7 +72,7 @@ class PickJob:
     score : ScoreJob
         What the choice goes by: its first measure.
     method, count, window, min_gap
-        As for `edgekit.selection.pick`; seconds of a clip, images of a folder.
+        As for `edgekit.focus.selection.pick`; seconds of a clip, images of a folder.
     ending : str
         Of frames of a clip, with its dot; images of a folder are copied as they are.
     """

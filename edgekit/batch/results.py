@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Self
 
-from edgekit.batch.journal import Journal, place_of
+from edgekit.batch.output_log import Journal, place_of
 from edgekit.errors import OutputError
 from edgekit.io.stores import StorePath, real
 

@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from edgekit.batch.engines import OUT_OF_MEMORY, Engine, Known, carry_out
-from edgekit.batch.inputs import STREAM, Item
-from edgekit.batch.job import Picture
-from edgekit.batch.journal import Journal
+from edgekit.batch.jobs.render import Picture
 from edgekit.batch.large import USUAL, Filtered, Means
 from edgekit.batch.large_files import filter_file
-from edgekit.batch.lines import Record
+from edgekit.batch.output_log import Journal
+from edgekit.batch.sources import STREAM, Item
+from edgekit.batch.text_rows import Record
+from edgekit.common.text import legible, unmistakable
 from edgekit.errors import EdgekitError, OutputError, UnreadableError, let_out_of_memory, said
 from edgekit.io.files import read_bytes, status_of
 from edgekit.io.stores import ahead, real
 from edgekit.io.writing import Draft, discard, draft, place, publish
-from edgekit.text import legible, unmistakable
 
 #: The details of a result by their columns; the record keeps them for the rows of later runs.
 DETAILS = ("width", "height", "clipped", "white")

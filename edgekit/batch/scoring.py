@@ -7,14 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from edgekit.batch.book import Book, Row
-from edgekit.batch.clips import score_clip
-from edgekit.batch.drawing import Drawer, Drawing
 from edgekit.batch.engines import Engine, Known, carry_out
-from edgekit.batch.inputs import Source
+from edgekit.batch.jobs.scoring import ScoreJob
 from edgekit.batch.large import USUAL, Means
 from edgekit.batch.large_files import check_whole, score_file
-from edgekit.batch.score_job import ScoreJob
+from edgekit.batch.score_cache import Book, Row
+from edgekit.batch.score_images import Drawer, Drawing
+from edgekit.batch.sources import Source
+from edgekit.batch.video_frames import score_clip
 from edgekit.errors import EdgekitError, ParameterError, let_out_of_memory, said
 from edgekit.io.files import read_bytes, status_of
 from edgekit.io.formats import BY_ENDING

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from edgekit.batch.lines import Record, csv_lines, json_lines
+from edgekit.batch.text_rows import Record, csv_lines, json_lines
 from edgekit.errors import ParameterError
 from edgekit.io.stores import StorePath, path_of
 from edgekit.io.writing import placing

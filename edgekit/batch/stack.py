@@ -13,20 +13,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.backends._cv2 import cv2
 from edgekit.batch.engines import Engine
-from edgekit.batch.inputs import find, natural
 from edgekit.batch.results import Results
-from edgekit.display import value_range
+from edgekit.batch.sources import find, natural
+from edgekit.common.load_cv2 import cv2
+from edgekit.common.names import unknown
+from edgekit.common.read_limits import Limits
+from edgekit.display.rendering import value_range
 from edgekit.errors import EdgekitError, ParameterError, UnreadableError, let_out_of_memory
-from edgekit.focus import Peak, find_peak
+from edgekit.focus.composite import CLIPPED
+from edgekit.focus.measures import MEASURES, planes_of, sharpness
+from edgekit.focus.search import Peak, find_peak
 from edgekit.io.files import is_tiff, read_bytes
 from edgekit.io.pages import read_pages
 from edgekit.io.reading import decode_grey
-from edgekit.limits import Limits
-from edgekit.measures import MEASURES, planes_of, sharpness
-from edgekit.names import unknown
-from edgekit.scores import CLIPPED
 
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]

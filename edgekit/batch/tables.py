@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from edgekit.batch.book import Row
-from edgekit.batch.score_job import SCORER
-from edgekit.text import legible, printable, unmistakable
+from edgekit.batch.jobs.scoring import SCORER
+from edgekit.batch.score_cache import Row
+from edgekit.common.text import legible, printable, unmistakable
 
 #: Columns before and after those of the measures.
 BEFORE = ("path", "bytes", "mtime", "width", "height")

@@ -15,9 +15,9 @@ import click
 from edgekit import __version__
 from edgekit.batch.engines.interrupts import handle_signals, ignore_signals
 from edgekit.cli.terminal import complain, show_traceback, show_usage
+from edgekit.common.names import suggestion
 from edgekit.errors import EdgekitError
-from edgekit.kernels import OPERATORS
-from edgekit.names import suggestion
+from edgekit.operators.table import OPERATORS
 
 #: The commands that find edges.
 EDGES = ("canny", "threshold", "detect")

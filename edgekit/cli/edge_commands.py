@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgekit.cli.options import BATCH, SPEECH, Place, options
-from edgekit.cli.pictures import make_pictures
+from edgekit.cli.render_commands import make_pictures
 
 if TYPE_CHECKING:
-    from edgekit.batch.edge_job import EdgeJob
+    from edgekit.batch.jobs.edges import EdgeJob
 
 #: What each command is told beside the shared options, and what it says of itself.
 _COMMANDS = {
@@ -59,8 +59,8 @@ def edge_command(name: str) -> click.Command:
 
 
 def _job(name: str, values: dict[str, Any], ending: str) -> "EdgeJob":
-    from edgekit.batch.edge_job import EdgeJob
-    from edgekit.limits import Limits
+    from edgekit.batch.jobs.edges import EdgeJob
+    from edgekit.common.read_limits import Limits
 
     parameters = [_PARAMETERS.get(option, option) for option in _COMMANDS[name][0]]
     given = {n: values[n] for n in parameters if values[n] is not None and values[n] != _DEFAULTS.get(n)}

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgekit.cli.options import BATCH, PICTURE, SPEECH, Place, options
-from edgekit.cli.pictures import make_pictures
-from edgekit.kernels import Kind, Operator
+from edgekit.cli.render_commands import make_pictures
+from edgekit.operators.table import Kind, Operator
 
 if TYPE_CHECKING:
-    from edgekit.batch.filter_job import FilterJob
+    from edgekit.batch.jobs.filtering import FilterJob
 
 _DIRECTIONS = {Kind.GRADIENT: ("angle", "angle_of", "rotate"), Kind.COMPASS: ("angle", "angle_of")}
 
@@ -39,8 +39,8 @@ def filter_command(operator: Operator | None) -> click.Command:
 
 def _jobs(name: str, parameters: tuple[str, ...], values: dict[str, Any], ending: str) -> "list[FilterJob]":
     """Make one job for each angle."""
-    from edgekit.batch.filter_job import FilterJob
-    from edgekit.limits import Limits
+    from edgekit.batch.jobs.filtering import FilterJob
+    from edgekit.common.read_limits import Limits
 
     kernel, taps = values.get("kernel"), None
     if kernel is not None:

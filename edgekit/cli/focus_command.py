@@ -8,13 +8,13 @@ import click
 
 from edgekit.cli.options import ENGINE, READING, Place, options
 from edgekit.cli.terminal import complain
-from edgekit.text import printable, unmistakable
+from edgekit.common.text import printable, unmistakable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edgekit.batch.stack import Stack
-    from edgekit.focus import Peak
+    from edgekit.focus.search import Peak
 
 
 @click.command(short_help="Find the peak of a focus stack.")
@@ -31,10 +31,10 @@ def focus(inputs: tuple[str, ...], **values: Any) -> int:
     from edgekit.batch.stack import Positions, images_of, measure_stack
     from edgekit.cli.engines import engine_for
     from edgekit.cli.progress import skips
-    from edgekit.cli.records import results_of, write_recorded
+    from edgekit.cli.state_paths import results_of, write_recorded
+    from edgekit.common.read_limits import Limits
     from edgekit.errors import ParameterError
     from edgekit.io.stores import path_of
-    from edgekit.limits import Limits
 
     plot = None if values["plot"] is None else _place_of(path_of(values["plot"]), force=values["force"])
     passed_over: list[Path] = []

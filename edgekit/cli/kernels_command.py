@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from edgekit.cli.options import DIRECTION, PARAMETERS, Words, options
-from edgekit.kernels import OPERATORS, Kind, Operator, find
-from edgekit.taps import Matrix
+from edgekit.operators.kernels import Matrix
+from edgekit.operators.table import OPERATORS, Kind, Operator, find
 
 #: One arrow for each eighth of a turn clockwise from +x.
 ARROWS = "→↘↓↙←↖↑↗"
@@ -43,8 +43,8 @@ def _list(as_json: bool) -> None:
 
 def _show(operator: Operator, as_json: bool, angles: tuple[float, ...], **values: Any) -> None:
     """Print the raw kernels and their divisors: those of the reference, or one for each angle."""
-    from edgekit.dispatch import plan_for
-    from edgekit.plans import unscaled
+    from edgekit.filters.apply import plan_for
+    from edgekit.operators.filter_spec import unscaled
 
     parameters = {p: v for p in PARAMETERS if (v := values.pop(p)) is not None}
     if not operator.directed:

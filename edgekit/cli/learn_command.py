@@ -60,7 +60,7 @@ def learn(inputs: tuple[str, ...], targets: tuple[str, ...], **values: Any) -> i
     if bar is not None:
         bar.close()
 
-    from edgekit.cli.records import write_recorded
+    from edgekit.cli.state_paths import write_recorded
     from edgekit.io.writing import place
 
     place(json.dumps(_record(fit)).encode(), kernel)

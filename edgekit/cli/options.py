@@ -8,10 +8,10 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from edgekit.borders import BORDERS
-from edgekit.limits import MAX_PIXELS, TRUNCATED
-from edgekit.names import MEASURES, SCORE, suggestion
-from edgekit.plans import ANGLE_REFERENCES, CHANNELS, ROTATIONS, SCALES, TONES
+from edgekit.common.names import MEASURES, SCORE, suggestion
+from edgekit.common.read_limits import MAX_PIXELS, TRUNCATED
+from edgekit.operators.borders import BORDERS
+from edgekit.operators.filter_spec import ANGLE_REFERENCES, CHANNELS, ROTATIONS, SCALES, TONES
 
 Decorator = Callable[[Any], Any]
 

@@ -11,8 +11,8 @@ from edgekit.cli.progress import open_bar, skips, summary
 from edgekit.cli.terminal import complain, name_file
 
 if TYPE_CHECKING:
-    from edgekit.batch.book import Row
-    from edgekit.batch.inputs import Found
+    from edgekit.batch.score_cache import Row
+    from edgekit.batch.sources import Found
 
 
 @click.command(short_help="Pick the sharpest frames of a clip, or images of a folder.")
@@ -28,10 +28,10 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
     and number in the name; images are copied as they are, in place of what an earlier pick put there. What was chosen
     and why stands in picked.json. Windows and gaps are in seconds of a clip, in images of a folder.
     """
+    from edgekit.batch.jobs.scoring import ScoreJob
     from edgekit.batch.picking import Picker, PickJob
-    from edgekit.batch.score_job import ScoreJob
     from edgekit.cli.engines import engine_for
-    from edgekit.limits import Limits
+    from edgekit.common.read_limits import Limits
 
     method = values["method"] or ("windows" if values["window"] is not None else "spread")
     if method in ("spread", "best") and values["count"] is None:
@@ -82,8 +82,8 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
 
 def _found(inputs: tuple[str, ...], values: dict[str, Any]) -> "tuple[Found, int]":
     """Return what to pick from, and how many results were left out: nothing is picked from the output folder."""
-    from edgekit.batch.inputs import collect
-    from edgekit.cli.records import results_of
+    from edgekit.batch.sources import collect
+    from edgekit.cli.state_paths import results_of
     from edgekit.errors import ParameterError
     from edgekit.io.urls import is_url, redacted
 

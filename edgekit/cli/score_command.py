@@ -15,12 +15,12 @@ from edgekit.cli.progress import open_bar, skips, summary
 from edgekit.cli.terminal import complain, name_file
 
 if TYPE_CHECKING:
-    from edgekit.batch.book import Book, Row
-    from edgekit.batch.drawing import Drawer
-    from edgekit.batch.journal import Journal
-    from edgekit.batch.limit import Threshold
-    from edgekit.batch.score_job import ScoreJob
+    from edgekit.batch.jobs.scoring import ScoreJob
+    from edgekit.batch.output_log import Journal
+    from edgekit.batch.score_cache import Book, Row
+    from edgekit.batch.score_images import Drawer
     from edgekit.batch.tables import Table
+    from edgekit.focus.blur_threshold import Threshold
     from edgekit.report.review import Review
 
 #: Where the rows are kept in a review page's folder if they go nowhere else.
@@ -43,18 +43,18 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
     sorted by score is printed, the sharpest first; with it, a row for each image is written, sorted by path. --report
     writes a page instead, or as well. A run that was stopped is taken up where it was.
     """
-    from edgekit.batch.book import Book
-    from edgekit.batch.drawing import Maps
-    from edgekit.batch.inputs import find, is_tree
-    from edgekit.batch.score_job import ScoreJob
+    from edgekit.batch.jobs.scoring import ScoreJob
+    from edgekit.batch.score_cache import Book
+    from edgekit.batch.score_images import Maps
     from edgekit.batch.scoring import score_files
     from edgekit.batch.sinks import sink_of
+    from edgekit.batch.sources import find, is_tree
     from edgekit.batch.tables import Table
     from edgekit.cli.engines import engine_for, means_for
-    from edgekit.cli.records import results_of
+    from edgekit.cli.state_paths import results_of
+    from edgekit.common.read_limits import Limits
     from edgekit.io.formats import BY_ENDING
     from edgekit.io.stores import path_of
-    from edgekit.limits import Limits
 
     if values["top"] is not None and values["bottom"] is not None:
         raise click.UsageError("--top and --bottom exclude each other.")
@@ -120,7 +120,7 @@ def _check_local(inputs: tuple[str, ...], values: dict[str, Any]) -> None:
 
 def _journal(folder: str | None) -> "Journal":
     """Open the record of the maps in a folder."""
-    from edgekit.batch.journal import NAME, Journal
+    from edgekit.batch.output_log import NAME, Journal
 
     return Journal(None) if folder is None else Journal(Path(folder, NAME), alone=True)
 
@@ -133,7 +133,7 @@ def _review(folder: Path, *, force: bool) -> "Review":
 
 def _book_of(output: Path | None, report: Path | None, *, force: bool) -> Path | None:
     """Return where the rows are kept, beside `output` or in the report, or raise if the output is none of edgekit's."""
-    from edgekit.cli.records import record_of
+    from edgekit.cli.state_paths import record_of
     from edgekit.errors import OutputError
     from edgekit.io.stores import StorePath
 
@@ -146,8 +146,8 @@ def _book_of(output: Path | None, report: Path | None, *, force: bool) -> Path |
 
 
 def _threshold(asked: str | None, job: "ScoreJob", book: "Book") -> "Threshold":
-    from edgekit.batch.limit import DEFAULT, Threshold, automatic, relative
-    from edgekit.names import SCORE
+    from edgekit.common.names import SCORE
+    from edgekit.focus.blur_threshold import DEFAULT, Threshold, automatic, relative
 
     match asked:
         case "auto":
@@ -161,7 +161,7 @@ def _threshold(asked: str | None, job: "ScoreJob", book: "Book") -> "Threshold":
 
 def _print(table: "Table", book: "Book", values: dict[str, Any], review: "Review | None") -> None:
     """Print the table, or the part that was asked for, or where the page is."""
-    from edgekit.batch.lines import json_lines
+    from edgekit.batch.text_rows import json_lines
 
     best, worst = values["top"], values["bottom"]
     if best is None and worst is None and (values["output"] is not None or review is not None):

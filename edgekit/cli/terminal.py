@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from edgekit.text import printable, unmistakable
+from edgekit.common.text import printable, unmistakable
 
 
 def complain(message: object) -> None:

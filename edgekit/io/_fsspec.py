@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+from edgekit.common.extras import install_command
 from edgekit.errors import EdgekitError, MissingExtraError, ParameterError
-from edgekit.extras import install_command
 from edgekit.io.urls import PLAIN, WEB, Info, Url, redacted
 
 try:

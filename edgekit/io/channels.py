@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.backends._cv2 import cv2
+from edgekit.common.load_cv2 import cv2
 
 Array = NDArray[Any]
 

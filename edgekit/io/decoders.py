@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.backends._cv2 import cv2
+from edgekit.common.load_cv2 import cv2
+from edgekit.common.read_limits import Limits
 from edgekit.errors import TooLargeError
 from edgekit.io.channels import swap_red_and_blue
 from edgekit.io.formats import Format
 from edgekit.io.headers import size_by_header, without_animation
 from edgekit.io.npy import array_of
-from edgekit.limits import Limits
 
 Array = NDArray[Any]
 

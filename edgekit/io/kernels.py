@@ -7,8 +7,8 @@ from typing import Any
 
 from edgekit.errors import KernelError
 from edgekit.io.npy import array_of
-from edgekit.kernels import own
-from edgekit.taps import Matrix
+from edgekit.operators.kernels import Matrix
+from edgekit.operators.table import own
 
 
 def read_kernel(path: str | Path) -> Matrix:

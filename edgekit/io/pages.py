@@ -7,11 +7,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from edgekit.common.read_limits import DEFAULT, Limits
 from edgekit.errors import DecodeError, TooLargeError, UnreadableError
 from edgekit.io.decoders import load_tifffile, page_image
 from edgekit.io.files import read_bytes, status_of
 from edgekit.io.stores import StorePath, path_of
-from edgekit.limits import DEFAULT, Limits
 
 Array = NDArray[Any]
 

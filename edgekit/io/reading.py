@@ -8,7 +8,8 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.backends._cv2 import cv2
+from edgekit.common.load_cv2 import cv2
+from edgekit.common.read_limits import DEFAULT, MAX_PIXELS, Limits
 from edgekit.errors import DecodeError, ParameterError, TooLargeError, UnreadableError, let_out_of_memory
 from edgekit.io.channels import to_grey
 from edgekit.io.decoders import Content, Decoder, decoders_for, salvagers_for, size_by_pillow
@@ -16,7 +17,6 @@ from edgekit.io.files import read_bytes
 from edgekit.io.formats import HEAD, sniff
 from edgekit.io.headers import size_by_header
 from edgekit.io.stores import StorePath, path_of
-from edgekit.limits import DEFAULT, MAX_PIXELS, Limits
 
 Array = NDArray[Any]
 

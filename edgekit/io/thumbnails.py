@@ -4,11 +4,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgekit.backends._cv2 import cv2
+from edgekit.common.load_cv2 import cv2
+from edgekit.common.read_limits import DEFAULT, Limits
 from edgekit.errors import ParameterError
 from edgekit.io.channels import swap_red_and_blue
 from edgekit.io.reading import decode, decode_reduced_jpeg
-from edgekit.limits import DEFAULT, Limits
 
 Array = NDArray[Any]
 

@@ -9,8 +9,8 @@ from typing import Any, BinaryIO, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.common.extras import install_command
 from edgekit.errors import DecodeError, MissingExtraError, ParameterError
-from edgekit.extras import install_command
 from edgekit.io.channels import to_grey_as_tiff
 from edgekit.io.decoders import load_tifffile
 from edgekit.io.stated import range_of_page

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.common.extras import install_command
+from edgekit.common.read_limits import DEFAULT, Limits
 from edgekit.errors import DecodeError, MissingExtraError, ParameterError, UnreadableError
-from edgekit.extras import install_command
 from edgekit.io.files import head_of
 from edgekit.io.stores import StorePath
-from edgekit.limits import DEFAULT, Limits
 
 #: First bytes, from an offset on, of the containers that are common: MP4 and MOV, Matroska and WebM, AVI, MPEG, FLV.
 _MAGIC = ((4, b"ftypqt"), (4, b"ftyp"), (0, b"\x1aE\xdf\xa3"), (8, b"AVI "), (0, b"\x00\x00\x01\xba"), (0, b"FLV\x01"))

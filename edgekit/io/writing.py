@@ -14,8 +14,8 @@ from typing import Any, BinaryIO, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.arrays import as_array
-from edgekit.backends._cv2 import cv2
+from edgekit.common.arrays import as_array
+from edgekit.common.load_cv2 import cv2
 from edgekit.errors import DtypeError, EdgekitError, OutputError, ParameterError, ShapeError
 from edgekit.io.channels import swap_red_and_blue
 from edgekit.io.formats import BY_ENDING, FORMATS, Format

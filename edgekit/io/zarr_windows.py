@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.common.extras import install_command
 from edgekit.errors import DecodeError, MissingExtraError, ParameterError
-from edgekit.extras import install_command
 from edgekit.io.windows import LARGEST_PIECE, Layout, Series, Windows, given_up
 
 Array = NDArray[Any]

@@ -5,8 +5,8 @@ type, gradients to the image and to what is learned. Fixed taps are no buffers: 
 follow the image to its device by themselves.
 """
 
+from edgekit.common.extras import install_command
 from edgekit.errors import MissingExtraError
-from edgekit.extras import install_command
 
 try:
     import torch  # noqa: F401 - only whether it is there

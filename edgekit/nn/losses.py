@@ -4,12 +4,12 @@ from typing import Any
 
 import torch
 
-from edgekit.dispatch import apply, apply_vector
+from edgekit.common.names import unknown
 from edgekit.errors import DtypeError, ParameterError, ShapeError
-from edgekit.kernels import find
-from edgekit.layout import AUTO, ChannelAxis, filtered, take
-from edgekit.names import unknown
+from edgekit.filters.apply import apply, apply_vector
+from edgekit.filters.channel_axis import AUTO, ChannelAxis, filtered, take
 from edgekit.nn.modules import GradientMagnitude, Module, Sharpness
+from edgekit.operators.table import find
 
 REDUCTIONS = ("mean", "sum", "none")
 

@@ -4,12 +4,12 @@ from typing import Any
 
 import torch
 
-from edgekit.dispatch import apply, apply_taps, plan_for
+from edgekit.common.names import unknown
 from edgekit.errors import ParameterError
-from edgekit.kernels import Kind, find, own
-from edgekit.layout import AUTO, ChannelAxis, filtered
-from edgekit.measures import MEASURES, sharpness
-from edgekit.names import unknown
+from edgekit.filters.apply import apply, apply_taps, plan_for
+from edgekit.filters.channel_axis import AUTO, ChannelAxis, filtered
+from edgekit.focus.measures import MEASURES, sharpness
+from edgekit.operators.table import Kind, find, own
 
 
 class Module(torch.nn.Module):

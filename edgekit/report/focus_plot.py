@@ -5,9 +5,9 @@ import math
 from typing import Any
 
 from edgekit.batch.stack import Row
+from edgekit.common.extras import install_command
 from edgekit.errors import MissingExtraError, ParameterError
-from edgekit.extras import install_command
-from edgekit.focus import Peak
+from edgekit.focus.search import Peak
 
 #: What can be drawn, by the file's ending.
 ENDINGS = (".png", ".svg", ".pdf")

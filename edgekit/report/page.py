@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from edgekit import __version__
-from edgekit.batch.book import Row
-from edgekit.batch.limit import Threshold
+from edgekit.batch.score_cache import Row
+from edgekit.common.extras import install_command
+from edgekit.common.names import SCORE
+from edgekit.common.text import printable, unmistakable
 from edgekit.errors import MissingExtraError
-from edgekit.extras import install_command
-from edgekit.measures import MEASURES
-from edgekit.names import SCORE
+from edgekit.focus.blur_threshold import Threshold
+from edgekit.focus.measures import MEASURES
 from edgekit.report.pictures import Names
-from edgekit.text import printable, unmistakable
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.batch.drawing import Drawer, Drawing
-from edgekit.batch.inputs import Source
-from edgekit.batch.score_job import ScoreJob
-from edgekit.display import OVERLAY_COLOUR
+from edgekit.batch.jobs.scoring import ScoreJob
+from edgekit.batch.score_images import Drawer, Drawing
+from edgekit.batch.sources import Source
+from edgekit.display.rendering import OVERLAY_COLOUR
+from edgekit.focus.composite import SIZE, sharpness_map
 from edgekit.io.formats import HEAD, sniff
 from edgekit.io.thumbnails import decode_reduced, encode_jpeg, fitted
 from edgekit.io.writing import encode
-from edgekit.scores import SIZE, sharpness_map
 
 Array = NDArray[Any]
 

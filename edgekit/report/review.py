@@ -4,9 +4,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from edgekit.batch.book import Book
-from edgekit.batch.journal import NAME, Journal
-from edgekit.batch.limit import Threshold
+from edgekit.batch.output_log import NAME, Journal
+from edgekit.batch.score_cache import Book
+from edgekit.focus.blur_threshold import Threshold
 from edgekit.io.writing import placing
 from edgekit.report.page import Page
 from edgekit.report.pictures import Pictures

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, TypeVar
 
-from edgekit.backends.strips import stay_alone
+from edgekit.backends.opencv.tiling import stay_alone
 from edgekit.batch.engines import OUT_OF_MEMORY, Engine
 from edgekit.batch.engines.interrupts import Interrupts
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from edgekit.backends.strips import stay_alone
+from edgekit.backends.opencv.tiling import stay_alone
 from edgekit.batch.engines import heartbeat
 from edgekit.batch.engines.allocator import keep_freed
 from edgekit.batch.engines.interrupts import Interrupts, hidden_signals, ignore_signals

@@ -26,8 +26,8 @@ from typing import Any, Generic, TypeVar
 from edgekit import __version__
 from edgekit.batch.engines.interrupts import hidden_signals, kept_handlers
 from edgekit.batch.engines.processes import Processes, WorkerLimits
+from edgekit.common.extras import install_command
 from edgekit.errors import MissingExtraError, WorkerError
-from edgekit.extras import install_command
 
 T = TypeVar("T")
 R = TypeVar("R")

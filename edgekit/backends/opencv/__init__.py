@@ -1,0 +1,1 @@
+"""NumPy arrays, computed by OpenCV. May import `operators`, `common` and cv2."""

@@ -1,0 +1,1 @@
+"""torch tensors. May import `operators`, `common` and torch."""

@@ -1,0 +1,100 @@
+"""Jobs that find edges in an image."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.backends.interface import Array
+from edgekit.batch.jobs.render import PictureJob
+from edgekit.edges.boundaries import detect
+from edgekit.edges.canny_edges import canny, why_no_edges
+from edgekit.edges.thresholding import outline, threshold, why_no_mask
+from edgekit.errors import ParameterError
+
+
+def _threshold(image: Array, *, outlined: bool = False, **parameters: Any) -> Array:
+    mask = threshold(image, **parameters)
+    return outline(mask) if outlined else mask
+
+
+def _detect(image: Array, *, above: float | None = None) -> Array:
+    strength = detect(image)
+    return strength if above is None else strength > above
+
+
+def _why_no_mask(image: Array, *, outlined: bool = False, **parameters: Any) -> str:
+    if outlined and threshold(image, **parameters).any():
+        return "every pixel is brighter than the threshold, so there is no outline"
+    return why_no_mask(image, **parameters)
+
+
+def _why_not_detected(image: Array, *, above: float | None = None) -> str:
+    return f"no pixel has a probability above {above or 0:g}; the largest is {float(detect(image).max()):.3g}"
+
+
+class Method(NamedTuple):
+    """How a command finds edges, and how it explains that there are none."""
+
+    find: Callable[..., Array]
+    explain: Callable[..., str]
+
+
+#: Each way to find edges by the name of its command.
+METHODS: Mapping[str, Method] = {
+    "canny": Method(canny, why_no_edges),
+    "threshold": Method(_threshold, _why_no_mask),
+    "detect": Method(_detect, _why_not_detected),
+}
+
+
+@dataclass(frozen=True)
+class EdgeJob(PictureJob):
+    """Find edges in an image and make a picture of them: white on black, or how sure they are.
+
+    Attributes
+    ----------
+    method : {"canny", "threshold", "detect"}
+        How edges are found.
+    parameters : tuple of (name, value)
+        What the function of that name is told; only what is not its default. Also `outlined`, to draw
+        a mask's edges, and `above`, to make a mask of what `detect` is so sure of.
+    """
+
+    method: str
+    parameters: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def tag(self) -> str:
+        return "-".join((self.method, *(_named(n, v) for n, v in self.parameters), *(("overlay",) * self.overlay)))
+
+    def check(self) -> None:
+        """Raise what is wrong with the job itself, before any image is read.
+
+        Raises
+        ------
+        ParameterError, MissingExtraError
+            For the first option that does not fit.
+        """
+        super().check()
+        if self.overlay and dict(self.parameters).get("border") == "valid":
+            raise ParameterError('an overlay needs edges of the image\'s size; choose a border other than "valid"')
+        # Whatever the size of the images, a border that they have room for decides nothing here.
+        tried = {name: "reflect" if value == "valid" else value for name, value in self.parameters}
+        METHODS[self.method].find(np.zeros((64, 64), np.uint8), **tried)
+
+    def respond(self, image: Array) -> Array:
+        return METHODS[self.method].find(image, **dict(self.parameters))
+
+    def remark(self, image: Array, shown: NDArray[Any]) -> str:
+        """Say why no edge was found."""
+        return "" if shown.any() else METHODS[self.method].explain(image, **dict(self.parameters))
+
+
+def _named(name: str, value: Any) -> str:
+    """Return a parameter's part of an output's name: a word speaks for itself, a number needs its name."""
+    if value is True or str(value).isalpha():
+        return name if value is True else str(value)
+    return f"{name}{value:g}" if isinstance(value, float) else f"{name}{value}"

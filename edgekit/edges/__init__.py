@@ -1,0 +1,1 @@
+"""Edges as thin lines and masks: Canny, thresholding, thinning, boundaries."""

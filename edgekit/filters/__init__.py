@@ -1,0 +1,1 @@
+"""Applying operators to images: the public filters, their options, and the path from an option to a response."""

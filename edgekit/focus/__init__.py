@@ -1,0 +1,1 @@
+"""Sharpness: focus measures, the composite score, blur thresholds, focus search."""

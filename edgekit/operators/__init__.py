@@ -1,0 +1,1 @@
+"""What a filter is, before there is an image: borders, kernels, the table of operators. Standard library only."""
