@@ -7,7 +7,7 @@ import torch
 from oracle import BORDERS, EPS, RESULT, ROWS, picture
 
 import edgekit as ek
-from edgekit.backends.opencv.backend import backend, tiling
+from edgekit.backends.opencv import backend, tiling
 from edgekit.filters.apply import apply
 
 DTYPES = tuple(RESULT)

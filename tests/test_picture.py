@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import edgekit as ek
-from edgekit.backends.opencv.backend import backend, tiling
+from edgekit.backends.opencv import backend, tiling
 from edgekit.filters.apply import apply
 
 MODES = ("full", "stretch", "signed")
