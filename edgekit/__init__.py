@@ -1,4 +1,4 @@
-"""edgekit: image gradients, edges and sharpness, with one meaning of every number.
+"""edgekit: image gradients, edges and sharpness, in consistent units.
 
 Public names load what they need when they are first used.
 """

@@ -5,7 +5,7 @@ from itertools import count
 import boto3
 import numpy as np
 
-from edgekit.io.writing import encode
+from edgekit.io.encoding import encode
 
 
 class Bucket:

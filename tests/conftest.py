@@ -1,21 +1,17 @@
 """The matrix of arrays that every filter must take: kinds of NumPy array, by compiled loops or not, and tensors."""
 
-import importlib
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import settings
 
 import edgekit as ek
-from edgekit.backends.opencv import jit
+from edgekit.backends.opencv import fused
 
 pytest_plugins = ["sampling"]
 
 # Always the same examples, and few; --hypothesis-profile=long takes others at each run, and many.
-settings.register_profile("short", derandomize=True, deadline=None, max_examples=40)
+settings.register_profile("short", derandomize=True, deadline=None, max_examples=25)
 settings.register_profile("long", deadline=None, max_examples=1000, print_blob=True)
 settings.load_profile("short")
 
@@ -30,9 +26,12 @@ class Kind:
     def __repr__(self):
         return self.name
 
-    def image(self, array):
-        """Convert (H, W) or (H, W, C); what is filtered next runs compiled or not, as this kind does."""
-        jit.MODE = "1" if self.name == "compiled" else "0"
+    def image(self, array, writeable=False):
+        """Convert (H, W) or (H, W, C); what is filtered next runs compiled or not, as this kind does.
+
+        Arrays of the plain kind are read-only, unless they are to be written to.
+        """
+        fused.MODE = "1" if self.name == "compiled" else "0"
         array = np.array(array)
         if self.is_torch:
             return torch.from_numpy(np.ascontiguousarray(np.moveaxis(array, 2, 0) if array.ndim == 3 else array))
@@ -40,7 +39,7 @@ class Kind:
             wide = np.zeros((2 * array.shape[0], 3 * array.shape[1], *array.shape[2:]), array.dtype)
             wide[::2, ::3] = array
             return wide[::2, ::3]
-        array.flags.writeable = self.name != "read-only"
+        array.flags.writeable = writeable or self.name != "numpy"
         return array
 
     def plain(self, response, channels=False):
@@ -56,13 +55,13 @@ class Kind:
         return str(response.dtype).removeprefix("torch.")
 
 
-KINDS = tuple(map(Kind, ("numpy", "compiled", "read-only", "strided", "torch")))
+KINDS = tuple(map(Kind, ("numpy", "compiled", "strided", "torch")))
 
 
 @pytest.fixture(autouse=True)
 def _plain_loops(monkeypatch):
     # Whether loops are compiled is the test's to say, not the amount of work done before it.
-    monkeypatch.setattr(jit, "MODE", "0")
+    monkeypatch.setattr(fused, "MODE", "0")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -110,14 +109,10 @@ def at_home(tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def server():
     """An S3 server on this machine: the module that has it, its address, and what spoils its answers."""
-    scripts = str(Path(__file__).parents[1] / "scripts")
-    sys.path.insert(0, scripts)
-    try:
-        module = importlib.import_module("store_server")
-        with module.serve() as served:
-            yield module, *served
-    finally:
-        sys.path.remove(scripts)
+    import store_server
+
+    with store_server.serve() as served:
+        yield store_server, *served
 
 
 @pytest.fixture
@@ -125,14 +120,14 @@ def store(server, monkeypatch, tmp_path):
     """An empty bucket, and a user with an own home; no wait between attempts."""
     from bucket import Bucket
 
-    from edgekit.io import _fsspec
+    from edgekit.io import store_requests
 
     module, address, faulty = server
     for name, value in (module.environment(address) | {"XDG_CONFIG_HOME": str(tmp_path / "config")}).items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(_fsspec, "PAUSE", 0.0)
-    _fsspec._shared.cache_clear()
+    monkeypatch.setattr(store_requests, "FIRST_WAIT", 0.0)
+    store_requests._shared_file_system.cache_clear()
     faulty.reset()
     yield Bucket(address, faulty)
     faulty.reset()

@@ -5,7 +5,7 @@ import torch
 from hypothesis import strategies as st
 from oracle import BORDERS, ROWS
 
-from edgekit.backends.opencv import jit
+from edgekit.backends.opencv import fused
 
 INTEGERS = ("bool", "uint8", "int8", "uint16", "int16", "int32", "uint32", "int64", "uint64")
 FLOATS = ("float16", "float32", "float64")
@@ -77,7 +77,7 @@ def laid_out(draw, array):
 
 def compiled(on):
     """Have images filtered by compiled loops, or not."""
-    jit.MODE = "1" if on else "0"
+    fused.MODE = "1" if on else "0"
 
 
 def as_tensor(array):

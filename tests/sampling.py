@@ -1,35 +1,41 @@
-"""A plugin of pytest: of tests with many combinations of parameters only a sample runs, in which all pairs occur."""
+"""A plugin of pytest: of the combinations of a test's parameters only a sample runs, in which every value occurs."""
 
 import heapq
+import math
 import random
 from collections import defaultdict
 from itertools import combinations
 
 import pytest
 
+#: A plain run takes more cases of one test only as long as some value of a parameter would not occur.
+MOST = 8
 
-def covering(rows, seed, strength=2):
-    """Return the places of some rows that hold every combination of `strength` values that any row holds.
 
-    Rows are tuples of one length. Greedy: the next row is one with the most combinations that are still missing. The
-    same rows and seed give the same sample.
+def covering(rows, seed, most=math.inf):
+    """Return the places of some rows that hold every value of every parameter, and as many pairs as `most` rows can.
+
+    Rows are tuples of one length. All pairs, and no more rows than these need, where `most` is large; more than
+    `most` rows only as long as some value is missing. Greedy: the next row is one with the most values, and later the
+    most pairs, that are still missing. The same rows and seed give the same sample.
     """
-    combined = [set(combinations(enumerate(row), min(strength, len(row)))) for row in rows]
-    missing = set().union(*combined)
     order = list(range(len(rows)))
     random.Random(seed).shuffle(order)
-    # What a row would add only shrinks: one that is still ahead of the others after a new count is the best.
-    heap = [(-len(combined[place]), rank, place) for rank, place in enumerate(order)]
-    heapq.heapify(heap)
     chosen = []
-    while missing:
-        _, rank, place = heapq.heappop(heap)
-        entry = (-len(combined[place] & missing), rank, place)
-        if heap and entry > heap[0]:
-            heapq.heappush(heap, entry)
-        else:
-            chosen.append(place)
-            missing -= combined[place]
+    for strength, end in ((1, math.inf), (2, most)):
+        held = [set(combinations(enumerate(row), min(strength, len(row)))) for row in rows]
+        missing = set().union(*held).difference(*(held[place] for place in chosen))
+        # What a row would add only shrinks: one that is still ahead of the others after a new count is the best.
+        heap = [(-len(held[place]), rank, place) for rank, place in enumerate(order)]
+        heapq.heapify(heap)
+        while missing and len(chosen) < end:
+            _, rank, place = heapq.heappop(heap)
+            entry = (-len(held[place] & missing), rank, place)
+            if heap and entry > heap[0]:
+                heapq.heappush(heap, entry)
+            else:
+                chosen.append(place)
+                missing -= held[place]
     return sorted(chosen)
 
 
@@ -47,12 +53,19 @@ def sampled(items):
     """Divide tests as pytest collected them into those of a plain run and the rest."""
     by_function = defaultdict(list)
     for item in items:
-        by_function[item.nodeid.partition("[")[0]].append(item)
+        if item.get_closest_marker("full") is None:
+            by_function[item.nodeid.partition("[")[0]].append(item)
     kept = set()
     for name, cases in by_function.items():
-        kept.update(cases[place] for place in covering([*map(parameters, cases)], seed=name))
-    plain = {item for item in kept if item.get_closest_marker("full") is None}
-    return [item for item in items if item in plain], [item for item in items if item not in plain]
+        mark = cases[0].get_closest_marker("sample")
+        most = MOST if mark is None else mark.args[0]
+        kept.update(cases[place] for place in covering([*map(parameters, cases)], seed=name, most=most))
+    return [item for item in items if item in kept], [item for item in items if item not in kept]
+
+
+def on_full(*values):
+    """Return values of one parameter as such that only --full runs."""
+    return [pytest.param(value, marks=pytest.mark.full) for value in values]
 
 
 def pytest_addoption(parser):
@@ -62,10 +75,10 @@ def pytest_addoption(parser):
 
 def pytest_report_header(config):
     """Say what is left out."""
-    return None if config.option.full else "every pair of parameters; --full runs every combination and long tests"
+    return None if config.option.full else "every value of each parameter; --full runs every combination and long tests"
 
 
-# After -k and -m: of what they leave every pair is run.
+# After -k and -m: the sample is taken of what they leave.
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
     """Leave out what a plain run does not need; a test that is named runs in full."""

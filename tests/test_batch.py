@@ -13,20 +13,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sampling import on_full
 
 import edgekit as ek
 from edgekit.batch.engines.local import Threads
+from edgekit.batch.image_makers import SharpnessMaps
 from edgekit.batch.jobs.filtering import FilterJob
 from edgekit.batch.jobs.scoring import ScoreJob
-from edgekit.batch.output_log import NAME, Journal
-from edgekit.batch.runner import Runner, Status, Tally
-from edgekit.batch.score_cache import Book
-from edgekit.batch.score_images import Maps
+from edgekit.batch.output_log import NAME, OutputLog
+from edgekit.batch.rendering import RenderWork
+from edgekit.batch.runner import Status, Tally, run
+from edgekit.batch.score_cache import ScoreCache
 from edgekit.batch.scoring import score_files
 from edgekit.batch.sources import Item, Source, assign, collect
-from edgekit.common.read_limits import Limits
+from edgekit.common.read_limits import ReadLimits
 from edgekit.errors import OutputError
-from edgekit.io.writing import encode
+from edgekit.io.encoding import encode
 
 JOB = FilterJob("sobel", angle=45.0)
 
@@ -47,7 +49,7 @@ def test_a_job_is_a_value():
         {"rotate": "ring"}, {"scale": "raw"}, {"border": "wrap"}, {"channel": "max"}, {"tone": "log"},
         {"display": "signed"}, {"white": 20.0}, {"white": "20%"}, {"depth": "16"}, {"overlay": True},
         {"ending": ".tif"},
-        {"backend": "torch"}, {"taps": ((1.0,),)}, {"device": "cpu"}, {"limits": Limits(truncated="keep")},
+        {"backend": "torch"}, {"kernel": ((1.0,),)}, {"device": "cpu"}, {"limits": ReadLimits(truncated="keep")},
     ],
     ids=str,
 )  # fmt: skip
@@ -56,8 +58,12 @@ def test_every_option_that_decides_the_output_is_in_its_key(change):
 
 
 def test_how_large_an_image_may_be_decides_no_output():
-    assert replace(JOB, limits=Limits(max_pixels=9)).key == JOB.key
-    assert ScoreJob(limits=Limits(max_pixels=9)).key == ScoreJob().key != ScoreJob(limits=Limits(truncated="keep")).key
+    assert replace(JOB, limits=ReadLimits(max_pixels=9)).key == JOB.key
+    assert (
+        ScoreJob(limits=ReadLimits(max_pixels=9)).key
+        == ScoreJob().key
+        != ScoreJob(limits=ReadLimits(truncated="keep")).key
+    )
 
 
 def test_every_field_of_a_job_has_been_changed_above():
@@ -90,19 +96,19 @@ def files(tmp_path):
 
 def test_the_journal_knows_what_was_written_and_from_what(files, tmp_path):
     source, output = files
-    with Journal(tmp_path / "out" / NAME) as journal:
-        assert not journal.wrote(output)
-        journal.enter(output, output.stat(), source, source.stat(), "job")
-    with Journal(tmp_path / "out" / NAME) as journal:
-        assert journal.wrote(output)
-        assert journal.current(output, source, source.stat(), "job")
-        assert not journal.current(output, source, source.stat(), "another job")
+    with OutputLog(tmp_path / "out" / NAME) as journal:
+        assert not journal.is_own(output)
+        journal.add(output, output.stat(), source, source.stat(), "job")
+    with OutputLog(tmp_path / "out" / NAME) as journal:
+        assert journal.is_own(output)
+        assert journal.is_current(output, source, source.stat(), "job")
+        assert not journal.is_current(output, source, source.stat(), "another job")
         os.utime(source, ns=(1, 1))
-        assert not journal.current(output, source, source.stat(), "job")
+        assert not journal.is_current(output, source, source.stat(), "job")
         output.write_bytes(b"changed by hand")
-        assert not journal.wrote(output)
+        assert not journal.is_own(output)
         output.unlink()
-        assert not journal.wrote(output)
+        assert not journal.is_own(output)
 
 
 def test_an_entry_without_its_file_does_not_disown_the_file_before_it(files, tmp_path):
@@ -110,29 +116,29 @@ def test_an_entry_without_its_file_does_not_disown_the_file_before_it(files, tmp
     source, output = files
     new = tmp_path / "new"
     new.write_bytes(b"the next output")
-    with Journal(tmp_path / "out" / NAME) as journal:
-        journal.enter(output, output.stat(), source, source.stat(), "old job")
-        journal.enter(output, new.stat(), source, source.stat(), "new job")
-        assert journal.wrote(output)
-        assert journal.current(output, source, source.stat(), "old job")
+    with OutputLog(tmp_path / "out" / NAME) as journal:
+        journal.add(output, output.stat(), source, source.stat(), "old job")
+        journal.add(output, new.stat(), source, source.stat(), "new job")
+        assert journal.is_own(output)
+        assert journal.is_current(output, source, source.stat(), "old job")
         new.replace(output)
-        assert journal.current(output, source, source.stat(), "new job")
+        assert journal.is_current(output, source, source.stat(), "new job")
 
 
 @pytest.mark.parametrize("content", [b"no database at all, but long enough to look at" * 30])
 def test_a_damaged_journal_is_named(tmp_path, content):
     (tmp_path / NAME).write_bytes(content)
     with pytest.raises(OutputError, match=r"cannot be used.*delete it"):
-        Journal(tmp_path / NAME)
+        OutputLog(tmp_path / NAME)
 
 
 def test_without_a_place_the_journal_forgets(files):
     source, output = files
-    with Journal(None) as journal:
-        journal.enter(output, output.stat(), source, source.stat(), "job")
-        assert journal.wrote(output)
-    with Journal(None) as journal:
-        assert not journal.wrote(output)
+    with OutputLog(None) as journal:
+        journal.add(output, output.stat(), source, source.stat(), "job")
+        assert journal.is_own(output)
+    with OutputLog(None) as journal:
+        assert not journal.is_own(output)
 
 
 def items(folder: Path, count: int) -> list[Item]:
@@ -147,13 +153,13 @@ def items(folder: Path, count: int) -> list[Item]:
 def test_outcomes_come_in_order_whatever_the_number_of_workers(tmp_path, workers):
     todo = items(tmp_path / "in", 30)
     (tmp_path / "in" / "007.png").write_bytes(b"broken")
-    with Journal(None) as journal:
-        outcomes = list(Runner(journal, []).run(todo, Threads(workers)))
+    with OutputLog(None) as journal:
+        outcomes = list(run(RenderWork(journal, []), todo, Threads(workers)))
     assert [o.item for o in outcomes] == todo
     assert [i for i, o in enumerate(outcomes) if o.status is Status.FAILED] == [7]
     data = b"".join(p.read_bytes() for p in sorted((tmp_path / "out").glob("*.png")))
-    with Journal(None) as journal:
-        list(Runner(journal, [], force=True).run(todo, Threads()))
+    with OutputLog(None) as journal:
+        list(run(RenderWork(journal, [], force=True), todo, Threads()))
     assert b"".join(p.read_bytes() for p in sorted((tmp_path / "out").glob("*.png"))) == data
 
 
@@ -165,8 +171,8 @@ def test_items_are_taken_only_a_few_ahead(tmp_path):
             taken.append(1)
             yield todo[0]
 
-    with Journal(None) as journal:
-        outcomes = Runner(journal, [], force=True).run(endless(), Threads(2))
+    with OutputLog(None) as journal:
+        outcomes = run(RenderWork(journal, [], force=True), endless(), Threads(2))
         for _ in range(20):
             next(outcomes)
         outcomes.close()
@@ -191,8 +197,8 @@ class Dying:
 def test_what_a_worker_leaves_unfinished_is_taken_away(tmp_path, interrupted):
     todo = items(tmp_path / "in", 3)
     outcomes = []
-    with Journal(None) as journal, contextlib.suppress(KeyboardInterrupt):
-        outcomes.extend(Runner(journal, []).run(todo, Dying(interrupted)))
+    with OutputLog(None) as journal, contextlib.suppress(KeyboardInterrupt):
+        outcomes.extend(run(RenderWork(journal, []), todo, Dying(interrupted)))
     assert [o.reason for o in outcomes] == [f"{i.source.path}: its worker died" for i in todo if not interrupted]
     assert (tmp_path / "out").is_dir()
     assert not any((tmp_path / "out").iterdir())
@@ -202,9 +208,9 @@ def test_what_a_worker_leaves_unfinished_is_taken_away(tmp_path, interrupted):
 def test_pictures_that_a_worker_leaves_unfinished_are_taken_away(tmp_path, interrupted):
     sources = [item.source for item in items(tmp_path / "in", 3)]
     job, rows = ScoreJob(("tenengrad",)), []
-    with Journal(None) as journal, Book(None, job.key) as book, contextlib.suppress(KeyboardInterrupt):
-        maps = Maps(tmp_path / "maps", journal)
-        rows.extend(score_files(sources, job, book, Dying(interrupted), drawers=[maps]))
+    with OutputLog(None) as journal, ScoreCache(None, job.key) as book, contextlib.suppress(KeyboardInterrupt):
+        maps = SharpnessMaps(tmp_path / "maps", journal)
+        rows.extend(score_files(sources, job, book, Dying(interrupted), image_makers=[maps]))
     assert [r.reason for r in rows] == [f"{s.path}: its worker died" for s in sources if not interrupted]
     assert (tmp_path / "maps").is_dir()
     assert not any((tmp_path / "maps").iterdir())
@@ -213,7 +219,7 @@ def test_pictures_that_a_worker_leaves_unfinished_are_taken_away(tmp_path, inter
 def test_an_unexpected_error_costs_one_item(tmp_path, monkeypatch):
     todo = items(tmp_path / "in", 3)
 
-    def run(job, data, name):
+    def failing(job, data, name):
         if "001" in name:
             raise ZeroDivisionError("a bug")
         if "002" in name:
@@ -221,31 +227,32 @@ def test_an_unexpected_error_costs_one_item(tmp_path, monkeypatch):
         return original(job, data, name)
 
     original = FilterJob.run
-    monkeypatch.setattr(FilterJob, "run", run)
-    tally = Tally()
-    with Journal(None) as journal:
-        for outcome in Runner(journal, []).run(todo, Threads()):
+    monkeypatch.setattr(FilterJob, "run", failing)
+    tally, reasons = Tally(), []
+    with OutputLog(None) as journal:
+        for outcome in run(RenderWork(journal, []), todo, Threads()):
             tally.add(outcome)
-    assert (tally.done, tally.failed, tally.exit_status) == (1, 2, 1)
-    assert tally.failures[0].reason == f"{todo[1].source.path}: ZeroDivisionError: a bug"
-    assert "not enough memory" in tally.failures[1].reason
+            reasons.append(outcome.reason)
+    assert (tally.succeeded, tally.failed, tally.exit_status) == (1, 2, 1)
+    assert reasons[1] == f"{todo[1].source.path}: ZeroDivisionError: a bug"
+    assert "not enough memory" in reasons[2]
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", [2, 5, *on_full(0, 1, 3, 4)])
 def test_a_killed_run_is_taken_up_without_repeating_or_losing_an_item(tmp_path, seed):
     items(tmp_path / "in", 40)
     command = [sys.executable, "-m", "edgekit", "sobel", "in", "-o", "out", "--angle", "45", "-j", "2"]
     killed = textwrap.dedent(f"""
         import itertools, os, signal, threading, time
-        from edgekit.batch import runner
+        from edgekit.batch import rendering
         from edgekit.cli import main
-        place, count = runner.draft, itertools.count()
+        place, count = rendering.write_draft, itertools.count()
         def counted(*arguments):
             if next(count) == {seed * 6}:
                 # A moment later another worker is somewhere in the midst of an item.
                 threading.Timer({seed} / 2000, os.kill, (os.getpid(), signal.SIGKILL)).start()
-            place(*arguments)
-        runner.draft = counted
+            return place(*arguments)
+        rendering.write_draft = counted
         try:
             main({command[3:]!r})
         finally:
@@ -280,5 +287,5 @@ def test_collecting_passes_over_what_is_no_image(tmp_path, monkeypatch):
         Path("folder", name).write_bytes(data)
     found = collect(["folder", "folder/d.txt", "folder/b", "-"])
     assert [str(s.path) for s in found.sources] == ["folder/a.PNG", "folder/b", "folder/c.txt", "folder/d.txt", "-"]
-    assert found.passed_over == 2
+    assert found.skipped == 2
     assert found.sources[-1] == Source(Path("-"), found.sources[-1].relative, stream=True)

@@ -22,23 +22,24 @@ def patch():
         patched.syspath_prepend(ROOT / "scripts")
         # Nothing is measured here: one call is enough, and one of everything.
         for place, value in {
-            "contest.LEAST": 0, "contest.PAUSE": 0, "processes.UNMEASURED": 0, "batch.REDUCED": 0.02,
-            "growth.PIXELS": (0.01,), "growth.PEAKS": (0.01,), "growth.SIGMAS": (1,), "growth.SIDES": (3, 21),
-            "growth.ANGLES": (1, 2), "growth.WORKERS": (1,),
+            "harness.comparison.LEAST": 0, "harness.comparison.PAUSE": 0, "harness.processes.UNMEASURED": 0,
+            "suites.batch.REDUCED": 0.02, "suites.scaling.PIXELS": (0.01,), "suites.scaling.PEAKS": (0.01,),
+            "suites.scaling.SIGMAS": (1,), "suites.scaling.SIDES": (3, 21), "suites.scaling.ANGLES": (1, 2),
+            "suites.scaling.WORKERS": (1,),
         }.items():  # fmt: skip
-            module, name = place.split(".")
+            module, name = place.rsplit(".", 1)
             patched.setattr(importlib.import_module(f"benchmarks.{module}"), name, value)
         yield patched
 
 
 @pytest.fixture(scope="module")
 def bench(patch):
-    return importlib.import_module("bench")
+    return importlib.import_module("benchmarks.run")
 
 
 @pytest.fixture(scope="module")
-def contest(patch):
-    return importlib.import_module("benchmarks.contest")
+def comparison(patch):
+    return importlib.import_module("benchmarks.harness.comparison")
 
 
 @pytest.fixture(scope="module")
@@ -50,24 +51,34 @@ def photographs(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def ran(bench, patch, photographs, tmp_path_factory):
-    """Run all suites once; return the folder with the pages, the drawings, and everything in everything.json."""
-    folder = tmp_path_factory.mktemp("bench")
-    (folder / "docs").mkdir()
-    for name in PAGES:
-        shutil.copyfile(ROOT / name, folder / name)
-    patch.setattr(bench, "README", folder / "README.md")
-    patch.setattr(bench, "PAGE", folder / "docs" / "performance.md")
-    history = importlib.import_module("benchmarks.history")
+def measured(bench, patch, photographs, tmp_path_factory):
+    """Run suites once; return the folder with the pages, the drawings, and everything in everything.json."""
+
+    def measure(*suites):
+        folder = tmp_path_factory.mktemp("bench")
+        (folder / "docs").mkdir()
+        for name in PAGES:
+            shutil.copyfile(ROOT / name, folder / name)
+        patch.setattr(bench, "README", folder / "README.md")
+        patch.setattr(bench, "PAGE", folder / "docs" / "performance.md")
+        bench.main(
+            [*suites, "--runs", "1", "--sizes", "0.01", "--types", "uint8", "--count", "2",
+             "--photographs", str(photographs), "--json", str(folder / "everything.json"), "--plots", str(folder),
+             "--write"]
+        )  # fmt: skip
+        return folder
+
+    return measure
+
+
+@pytest.fixture(scope="module")
+def ran(measured, patch):
+    """What all suites leave."""
+    history = importlib.import_module("benchmarks.suites.revisions")
     if (ROOT / ".git").exists():
         same = [history.Change("nothing at all", "HEAD", "HEAD", workload) for workload in ("small", "help")]
         patch.setattr(history, "CHANGES", tuple(same))
-    bench.main(
-        ["all", "--runs", "1", "--sizes", "0.01", "--types", "uint8", "--count", "2",
-         "--photographs", str(photographs), "--json", str(folder / "everything.json"), "--plots", str(folder),
-         "--write"]
-    )  # fmt: skip
-    return folder
+    return measured("all")
 
 
 @pytest.fixture
@@ -75,11 +86,29 @@ def everything(ran):
     return json.loads((ran / "everything.json").read_text("utf-8"))
 
 
+def test_a_suite_reaches_its_page(measured):
+    ran = measured("overhead")
+    (contests,) = json.loads((ran / "everything.json").read_text("utf-8"))["suites"].values()
+    assert all(len(entry["seconds"]) == 1 for contest in contests for entry in contest["contenders"].values())
+    written, before = ((folder / "docs" / "performance.md").read_text("utf-8") for folder in (ran, ROOT))
+    assert written != before
+    assert prose(written) == prose(before)
+
+
+@pytest.mark.parametrize("bars", [False, True])
+def test_a_drawing(patch, bars, tmp_path):
+    plots = importlib.import_module("benchmarks.harness.plots")
+    path = plots.draw(plots.Chart("one", "One", "pixels", "ms", {"a": [(1, 3)], "b": [(1, 2)]}, bars=bars), tmp_path)
+    assert cv2.imread(str(path)).shape[1] == 1080
+
+
+@pytest.mark.full
 def test_every_suite_runs(bench, everything):
     assert list(everything["suites"]) == list(bench.SUITES)
-    assert all(contests for name, contests in everything["suites"].items() if name != "history")
+    assert all(comparisons for name, comparisons in everything["suites"].items() if name != "revisions")
 
 
+@pytest.mark.full
 def test_everything_is_in_the_json(everything):
     assert {"processor", "cores", "caches", "system", "python", "libraries", "edgekit"} <= set(everything["machine"])
     assert everything["machine"]["libraries"]["numpy"] == np.__version__
@@ -103,8 +132,9 @@ def test_everything_is_in_the_json(everything):
     assert len(few - many) == 2
 
 
+@pytest.mark.full
 def test_who_is_missing_is_said(everything):
-    found = [c for contests in everything["suites"].values() for c in contests]
+    found = [c for comparisons in everything["suites"].values() for c in comparisons]
     assert all(reason for c in found for reason in c["left_out"].values())
     labels = {e["label"] for c in everything["suites"]["filter"] for e in c["contenders"].values()}
     missing = {label for c in everything["suites"]["filter"] for label in c["left_out"]}
@@ -116,39 +146,44 @@ def prose(text: str) -> str:
     return re.sub(r"(<!-- (\w+) -->).*?(<!-- /\2 -->)", r"\1\3", text, flags=re.DOTALL)
 
 
+@pytest.mark.full
 def test_every_block_is_written(ran):
     for name, expected in zip(PAGES, (["filters", "speed", "startup"], None), strict=True):
         written, before = ((folder / name).read_text("utf-8") for folder in (ran, ROOT))
         for block in expected or re.findall(r"<!-- (\w+) -->", before):
             (content,) = re.findall(rf"<!-- {block} -->\n(.*?)<!-- /{block} -->", written, re.DOTALL)
             assert "Not measured yet" not in content, block
-            assert content.count("\n|") >= 3 or block == "history", block
+            assert content.count("\n|") >= 3 or block == "revisions", block
         # What people wrote stays.
         assert prose(written) == prose(before)
 
 
+@pytest.mark.full
 def test_tables_have_as_many_cells_as_heads(ran):
     for table in re.findall(r"(?:^\|.*\n)+", (ran / "docs" / "performance.md").read_text("utf-8"), re.MULTILINE):
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1, table
 
 
+@pytest.mark.full
 def test_drawings_are_pictures(ran):
     drawings = {path.stem for path in ran.glob("*.png")}
-    assert {"filter-magnitude", "score", "batch-whole", "growth-pixels", "growth-workers", "growth-memory"} <= drawings
+    scaling = {"scaling-pixels", "scaling-workers", "scaling-memory"}
+    assert {"filter-magnitude", "score", "batch-whole", *scaling} <= drawings
     for path in ran.glob("*.png"):
         assert cv2.imread(str(path)).shape[1] == 1080
 
 
-def test_history_leaves_no_worktree_behind(ran):
+@pytest.mark.full
+def test_revisions_leave_no_worktree_behind(ran):
     if (ROOT / ".git").exists():
         listed = subprocess.run(["git", "-C", str(ROOT), "worktree", "list"], capture_output=True, check=True)
         assert b"before-0" not in listed.stdout
 
 
-def work(contest, **changes):
+def work(comparison, **changes):
     """Return a piece of work whose second contender can be made to compute anything."""
-    contenders = (contest.Contender("first", "the first"), contest.Contender("second", "the second", **changes))
-    return contest.Work("work", "Some work", "liars", {}, contenders, ["first"], tolerance=0.01, margin=1)
+    contenders = (comparison.Contender("first", "the first"), comparison.Contender("second", "the second", **changes))
+    return comparison.Work("work", "Some work", "liars", {}, contenders, ["first"], tolerance=0.01, margin=1)
 
 
 @pytest.fixture
@@ -168,33 +203,33 @@ def liars(tmp_path, monkeypatch):
     return write
 
 
-def test_who_computes_the_same_is_timed(contest, liars):
+def test_who_computes_the_same_is_timed(comparison, liars):
     liars("5.004")
-    with importlib.import_module("benchmarks.fleet").Fleet() as fleet:
-        done = contest.compete(work(contest, factor=2.0), fleet, 2)
+    with importlib.import_module("benchmarks.harness.workers").Workers() as workers:
+        done = comparison.compare(work(comparison, factor=2.0), workers, 2)
     assert done.entries["second"].difference == pytest.approx(0.008)
     assert [len(entry.seconds) for entry in done.entries.values()] == [2, 2]
 
 
 @pytest.mark.parametrize("second", ["5.006", "np.nan"])
-def test_who_computes_something_else_stops_the_run(contest, liars, second):
+def test_who_computes_something_else_stops_the_run(comparison, liars, second):
     liars(second)
     with (
-        importlib.import_module("benchmarks.fleet").Fleet() as fleet,
+        importlib.import_module("benchmarks.harness.workers").Workers() as workers,
         pytest.raises(importlib.import_module("benchmarks").Disagreement, match="the second differs from the first"),
     ):
-        contest.compete(work(contest, factor=2.0), fleet, 1)
+        comparison.compare(work(comparison, factor=2.0), workers, 1)
 
 
-def test_who_says_so_may_compute_something_else(contest, liars):
+def test_who_says_so_may_compute_something_else(comparison, liars):
     liars("99")
-    with importlib.import_module("benchmarks.fleet").Fleet() as fleet:
-        done = contest.compete(work(contest, own="lies"), fleet, 1)
+    with importlib.import_module("benchmarks.harness.workers").Workers() as workers:
+        done = comparison.compare(work(comparison, own="lies"), workers, 1)
     assert (done.entries["second"].own, done.entries["second"].difference) == ("lies", None)
 
 
 def test_pictures_that_differ_stop_a_batch(patch, tmp_path):
-    batch = importlib.import_module("benchmarks.batch")
+    batch = importlib.import_module("benchmarks.suites.batch")
     for name, level in (("one", 100), ("two", 102)):
         (tmp_path / name).mkdir()
         cv2.imwrite(str(tmp_path / name / "a.png"), np.full((8, 8), level, np.uint8))
@@ -204,17 +239,17 @@ def test_pictures_that_differ_stop_a_batch(patch, tmp_path):
         batch.differences(tmp_path / "one", tmp_path / "two")
 
 
-def test_ratios_are_those_of_paired_runs(contest):
+def test_ratios_are_those_of_paired_runs(comparison):
     # Both slow down alike: the ratio is 2 throughout, whatever the medians of the runs that each was given.
-    slow, fast = contest.Entry("slow", "", [2, 4, 8]), contest.Entry("fast", "", [1, 2, 4, 8, 16])
-    both = contest.Contest("both", "", {"slow": slow, "fast": fast}, ["fast"])
+    slow, fast = comparison.Entry("slow", "", [2, 4, 8]), comparison.Entry("fast", "", [1, 2, 4, 8, 16])
+    both = comparison.Comparison("both", "", {"slow": slow, "fast": fast}, ["fast"])
     assert both.ratio("slow", "fast") == (2, 2, 2)
-    assert contest.spread([1, 2, 3, 4, 5]) == (2, 3, 4)
+    assert comparison.spread([1, 2, 3, 4, 5]) == (2, 3, 4)
 
 
-def test_arrays_of_other_shapes_differ(contest):
-    assert contest.difference(np.zeros((4, 4)), np.zeros((4, 5)), (1, 1), 0) == math.inf
-    assert contest.difference(np.array(3.0), np.array(2.0), (1, 2), 1) == 1
+def test_arrays_of_other_shapes_differ(comparison):
+    assert comparison.difference(np.zeros((4, 4)), np.zeros((4, 5)), (1, 1), 0) == math.inf
+    assert comparison.difference(np.array(3.0), np.array(2.0), (1, 2), 1) == 1
 
 
 @pytest.mark.parametrize(

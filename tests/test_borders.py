@@ -8,7 +8,7 @@ import edgekit as ek
 from edgekit.backends.opencv import tiling
 from edgekit.errors import ParameterError
 from edgekit.operators import borders
-from edgekit.operators.filter_spec import plan
+from edgekit.operators.filter_spec import filter_spec
 from edgekit.operators.table import find
 
 PADDING = [b for b in BORDERS if b not in ("valid", "constant")]
@@ -45,7 +45,7 @@ def test_any_part_of_the_map_is_that_part_of_the_whole(border):
 @pytest.mark.parametrize("border", ["mirror", "REFLECT", "", None, 1])
 def test_unknown_name(border):
     with pytest.raises(ParameterError, match=r"border=.* is not known; choose one of reflect, symmetric"):
-        plan(find("sobel"), border=border)
+        filter_spec(find("sobel"), border=border)
 
 
 @pytest.mark.parametrize("border", ["valid", "mirror"])
@@ -58,7 +58,7 @@ def test_no_map_for_what_adds_nothing(border):
 @pytest.mark.parametrize("border", BORDERS)
 def test_the_last_strip_may_be_one_row(border, dtype, monkeypatch):
     """A strip of one row holds too little to be reflected by itself: the row above it is not part of it."""
-    monkeypatch.setattr(tiling, "STRIP", 1)
+    monkeypatch.setattr(tiling, "TILE", 1)
     roberts = next(row for row in ROWS if row.operator == "roberts")
     # 16 strips: 15 of 16 rows, and the last row.
     image = picture(dtype, (241, 20), largest=1000)

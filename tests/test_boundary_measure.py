@@ -20,7 +20,7 @@ def measure():
     """The script, imported as if it were run where it lies."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(ROOT / "scripts")
-        yield importlib.import_module("boundary_measure")
+        yield importlib.import_module("evaluation.boundary_measure")
 
 
 def near(found, drawn, reach):

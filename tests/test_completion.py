@@ -10,16 +10,16 @@ from command_line import run
 from test_start import loaded
 
 import edgekit as ek
-from edgekit.common import names
+from edgekit.common.choices import MEASURE_NAMES
 from edgekit.edges.thresholding import METHODS
 from edgekit.operators.table import OPERATORS
 
 
 def test_names_of_measures_are_those_of_their_rows():
-    assert tuple(ek.MEASURES) == names.MEASURES
+    assert tuple(ek.MEASURES) == MEASURE_NAMES
 
 
-MEASURES = ["score", *names.MEASURES]
+MEASURES = ["score", *MEASURE_NAMES]
 
 OFFERED = {
     "edgekit score --measure ": MEASURES,

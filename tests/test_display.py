@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import edgekit as ek
+from edgekit.operators.table import own_operator
 
 
 def shown(kind, values, *args, dtype=np.float32, **options):
@@ -161,7 +162,7 @@ def test_an_ideal_step_is_what_the_filters_read_on_it(kind):
 
 def test_a_kernel_that_does_not_respond_to_steps(kind):
     # The mixed derivative: its largest response to values of 0 and 1 is 2, that to a checkerboard.
-    row = ek.kernels.own([[1, -1, 0], [-1, 1, 0], [0, 0, 0]])
+    row = own_operator([[1, -1, 0], [-1, 1, 0], [0, 0, 0]])
     assert ek.white_level(kind.image(np.zeros((5, 5), np.uint8)), row) == 255 * 2 / 4
 
 
@@ -250,5 +251,5 @@ def test_an_overlay_shows_the_range_of_the_image(dtype):
 
 
 def test_overlay_of_two_sizes():
-    with pytest.raises(ek.ShapeError, match=r"edges' size \(2, 3\); found \(3, 2\)"):
+    with pytest.raises(ek.ShapeError, match=r"size of the edges, \(2, 3\); found \(3, 2\)"):
         ek.overlay(np.zeros((3, 2), np.uint8), np.zeros((2, 3), np.uint8))

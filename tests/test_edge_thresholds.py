@@ -104,7 +104,7 @@ class TestNothingFound:
         assert 20 < largest < 150
         line = ("canny", "photo.png", "--low", "50", "--high", "150", "--backend", backend)
         assert self.reason(*line) == (
-            f"no pixel reaches high=150 levels per pixel; the largest gradient is {largest:.3g} "
+            f"no pixel reaches high=150 gray levels per pixel; the largest gradient is {largest:.3g} "
             "(OpenCV's thresholds are 8 times as large: --scale raw)"
         )
         result = run(*line, "--scale", "raw")
@@ -121,7 +121,7 @@ class TestNothingFound:
         largest = magnitude(luminance("photo.png")).max()
         said = self.reason("canny", "photo.png", "--high", "100%")
         assert said.startswith("no local maximum of the gradient is above high=")
-        assert said.endswith(f" levels per pixel; the largest gradient is {largest:.3g}")
+        assert said.endswith(f" gray levels per pixel; the largest gradient is {largest:.3g}")
 
     @pytest.mark.parametrize("thresholds", [(), ("--high", "3")])
     def test_a_flat_image(self, thresholds):
@@ -136,17 +136,15 @@ class TestNothingFound:
 
     def test_threshold(self):
         levels = luminance("photo.png")
-        found = f"the levels of the image are {levels.min():g} to {levels.max():g}"
-        assert self.reason("threshold", "photo.png", "--method", "300") == (
-            f"no pixel is brighter than method=300; {found}"
-        )
+        found = f"the gray levels of the image are {levels.min():g} to {levels.max():g}"
+        assert self.reason("threshold", "photo.png", "--method", "300") == (f"no pixel is above method=300; {found}")
         assert self.reason("threshold", "photo.png", "--method", "-1", "--outline") == (
             "every pixel is brighter than the threshold, so there is no outline"
         )
         ek.write_image("flat.png", np.full((20, 30), 77, np.uint8))
         for outlined in ((), ("--outline",)):
             assert self.reason("threshold", "flat.png", "--method", "li", *outlined) == (
-                "no pixel is brighter than the threshold found by li; the levels of the image are 77 to 77"
+                "no pixel is above the threshold found by li; the gray levels of the image are 77 to 77"
             )
 
     def test_detect(self):

@@ -51,7 +51,7 @@ def run(script, data):
     """Run the script on the pictures, and return where it wrote."""
 
     def go(*options, methods="opencv-canny", thresholds=19):
-        script("evaluate_edges").main(
+        script("evaluation.edge_detection").main(
             [str(data / "images"), str(data / "boundaries"), "-o", str(data / "out"),
              "--methods", methods, "--thresholds", str(thresholds), *options]
         )  # fmt: skip
@@ -63,7 +63,7 @@ def run(script, data):
 @pytest.fixture
 def calls(script, monkeypatch):
     """Count what is measured anew."""
-    evaluate_edges = script("evaluate_edges")
+    evaluate_edges = script("evaluation.edge_detection")
     measured = []
 
     def tally(strength, people, thresholds):
@@ -88,7 +88,7 @@ def test_a_table_of_what_was_measured(run, capsys):
     assert printed.err == ""
     assert text.startswith("3 photographs, 19 thresholds.")
     head, _, scikit, opencv = cells(text)
-    assert head == ["method", "ODS", "at", "OIS", "AP", "ms"]
+    assert head == ["method", "ODS", "threshold", "OIS", "AP", "ms"]
     assert (scikit[0], opencv[0]) == ("scikit-image canny, σ = 2", "OpenCV Canny, σ = 2")
     for row in (scikit, opencv):
         assert 0.9 < float(row[1]) <= float(row[3]) <= 1
@@ -113,7 +113,7 @@ def test_what_is_done_is_not_done_again(run, calls, script, data, monkeypatch):
     run()
     assert len(calls) == 10
     # The method's name is the same, its answers are not.
-    methods = script("edge_methods")
+    methods = script("evaluation.edge_methods")
     other = methods.METHODS["skimage-canny"]._replace(name="opencv-canny")
     monkeypatch.setitem(methods.METHODS, "opencv-canny", other)
     run()
@@ -121,7 +121,7 @@ def test_what_is_done_is_not_done_again(run, calls, script, data, monkeypatch):
 
 
 def test_a_killed_run_goes_on(run, calls, script, monkeypatch):
-    evaluate_edges = script("evaluate_edges")
+    evaluate_edges = script("evaluation.edge_detection")
     counting = evaluate_edges.tally
 
     def killed(*arguments):
@@ -161,7 +161,7 @@ def test_broken_files_cost_a_row_each(run, data, capsys):
 
 
 def test_a_method_that_fails_costs_a_row(run, script, monkeypatch, capsys):
-    methods = script("edge_methods")
+    methods = script("evaluation.edge_methods")
     good = methods.METHODS["opencv-canny"]
 
     def strength(image):
@@ -186,7 +186,7 @@ def test_nothing_to_measure(run, data, capsys):
 
 
 def test_the_dark_shows_what_depends_on_exposure(run, script, monkeypatch):
-    methods = script("edge_methods")
+    methods = script("evaluation.edge_methods")
     seen = []
 
     def strength(image):
@@ -203,7 +203,7 @@ def test_the_dark_shows_what_depends_on_exposure(run, script, monkeypatch):
     monkeypatch.setitem(methods.METHODS, "sides", row)
     out = run("--dark", methods="sides")
     head, _, (_, ods, at, _, _, _, dark, loss, fixed) = cells((out / "table.md").read_text(encoding="utf-8"))
-    assert head[6:] == ["dark ODS", "loss", "dark F at the light threshold"]
+    assert head[6:] == ["dark ODS", "loss", "dark F at the same threshold"]
     # 200 / 8 is 25, 160 / 8 is 20, and 100 / 8 rounds to 12.
     assert {25, 20, 12} < set(seen)
     assert 0.2 < float(at) < 0.65
@@ -214,15 +214,16 @@ def test_the_dark_shows_what_depends_on_exposure(run, script, monkeypatch):
 
 
 def test_a_limit_takes_photographs_evenly(script, data):
-    good, bad = script("evaluate_edges").find(data / "images", data / "boundaries", 2)
+    good, bad = script("evaluation.edge_detection").find(data / "images", data / "boundaries", 2)
     assert [pair.image.stem for pair, _ in good] == ["p0", "p1"]
     assert bad == []
     (data / "boundaries" / "p1.mat").unlink()
-    good, bad = script("evaluate_edges").find(data / "images", data / "boundaries", None)
+    good, bad = script("evaluation.edge_detection").find(data / "images", data / "boundaries", None)
     assert [pair.image.stem for pair, _ in good] == ["p0", "p2"]
     assert [failure.stem for failure in bad] == ["p1"]
 
 
+@pytest.mark.full
 def test_processes_count_alike(run, data):
     def numbers():
         row = json.loads((data / "out" / "scores.json").read_text(encoding="utf-8"))["opencv-canny"]
@@ -245,6 +246,7 @@ def test_options_are_checked(run, options, capsys):
     assert options[1] in capsys.readouterr().err
 
 
+@pytest.mark.full
 def test_curves_are_drawn(run):
     def coloured(*options):
         curves = ek.read_image(run(*options, methods="opencv-canny,skimage-canny") / "curves.png")
@@ -263,10 +265,11 @@ def test_curves_are_drawn(run):
     assert dark[1] > second + 20
 
 
+@pytest.mark.full
 def test_sheets_are_drawn(run, script, data):
     scores = run("--limit", "1") / "scores.json"
     sheet = data / "sheet.png"
-    edge_sheet = script("edge_sheet")
+    edge_sheet = script("figures.edges")
     edge_sheet.main([str(data / "images"), str(data / "boundaries"), "--stems", "p0,p2", "--scores", str(scores),
                      "--methods", "opencv-canny", "-o", str(sheet)])  # fmt: skip
     picture = ek.read_image(sheet)
@@ -279,14 +282,14 @@ def test_sheets_are_drawn(run, script, data):
 
 def test_no_sheet_of_others_photographs_in_the_project(script, data, capsys):
     with pytest.raises(SystemExit):
-        script("edge_sheet").main([str(data / "images"), str(data / "boundaries")])
+        script("figures.edges").main([str(data / "images"), str(data / "boundaries")])
     assert "-o" in capsys.readouterr().err
 
 
 def test_ink_keeps_thin_lines(script):
     line = np.zeros((90, 90), np.float32)
     line[:, 44] = 1
-    shown = script("edge_sheet").inked(line, np.zeros((30, 30, 3), np.uint8))
+    shown = script("figures.edges").inked(line, np.zeros((30, 30, 3), np.uint8))
     assert shown.shape == (30, 30)
     assert (shown[:, 14] == 0).all()
     assert (np.delete(shown, 14, axis=1) == 255).all()
@@ -295,11 +298,11 @@ def test_ink_keeps_thin_lines(script):
 def test_the_strongest_edges_are_as_many_at_every_scale(script):
     strength = np.random.default_rng(3).random((40, 50))
     strength[:, 25:] = 0
-    shown = script("edge_sheet").strongest(strength)
+    shown = script("figures.edges").strongest(strength)
     assert shown.sum() == 60  # 3 % of 2000.
     assert strength[shown > 0].min() > strength[shown == 0].max()
-    np.testing.assert_array_equal(script("edge_sheet").strongest(strength**3 / 7), shown)
-    assert not script("edge_sheet").strongest(np.zeros((9, 9))).any()
+    np.testing.assert_array_equal(script("figures.edges").strongest(strength**3 / 7), shown)
+    assert not script("figures.edges").strongest(np.zeros((9, 9))).any()
 
 
 @pytest.fixture
@@ -315,7 +318,7 @@ METHODS = ("sobel", "gaussian", "opencv-canny", "skimage-canny", "zero-crossings
 
 @pytest.mark.parametrize("name", METHODS)
 def test_methods_find_a_step(script, step, name):
-    rows = script("edge_methods").METHODS
+    rows = script("evaluation.edge_methods").METHODS
     assert tuple(rows) == METHODS
     strength = rows[name].strength(step)
     assert strength.shape == (40, 60)
@@ -331,13 +334,13 @@ def test_methods_find_a_step(script, step, name):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_methods_find_nothing_on_plain_ground(script, name):
-    row = script("edge_methods").METHODS[name]
+    row = script("evaluation.edge_methods").METHODS[name]
     assert not row.strength(np.full((40, 60, 3), 90, np.uint8)).any()
 
 
 @pytest.mark.parametrize("name", ["opencv-canny", "skimage-canny", "canny"])
 def test_swept_strength_is_the_largest_threshold_survived(script, name):
-    row = script("edge_methods").METHODS[name]
+    row = script("evaluation.edge_methods").METHODS[name]
     image = ek.read_image(ROOT / "samples" / "chelsea.png")[60:160, 60:200]
     strength = row.strength(image)
     for threshold in (0.1, 0.33, 0.5):

@@ -90,6 +90,10 @@ def test_of_a_source_that_is_gone_the_libraries_are_named(kind, installed, tmp_p
     assert extras.requirements("ray", found, package) == ["ray[data]>=2.40", "pyarrow>=17"]
 
 
+def test_the_package_that_runs_is_found():
+    assert Path(edgekit.__file__).resolve().parent == extras.PACKAGE
+
+
 def test_a_clone_stays_editable(installed, tmp_path):
     folder = clone(tmp_path / "clone")
     found, _ = installed({"url": folder.as_uri(), "dir_info": {"editable": True}})
@@ -109,10 +113,10 @@ def test_a_clone_that_is_installed_as_a_copy_stays_one(installed, tmp_path):
 
 def test_the_command_is_of_this_interpreter(monkeypatch):
     monkeypatch.setattr(sys, "executable", "/my environments/one/bin/python")
-    command = shlex.split(extras.pip("install", "edgekit[report]"))
+    command = shlex.split(extras.pip_command("install", "edgekit[report]"))
     assert command == ["/my environments/one/bin/python", "-m", "pip", "install", "edgekit[report]"]
     monkeypatch.setattr("importlib.metadata.distributions", lambda **_: iter(()))
-    command = shlex.split(extras.pip("install", "edgekit[report]"))
+    command = shlex.split(extras.pip_command("install", "edgekit[report]"))
     assert command == ["uv", "pip", "install", "--python", "/my environments/one/bin/python", "edgekit[report]"]
 
 

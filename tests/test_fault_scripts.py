@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture
 def faults(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "scripts")
-    return importlib.import_module("faults")
+    return importlib.import_module("faults.batch_faults")
 
 
 def test_a_few_faults_lose_nothing(faults, capsys, tmp_path, monkeypatch):
@@ -39,9 +39,9 @@ def test_what_is_lost_wrong_or_left_is_counted(faults, tmp_path):
 
 def test_a_long_run_is_looked_at(monkeypatch, tmp_path, capsys):
     monkeypatch.syspath_prepend(ROOT / "scripts")
-    soak = importlib.import_module("soak")
-    monkeypatch.setattr(soak, "PERIOD", 0.02)
-    assert soak.main(["--count", "150"]) == 0
+    long_run = importlib.import_module("faults.long_run")
+    monkeypatch.setattr(long_run, "PERIOD", 0.02)
+    assert long_run.main(["--count", "150"]) == 0
     rows = re.findall(r"\| `edgekit (score|sobel)` \| 150 \|.*\| (\d+) \| (\d+) \| (\d+) \|", capsys.readouterr().out)
     assert [row[0] for row in rows] == ["score"] * 3 + ["sobel"] * 3
     assert all(int(n) > 0 for row in rows for n in row[1:])

@@ -11,8 +11,7 @@ import torch
 from oracle import ROWS, picture
 
 import edgekit as ek
-from edgekit.filters.apply import apply
-from edgekit.filters.channel_axis import filtered
+from edgekit.filters.apply import apply, filter_image
 
 GREY = picture("uint8")
 BUILTIN = {
@@ -54,7 +53,7 @@ def masked():
 @pytest.mark.parametrize("row", [ROWS[0], ROWS[5], ROWS[-1]], ids=lambda row: row.id)
 def test_wrong_image(row, image, error, message):
     with pytest.raises(error, match=message) as caught:
-        filtered(apply, image, row.operator, row.parameters)
+        filter_image(image, row.operator, row.parameters)
     assert isinstance(caught.value, ek.EdgekitError)
     assert isinstance(caught.value, BUILTIN[error])
 
@@ -82,7 +81,7 @@ def test_wrong_image(row, image, error, message):
         (ek.sobel, {"size": [3]}, "must be a number or a name"),
         (ek.farid, {"size": 3}, "farid has no size=3; choose one of 5, 7"),
         (ek.robinson, {"levels": 4}, "robinson has no levels=4; choose one of 3, 5"),
-        (ek.robinson, {"levels": True}, "levels=True must be a number"),
+        (ek.robinson, {"levels": True}, "robinson has no levels=True"),
         (ek.gaussian_gradient, {"sigma": 0}, "sigma=0 must be a positive, finite number of pixels"),
         (ek.gaussian_gradient, {"sigma": -1.5}, "sigma=-1.5 must be a positive"),
         (ek.gaussian_gradient, {"sigma": math.nan}, "sigma=nan must be a positive"),
@@ -95,24 +94,16 @@ def test_wrong_image(row, image, error, message):
         (ek.dog, {"sigma": 1, "sigma2": 1}, "sigma and sigma2 are both 1"),
         (ek.dog, {"sigma": 0.05, "sigma2": 0.06}, "too small"),
         (ek.dog, {"sigma2": math.nan}, "sigma2=nan must be a positive"),
-        (ek.laplacian, {"angle": 0}, "laplacian has no direction: it does not take an angle"),
-        (ek.laplacian, {"channel": "dizenzo"}, 'channel="dizenzo" joins gradients, and laplacian is not'),
+        (ek.laplacian, {"channel": "dizenzo"}, 'channel="dizenzo" combines gradients, and laplacian is not'),
         (ek.kirsch, {"channel": "dizenzo"}, "kirsch is not a gradient operator"),
-        (ek.kirsch, {"angle": 30}, "angle=30 does not fit a ring; choose a multiple of 45"),
-        (ek.sobel, {"angle": 30, "rotate": "ring"}, "angle=30 does not fit a ring; choose a multiple of 45"),
-        (ek.sobel, {"angle": 45, "rotate": "ring", "size": 5}, "needs a 3x3 kernel.*5x5.*[Ss]teer it"),
-        (ek.farid, {"angle": 45, "rotate": "ring"}, "needs a 3x3 kernel.*5x5.*[Ss]teer it"),
-        (ek.roberts, {"angle": 45, "rotate": "ring"}, "needs a 3x3 kernel.*2x2.*[Ss]teer it"),
-        (ek.sobel, {"sigma": 1}, "sobel does not take sigma=; it takes"),
-        (ek.sobel, {"ksize": 3}, "sobel does not take ksize=; it takes.*size"),
-        (ek.scharr, {"size": 3}, "scharr does not take size="),
+        (ek.kirsch, {"angle": 30}, "angle=30 must be a multiple of 45 degrees"),
+        (ek.sobel, {"angle": 30, "rotate": "ring"}, "angle=30 must be a multiple of 45 degrees"),
+        (ek.sobel, {"angle": 45, "rotate": "ring", "size": 5}, "needs a 3x3 kernel.*5x5.*Use rotate"),
+        (ek.farid, {"angle": 45, "rotate": "ring"}, "needs a 3x3 kernel.*5x5.*Use rotate"),
+        (ek.roberts, {"angle": 45, "rotate": "ring"}, "needs a 3x3 kernel.*2x2.*Use rotate"),
         (ek.gradient, {"operator": "laplacian"}, "laplacian has no gradient vector; choose one of sobel, scharr"),
         (ek.gradient, {"operator": "canny"}, "operator='canny' is not known; choose one of sobel"),
         (ek.gradient, {"operator": []}, "is not known; choose one of sobel"),
-        (ek.gradient, {"angle": 3}, "gradient does not take angle="),
-        (ek.gradient, {"angle_of": "edge"}, "gradient does not take angle_of="),
-        (ek.gradient, {"rotate": "ring"}, "gradient does not take rotate="),
-        (ek.gradient, {"out": GREY}, "gradient does not take out="),
         (ek.oriented, {"angles": []}, "must be a sequence of at least one direction"),
         (ek.oriented, {"angles": 45}, "angles=45 must be a sequence"),
         (ek.oriented, {"angles": "45"}, "must be a sequence"),
@@ -128,12 +119,36 @@ def test_wrong_option(function, options, message):
         assert isinstance(caught.value, ValueError)
 
 
+@pytest.mark.parametrize(
+    ("function", "options"),
+    [
+        (ek.laplacian, {"angle": 0}),
+        (ek.sobel, {"sigma": 1}),
+        (ek.sobel, {"ksize": 3}),
+        (ek.scharr, {"size": 3}),
+        (ek.gradient, {"angle": 3}),
+        (ek.gradient, {"angle_of": "edge"}),
+        (ek.gradient, {"rotate": "ring"}),
+        (ek.gradient, {"out": GREY}),
+        (ek.gradient, {"operator": "scharr", "size": 3}),
+        (ek.canny, {"out": GREY}),
+        (ek.zero_crossings, {"out": GREY}),
+    ],
+)
+def test_an_option_that_there_is_not(function, options):
+    error, message = TypeError, f"unexpected keyword argument '{next(iter(options))}'"
+    if "operator" in options:
+        error, message = ek.ParameterError, "scharr does not take size=; it takes no parameter of its own"
+    with pytest.raises(error, match=message):
+        function(GREY, **options)
+
+
 def test_an_option_is_checked_whatever_was_called_before():
     # True equals 1, and so does 1.0: what is remembered of one must not answer for the other.
     ek.gaussian_gradient(GREY, sigma=1)
     ek.dog(GREY, sigma=1)
     for function in (ek.gaussian_gradient, ek.dog):
-        with pytest.raises(ek.ParameterError, match="sigma=True must be a number"):
+        with pytest.raises(ek.ParameterError, match="sigma=True must be a positive"):
             function(GREY, sigma=True)
 
 
@@ -147,14 +162,14 @@ def test_numbers_of_numpy_are_numbers(sigma):
 @pytest.mark.parametrize(
     ("taps", "message"),
     [
-        (np.ones((2, 2)), "odd number of rows and columns.*found 2x2.*Pad it"),
+        (np.ones((2, 2)), "odd number of rows and columns.*found 2x2.*Add a row or column"),
         (np.ones((3, 4)), "found 3x4"),
-        (np.ones(3), "table of numbers: rows of taps"),
+        (np.ones(3), "table of numbers: rows of coefficients"),
         (np.ones((3, 3, 3)), "table of numbers"),
-        ([[1, 2, 3], [1, 2], [1, 2, 3]], r"rows must be of one length; found \[2, 3\]"),
+        ([[1, 2, 3], [1, 2], [1, 2, 3]], r"rows of a kernel must have one length; found \[2, 3\]"),
         ([[1, np.nan, 1]], "finite; found nan or inf"),
         ([[1, np.inf, 1]], "finite; found nan or inf"),
-        (np.zeros((3, 3)), "a tap that is not zero"),
+        (np.zeros((3, 3)), "a coefficient that is not zero"),
         ([], "no rows"),
         (None, "table of numbers"),
         ([[1j, 0, 0]], "table of numbers"),

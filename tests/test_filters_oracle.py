@@ -155,7 +155,7 @@ def test_without_an_angle(row, dtype, kinds):
 def test_small_sizes(row, border, shape, kinds):
     if border == "valid" and any(n < k for n, k in zip(shape, row.along.shape, strict=False)):
         for kind in kinds:
-            with pytest.raises(ek.ShapeError, match="leaves nothing"):
+            with pytest.raises(ek.ShapeError, match="leaves no pixels"):
                 directed(kind.image(picture("uint8", shape)), row, border=border)
         return
     for dtype in ("uint8", "float64"):
@@ -234,14 +234,14 @@ def test_strips_are_the_whole(row, border, monkeypatch):
     mask = rng.random(image.shape) < 0.999
     whole = [apply(image, row.operator, row.parameters, border=border, mask=m) for m in (None, mask)]
     starts = []
-    window = backend.window
+    pad = backend.pad
 
-    def counted(image, frame, start, *others):
+    def counted(image, layout, start, *others):
         starts.append(start)
-        return window(image, frame, start, *others)
+        return pad(image, layout, start, *others)
 
-    monkeypatch.setattr(tiling, "STRIP", 64)
-    monkeypatch.setattr(backend, "window", counted)
+    monkeypatch.setattr(tiling, "TILE", 64)
+    monkeypatch.setattr(backend, "pad", counted)
     cut = [apply(image, row.operator, row.parameters, border=border, mask=m) for m in (None, mask)]
     assert len(set(starts)) > 1
     # Decimal taps round, and not always in the same order.
@@ -264,7 +264,7 @@ def test_strips_are_the_whole(row, border, monkeypatch):
 def test_strips_of_colour_are_the_whole(channel, run, monkeypatch):
     image = picture("uint8", (100, 7, 3))
     whole = run(image, channel=channel)
-    monkeypatch.setattr(tiling, "STRIP", 64)
+    monkeypatch.setattr(tiling, "TILE", 64)
     np.testing.assert_array_equal(run(image, channel=channel), whole)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sampling import on_full
 
 import edgekit as ek
 
@@ -72,12 +73,12 @@ def test_a_peak_at_or_beyond_an_end(centre):
     assert ek.find_peak(STEPS, np.exp(STEPS)).status == "end"
 
 
-@pytest.mark.parametrize("count", [3, 5, 6, 9, 20])
+@pytest.mark.parametrize("count", [3, 6, 20, *on_full(5, 9)])
 def test_flat_scores_and_noise_have_no_peak(count):
     assert ek.find_peak(range(count), [7.3] * count).status == "none"
     assert ek.find_peak(range(count), 0.1 * np.ones(count) + 1e-12 * np.arange(count)).status == "none"
-    found = [ek.find_peak(range(count), np.random.default_rng(seed).normal(500, 5, count)).status for seed in range(60)]
-    assert found.count("none") >= 57
+    found = [ek.find_peak(range(count), np.random.default_rng(seed).normal(500, 5, count)).status for seed in range(20)]
+    assert found.count("none") >= 19
     peak = ek.find_peak(range(count), [7.3] * count)
     assert math.isnan(peak.position)
     assert peak.confidence == 0
@@ -92,7 +93,7 @@ def test_a_valley_and_two_peaks_are_no_peak():
 def test_noise_moves_the_peak_little(noise, steps):
     x = np.arange(15.0)
     errors = []
-    for seed in range(100):
+    for seed in range(40):
         random = np.random.default_rng(seed)
         centre = random.uniform(3, 11)
         peak = ek.find_peak(x, gaussian(x, centre, 2.5, 100, 30) + random.normal(0, 100 * noise, 15))
@@ -261,8 +262,8 @@ def test_a_flat_measure_and_one_without_scores():
         assert math.isnan(found.position)
         assert found.confidence == 0
         assert len(found.measurements) == 20
-    noise = [ek.autofocus(Bench(1e9, 1, seed=s), 0, 100).status for s in range(20)]
-    assert noise.count("none") >= 18
+    noise = [ek.autofocus(Bench(1e9, 1, seed=s), 0, 100).status for s in range(10)]
+    assert noise.count("none") >= 9
 
 
 def test_a_peak_between_the_first_samples_is_found():
@@ -330,10 +331,10 @@ def blurs():
 
 
 def test_a_photograph_out_of_focus(blurs):
-    """Within a hundredth of the range, with 100 lenses: scores between those in the table, and 1 % of flicker."""
+    """Within a hundredth of the range, with 50 lenses: scores between those in the table, and 1 % of flicker."""
     radii, scores = np.arange(0, 30.5, 0.5), blurs.mean(1)
     found = []
-    for seed in range(100):
+    for seed in range(50):
         random = np.random.default_rng(seed)
         focus, slope = random.uniform(0.05, 0.95), random.uniform(10, 30)
 
@@ -343,12 +344,12 @@ def test_a_photograph_out_of_focus(blurs):
         result = ek.autofocus(measure, 0, 1)
         assert len(result.measurements) <= 20
         found.append(abs(result.position - focus) < 0.01)
-    assert sum(found) >= 99
+    assert sum(found) >= 49
 
 
 def test_the_simulated_lens_of_the_script(monkeypatch, capsys):
     monkeypatch.syspath_prepend(Path(__file__).parents[1] / "scripts")
-    lens = importlib.import_module("lens")
+    lens = importlib.import_module("evaluation.autofocus")
     for blur in (lens.disc, lens.gaussian):
         taps = blur(6.0)
         x = np.arange(len(taps)) - len(taps) // 2

@@ -16,7 +16,7 @@ import edgekit as ek
 from edgekit.batch.sources import natural
 from edgekit.cli import main
 from edgekit.common.extras import install_command
-from edgekit.io.pages import read_pages
+from edgekit.io.tiff import read_pages
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "camera.png"
 
@@ -123,7 +123,7 @@ def test_positions(form):
 @pytest.mark.parametrize(
     ("text", "said"),
     [("1\n2\n3\n", "3 positions for 12 images"), ("z0.png,1\n", "no position for stack/z1.png"),
-     ("1\ntwo\n", "'two'"), ("1\nnan\n", "'nan'"), ("a,b,3\n1,2,3\n", "'1,2,3'"), ("1\na,2\n", "all or none"),
+     ("1\ntwo\n", "'two'"), ("1\nnan\n", "'nan'"), ("a,b,3\n1,2,3\n", "'1,2,3'"), ("1\na,2\n", "or none"),
      ("", "no positions")],
 )  # fmt: skip
 def test_positions_that_do_not_fit(text, said):
@@ -145,8 +145,8 @@ def test_ends_say_where_to_go_on():
         shutil.copy(f"stack/z{n + 6}.png", f"below/{n}.png")
         shutil.copy(f"stack/z{n}.png", f"above/{n}.png")
     below, above = run("below"), run("above")
-    assert "go on below" in below.stdout.splitlines()[-1]
-    assert "go on above" in above.stdout.splitlines()[-1]
+    assert "continue below it" in below.stdout.splitlines()[-1]
+    assert "continue above it" in above.stdout.splitlines()[-1]
     assert record("above")["peak"]["position"] == 5
 
 
@@ -170,7 +170,7 @@ def test_a_broken_file_costs_its_row():
     result = run("stack")
     assert result.exit_code == 1
     assert "z3.png" in result.stderr
-    assert "expected 160x160 pixels as before; found 30x20" in result.stderr
+    assert "expected 160x160 pixels, as in the first image; found 30x20" in result.stderr
     assert "1 skipped" in result.stderr
     rows = result.stdout.splitlines()
     assert len(rows) == COUNT + 2
@@ -253,7 +253,7 @@ def test_burnt_spots_do_not_count():
     plain = [ek.sharpness(ek.read_image(f"lamps/{n}.png"), "tenengrad") for n in range(COUNT)]
     assert np.argmax(plain) not in (5, 6)
     result = run("lamps")
-    assert "burnt in one of the images" in result.stderr
+    assert "saturated in one of the images" in result.stderr
     found = record("lamps")
     assert 0 < found["left_out"] < 0.5
     assert found["peak"]["status"] == "peak"

@@ -13,11 +13,11 @@ from PIL import Image
 
 import edgekit as ek
 from edgekit.errors import DecodeError, KernelError, OutputError, ParameterError, UnreadableError
+from edgekit.io.encoding import encode
 from edgekit.io.formats import FORMATS, sniff
 from edgekit.io.kernels import read_kernel
-from edgekit.io.reading import decode_grey
-from edgekit.io.thumbnails import decode_reduced
-from edgekit.io.writing import encode, place
+from edgekit.io.reading import decode_grey, decode_reduced
+from edgekit.io.writing import write_atomic
 
 
 @pytest.fixture
@@ -214,7 +214,7 @@ def test_every_format_is_known_by_its_first_bytes():
 def test_a_file_appears_whole_with_the_usual_permissions(tmp_path):
     old = os.umask(0o027)
     try:
-        place(b"content", tmp_path / "deep" / "er" / "a.bin")
+        write_atomic(b"content", tmp_path / "deep" / "er" / "a.bin")
     finally:
         os.umask(old)
     path = tmp_path / "deep" / "er" / "a.bin"
@@ -232,7 +232,7 @@ def test_a_failure_before_the_last_step_leaves_the_old_file(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        place(b"new", path, fail)
+        write_atomic(b"new", path, fail)
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.bin"]
 
@@ -240,13 +240,13 @@ def test_a_failure_before_the_last_step_leaves_the_old_file(tmp_path):
 def test_where_nothing_can_be_written_it_says_so(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutputError, match="cannot be written"):
-        place(b"x", tmp_path / "file" / "a.bin")
+        write_atomic(b"x", tmp_path / "file" / "a.bin")
 
 
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.json", "[[1, 2], [3]]", "of one length"),
+        ("a.json", "[[1, 2], [3]]", "must have one length"),
         ("a.json", "[[1, 2], [3, 4]]", "found 2x2"),
         ("a.json", "{}", "expected a kernel"),
         ("a.json", "{", "expected a kernel"),

@@ -13,13 +13,13 @@ import edgekit as ek
 from edgekit.batch import large_files
 from edgekit.batch.jobs.filtering import FilterJob
 from edgekit.batch.jobs.scoring import ScoreJob
-from edgekit.batch.large import Means, filter_windows, score_windows
+from edgekit.batch.large import WindowOptions, filter_windows, score_windows
 from edgekit.batch.window_grid import grid_for
 from edgekit.errors import DecodeError
-from edgekit.io.channels import to_grey_as_tiff
+from edgekit.io.conversion import to_grey_as_tiff
 from edgekit.io.opening import open_windows
 from edgekit.io.tiff_windows import TiffWriter
-from edgekit.io.windows import Cache, given_up
+from edgekit.io.windows import Cache, read_error
 
 SIZE = (203, 331)
 
@@ -41,7 +41,7 @@ def filtered(path, job, tmp_path, window=1, threads=1):
     """Filter a file by small windows, and return what the output holds."""
     output = tmp_path / "made.tif"
     with open_windows(path) as source, output.open("wb") as file, TiffWriter(file, output, 0, source) as writer:
-        filter_windows(source, job, writer, Means(threads=threads), window)
+        filter_windows(source, job, writer, WindowOptions(threads=threads), window)
     return tifffile.imread(output)
 
 
@@ -129,8 +129,8 @@ def test_places_cover_each_pixel_once_in_the_order_of_tiles(tile, size):
     count = np.zeros((2, *size), int)
     tiles = []
     grid = grid_for(*size, tile, 5000)
-    found = [*grid.places(0), *grid.places(1)]
-    assert len(found) == 2 * grid.windows
+    found = [*grid.windows(0), *grid.windows(1)]
+    assert len(found) == 2 * grid.window_count
     for place in found:
         count[place.plane, place.top : place.bottom, place.left : place.right] += 1
         tiles += [
@@ -159,18 +159,18 @@ def test_claims_that_a_file_cannot_hold_are_refused_before_anything_is_made(lies
     tifffile.imwrite(tmp_path / "in.tif", pixels(), **lies)
     with tifffile.TiffFile(tmp_path / "in.tif", mode="r+") as file:
         file.pages.first.tags["ImageLength"].overwrite(2**30)
-    with pytest.raises(DecodeError, match="claims 331 x 1,073,741,824 pixels, which it does not hold"):
+    with pytest.raises(DecodeError, match="claims 331 x 1,073,741,824 pixels, but the file is too short"):
         open_windows(tmp_path / "in.tif")
 
 
 def test_what_a_library_gives_up_on_is_an_error_of_the_file():
     path = Path("in.tif")
-    assert "in.tif: cannot be read: broken pipe" in str(given_up(path, OSError(32, "broken pipe")))
-    assert "in.tif: cannot be decoded: nonsense. Copy" in str(given_up(path, ValueError("nonsense")))
+    assert "in.tif: cannot be read: broken pipe" in str(read_error(path, OSError(32, "broken pipe")))
+    assert "in.tif: cannot be decoded: nonsense. Copy" in str(read_error(path, ValueError("nonsense")))
     known = DecodeError("known")
-    assert given_up(path, known) is known
+    assert read_error(path, known) is known
     with pytest.raises(MemoryError):
-        given_up(path, MemoryError())
+        read_error(path, MemoryError())
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
@@ -180,7 +180,7 @@ def test_the_variance_is_that_of_the_whole(dtype, lies, measure, tmp_path):
     image = pixels(dtype)
     tifffile.imwrite(tmp_path / "in.tif", image, **lies)
     with open_windows(tmp_path / "in.tif") as source:
-        scored = score_windows(source, ScoreJob((measure,)), "in.tif", Means(threads=2), 5000)
+        scored = score_windows(source, ScoreJob((measure,)), "in.tif", WindowOptions(threads=2), 5000)
     expected = ek.sharpness(image, measure)
     assert (scored.width, scored.height) == SIZE[::-1]
     if dtype == "uint8":
@@ -196,7 +196,7 @@ def test_variance_of_what_is_far_from_zero(dtype, tmp_path):
     image = (1e4 + (x - 165) ** 2 / 2 + (y - 101) ** 2 / 2).astype(dtype)
     tifffile.imwrite(tmp_path / "in.tif", image, tile=(64, 64))
     with open_windows(tmp_path / "in.tif") as source:
-        scored = score_windows(source, ScoreJob(("laplacian_variance",)), "in.tif", window=5000)
+        scored = score_windows(source, ScoreJob(("laplacian_variance",)), "in.tif", window_pixels=5000)
     assert scored.values[0] == pytest.approx(ek.sharpness(image), rel=1e-9)
 
 
@@ -205,7 +205,7 @@ def test_undefined_where_a_pixel_is_not_finite(tmp_path):
     image[150, 200] = np.inf
     tifffile.imwrite(tmp_path / "in.tif", image, tile=(64, 64))
     with open_windows(tmp_path / "in.tif") as source:
-        scored = score_windows(source, ScoreJob(("laplacian_variance",)), "in.tif", window=5000)
+        scored = score_windows(source, ScoreJob(("laplacian_variance",)), "in.tif", window_pixels=5000)
     assert scored.status == "undefined"
 
 

@@ -16,7 +16,7 @@ import edgekit as ek
 from edgekit.batch import large_files
 from edgekit.batch.engines import heartbeat
 from edgekit.batch.jobs.filtering import FilterJob
-from edgekit.batch.large import Means
+from edgekit.batch.large import WindowOptions
 from edgekit.common.extras import install_command
 from edgekit.io.opening import open_windows
 
@@ -74,7 +74,7 @@ def test_half_of_what_is_free_is_the_limit(monkeypatch):
     with open_windows("in.tif") as source:
         needed = large_files.needed(source.series[0])
     for free, tiled in ((2 * needed, False), (2 * needed - 2, True)):
-        monkeypatch.setattr(large_files, "free", lambda free=free: free)
+        monkeypatch.setattr(large_files, "free_memory", lambda free=free: free)
         run("sobel", "in.tif", "-o", "out.tif", "--force")
         with tifffile.TiffFile("out.tif") as made:
             assert made.pages.first.is_tiled is tiled
@@ -127,7 +127,7 @@ def test_clipped_values_are_counted_once():
 def test_results_that_may_be_too_long_for_tiff_are_bigtiff(monkeypatch):
     tifffile.imwrite("in.tif", pixels(), tile=(64, 64))
     for limit, big in ((SIZE[0] * SIZE[1], False), (SIZE[0] * SIZE[1] - 1, True)):
-        monkeypatch.setattr("edgekit.io.tiff_windows.CLASSIC", limit)
+        monkeypatch.setattr("edgekit.io.tiff_windows.MAX_CLASSIC_TIFF", limit)
         run_in_no_memory("sobel", "in.tif", "-o", "out.tif", "--force")
         with tifffile.TiffFile("out.tif") as made:
             assert made.is_bigtiff is big
@@ -137,7 +137,7 @@ def test_progress_tells_of_each_window_of_each_pass(monkeypatch):
     monkeypatch.setattr(large_files, "allowance", lambda: 0)
     tifffile.imwrite("in.tif", pixels(), tile=(64, 64))
     told = []
-    means = Means(2, lambda done, total: told.append((done, total)))
+    means = WindowOptions(2, lambda done, total: told.append((done, total)))
     job = FilterJob("sobel", display="stretch", ending=".tif")
     beats = []
     heartbeat.set(lambda: beats.append(1))
@@ -304,12 +304,12 @@ def test_a_zarr_in_a_folder_is_one_image():
 
 
 REFUSED = [
-    (["sobel", "in.tif", "-o", "out.png"], ".tif, .tiff, .zarr; name such an output with -o"),
-    (["canny", "in.tif", "-o", "out.tif"], "canny looks at an image as a whole"),
-    (["threshold", "in.tif", "-o", "out.tif"], "need 0.0 GiB; reduce it, or allow more with --memory"),
+    (["sobel", "in.tif", "-o", "out.png"], ".tif, .tiff, .zarr; choose such an output with -o"),
+    (["canny", "in.tif", "-o", "out.tif"], "canny needs the whole image"),
+    (["threshold", "in.tif", "-o", "out.tif"], "need 0.0 GiB; reduce the image, or allow more with --memory"),
     (["score", "in.tif"], "measure laplacian_variance and laplacian_energy, or a part of it with --roi"),
-    (["score", "in.tif", "--measure", "laplacian_variance", "--map", "maps"], "leave out --map and --report"),
-    (["score", "in.tif", "--roi", "300,0,64,64"], "does not lie within 331x203 pixels"),
+    (["score", "in.tif", "--measure", "laplacian_variance", "--map", "maps"], "--map and --report need the whole"),
+    (["score", "in.tif", "--roi", "300,0,64,64"], "is not within the 331x203 pixels"),
 ]
 
 
@@ -346,7 +346,7 @@ def test_an_interrupted_run_leaves_what_was_there(ending, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("edgekit.cli.progress.Parts.__call__", stop)
+    monkeypatch.setattr("edgekit.cli.output.WindowProgress.__call__", stop)
     assert run_in_no_memory("sobel", "in.tif", "-o", output, "--scale", "raw").exit_code == 130
     assert {p: p.stat().st_mtime_ns for p in _files("out")} == before
 

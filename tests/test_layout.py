@@ -100,7 +100,7 @@ def test_masks_angles_and_outputs_are_in_the_image_s_layout():
     np.testing.assert_array_equal(out, np.moveaxis(ek.sobel(IMAGE), -1, 0))
     with pytest.raises(ek.ShapeError, match="out must have the result's shape"):
         ek.sobel(image, channel_axis=0, out=np.empty_like(IMAGE))
-    with pytest.raises(ek.DtypeError, match="out must be an array of the image's kind; found Tensor"):
+    with pytest.raises(ek.DtypeError, match="out must be a NumPy array, as the image is; found Tensor"):
         ek.sobel(image, channel_axis=0, out=torch.empty(image.shape))
 
 
@@ -172,7 +172,7 @@ def test_shapes_that_may_be_meant_are_taken(image):
         (np.zeros((8, 8)), -1, ek.ShapeError, r"channel_axis=-1 needs an image with such an axis.*found \(8, 8\)"),
         (np.zeros((3, 8, 8)), 3, ek.ShapeError, "channel_axis=3 needs"),
         (torch.zeros(3, 8, 8), -4, ek.ShapeError, "channel_axis=-4 needs"),
-        (np.zeros((3, 8, 8)), "last", ek.ParameterError, "channel_axis='last' must be a whole number, None or"),
+        (np.zeros((3, 8, 8)), "last", ek.ParameterError, "channel_axis='last' must be an integer, None or"),
         (np.zeros((3, 8, 8)), 1.0, ek.ParameterError, "channel_axis=1.0 must be"),
         (np.zeros((3, 8, 8)), True, ek.ParameterError, "channel_axis=True must be"),
     ],

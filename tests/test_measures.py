@@ -164,7 +164,7 @@ def test_variance_of_laplacian_is_that_of_opencv(dtype, size):
 
 @pytest.mark.parametrize("rows", [16, 17, 31, 32, 33, 97])
 def test_strips_do_not_show(rows, monkeypatch):
-    monkeypatch.setattr("edgekit.backends.opencv.tiling.STRIP", 64)
+    monkeypatch.setattr("edgekit.backends.opencv.tiling.TILE", 64)
     for image in extremes("uint8", (rows, 40)):
         assert ek.sharpness(image) == pytest.approx(cv2.Laplacian(image, cv2.CV_64F).var(), rel=1e-9)
         expected = np.mean(laplacian(image.astype(np.float64)) ** 2)
@@ -237,7 +237,7 @@ def test_contrast(name, factor):
 
 @each
 def test_limits(name):
-    low, high = ek.MEASURES[name].limits
+    low, high = ek.MEASURES[name].range
     assert low < high
     images = (*extremes("uint8", (31, 32)), picture("uint8"), cv2.GaussianBlur(picture("uint8"), (0, 0), 5))
     values = np.array([ek.sharpness(i, name) for i in images])
@@ -278,7 +278,7 @@ def test_one_image_that_is_undefined_leaves_the_others(name):
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (2, 2), (3, 3)])
 @each
 def test_small_images_have_a_value_or_none(name, size, kind):
-    low, high = ek.MEASURES[name].limits
+    low, high = ek.MEASURES[name].range
     found = float(ek.sharpness(kind.image(picture("uint8", size)), name))
     assert math.isnan(found) or low <= found <= high
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from edgekit.batch import large_files, memory
+from edgekit.batch import large_files
 
 MIB = 2**20
 
@@ -76,7 +76,7 @@ CASES = {
 
 @pytest.mark.parametrize(("cgroup", "files", "expected"), CASES.values(), ids=CASES)
 def test_what_is_used_is_not_free(cgroup, files, expected, tmp_path):
-    assert memory.free(system(tmp_path, cgroup, files)) == expected * MIB
+    assert large_files.free_memory(system(tmp_path, cgroup, files)) == expected * MIB
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no limits of processes")
@@ -84,5 +84,7 @@ def test_an_image_may_take_half_of_what_is_free(tmp_path, monkeypatch):
     import resource
 
     monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    monkeypatch.setattr(memory.free, "__defaults__", (system(tmp_path, HERE, v2("", 1000 * MIB, 700 * MIB)),))
+    monkeypatch.setattr(
+        large_files.free_memory, "__defaults__", (system(tmp_path, HERE, v2("", 1000 * MIB, 700 * MIB)),)
+    )
     assert large_files.allowance() == 150 * MIB

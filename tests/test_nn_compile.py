@@ -6,11 +6,11 @@ import warnings
 import numpy as np
 import pytest
 import torch
-import torch._dynamo  # Warns of its own parts when it is loaded.
 from oracle import BORDERS, ROWS, picture
+from sampling import on_full
 
 import edgekit as ek
-from edgekit.backends.pytorch import backend, tiling
+from edgekit.backends.pytorch import backend, correlation, tiling
 from edgekit.filters.apply import apply
 
 nn = ek.nn
@@ -29,6 +29,15 @@ MODULES = {
     **{f"sharpness-{m}": nn.Sharpness(m) for m in ek.MEASURES},
 }
 
+#: One of each class, with each border.
+ONNX = ("sobel-symmetric", "scharr-wrap", "log", "oriented", "filter", "magnitude", "sharpness-tenengrad")
+
+
+def few(names, *chosen):
+    """Give names as parameters of a test; those that are not chosen take part with --full only."""
+    return [*chosen, *on_full(*(name for name in names if name not in chosen))]
+
+
 LOSSES = {
     "gradient": nn.GradientLoss(norm=2),
     "magnitude": nn.GradientLoss("scharr", of="magnitude"),
@@ -46,19 +55,19 @@ def close(found, expected):
 
 @pytest.fixture(autouse=True)
 def _fresh():
-    torch._dynamo.reset()
+    with warnings.catch_warnings():
+        # The compiler warns of its own parts when it is loaded.
+        warnings.simplefilter("ignore")
+        torch.compiler.reset()
 
 
-@pytest.fixture(params=MODULES, ids=str)
-def module(request):
-    return MODULES[request.param]
-
-
-def test_compiles_in_one_piece(module):
+@pytest.mark.parametrize("name", few(MODULES, "scharr-wrap", "magnitude"))
+def test_compiles_in_one_piece(name):
+    module = MODULES[name]
     close(torch.compile(module, fullgraph=True, backend="aot_eager")(batch()), module(batch()))
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", few(LOSSES, "magnitude"))
 def test_losses_compile_in_one_piece_on_both_ways(name):
     loss, found, expected = LOSSES[name], batch().requires_grad_(), batch().requires_grad_()
     target = batch().flip(-1)
@@ -76,6 +85,7 @@ def test_masks_and_functions_compile_in_one_piece():
     close(function(batch()), ek.gradient(ek.laplacian(batch())).direction)
 
 
+@pytest.mark.full
 def test_generated_code_agrees(monkeypatch, tmp_path):
     image, module = batch((1, 1, 40, 41)), nn.GradientMagnitude()
     image[0, 0, 9, 9] = torch.nan
@@ -96,7 +106,7 @@ def exported(module):
     return torch.export.export(module, (batch(),), dynamic_shapes={"image": size})
 
 
-@pytest.mark.parametrize("name", [n for n in MODULES if n != "sharpness-wavelet_ratio"])
+@pytest.mark.parametrize("name", few((n for n in MODULES if n != "sharpness-wavelet_ratio"), "log"))
 def test_export_for_any_size(name):
     """All but Haar's transform, which leaves out the last of an odd number of lines."""
     module = MODULES[name]
@@ -105,11 +115,7 @@ def test_export_for_any_size(name):
         close(program(batch(shape)), module(batch(shape)))
 
 
-#: One of each class, with each border.
-ONNX = ("sobel-symmetric", "scharr-wrap", "log", "oriented", "filter", "magnitude", "sharpness-tenengrad")
-
-
-@pytest.mark.parametrize("name", ONNX)
+@pytest.mark.parametrize("name", few(ONNX, "sobel-symmetric"))
 def test_onnx_for_any_size(name):
     onnxruntime = pytest.importorskip("onnxruntime")
     module = MODULES[name]
@@ -143,8 +149,8 @@ def test_the_plain_expression_is_what_strips_compute(row, border, monkeypatch):
                 yield torch.zeros(1)
 
     expected = list(answers())
-    monkeypatch.setattr(tiling, "merely_computes", lambda: False)
-    monkeypatch.setattr(backend, "merely_computes", lambda: False)
+    for module in (tiling, backend, correlation):
+        monkeypatch.setattr(module, "is_eager", lambda: False)
     for found, one in zip(answers(), expected, strict=True):
         torch.testing.assert_close(found, one, rtol=1e-5, atol=1e-6, equal_nan=True)
 

@@ -31,7 +31,7 @@ def twice(function, *inputs):
 def strips(request, monkeypatch):
     """Images in one piece, and in strips of two rows."""
     if request.param == "strips":
-        monkeypatch.setattr(tiling, "_height", lambda frame, rows, halo: 2)
+        monkeypatch.setattr(tiling, "_tile_height", lambda layout, rows, halo: 2)
 
 
 @pytest.mark.usefixtures("strips")
@@ -155,7 +155,7 @@ def test_the_magnitude_keeps_nothing_but_its_input(monkeypatch):
     beside = vars(ek.nn.GradientMagnitude()(torch.rand(9, 9, requires_grad=True)).grad_fn).values()
     assert not [v for v in beside if isinstance(v, torch.Tensor) or getattr(v, "image", None) is not None]
     # What the same costs where it is composed: two responses and their root at least.
-    monkeypatch.setattr(tiling, "merely_computes", lambda: False)
+    monkeypatch.setattr(tiling, "is_eager", lambda: False)
     assert kept_bytes(ek.nn.GradientMagnitude()) > 3 * 4 * 128 * 128
 
 

@@ -70,10 +70,10 @@ def test_a_folder_that_cannot_be_listed_is_told(tmp_path, monkeypatch):
         return listed(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    passed_over = []
-    found = [source.path for _, source in find([str(tmp_path)], passed_over.append, recursive=True)]
+    skipped = []
+    found = [source.path for _, source in find([str(tmp_path)], skipped.append, recursive=True)]
     assert sorted(path.name for path in found) == ["image.png", "shut"]
-    assert not passed_over
+    assert not skipped
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(UnreadableError, match="found a folder that may not be listed"):
         files.read_bytes(tmp_path / "shut")

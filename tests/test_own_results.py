@@ -11,8 +11,8 @@ import pytest
 from command_line import run
 
 import edgekit as ek
-from edgekit.batch.output_log import NAME, Journal
-from edgekit.cli.state_paths import record_of_user
+from edgekit.batch.output_log import NAME, OutputLog
+from edgekit.cli.state_paths import user_log
 
 
 @pytest.fixture(autouse=True)
@@ -180,13 +180,13 @@ def taken_for_photographs(because: str) -> None:
     assert f"edgekit: photos/{NAME}: " in said.replace(f"{Path.cwd()}/", "")
     assert because in said
     assert "readonly" not in said
-    assert said.count("Results listed only in this record are treated as images") == 1
+    assert said.count("Results listed only in this log are treated as images") == 1
     assert "treated as images" not in run("score", "photos", "-q").stderr
 
 
 def test_a_record_that_another_run_holds_is_said_to_know_nothing():
     both()
-    with Journal(Path("photos", NAME), alone=True):
+    with OutputLog(Path("photos", NAME), alone=True):
         taken_for_photographs(f"another edgekit (process {os.getpid()} on ")
     assert scored("photos")[0] == ["a.png", "b.png"]
 
@@ -195,7 +195,7 @@ def test_a_record_that_another_run_holds_is_said_to_know_nothing():
 def test_a_damaged_record_is_said_to_know_nothing(content):
     both()
     Path("photos", NAME).write_bytes(content)
-    taken_for_photographs("record of what edgekit wrote")
+    taken_for_photographs("output log of edgekit")
     assert Path("photos", NAME).read_bytes() == content
 
 
@@ -212,7 +212,7 @@ def test_records_that_are_links_or_pipes_are_not_opened():
     record = Path("photos", NAME)
     record.rename("elsewhere.sqlite")
     record.symlink_to(Path("elsewhere.sqlite").absolute())
-    taken_for_photographs("found a link")
+    taken_for_photographs("found a symbolic link")
     record.unlink()
     os.mkfifo(record)
     taken_for_photographs("found no regular file")
@@ -246,13 +246,13 @@ def test_records_are_only_read():
 def test_the_users_record_is_not_held_while_images_are_scored():
     """Another process writes a single result meanwhile."""
     from edgekit.batch.sources import find
-    from edgekit.cli.state_paths import results_of
+    from edgekit.cli.state_paths import open_results
 
     run("sobel", "photos/a.png")
-    with results_of(quiet=False) as results:
+    with open_results(quiet=False) as results:
         found = find(["photos"], print, results=results)
         next(found)
-        with Journal(record_of_user(), alone=True) as journal:
-            journal.enter(Path("x.png"), Path("photo.png").stat(), Path("photo.png"), Path("photo.png").stat(), "job")
+        with OutputLog(user_log(), alone=True) as journal:
+            journal.add(Path("x.png"), Path("photo.png").stat(), Path("photo.png"), Path("photo.png").stat(), "job")
         assert len(list(found)) == 1
         assert results.left_out == 1

@@ -14,7 +14,7 @@ from clips import RATE, blurred, write_clip
 from command_line import run
 
 import edgekit as ek
-from edgekit.batch import video_frames
+from edgekit.batch import scoring
 
 pytestmark = pytest.mark.usefixtures("at_home")
 
@@ -103,7 +103,7 @@ def test_a_second_pick_takes_the_scores_up_and_clears_what_it_does_not_want(clip
     run("pick", "clip.mp4", "-n", "3", "-o", "frames")
     kept = {p: p.stat().st_mtime_ns for p in Path("frames").glob("*.png")}
     Path("frames/mine.png").write_bytes(b"mine")
-    monkeypatch.setattr(video_frames, "_measured", None)  # Nothing is measured again.
+    monkeypatch.setattr(scoring, "_score_frame", None)  # Nothing is measured again.
     result = run("pick", "clip.mp4", "-n", "1", "-o", "frames")
     assert result.exit_code == 0, result.stderr
     assert files("frames") == ["clip-00000.400s-000004.png", "mine.png", "picked.json"]
@@ -124,7 +124,7 @@ def test_what_edgekit_did_not_write_stays(clip):
 def test_images_are_not_written_over_themselves(folder):
     result = run("pick", "photos/shot1.png", "photos/shot2.png", "-n", "1", "-o", "photos")
     assert result.exit_code == 2
-    assert "over itself" in result.stderr
+    assert "would replace itself" in result.stderr
 
 
 def test_a_damaged_clip_gives_what_it_has_and_a_reason(clip):
@@ -151,7 +151,7 @@ def test_a_broken_image_costs_itself(folder):
     [
         (["clip.mp4", "-o", "x"], "-n"),
         (["clip.mp4", "-n", "2"], "-o"),
-        (["clip.mp4", "clip.mp4", "photo.png", "-n", "2", "-o", "x"], "one clip"),
+        (["clip.mp4", "clip.mp4", "photo.png", "-n", "2", "-o", "x"], "one video"),
         (["clip.mp4", "-n", "2", "--window", "3", "-o", "x"], "does not take count"),
         (["clip.mp4", "-n", "2", "--min-gap", "-3", "-o", "x"], "min_gap=-3"),
         (["clip.mp4", "-n", "2", "--measure", "nice", "-o", "x"], "nice"),
@@ -169,13 +169,13 @@ def test_a_killed_pick_is_taken_up(clip):
         import os, signal
         from edgekit.batch import score_cache
         from edgekit.cli import main
-        keep, count = score_cache.Book.keep, [0]
+        keep, count = score_cache.ScoreCache.store, [0]
         def counted(self, row):
             keep(self, row)
             count[0] += 1
             if count[0] == 12:
                 os.kill(os.getpid(), signal.SIGKILL)
-        score_cache.Book.keep = counted
+        score_cache.ScoreCache.store = counted
         main(["pick", "clip.mp4", "-n", "3", "-o", "frames", "-j", "2"])
     """)
     assert subprocess.run([sys.executable, "-c", killed], env=os.environ).returncode == -signal.SIGKILL
@@ -204,7 +204,7 @@ def test_two_of_one_name_are_refused(folder):
         Path(name, "same.png").write_bytes(Path("photos/shot4.png").read_bytes())
     result = run("pick", "a/same.png", "b/same.png", "-n", "2", "-o", "best")
     assert result.exit_code == 2
-    assert "same.png: two that were picked" in result.stderr
+    assert "same.png: two picked images" in result.stderr
 
 
 def test_what_a_killed_pick_left_is_cleared(clip):
@@ -212,13 +212,13 @@ def test_what_a_killed_pick_left_is_cleared(clip):
         import os, signal
         from edgekit.batch import picking
         from edgekit.cli import main
-        place, count = picking.place, [0]
+        write, count = picking.write_atomic, [0]
         def counted(*arguments):
-            place(*arguments)
+            write(*arguments)
             count[0] += 1
             if count[0] == 5:
                 os.kill(os.getpid(), signal.SIGKILL)
-        picking.place = counted
+        picking.write_atomic = counted
         main(["pick", "clip.mp4", "-n", "9", "-o", "frames"])
     """)
     assert subprocess.run([sys.executable, "-c", killed], env=os.environ).returncode == -signal.SIGKILL

@@ -10,6 +10,7 @@ import torch
 import edgekit as ek
 from edgekit.backends.opencv import backend, tiling
 from edgekit.filters.apply import apply
+from edgekit.operators.table import find
 
 MODES = ("full", "stretch", "signed")
 
@@ -29,7 +30,7 @@ FILTERS = (
 
 @pytest.fixture(autouse=True)
 def _cut(monkeypatch):
-    monkeypatch.setattr(tiling, "STRIP", 64)
+    monkeypatch.setattr(tiling, "TILE", 64)
     monkeypatch.setattr(backend.cv2, "getNumThreads", lambda: 2)
 
 
@@ -109,7 +110,7 @@ def test_levels_by_hand(kind):
 
 def test_an_operator_may_be_a_row():
     image = oracle.picture("uint8", (40, 9))
-    row = ek.kernels.find("scharr")
+    row = find("scharr")
     np.testing.assert_array_equal(ek.picture(image, row).image, ek.picture(image, "scharr").image)
     assert (ek.picture(image, row).image != ek.picture(image).image).any()
 
@@ -121,8 +122,7 @@ def test_out_is_filled_and_returned(mode, depth, kind):
         image = kind.image(oracle.picture("uint16", shape))
         expected = ek.picture(image, mode=mode, depth=depth)
         # A picture is written through any strides.
-        blank = np.full(shape, 77, f"uint{depth}")
-        out = blank if kind.name == "read-only" else kind.image(blank)
+        out = kind.image(np.full(shape, 77, f"uint{depth}"), writeable=True)
         found = ek.picture(image, mode=mode, depth=depth, out=out)
         assert found.image is out
         assert found.clipped == expected.clipped
@@ -142,8 +142,8 @@ def test_what_is_clipped_counts_with_out_as_well():
 
 
 def test_levels_are_computed_in_their_place(monkeypatch):
-    levels, places = backend.levels, []
-    monkeypatch.setattr(backend, "levels", lambda *a: (places.append(a[-1]), levels(*a))[1])
+    quantize, places = backend.quantize, []
+    monkeypatch.setattr(backend, "quantize", lambda *a: (places.append(a[-1]), quantize(*a))[1])
     found = ek.picture(oracle.picture("uint8", (70, 9)))
     assert len(places) > 1
     assert all(np.shares_memory(p, found.image) for p in places)
@@ -153,7 +153,7 @@ def test_levels_are_computed_in_their_place(monkeypatch):
 def test_out_may_be_the_image(mode, kind_of):
     for name in ("numpy", "compiled", "strided", "torch"):
         kind = kind_of[name]
-        image = kind.image(oracle.picture("uint8", (70, 9)))
+        image = kind.image(oracle.picture("uint8", (70, 9)), writeable=True)
         expected = kind.plain(ek.picture(image, mode=mode).image).copy()
         assert ek.picture(image, mode=mode, out=image).image is image
         np.testing.assert_array_equal(kind.plain(image), expected)
@@ -189,7 +189,7 @@ def test_out_that_does_not_fit(mode):
         ({"operator": "sobol"}, "sobol"),
         ({"border": "none"}, "border='none' is not known"),
         ({"parameters": {"size": 4}}, "size"),
-        ({"sigma": 1.0}, "does not take sigma"),
+        ({"parameters": {"sigma": 1.0}}, "does not take sigma"),
     ],
 )
 def test_options_that_do_not_fit(options, match, kind):
@@ -202,8 +202,8 @@ def test_options_that_do_not_fit(options, match, kind):
 @pytest.mark.parametrize("compiled", ["0", "1"])
 @pytest.mark.parametrize("mode", ["full", "signed"])
 def test_the_response_is_not_kept(mode, compiled, monkeypatch):
-    monkeypatch.setattr(tiling, "STRIP", 2**14)
-    monkeypatch.setattr("edgekit.backends.opencv.jit.MODE", compiled)
+    monkeypatch.setattr(tiling, "TILE", 2**14)
+    monkeypatch.setattr("edgekit.backends.opencv.fused.MODE", compiled)
     image = np.zeros((1500, 1000), np.uint8)
     ek.picture(image[:100], mode=mode)
     tracemalloc.start()

@@ -36,7 +36,7 @@ def same(found, expected, scale=1.0):
 @given(measures, any_numbers(shape=planes))
 def test_within_its_limits(name, image):
     found = value(image, name)
-    low, high = ek.MEASURES[name].limits
+    low, high = ek.MEASURES[name].range
     assert math.isnan(found) or low <= found <= high
 
 

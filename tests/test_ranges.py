@@ -9,9 +9,9 @@ import tifffile
 import torch
 
 import edgekit as ek
-from edgekit.display.rendering import value_range
+from edgekit.display import value_range
 from edgekit.display.value_range import percentiles, range_of
-from edgekit.io.stated import stated_range
+from edgekit.io.reading import stated_range
 
 TYPES = ("int16", "uint16", "int32", "uint32", "int64", "uint64", "float16", "float32", "float64")
 
@@ -34,7 +34,7 @@ def expected(array):
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("size", [(1, 2), (1, 7), (25, 40), (7, 143), (91, 11), (60, 70)])
 def test_percentiles_are_those_of_sorted_values(dtype, size, kind, monkeypatch):
-    monkeypatch.setattr(value_range, "STRIP", 100)
+    monkeypatch.setattr(value_range, "BLOCK", 100)
     array = values(dtype, size[0] * size[1]).reshape(size)
     assert range_of(kind.image(array)) == expected(array)
 

@@ -18,13 +18,14 @@ import pytest
 import tasks
 from command_line import run
 from ray_jobs import Watched
+from sampling import on_full
 
 import edgekit as ek
 from edgekit.batch.engines import ray as engines
 from edgekit.batch.engines.local import Threads
 from edgekit.batch.engines.processes import WorkerLimits
 from edgekit.batch.engines.ray import Ray
-from edgekit.batch.score_cache import Book
+from edgekit.batch.score_cache import ScoreCache
 from edgekit.batch.scoring import score_files
 from edgekit.batch.sources import find
 from edgekit.errors import WorkerError
@@ -79,7 +80,7 @@ def photos(tmp_path, monkeypatch):
 
 def rows(engine, job, book=None):
     """Return the rows of a run."""
-    with Book(book, "rows of one job") as kept:
+    with ScoreCache(book, "rows of one job") as kept:
         return list(score_files((source for _, source in find(["photos"], print)), job, kept, engine))
 
 
@@ -96,7 +97,7 @@ def job(tmp_path):
 
 
 @pytest.mark.usefixtures("cluster", "photos")
-@pytest.mark.parametrize("output", ["rows.csv", "rows.jsonl", "rows.parquet/"])
+@pytest.mark.parametrize("output", ["rows.parquet/", *on_full("rows.csv", "rows.jsonl")])
 def test_rows_are_those_of_the_local_run(output):
     arguments = ("score", "photos", "--measure", "score", "--measure", "brenner")
     local = run(*arguments, "-o", f"local/{output}")
@@ -113,7 +114,10 @@ def test_rows_are_those_of_the_local_run(output):
 
 
 @pytest.mark.usefixtures("cluster", "photos")
-@pytest.mark.parametrize(("command", "count"), [(("sobel", "--angle", "30", "--angle", "90"), 2), (("canny",), 1)])
+@pytest.mark.parametrize(
+    ("command", "count"),
+    [(("sobel", "--angle", "30", "--angle", "90"), 2), pytest.param(("canny",), 1, marks=pytest.mark.full)],
+)
 def test_pictures_are_those_of_the_local_run_which_takes_them_up(command, count):
     local = run(*command, "photos", "-o", "local", "--rows", "local.parquet/")
     spread = run(*command, "photos", "-o", "ray", "--rows", "ray.parquet/", "--engine", "ray")
@@ -169,9 +173,9 @@ def test_a_node_that_is_lost_takes_nothing_with_it(cluster, second, job, wanted)
 def test_images_that_crash_or_hang_their_worker_cost_their_rows(job, wanted):
     Path("photos/12.png").rename(CRASH)
     Path("photos/13.png").rename(HANG)
-    found = {row.path: row for row in rows(Ray(limits=WorkerLimits(timeout=2)), job)}
-    assert "died each time (SIGSEGV)" in found.pop(CRASH).reason
-    assert "took longer than the 2 s" in found.pop(HANG).reason
+    found = {row.path: row for row in rows(Ray(limits=WorkerLimits(timeout=4)), job)}
+    assert "crashed each time (SIGSEGV)" in found.pop(CRASH).reason
+    assert "took longer than the limit of 4 s" in found.pop(HANG).reason
     assert found == {row.path: row for row in wanted if row.path not in ("photos/12.png", "photos/13.png")}
 
 
@@ -180,12 +184,12 @@ def test_a_killed_driver_takes_up_where_it_was(cluster, job, wanted):
         import os, signal
         from pathlib import Path
         from ray_jobs import Watched
-        from edgekit.batch.score_cache import Book
+        from edgekit.batch.score_cache import ScoreCache
         from edgekit.batch.engines import ray
         from edgekit.batch.sources import find
         from edgekit.batch.scoring import score_files
         ray.BLOCK = 4
-        with Book(Path("rows.sqlite"), "rows of one job") as book:
+        with ScoreCache(Path("rows.sqlite"), "rows of one job") as book:
             sources = (source for _, source in find(["photos"], print))
             engine = ray.Ray({cluster.address!r})
             for n, row in enumerate(score_files(sources, Watched(log={job.log!r}), book, engine)):
@@ -204,6 +208,7 @@ def test_a_killed_driver_takes_up_where_it_was(cluster, job, wanted):
     assert set(done) == {row.path for row in wanted if row.status == "ok"}
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_ends_a_run_and_leaves_no_draft(cluster, number, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -238,7 +243,7 @@ def test_the_example_of_the_page_runs(capsys):
 
 
 @pytest.mark.usefixtures("second")
-@pytest.mark.parametrize("portion", [10, 1000])
+@pytest.mark.parametrize("portion", [10, *on_full(1000)])
 def test_results_come_in_the_order_of_the_items(monkeypatch, portion):
     """Blocks that take no time overtake those before them."""
     monkeypatch.setattr(engines, "BLOCK", 4)
@@ -269,7 +274,7 @@ def test_a_machine_with_another_edgekit_does_nothing(monkeypatch):
     monkeypatch.setattr(engines, "__version__", "0.0.1")
     ((item, reason),) = Ray().run(tasks.same, ["a.png"], tasks.lost)
     assert item == "a.png"
-    assert f"edgekit {ek.__version__} is there, and 0.0.1 here; install the same on every machine" in reason
+    assert f"edgekit {ek.__version__} is installed there, and 0.0.1 here; install the same on each" in reason
 
 
 @pytest.mark.usefixtures("cluster")

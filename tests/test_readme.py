@@ -55,7 +55,8 @@ def test_the_python_sessions(at_samples):
 def test_the_tables_of_rows_are_fresh():
     sys.path.insert(0, str(ROOT / "scripts"))
     try:
-        from readme import fill, measures, operators
+        from common.blocks import fill
+        from maintenance.readme_blocks import measures, operators
     finally:
         sys.path.remove(str(ROOT / "scripts"))
     assert fill(README, "operators", operators()) == README
@@ -70,8 +71,11 @@ def test_the_measured_blocks_are_filled():
 
 
 def test_links_lead_somewhere():
-    for page in [README, *((ROOT / n).read_text(encoding="utf-8") for n in ("CONTRIBUTING.md", "CHANGELOG.md"))]:
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page):
-            assert (ROOT / target).exists(), target
-    for name in re.findall(r"`((?:tests|scripts|edgekit)/[\w/.]+\.py)`", (ROOT / "CONTRIBUTING.md").read_text("utf-8")):
-        assert (ROOT / name).exists(), name
+    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md"):
+        page = ROOT / name
+        text = page.read_text(encoding="utf-8")
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
+            assert (page.parent / target).exists(), (name, target)
+        if name != "CHANGELOG.md":
+            for path in re.findall(r"`([\w/]+\.py)`", text):
+                assert any((folder / path).exists() for folder in (ROOT, ROOT / "edgekit")), (name, path)

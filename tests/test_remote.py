@@ -10,15 +10,16 @@ import pytest
 import tifffile
 from bucket import photo
 from command_line import run
+from sampling import on_full
 
 import edgekit as ek
 from edgekit.batch.engines.local import Threads
 from edgekit.batch.jobs.scoring import ScoreJob
-from edgekit.batch.score_cache import Book
+from edgekit.batch.score_cache import ScoreCache
 from edgekit.batch.scoring import score_files
 from edgekit.batch.sources import find
 from edgekit.errors import UnreadableError
-from edgekit.io import _fsspec
+from edgekit.io import store_requests
 
 
 def rows_of(result):
@@ -56,10 +57,10 @@ def test_globs_and_folders(store, pattern, expected):
 
 
 def test_a_large_bucket_is_scored_from_its_first_page_on(store, monkeypatch):
-    monkeypatch.setattr(_fsspec, "PAGE", 10)
+    monkeypatch.setattr(store_requests, "PAGE_SIZE", 10)
     store.photos(60)
     job = ScoreJob()
-    with Book(None, job.key) as book:
+    with ScoreCache(None, job.key) as book:
         rows = score_files((s for _, s in find([f"{store.url}/photos"], print)), job, book, Threads(2))
         next(rows)
         # One look whether it is a folder, and as many pages as the workers have begun with.
@@ -84,9 +85,10 @@ def test_what_is_named_is_asked_for_ahead(store):
     assert store.asked("HEAD") == 24
 
 
-@pytest.mark.parametrize("fault", ["error", "slow down", "slow", "cut", "short", "spoiled", "reset"])
+@pytest.mark.parametrize("fault", ["error", "slow", "cut", "spoiled", *on_full("slow down", "short", "reset")])
 def test_what_fails_twice_is_tried_again(store, monkeypatch, fault):
-    monkeypatch.setattr(_fsspec, "PATIENCE", 0.5)
+    if fault == "slow":
+        monkeypatch.setattr(store_requests, "READ_TIMEOUT", 0.5)
     store.photos(6)
     expected = rows_of(run("score", f"{store.url}/photos", "--json"))
     store.faulty.reset()
@@ -96,7 +98,10 @@ def test_what_fails_twice_is_tried_again(store, monkeypatch, fault):
     )
     assert rows_of(run("score", f"{store.url}/photos", "--json")) == expected
     assert store.faulty.spoiled[fault] >= 2 * 6
-    assert all(store.asked("GET", f"photos/{n}.png") == 3 for n in range(6))
+    asked = [store.asked("GET", f"photos/{n}.png") for n in range(6)]
+    # On a busy machine more than two answers may be slow.
+    assert min(asked) == 3
+    assert max(asked) == 3 or fault == "slow"
 
 
 def test_pictures_go_to_a_store_through_faults(store, tmp_path):
@@ -124,7 +129,7 @@ def test_a_broken_object_costs_its_row(store):
     assert scored.exit_code == 1
     assert f"{store.url}/photos/2.png: cannot be read: the store failed 6 times: " in scored.stderr
     assert "InternalError: injected; run the command again later" in scored.stderr
-    assert store.asked("GET", "photos/2.png") == _fsspec.ATTEMPTS
+    assert store.asked("GET", "photos/2.png") == store_requests.ATTEMPTS
 
 
 def test_a_store_that_refuses_is_asked_once(store):
@@ -145,7 +150,7 @@ def test_what_is_not_there(store):
     assert f"{store.url}/folder.png: expected an image file; found a folder" in folder.stderr
     nothing = run("sobel", f"{store.url}/*.png", "-o", "out")
     assert nothing.exit_code == 2
-    assert f"{store.url}/*.png: the store has nothing of this name" in nothing.stderr
+    assert f"{store.url}/*.png: the store has no object with this name" in nothing.stderr
 
 
 def test_one_image_by_its_web_address(store, tmp_path):
@@ -154,10 +159,10 @@ def test_one_image_by_its_web_address(store, tmp_path):
     scored = rows_of(run("score", store.signed("photos/1.png"), store.signed("photos/0.png"), "--json"))
     assert [row["status"] for row in scored] == ["undefined", "undefined"]
     assert run("sobel", store.signed("photos/1.png"), "-o", "out.png").exit_code == 0
-    assert "a result cannot lie beside it; name a file" in run("sobel", store.signed("photos/1.png")).stderr
+    assert "a result cannot be written beside it; choose a file" in run("sobel", store.signed("photos/1.png")).stderr
     assert (tmp_path / "out.png").exists()
     clip = run("score", store.signed("clip.mp4"))
-    assert "clips are read from local files; copy it to this machine first" in clip.stderr
+    assert "videos are read from local files; copy it to this machine first" in clip.stderr
     assert np.array_equal(ek.read_image(store.signed("photos/1.png")), ek.read_image(photo(1)))
 
 
@@ -206,11 +211,11 @@ def test_what_stays_here(store):
     store.photos(1)
     for option in ("--map", "--report"):
         refused = run("score", f"{store.url}/photos", option, f"{store.url}/maps")
-        assert (refused.exit_code, "folder of this machine" in refused.stderr) == (2, True)
+        assert (refused.exit_code, "folder on this machine" in refused.stderr) == (2, True)
     parts = run("score", f"{store.url}/photos", "-o", f"{store.url}/scores.parquet/")
-    assert (parts.exit_code, "folder of this machine" in parts.stderr) == (2, True)
+    assert (parts.exit_code, "must be on this machine" in parts.stderr) == (2, True)
     assert "copy them here" in run("score", f"{store.url}/photos", "--report", "page").stderr
-    assert "folder of this machine" in run("pick", f"{store.url}/photos", "-n", "1", "-o", store.url).stderr
+    assert "folder on this machine" in run("pick", f"{store.url}/photos", "-n", "1", "-o", store.url).stderr
     assert run("score", f"{store.url}/photos", "--map", "maps").exit_code == 0
     assert Path("maps/0.png.sharpness.png").exists()
 
@@ -270,7 +275,7 @@ def test_credentials_come_from_a_profile(store, monkeypatch, tmp_path):
         monkeypatch.delenv(name)
     with pytest.raises(UnreadableError, match=r"0\.png: cannot be read: .*credentials; log in \(AWS_PROFILE"):
         ek.read_image(f"{store.url}/photos/0.png")
-    _fsspec._shared.cache_clear()
+    store_requests._shared_file_system.cache_clear()
     monkeypatch.setenv("AWS_PROFILE", "photos")
     assert ek.read_image(f"{store.url}/photos/0.png").shape == (64, 80)
     assert "Credential=AKIDOFPROFILE/" in store.faulty.authorization

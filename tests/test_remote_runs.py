@@ -20,9 +20,10 @@ import pyarrow.parquet
 import pytest
 from bucket import photo
 from command_line import run
+from sampling import on_full
 
 from edgekit.batch.engines.processes import WorkerLimits
-from edgekit.io import _fsspec
+from edgekit.io import store_requests
 from edgekit.io.files import read_bytes
 
 #: So many images are done by worker processes.
@@ -53,20 +54,20 @@ def test_objects_of_others_stay(store):
     assert store.get("edges/0.sobel.png") != b"somebody's"
 
 
-def test_a_run_that_was_killed_before_it_could_enter_an_object_is_taken_up(store, monkeypatch):
-    from edgekit.batch.output_log import Journal
+def test_a_run_that_was_killed_before_it_could_log_an_object_is_taken_up(store, monkeypatch):
+    from edgekit.batch.output_log import OutputLog
 
     store.photos(3)
     command = ("sobel", f"{store.url}/photos", "-o", f"{store.url}/edges/", "-j", "1")
-    enter = Journal.enter
+    add = OutputLog.add
 
     def killed(self, output, *rest):
         if output.name.startswith("1"):
             raise KeyboardInterrupt
-        enter(self, output, *rest)
+        add(self, output, *rest)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Journal, "enter", killed)
+        patched.setattr(OutputLog, "add", killed)
         assert run(*command).exit_code == 130
     assert "edges/1.sobel.png" in store.names()
     again = run(*command)
@@ -76,7 +77,7 @@ def test_a_run_that_was_killed_before_it_could_enter_an_object_is_taken_up(store
     assert "edgekit did not write" in run(*command).stderr
 
 
-@pytest.mark.parametrize("output", ["scores.csv", "scores.jsonl", "scores.parquet"])
+@pytest.mark.parametrize("output", ["scores.parquet", *on_full("scores.csv", "scores.jsonl")])
 def test_rows_go_to_a_store_and_are_taken_up(store, output):
     store.photos(3)
     command = ("score", f"{store.url}/photos", "-o", f"{store.url}/out/{output}")
@@ -95,23 +96,23 @@ def test_rows_go_to_a_store_and_are_taken_up(store, output):
 
 
 def script(monkeypatch):
-    """Return scripts/store_faults.py as a module."""
+    """Return scripts/faults/store_faults.py as a module."""
     monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "scripts"))
-    return importlib.import_module("store_faults")
+    return importlib.import_module("faults.store_faults")
 
 
 def test_faults_and_what_came_of_them(store, monkeypatch):
     faults = script(monkeypatch)
     monkeypatch.setattr(faults, "HALT", 1.2)
-    table = [line.split(" | ") for line in faults.faults(12, 32, 8)[2:]]
+    table = [line.split(" | ") for line in faults.faults(6, 32, 8)[2:]]
     assert len(table) == len(faults.FAULTS)
-    assert all(row[4] == "0 of 12" for row in table)
+    assert all(row[4] == "0 of 6" for row in table)
     assert [int(row[2]) > 0 for row in table].count(True) >= 5
-    monkeypatch.setattr(_fsspec, "ATTEMPTS", 1)
-    assert any(row.split(" | ")[4] != "0 of 12" for row in faults.faults(12, 32, 8)[2:])
+    monkeypatch.setattr(store_requests, "ATTEMPTS", 1)
+    assert any(row.split(" | ")[4] != "0 of 6" for row in faults.faults(6, 32, 8)[2:])
 
 
-@pytest.mark.parametrize("method", ["spawn", "fork"])
+@pytest.mark.parametrize("method", ["fork", *on_full("spawn")])
 def test_worker_processes_have_connections_of_their_own(store, method):
     store.photos(4)
     urls = [f"{store.url}/photos/{n}.png" for n in range(4)]
@@ -138,6 +139,7 @@ def start(*arguments):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.full
 def test_worker_processes_score_through_faults(store):
     store.photos(MANY)
     store.faulty.decide = lambda method, path, attempt: "error" if (method, attempt) == ("GET", 0) else None
@@ -200,15 +202,16 @@ def test_an_image_in_a_store_may_take_longer(monkeypatch):
 
     monkeypatch.setattr(local, "choose", lambda items, workers, limits, timeout=None: (workers, limits, timeout))
     usual = {"jobs": None, "timeout": None, "memory": None, "engine": "local", "address": None}
-    assert engine_for([], usual, named=["a.png", "s3://bucket/a.png"]) == (max(16, os.cpu_count() or 1), None, 600.0)
-    assert engine_for([], usual, named=["a.png"])[2] is None
-    assert engine_for([], usual | {"memory": 2**30}, named=["s3://bucket/a.png"])[1].timeout == 600.0
-    assert engine_for([], usual | {"jobs": 3, "timeout": 7.0}, named=["s3://bucket/a.png"])[:2] == (
+    assert engine_for([], usual, paths=["a.png", "s3://bucket/a.png"]) == (max(16, os.cpu_count() or 1), None, 600.0)
+    assert engine_for([], usual, paths=["a.png"])[2] is None
+    assert engine_for([], usual | {"memory": 2**30}, paths=["s3://bucket/a.png"])[1].timeout == 600.0
+    assert engine_for([], usual | {"jobs": 3, "timeout": 7.0}, paths=["s3://bucket/a.png"])[:2] == (
         3,
         WorkerLimits(7.0),
     )
 
 
+@pytest.mark.full
 def test_the_script_fills_the_page(store, monkeypatch, tmp_path):
     faults = script(monkeypatch)
     page = tmp_path / "remote.md"

@@ -156,7 +156,7 @@ def test_what_failed_and_what_is_undefined():
     # Of clips there are no pictures, and that is said.
     Path("photos/clip.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(100))
     cells = report("photos/clip.mp4").cells
-    assert cells[cells.index("photos/clip.mp4") + 1].startswith("pictures are drawn of images")
+    assert cells[cells.index("photos/clip.mp4") + 1].startswith("--map and --report need images")
 
 
 def test_nothing_breaks_out_of_the_page():

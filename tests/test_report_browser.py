@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 from command_line import run
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from sampling import on_full
 
 import edgekit as ek
 from edgekit.batch.score_cache import Row
 from edgekit.focus.blur_threshold import Threshold
+from edgekit.report.images import Names
 from edgekit.report.page import Page as ReviewPage
-from edgekit.report.pictures import Names
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -341,8 +342,9 @@ def test_a_phone(browser, review):
         expect(page.locator("#viewer-facts")).to_contain_text("2 of 13")
 
 
-def test_ten_thousand_images(context, tmp_path):
-    many, rng = 10_000, np.random.default_rng(0)
+@pytest.mark.parametrize("many", [1000, *on_full(10_000)])
+def test_many_images(context, tmp_path, many):
+    rng = np.random.default_rng(0)
     for n in range(4):
         ek.write_image(tmp_path / f"{n}.jpg", rng.integers(0, 255, (60, 80)).astype(np.uint8))
     rows = []

@@ -8,7 +8,7 @@ from command_line import run
 from hostile import NAMES
 from playwright.sync_api import expect, sync_playwright
 
-from edgekit.common.text import printable
+from edgekit.common.escaping import escape_controls
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -50,7 +50,7 @@ def test_no_name_breaks_out(review):
         for _ in range(len(NAMES + EVIL)):
             page.keyboard.press("ArrowRight")
             titles |= {*page.locator(".tile").evaluate_all("t => t.map(x => x.title)")}
-        assert titles == {f"in/{printable(n)}.png" for n in NAMES + EVIL}
+        assert titles == {f"in/{escape_controls(n)}.png" for n in NAMES + EVIL}
         page.keyboard.press("Home")
         page.keyboard.press("Enter")
         for _ in range(len(NAMES + EVIL)):
@@ -62,7 +62,7 @@ def test_no_name_breaks_out(review):
         page.click("#line-failed a")
         cells = page.locator("#failed td:first-child").all_inner_texts()
         assert {" ".join(c.split()) for c in cells} == {
-            " ".join(f"in/{printable(n)}broken.png".split()) for n in NAMES + EVIL
+            " ".join(f"in/{escape_controls(n)}broken.png".split()) for n in NAMES + EVIL
         }
         assert page.title() == "Sharpness review"
         assert page.locator("main svg, main iframe, main script, main style, main link, main meta, base").count() == 0

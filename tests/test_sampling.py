@@ -1,4 +1,4 @@
-"""The sample of tests that a plain run takes holds every pair of values, and the option and names take all."""
+"""The sample of tests that a plain run takes holds every value, and the option and names take all."""
 
 import math
 import os
@@ -9,7 +9,7 @@ from itertools import combinations, product
 from pathlib import Path
 
 import pytest
-from sampling import covering
+from sampling import MOST, covering
 
 HERE = Path(__file__).parent
 
@@ -26,6 +26,12 @@ TESTS = """
     def test_many(a, b, c, kind):
         pass
 
+    @pytest.mark.sample(99)
+    @pytest.mark.parametrize("a", [1, 2, 3])
+    @pytest.mark.parametrize(("b", "c"), [(0, 0), (0, 1), (1, 0)])
+    def test_pairs(a, b, c, kind):
+        pass
+
     @pytest.mark.full
     def test_long():
         pass
@@ -34,38 +40,53 @@ TESTS = """
     def test_one_parameter(a):
         pass
 
+    @pytest.mark.sample(0)
+    @pytest.mark.parametrize("a", [1, pytest.param(2, marks=pytest.mark.full)])
+    @pytest.mark.parametrize("b", [1, 2])
+    def test_some_long(a, b):
+        pass
+
     def test_no_parameter():
         pass
 """
 
 
-def pairs(rows, strength=2):
-    return {held for row in rows for held in combinations(enumerate(row), strength)}
+def pairs(rows):
+    return {held for row in rows for held in combinations(enumerate(row), min(2, len(row)))}
 
 
-@pytest.mark.parametrize("strength", [1, 2, 3])
 @pytest.mark.parametrize("sizes", [(4,), (3, 5), (2, 2, 2), (6, 5, 4, 3), (21, 12, 6)])
-def test_every_pair_is_held(sizes, strength):
+def test_every_pair_is_held(sizes):
     rows = list(product(*map(range, sizes)))
-    chosen = covering(rows, seed="a", strength=strength)
-    strength = min(strength, len(sizes))
-    assert pairs([rows[n] for n in chosen], strength) == pairs(rows, strength)
+    chosen = covering(rows, seed="a")
+    assert pairs([rows[n] for n in chosen]) == pairs(rows)
     # No sample is smaller than the product of the largest sizes, and this one is not much larger.
-    largest = sorted(sizes)[-strength:]
-    assert len(chosen) <= 1.5 * math.prod(largest)
-    assert chosen == covering(rows, seed="a", strength=strength)
+    assert len(chosen) <= 1.5 * math.prod(sorted(sizes)[-2:])
+    assert chosen == covering(rows, seed="a")
+
+
+@pytest.mark.parametrize("most", [0, 7, 30, 500])
+def test_every_value_is_held_and_as_many_pairs_as_there_is_room_for(most):
+    rows = list(product(range(21), range(12), range(6)))
+    chosen = [rows[n] for n in covering(rows, seed="a", most=most)]
+    assert [set(values) for values in zip(*chosen, strict=True)] == [set(range(n)) for n in (21, 12, 6)]
+    every = len(covering(rows, seed="a"))
+    assert len(chosen) == min(max(21, most), every)
+    # Hardly a pair is held twice before all are held.
+    assert len(pairs(chosen)) >= min(0.9 * 3 * len(chosen), len(pairs(rows)))
 
 
 def test_pairs_that_never_meet_are_not_asked_for():
     rows = [(a, b, c) for a, b, c in product(range(5), range(5), range(3)) if (a + b) % 2 and a != c]
     assert pairs([rows[n] for n in covering(rows, seed="a")]) == pairs(rows)
-    assert covering([(), ()], seed="a") in ([0], [1])
+    assert covering([(), ()], seed="a", most=0) in ([0], [1])
 
 
 @pytest.fixture
 def choose(tmp_path, monkeypatch):
     """Return what pytest would run of `TESTS`."""
     monkeypatch.setenv("PYTHONPATH", str(HERE), prepend=os.pathsep)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     (tmp_path / "test_made.py").write_text(textwrap.dedent(TESTS))
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -p sampling -p no:cacheprovider -q\n")
 
@@ -80,20 +101,25 @@ def choose(tmp_path, monkeypatch):
 
 def test_a_plain_run_takes_a_sample_and_no_long_test(choose):
     everything, plain = choose("--full"), choose()
-    assert len(everything) == 3 * 3 * 4 + 1 + 4 + 1
+    assert len(everything) == 2 * (3 * 3 * 4) + 1 + 4 + 4 + 1
     assert set(plain) < set(everything)
     assert "test_long" not in plain
+    # Each value that is left without what takes long.
+    assert [name for name in plain if "some_long" in name] == ["test_some_long[1-1]", "test_some_long[2-1]"]
     assert {"test_no_parameter", *(f"test_one_parameter[{a}]" for a in range(4))} < set(plain)
-    every, some = ([name[10:-1].split("-") for name in names if "many" in name] for names in (everything, plain))
-    assert len(every) == 36
-    # Four kinds by three values, and the two names in one mark are one parameter.
-    assert len(some) <= 14
-    for kept in ((0, 3), (1, 2, 3), (0, 1, 2)):
-        assert {tuple(row[n] for n in kept) for row in some} == {tuple(row[n] for n in kept) for row in every}
+    for test, fewest, most in (("many", MOST, MOST), ("pairs", 12, 14)):
+        every, some = (
+            [name.partition("[")[2][:-1].split("-") for name in names if test in name] for names in (everything, plain)
+        )
+        assert len(every) == 36
+        # Four kinds by three values, and the two names in one mark are one parameter.
+        assert fewest <= len(some) <= most
+        for kept in ((0,), (1, 2), (3,)) if test == "many" else ((0, 3), (1, 2, 3), (0, 1, 2)):
+            assert {tuple(row[n] for n in kept) for row in some} == {tuple(row[n] for n in kept) for row in every}
 
 
 def test_a_sample_is_taken_of_what_is_selected(choose):
-    assert len(choose("-k", "many and k0")) == 9
+    assert len(choose("-k", "pairs and k0")) == 9
     assert len(choose("test_made.py::test_many")) == 36
     assert choose("test_made.py::test_many[k1-0-1-3]") == ["test_many[k1-0-1-3]"]
     assert choose("test_made.py::test_long") == ["test_long"]

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 def scale(monkeypatch):
     """The script, as if it were run where it lies."""
     monkeypatch.syspath_prepend(ROOT / "scripts")
-    return importlib.import_module("scale")
+    return importlib.import_module("benchmarks.ray_cluster")
 
 
 def test_the_cost_of_a_hundred_million_images(scale):

@@ -9,7 +9,7 @@ from clips import blurred, write_clip
 from command_line import run
 
 import edgekit as ek
-from edgekit.batch import video_frames
+from edgekit.batch import scoring
 from edgekit.io.video import read_frames
 
 pytestmark = pytest.mark.usefixtures("at_home")
@@ -73,7 +73,7 @@ def test_frames_are_measured_once(clip, monkeypatch):
     run("score", "clip.mp4", "-o", "scores.csv")
     before = Path("scores.csv").read_text()
     with monkeypatch.context() as patch:
-        patch.setattr(video_frames, "read_frames", None)  # Finished, it is not even decoded.
+        patch.setattr(scoring, "read_frames", None)  # Finished, it is not even decoded.
         assert run("score", "clip.mp4", "-o", "scores.csv").exit_code == 0
     assert Path("scores.csv").read_text() == before
     # Other frames are another matter.
@@ -83,7 +83,7 @@ def test_frames_are_measured_once(clip, monkeypatch):
 
 def test_what_was_measured_before_it_was_stopped_is_kept(clip, monkeypatch):
     measured = []
-    original = video_frames._measured
+    original = scoring._score_frame
 
     def stopping(frame, **rest):
         if getattr(frame, "number", 0) == 6 and not measured:
@@ -91,14 +91,14 @@ def test_what_was_measured_before_it_was_stopped_is_kept(clip, monkeypatch):
             raise KeyboardInterrupt
         return original(frame, **rest)
 
-    monkeypatch.setattr(video_frames, "_measured", stopping)
+    monkeypatch.setattr(scoring, "_score_frame", stopping)
     assert run("score", "clip.mp4", "-o", "scores.csv", "-j", "1").exit_code == 130
 
     def counting(frame, **rest):
         measured.append(frame.number)
         return original(frame, **rest)
 
-    monkeypatch.setattr(video_frames, "_measured", counting)
+    monkeypatch.setattr(scoring, "_score_frame", counting)
     assert run("score", "clip.mp4", "-o", "scores.csv", "-j", "1").exit_code == 0
     assert measured == [6, 6, 7, 8, 9, 10]
     assert len(rows("scores.csv")) == 11
@@ -129,7 +129,7 @@ def test_wrong_usage(clip, options):
 def test_a_run_with_other_options_that_is_stopped_leaves_no_gap(clip, monkeypatch):
     run("score", "clip.mp4", "-o", "scores.csv")
     before = Path("scores.csv").read_text()
-    original = video_frames._measured
+    original = scoring._score_frame
 
     def stopping(frame, **rest):
         if getattr(frame, "number", 0) == 6:
@@ -137,7 +137,7 @@ def test_a_run_with_other_options_that_is_stopped_leaves_no_gap(clip, monkeypatc
         return original(frame, **rest)
 
     with monkeypatch.context() as patch:
-        patch.setattr(video_frames, "_measured", stopping)
+        patch.setattr(scoring, "_score_frame", stopping)
         assert run("score", "clip.mp4", "-o", "scores.csv", "--every", "2", "-j", "1").exit_code == 130
     assert run("score", "clip.mp4", "-o", "scores.csv").exit_code == 0
     assert Path("scores.csv").read_text() == before

@@ -206,8 +206,9 @@ def flat_ones():
     yield "flat float", np.full((64, 80), 1 / 3)
     yield "flat colour", np.full((64, 80, 3), (200, 31, 7), np.uint8)
     for sigma in (1, 3, 10, 30, 60):
-        for size in ((300, 400), (1200, 1600)):
-            yield f"noise {sigma}, {size[1]} wide", levels(rng.normal(128, sigma, size))
+        yield f"noise {sigma}", levels(rng.normal(128, sigma, (300, 400)))
+    for sigma in (3, 30):
+        yield f"wide noise {sigma}", levels(rng.normal(128, sigma, (1200, 1600)))
     yield "uniform noise", rng.integers(0, 256, (300, 300), dtype=np.uint8)
     yield "noise of any range", rng.normal(0, 1, (300, 300))
 
@@ -221,12 +222,12 @@ def unusable_ones():
         yield f"a pixel of {value}", image
 
 
-@pytest.mark.parametrize("image", [pytest.param(i, id=n) for n, i in (*flat_ones(), *unusable_ones())])
-def test_undefined(image):
-    assert math.isnan(ek.score(image))
-    shown = ek.sharpness_map(image)
-    assert shown.shape == image.shape[:2]
-    assert np.isnan(shown).all()
+def test_undefined():
+    for name, image in (*flat_ones(), *unusable_ones()):
+        assert math.isnan(ek.score(image)), name
+        shown = ek.sharpness_map(image)
+        assert shown.shape == image.shape[:2], name
+        assert np.isnan(shown).all(), name
 
 
 @pytest.mark.parametrize("size", [(32, 32), (33, 37), (80, 100), (511, 300)])
@@ -290,6 +291,7 @@ def test_number_of_channels(channels, kind):
         ek.score(image)
 
 
+@pytest.mark.sample(0)
 @pytest.mark.parametrize("size", [(90, 120), (384, 512), (700, 1000)])
 @pytest.mark.parametrize("side", ["left", "right", "top", "bottom"])
 def test_map_shows_where_it_is_sharp(size, side):

@@ -1,6 +1,10 @@
 """The scripts make what the README shows and samples/ holds."""
 
 import importlib
+import os
+import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from types import ModuleType
@@ -27,10 +31,13 @@ def script(monkeypatch):
     return load
 
 
-@pytest.fixture
-def samples(script, tmp_path):
-    script("make_samples").main(["--output", str(tmp_path)])
-    return tmp_path
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("samples")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "scripts")
+        importlib.import_module("maintenance.make_samples").main(["--output", str(folder)])
+    return folder
 
 
 def test_samples_in_the_repository_are_what_the_script_makes(samples):
@@ -57,11 +64,11 @@ def test_every_sample_has_its_row(samples):
 
 def test_darkening_rounds_half_to_even(script):
     levels = np.uint8([[0, 4, 12, 20, 255]])  # 0, 0.5, 1.5, 2.5, 31.875
-    assert script("make_samples").darken(levels).tolist() == [[0, 0, 2, 2, 32]]
+    assert script("maintenance.make_samples").darken(levels).tolist() == [[0, 0, 2, 2, 32]]
 
 
 def test_chart_reads_as_its_formulas_say(script):
-    chart = script("make_samples").chart()
+    chart = script("maintenance.make_samples").chart()
     assert chart.shape == (512, 512)
     ramp = chart[256:, :256]
     assert (ek.sobel(ramp, angle=0)[:, 1:-1] == 1).all()
@@ -83,7 +90,7 @@ def test_chart_reads_as_its_formulas_say(script):
 
 def test_contact_sheet_has_its_size_and_is_in_the_repository(script, tmp_path):
     pytest.importorskip("matplotlib")
-    script("contact_sheet").main(["--output", str(tmp_path / "sheet.png")])
+    script("figures.contact_sheet").main(["--output", str(tmp_path / "sheet.png")])
     sheet = ek.read_image(tmp_path / "sheet.png")
     assert sheet.shape == ek.read_image(ROOT / "docs" / "contact-sheet.png").shape
     assert sheet.shape[1] == 1080
@@ -92,10 +99,10 @@ def test_contact_sheet_has_its_size_and_is_in_the_repository(script, tmp_path):
 
 def test_contact_sheet_shows_zero_as_mid_grey_and_darkness_as_loss(script):
     pytest.importorskip("matplotlib")
-    sheet = script("contact_sheet")
+    sheet = script("figures.contact_sheet")
     photograph = sheet.fitted(ek.read_image(ROOT / "samples" / "coffee.png"), 4)
     assert np.median(sheet.signed(photograph, 45)) == 128
-    dark = script("make_samples").darken(photograph)
+    dark = script("maintenance.make_samples").darken(photograph)
     bright_sum, dark_sum = (sheet.magnitude(p).sum(dtype=float) for p in (photograph, dark))
     assert dark_sum < bright_sum / 5
     bright_sum, dark_sum = (sheet.magnitude(p, "log").sum(dtype=float) for p in (photograph, dark))
@@ -103,7 +110,7 @@ def test_contact_sheet_shows_zero_as_mid_grey_and_darkness_as_loss(script):
 
 
 def test_drawing_in_the_repository_is_what_the_script_makes(script, tmp_path):
-    drawing = script("angle_drawing")
+    drawing = script("figures.angles")
     drawing.main(["--output", str(tmp_path / "angles.svg")])
     text = (tmp_path / "angles.svg").read_text(encoding="utf-8")
     assert text == (ROOT / "docs" / "angles.svg").read_text(encoding="utf-8")
@@ -119,15 +126,15 @@ def test_drawing_in_the_repository_is_what_the_script_makes(script, tmp_path):
 
 
 def test_dark_edges_reports_every_photograph(script, tmp_path):
-    script("dark_edges").main(["--output", str(tmp_path / "report.md")])
+    script("evaluation.dark_edges").main(["--output", str(tmp_path / "report.md")])
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
-    for photograph in script("make_samples").PHOTOGRAPHS:
+    for photograph in script("maintenance.make_samples").PHOTOGRAPHS:
         assert text.count(f"| {photograph.name} | log |") == 2
     assert text.count("|---") >= 4
 
 
 def test_dark_edges_of_a_step(script):
-    dark_edges = script("dark_edges")
+    dark_edges = script("evaluation.dark_edges")
     # Level 64 to 128 becomes 8 to 16; the upper half is brighter and does not count.
     image = np.full((40, 80), 200, np.uint8)
     image[20:, :40], image[20:, 40:] = 64, 128
@@ -140,37 +147,37 @@ def test_dark_edges_of_a_step(script):
 
 
 def test_share_counts_within_the_whole(script):
-    share = script("dark_edges").share
+    share = script("evaluation.dark_edges").share
     part, whole = np.array([True, True, False, False]), np.array([True, False, True, True])
     assert share(part, whole) == "33.3 %"
     assert share(part, ~whole & ~part) == "-"
 
 
-def test_roc_tells_sharp_from_blurred(script, tmp_path, capsys):
+def test_blur_detection_tells_sharp_from_blurred(script, tmp_path, capsys):
     for name, sigma in (("sharp", 0), ("blurred", 3)):
         (tmp_path / name).mkdir()
-        for sample in script("make_samples").PHOTOGRAPHS:
+        for sample in script("maintenance.make_samples").PHOTOGRAPHS:
             image = ek.read_image(ROOT / "samples" / sample.name)
             image = cv2.GaussianBlur(image, (0, 0), sigma) if sigma else image
             ek.write_image(tmp_path / name / f"{Path(sample.name).stem}.png", image[::2, ::2])
     ek.write_image(tmp_path / "sharp" / "flat.png", np.full((64, 64), 7, np.uint8))
     (tmp_path / "sharp" / "broken.png").write_bytes(b"no image")
-    roc = script("roc")
-    roc.main([str(tmp_path / "sharp"), str(tmp_path / "blurred")])
+    blur = script("evaluation.blur_detection")
+    blur.main([str(tmp_path / "sharp"), str(tmp_path / "blurred")])
     out, err = capsys.readouterr()
     assert "broken.png" in err
     assert err.count("\n") == 1
     assert out.startswith("5 sharp and 4 blurred photographs.")
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in out.splitlines() if line.startswith("|")][2:]
-    assert [row[0] for row in rows] == list(roc.FORMULAS)
+    assert [row[0] for row in rows] == list(blur.FORMULAS)
     assert {*ek.MEASURES, "**score**"} < {row[0] for row in rows}
     assert rows[0] == ["**score**", "1.000", "1"]
     assert all(0 <= float(row[1]) <= 1 and row[2] in "01" for row in rows)
 
 
-def test_roc_refuses_what_is_no_folder(script, tmp_path, capsys):
+def test_blur_detection_refuses_what_is_no_folder(script, tmp_path, capsys):
     with pytest.raises(SystemExit):
-        script("roc").main([str(tmp_path), str(tmp_path / "nothing")])
+        script("evaluation.blur_detection").main([str(tmp_path), str(tmp_path / "nothing")])
     assert "nothing is not a folder" in capsys.readouterr().err
 
 
@@ -179,21 +186,22 @@ def test_roc_refuses_what_is_no_folder(script, tmp_path, capsys):
     [([3, 2], [1, 0], 1), ([0], [1, 2], 0), ([1], [1], 0.5), ([1, 3], [2, 1], 2.5 / 4), ([5, 5, 5], [5, 5], 0.5)],
 )
 def test_area_under_the_curve_counts_pairs(script, sharp, blurred, area):
-    assert script("roc").area_under_curve(sharp, blurred) == pytest.approx(area)
-    assert np.isnan(script("roc").area_under_curve(sharp, []))
+    assert script("evaluation.blur_detection").area_under_curve(sharp, blurred) == pytest.approx(area)
+    assert np.isnan(script("evaluation.blur_detection").area_under_curve(sharp, []))
 
 
 def test_cleanvisions_formula_sees_the_thumbnail(script):
-    roc = script("roc")
+    blur = script("evaluation.blur_detection")
     fine = np.tile(np.uint8([[0, 255], [255, 0]]), (64, 64))  # Halved, it is nearly flat.
-    assert roc.thumbnail_edges(roc.Photograph(fine, fine)) < 50
-    assert roc.thumbnail_edges(roc.Photograph(fine[:64, :64], fine)) > 100
+    assert blur.thumbnail_edges(blur.Photograph(fine, fine)) < 50
+    assert blur.thumbnail_edges(blur.Photograph(fine[:64, :64], fine)) > 100
     wide = fine.astype(np.uint16) * 257
-    assert roc.thumbnail_edges(roc.Photograph(wide, wide)) == roc.thumbnail_edges(roc.Photograph(fine, fine))
+    assert blur.thumbnail_edges(blur.Photograph(wide, wide)) == blur.thumbnail_edges(blur.Photograph(fine, fine))
 
 
+@pytest.mark.full
 def test_large_images_are_measured_both_ways_and_compared(script, tmp_path, monkeypatch):
-    large = script("large")
+    large = script("benchmarks.large_images")
     image = large.make(tmp_path / "in.tif", 300, "zlib")
     assert ek.read_image(image).shape == (300, 300)
     windows, whole = large.both("sobel", image, 1)
@@ -202,3 +210,95 @@ def test_large_images_are_measured_both_ways_and_compared(script, tmp_path, monk
     monkeypatch.setattr(large, "content", lambda path: np.array(path.name))
     with pytest.raises(SystemExit, match="sobel by windows is not sobel in memory"):
         large.both("sobel", image, 1)
+
+
+#: Imports each script as Python does that runs it, all in one process: what is installed is imported once.
+CHILD = """
+import runpy, sys
+from pathlib import Path
+path, known = sys.path[1:], set(sys.modules)
+for script in map(Path, sys.argv[1:]):
+    sys.path[:] = [str(script.parent), *path]
+    try:
+        runpy.run_path(str(script), run_name="imported")
+    except ModuleNotFoundError as error:
+        if (script.parents[1] / error.name.split(".")[0]).exists():
+            raise
+    for name in set(sys.modules) - known:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(script.parents[1])):
+            del sys.modules[name]
+"""
+
+
+def test_each_script_finds_the_others_from_where_it_lies():
+    found = [p for p in sorted((ROOT / "scripts").glob("*/*.py")) if '__name__ == "__main__"' in p.read_text("utf-8")]
+    assert len(found) > 20
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    command = [sys.executable, "-c", CHILD, *map(str, found)]
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_each_script_that_is_named_is_there():
+    pages = [ROOT / "pyproject.toml", *ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("s*/README.md")]
+    named = {
+        (path.relative_to(ROOT).as_posix(), script)
+        for path in [*pages, *(ROOT / "scripts").rglob("*.py")]
+        for script in re.findall(r"\bscripts/[\w/]+\.py\b", path.read_text(encoding="utf-8"))
+        if not script.endswith("/NAME.py")
+    }
+    assert len(named) > 40
+    assert [where for where in named if not (ROOT / where[1]).is_file()] == []
+
+
+def test_each_script_has_its_line_in_the_readme():
+    listed = re.findall(
+        r"^\| `(\w+/\w+\.py)\b", (ROOT / "scripts" / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    found = [p.relative_to(ROOT / "scripts").as_posix() for p in (ROOT / "scripts").glob("*/[!_]*.py")]
+    assert sorted(listed) == sorted(found)
+
+
+def test_links_of_the_readme_of_scripts_lead_somewhere():
+    for target in re.findall(r"\]\(([^)]+)\)", (ROOT / "scripts" / "README.md").read_text(encoding="utf-8")):
+        assert (ROOT / "scripts" / target).exists(), target
+
+
+#: Two files as if of the package: `first` calls functions of both, a generator, and a lambda.
+WALKED = {
+    "a.py": """
+def first():
+    class Body:
+        pass
+    once()
+    return [double(n) for n in numbers()] + [last(1)]
+def double(n):
+    return 2 * n
+last = lambda n: n + sum(range(3))
+""",
+    "b.py": """
+def once():
+    pass
+def numbers():
+    yield 1
+    yield 2
+""",
+}
+
+
+def test_walks_count_functions_of_the_package(script):
+    walks = script("maintenance.walks")
+    names: dict[str, object] = {}
+    for name, source in WALKED.items():
+        exec(compile(source, walks.PACKAGE + name, "exec"), names)
+    # first, once, numbers, double, double, last.
+    assert walks.trace(names["first"]) == walks.Walk(calls=6, files=2, changes=2)
+    assert walks.trace(lambda: np.median([1, 2])) == walks.Walk(0, 0, 0)
+
+
+def test_walks_of_a_function_and_of_a_command(script):
+    walks = script("maintenance.walks")
+    short, long = walks.trace_function("sobel", "uint8"), walks.trace_command("sobel", output=True)
+    assert 1 < short.files <= short.changes < short.calls < long.calls
+    with pytest.raises(RuntimeError, match="edgekit nothing ended with status 2"):
+        walks.trace_command("nothing")

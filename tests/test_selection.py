@@ -140,5 +140,5 @@ def test_rounding_parts_nothing():
 
 
 def test_positions_must_grow():
-    with pytest.raises(ParameterError, match="must grow"):
+    with pytest.raises(ParameterError, match="ascending order"):
         pick([0, 2, 1], [1, 1, 1], count=2)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import run, shown
+from sampling import on_full
 
 import edgekit as ek
 
@@ -93,11 +94,14 @@ def check_recorded(folder):
 
 
 ENDS = [
-    (signal.SIGTERM, os.kill), (signal.SIGTERM, os.killpg), (signal.SIGHUP, os.kill), (signal.SIGHUP, os.killpg),
-    (signal.SIGINT, os.killpg),
+    (signal.SIGTERM, os.kill), (signal.SIGHUP, os.killpg), (signal.SIGINT, os.killpg),
+    pytest.param(signal.SIGTERM, os.killpg, marks=pytest.mark.full),
+    pytest.param(signal.SIGHUP, os.kill, marks=pytest.mark.full),
+    pytest.param(signal.SIGINT, os.kill, marks=pytest.mark.full),
 ]  # fmt: skip
 
 
+@pytest.mark.sample(0)
 @pytest.mark.parametrize(("number", "send"), ENDS, ids=lambda value: getattr(value, "__name__", str(value)))
 @pytest.mark.parametrize("folder", ["few", "many"], ids=["threads", "processes"])
 def test_a_signal_ends_a_run_as_ctrl_c_does(folder, number, send, photos):
@@ -118,7 +122,7 @@ def test_one_thread_is_stopped_in_the_middle_of_an_image(photos):
     check_stopped(process, signal.SIGTERM, process.communicate(timeout=60)[1], 60, photos)
 
 
-@pytest.mark.parametrize("folder", ["few", "many"])
+@pytest.mark.parametrize("folder", ["many", *on_full("few")])
 def test_scores_are_kept_and_counted(folder, photos):
     process = start("score", folder, "-o", "scores.csv", "-j", 2, "--map", "maps")
     wait_for(lambda: finished("maps"))
@@ -148,12 +152,12 @@ def test_pick_sums_up(photos):
 
 
 def test_nohup_is_heeded():
-    process = start("sobel", "few", "-o", "edges", "-j", 2, ignored=[signal.SIGHUP])
+    process = start("sobel", "few", "-o", "edges", "-j", 2, "--include=[01]*", ignored=[signal.SIGHUP])
     wait_for(finished)
     os.killpg(process.pid, signal.SIGHUP)
     process.communicate(timeout=60)
     assert process.returncode == 0
-    assert len(finished()) == 60
+    assert len(finished()) == 20
 
 
 def test_a_terminal_that_is_closed_ends_the_run_and_costs_no_result(photos):
@@ -188,6 +192,7 @@ def program(code, folder):
     return ran.stdout.split()
 
 
+@pytest.mark.sample(0)
 @pytest.mark.parametrize("engine", ["Threads(2)", "Processes(2)"])
 @pytest.mark.parametrize(("second", "together"), [("SIGTERM", True), ("SIGHUP", True), ("SIGINT", False)])
 def test_signals_that_are_sent_twice_are_one_request(engine, second, together, tmp_path):
@@ -267,22 +272,24 @@ def test_the_library_leaves_signals_to_its_host(tmp_path):
 
 
 LEAVE_NOTHING = [
-    ["sobel", "small", "-o", "out"],
-    ["canny", "small", "-o", "out", "--rows", "rows.csv"],
-    ["score", "small", "-o", "scores.csv", "--map", "maps", "--report", "page"],
-    ["score", "small", "--timeout", "0.001"],  # Workers are killed.
-    ["pick", "small", "-n", "3", "-o", "out"],
-    ["focus", "small", "--timeout", "60", "--plot", "focus.png"],
+    "score small -o scores.csv --map maps --report page",
+    "score small --timeout 0.001",  # Workers are killed.
+    "pick small -n 3 -o out",
+    *on_full(
+        "sobel small -o out",
+        "canny small -o out --rows rows.csv",
+        "focus small --timeout 60 --plot focus.png",
+    ),
 ]
 
 
-@pytest.mark.parametrize("command", LEAVE_NOTHING, ids=" ".join)
+@pytest.mark.parametrize("command", LEAVE_NOTHING)
 def test_a_run_leaves_its_results_and_its_record_only(command, photos):
     """No temporary file, socket, lock or journal of the database."""
     rng = np.random.default_rng(0)
     for n in range(70):
         ek.write_image(f"small/{n:02}.png", rng.integers(0, 256, (40, 50), dtype=np.uint8))
-    process = start(*command)
+    process = start(*command.split())
     _, err = process.communicate(timeout=60)
     assert process.returncode in (0, 1), err
     assert list(photos.iterdir()) == []

@@ -12,10 +12,10 @@ import pytest
 
 from edgekit.batch.sources import find
 from edgekit.errors import MissingExtraError, ParameterError, UnreadableError
-from edgekit.io import _fsspec
+from edgekit.io import store_requests
 from edgekit.io.files import read_bytes
-from edgekit.io.stores import StorePath, path_of, real
-from edgekit.io.urls import HIDDEN, redacted
+from edgekit.io.stores import StorePath, canonical_path, path_of
+from edgekit.io.urls import MASK, redacted
 
 S3_URL = "s3://bucket/photos/a.b.png"
 
@@ -23,7 +23,7 @@ S3_URL = "s3://bucket/photos/a.b.png"
 @pytest.mark.parametrize("text", ["a.png", "/a/b.png", "C:\\a.png", "C:/a.png", "12:30.mp4", "-", "a:b/c.png"])
 def test_local_names_are_paths(text):
     assert path_of(text) == Path(text)
-    assert real(text) == os.path.realpath(text)
+    assert canonical_path(text) == os.path.realpath(text)
 
 
 def test_a_file_url_is_a_local_path():
@@ -58,7 +58,7 @@ def test_paths_are_put_together():
 
 
 def test_two_slashes_are_not_one():
-    assert real("s3://bucket/a//b.png") != real("s3://bucket/a/b.png")
+    assert canonical_path("s3://bucket/a//b.png") != canonical_path("s3://bucket/a/b.png")
 
 
 SECRET = "hunter2"
@@ -99,7 +99,7 @@ SECRETS = (
 def test_every_name_of_a_secret_is_known(name, separator):
     for spelt in (name, name.upper(), name.lower()):
         shown = str(StorePath(f"https://host/a.png{separator}{spelt}={SECRET}&b=2"))
-        assert shown == f"https://host/a.png{separator}{spelt}={HIDDEN}&b=2"
+        assert shown == f"https://host/a.png{separator}{spelt}={MASK}&b=2"
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def in_memory(monkeypatch):
     """A store in this process, which keeps folders; no wait between attempts."""
     import fsspec
 
-    monkeypatch.setattr(_fsspec, "PAUSE", 0.0)
+    monkeypatch.setattr(store_requests, "FIRST_WAIT", 0.0)
     fs = fsspec.filesystem("memory")
     fs.store.clear()
     fs.pseudo_dirs[:] = [""]
@@ -215,7 +215,7 @@ def test_pages_follow_one_another_in_google(monkeypatch):
             names = [{"name": f"photos/{page}{n}.png", "size": "9"} for n in range(2)]
             return {"items": names} | ({"nextPageToken": str(page + 1)} if page < 2 else {})
 
-    monkeypatch.setattr(_fsspec, "_opened", lambda url: (Google(), url.partition("://")[2]))
+    monkeypatch.setattr(store_requests, "_file_system", lambda url: (Google(), url.partition("://")[2]))
     found = StorePath("gs://bucket/photos").files(recursive=False)
     assert next(found)[1] == PurePath("00.png")
     assert len(asked) == 1
@@ -232,7 +232,7 @@ def test_google_cloud_storage(monkeypatch, capfd):
     try:
         port = server._api._httpd.server_port
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")
-        _fsspec._shared.cache_clear()
+        store_requests._shared_file_system.cache_clear()
         for name in ("a", "b", "deep/c"):
             StorePath(f"gs://bucket/photos/{name}.png").write_bytes(name.encode())
         root = StorePath("gs://bucket/photos")
@@ -247,7 +247,7 @@ def test_google_cloud_storage(monkeypatch, capfd):
         assert (root.is_dir(), (root / "none").is_dir()) == (True, False)
     finally:
         server.stop()
-        _fsspec._shared.cache_clear()
+        store_requests._shared_file_system.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -261,10 +261,10 @@ def test_google_cloud_storage(monkeypatch, capfd):
     ],
 )
 def test_what_is_worth_another_attempt(error, expected):
-    assert _fsspec.transient(error) is expected
+    assert store_requests.is_transient(error) is expected
     wrapped = OSError("in the library's words")
     wrapped.__cause__ = error
-    assert _fsspec.transient(wrapped) is expected
+    assert store_requests.is_transient(wrapped) is expected
 
 
 @pytest.mark.parametrize(
@@ -277,11 +277,11 @@ def test_which_answers_are_worth_another_attempt(status, code, expected):
     from botocore.exceptions import ClientError
 
     answer = {"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    assert _fsspec.transient(ClientError(answer, "GetObject")) is expected
+    assert store_requests.is_transient(ClientError(answer, "GetObject")) is expected
 
 
 def test_pauses_grow_and_end(in_memory, monkeypatch):
-    monkeypatch.setattr(_fsspec, "PAUSE", 0.5)
+    monkeypatch.setattr(store_requests, "FIRST_WAIT", 0.5)
     pauses = []
     monkeypatch.setattr("tenacity.nap.time.sleep", pauses.append)
     monkeypatch.setattr("random.uniform", lambda low, high: high)
@@ -302,7 +302,7 @@ def test_what_arrives_short_is_written_again(in_memory, monkeypatch):
         attempts.append(key)
         whole(fs, key, data if len(attempts) > failing else data[:-1], **options)
 
-    monkeypatch.setattr(_fsspec, "PAUSE", 0.0)
+    monkeypatch.setattr(store_requests, "FIRST_WAIT", 0.0)
     monkeypatch.setattr(type(in_memory), "pipe_file", short)
     failing = 2
     StorePath("memory://photos/a.png").write_bytes(b"content")
@@ -320,7 +320,7 @@ def test_an_unknown_store():
 
 def test_nothing_secret_hangs_on_an_error(in_memory, monkeypatch):
     url = f"https://me:{SECRET}@127.0.0.1:9/a.png"
-    monkeypatch.setattr(_fsspec, "ATTEMPTS", 2)
+    monkeypatch.setattr(store_requests, "ATTEMPTS", 2)
     with pytest.raises(UnreadableError) as raised:
         read_bytes(url)
     error = raised.value
@@ -328,7 +328,7 @@ def test_nothing_secret_hangs_on_an_error(in_memory, monkeypatch):
         assert SECRET not in f"{error!r} {error} {vars(error)}"
         error = error.__cause__ or error.__context__
     assert "***@127.0.0.1:9/a.png" in str(raised.value)
-    assert HIDDEN in str(raised.value)
+    assert MASK in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -341,13 +341,13 @@ def test_a_missing_library_is_named(monkeypatch, scheme, module, hint):
 
     monkeypatch.delitem(_registry, scheme, raising=False)
     monkeypatch.setitem(sys.modules, module, None)
-    _fsspec._shared.cache_clear()
+    store_requests._shared_file_system.cache_clear()
     with pytest.raises(MissingExtraError, match=rf"{scheme}:// needs more: .*{hint}"):
         read_bytes(f"{scheme}://bucket/a.png")
 
 
 def test_listed_names_do_not_lead_out(monkeypatch):
     names = ["../../out.png", "a/../../out.png", "/absolute.png", "a//b.png", "fine.png"]
-    monkeypatch.setattr(_fsspec, "listing", lambda folder, *, recursive: ((name, {"size": 1}) for name in names))
+    monkeypatch.setattr(store_requests, "listing", lambda folder, *, recursive: ((name, {"size": 1}) for name in names))
     found = {place.as_posix() for _, place in StorePath("s3://bucket/photos").files(recursive=True)}
     assert found == {"absolute.png", "a/b.png", "fine.png"}

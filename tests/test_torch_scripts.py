@@ -18,7 +18,7 @@ def script(monkeypatch):
 
 
 def test_a_photograph_gets_sharper_and_stays_near(script, tmp_path):
-    sharpen = script("sharpen")
+    sharpen = script("figures.sharpened")
     photograph = (
         torch.from_numpy(ek.read_image(ROOT / "samples" / "chelsea.png")).movedim(-1, 0)[:, 80:160, 80:160] / 255
     )
@@ -33,18 +33,18 @@ def test_a_photograph_gets_sharper_and_stays_near(script, tmp_path):
 
 
 def test_the_table_beside_kornia(script):
-    bench = script("bench_torch")
+    bench = script("benchmarks.torch_filters")
     image = torch.rand(1, 1, 96, 100, generator=torch.Generator().manual_seed(0))
     text = bench.table(image, runs=1, compiled=False)
     rows = [[c.strip() for c in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
     assert [r[:2] for r in rows[1:5]] == [[n, w] for n in bench.OURS for w in ("eager", "eager, with gradient")]
     assert all(float(cell) > 0 for r in rows[1:5] for cell in r[2:])
-    memory = {r[0]: float(r[1]) for r in rows if r[0] in ("edgekit", "two conv2d and a root", "kornia")}
-    assert memory["edgekit"] < memory["two conv2d and a root"]
+    memory = {r[0]: float(r[1]) for r in rows if r[0] in ("edgekit", "two conv2d and a square root", "kornia")}
+    assert memory["edgekit"] < memory["two conv2d and a square root"]
 
 
 def test_the_table_is_of_the_same_numbers(script, monkeypatch):
-    bench = script("bench_torch")
+    bench = script("benchmarks.torch_filters")
     monkeypatch.setitem(bench.OURS, "Sobel magnitude", ek.nn.Scharr(border="edge"))
     with pytest.raises(SystemExit, match="Sobel magnitude: the results differ"):
         bench.check(torch.rand(1, 1, 30, 31))

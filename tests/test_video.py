@@ -79,7 +79,7 @@ def test_a_clip_that_was_cut_off_gives_what_is_there_and_a_reason(tmp_path):
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 6 // 10])
     given = []
-    with pytest.raises(DecodeError, match=r"clip\.mkv: .*(cut off|damaged).* frames could be read") as caught:
+    with pytest.raises(DecodeError, match=r"clip\.mkv: .*(truncated|damaged).* frames could be read") as caught:
         given.extend(frame.number for frame in read_frames(path))
     assert 15 <= len(given) < 30
     assert f"{len(given)} frames" in str(caught.value)

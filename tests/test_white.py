@@ -13,7 +13,7 @@ from test_large import run_in_no_memory
 
 import edgekit as ek
 from edgekit.batch.jobs.filtering import FilterJob
-from edgekit.operators.table import own
+from edgekit.operators.table import own_operator
 
 
 @pytest.fixture(autouse=True)
@@ -243,10 +243,10 @@ def test_a_white_level_is_a_percentage_only_with_its_sign():
 def test_kernels_that_keep_the_level_show_the_whole_range(taps):
     """A quarter of the range would be white for most of a photograph."""
     image = ek.read_image(Path(__file__).parents[1] / "samples" / "coffee.png", colour=False)
-    assert ek.white_level(image, own(taps)) == pytest.approx(
+    assert ek.white_level(image, own_operator(taps)) == pytest.approx(
         255 * max(1, np.max(np.cumsum(np.sum(taps, axis=0)))), rel=0.5
     )
-    assert ek.picture(image, own(taps)).clipped < image.size / 100
+    assert ek.picture(image, own_operator(taps)).clipped < image.size / 100
 
 
 def test_doubles_are_rounded_the_same_beside_nan():

@@ -1,6 +1,6 @@
-"""Which backend computes on what: the only place that asks what kind of array it has.
+"""Chooses the backend for an array. Only this module asks for the kind of an array.
 
-May import arrays, errors and the backends, each when it is needed.
+May import `common`, `errors` and, when one is needed, the backends.
 """
 
 import numpy as np
@@ -35,22 +35,27 @@ def load(name: str, device: str | None = None) -> Backend:
     return torch_backend
 
 
-def backend_of(image: Array) -> Backend:
-    """Return the backend that computes on `image`.
+def backend_of(array: Array) -> Backend:
+    """Return the backend that computes on an array.
 
-    torch is recognised without being imported: who holds a tensor has loaded it.
+    torch is not imported to recognise a tensor: a program that has a tensor has imported it.
 
     Raises
     ------
     DtypeError
-        If `image` is neither a NumPy array nor a torch tensor.
+        If it is neither a NumPy array nor a torch tensor.
     """
-    if isinstance(image, np.ndarray):
+    if isinstance(array, np.ndarray):
         from edgekit.backends.opencv import backend
 
         return backend
-    if isinstance(image, loaded("torch", "Tensor")):
+    if isinstance(array, loaded("torch", "Tensor")):
         from edgekit.backends.pytorch import backend as torch_backend
 
         return torch_backend
-    raise DtypeError(f"expected a NumPy array or a torch tensor; found {type(image).__name__}")
+    raise DtypeError(f"expected a NumPy array or a torch tensor; found {type(array).__name__}")
+
+
+def is_same_kind(array: object, other: Array) -> bool:
+    """Tell whether an object is an array of the same backend as another array."""
+    return isinstance(array, np.ndarray if isinstance(other, np.ndarray) else loaded("torch", "Tensor"))

@@ -1,4 +1,4 @@
-"""Many images: what to do (job), to which files (inputs), what is done (journal), and doing it (runner).
+"""Work on many images: jobs, inputs, engines, the runner, and the files that let a run resume.
 
-May import everything but the command line.
+May import everything but report and the command line.
 """

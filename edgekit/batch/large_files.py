@@ -1,84 +1,67 @@
-"""Which files are done window by window, and doing that to whole files."""
+"""Decides which files are processed window by window, by the memory that is free, and processes them.
 
+May import large, jobs, and what is below batch.
+"""
+
+import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from edgekit.batch.jobs.filtering import FilterJob
-from edgekit.batch.jobs.render import PictureJob
+from edgekit.batch.jobs.render import RenderedFile, RenderJob
 from edgekit.batch.jobs.scoring import Scored, ScoreJob
-from edgekit.batch.large import MORE, USUAL, Filtered, Means, Writer, filter_windows, result_bytes, score_windows, whole
-from edgekit.batch.memory import free
-from edgekit.common.read_limits import Limits
+from edgekit.batch.large import (
+    ALLOW_MORE,
+    ONE_THREAD,
+    WindowOptions,
+    Writer,
+    filter_windows,
+    read_whole,
+    result_bytes,
+    score_windows,
+)
+from edgekit.common.read_limits import ReadLimits
 from edgekit.errors import EdgekitError, ParameterError
 from edgekit.io.files import is_zarr
 from edgekit.io.opening import has_windows, open_windows
 from edgekit.io.stores import StorePath
 from edgekit.io.windows import Series, Windows
-from edgekit.io.writing import Draft, drafting, drafting_folder
+from edgekit.io.writing import Draft, open_draft, open_draft_folder
 
-#: Endings of files that are written window by window.
+#: Extensions of files that can be written window by window.
 ENDINGS = (".tif", ".tiff", ".zarr")
 
-#: Bytes that work on a whole image takes for each of its pixels, besides the file, the image and a copy of it.
+#: Bytes for each pixel that are needed to filter a whole image, besides the file, the image and a copy of it.
 WORKING = 8
 
-
-def allowance() -> int:
-    """Return how many bytes the work on one image may take: all that this process may, or half of what is free."""
-    if sys.platform != "win32":
-        import resource
-
-        own = resource.getrlimit(resource.RLIMIT_DATA)[0]
-        if own != resource.RLIM_INFINITY:
-            return own
-    return free() // 2
+#: Root of the system's files; tests use another.
+SYSTEM = Path("/")
 
 
-def needed(series: Series) -> int:
-    """Return about how many bytes it takes to filter one image of a series as a whole."""
-    return 3 * series.nbytes + WORKING * series.rows * series.columns
+def filter_file(
+    path: Path, job: RenderJob, output: Path, options: WindowOptions = ONE_THREAD
+) -> tuple[RenderedFile, Draft] | None:
+    """Filter a file window by window if necessary; None if it should be filtered as a whole.
 
-
-@contextmanager
-def _opened(path: Path, limits: Limits) -> Iterator[tuple[Windows, bool] | None]:
-    """Open a file if it can be read window by window, and tell whether its first image must be."""
-    if not has_windows(path):
-        yield None
-        return
-    most = allowance()
-    try:
-        source = open_windows(path)
-    except EdgekitError:
-        # What is smaller the readers of whole files may read, and else say what is wrong with it.
-        if is_zarr(path) or path.stat().st_size > most:
-            raise
-        yield None
-        return
-    with source:
-        first = source.series[0]
-        yield source, needed(first) > most or first.rows * first.columns > limits.max_pixels
-
-
-def filter_file(path: Path, job: PictureJob, output: Path, means: Means = USUAL) -> tuple[Filtered, Draft] | None:
-    """Filter a file window by window if that is the way; None where it should be filtered as a whole.
-
-    So are files that do not fit into memory, and those of several images that the output can hold all.
+    It is necessary if the file does not fit in memory, and if it has several images and the output can hold all.
 
     Parameters
     ----------
     path, output : Path
-        Input and output; what is made is a draft of the output.
-    job : PictureJob
+        Input and output; the result is a draft of the output.
+    job : RenderJob
         What to do.
-    means : Means
-        What may be used.
+    options : WindowOptions
+        Threads and progress.
 
     Raises
     ------
     ParameterError
-        If the image is too large and the job or the output not made for that.
+        If the image is too large, and the job or the output cannot be processed window by window.
     EdgekitError
         If the file is damaged, or the output cannot be written.
     """
@@ -88,60 +71,17 @@ def filter_file(path: Path, job: PictureJob, output: Path, means: Means = USUAL)
         source, large = opened
         able = isinstance(job, FilterJob) and output.suffix.lower() in ENDINGS and not isinstance(output, StorePath)
         series = source.series[0]
-        several = len(source.series) > 1 or series.planes > 1 or series.apart
-        if not (large or source.form == "Zarr" or output.suffix.lower() == ".zarr" or (able and several)):
+        several = len(source.series) > 1 or series.planes > 1 or series.separate_channels
+        if not (large or source.format == "Zarr" or output.suffix.lower() == ".zarr" or (able and several)):
             return None
         if not able:
-            raise ParameterError(f"{path}: {_unable(source, job)}")
+            raise ParameterError(f"{path}: {_why_unable(source, job)}")
         with _writing(output, source, job) as (writer, made):
-            return filter_windows(source, job, writer, means), made
+            return filter_windows(source, job, writer, options), made
 
 
-def _unable(source: Windows, job: PictureJob) -> str:
-    """Say why a file cannot be done window by window, and what to do."""
-    series = source.series[0]
-    size = f"{series.columns:,} x {series.rows:,} pixels"
-    if isinstance(job, FilterJob):
-        into = ", ".join(ENDINGS)
-        return f"{size} are filtered window by window, into {into}; name such an output with -o, or take --format tif"
-    if source.form == "Zarr":
-        return f"{job.tag} looks at an image as a whole, and a Zarr is read by windows; write it as TIFF"
-    need = f"{needed(series) / 2**30:.1f} GiB"
-    return f"{job.tag} looks at an image as a whole, and {size} need {need}; reduce it, or {MORE}"
-
-
-@contextmanager
-def _writing(output: Path, source: Windows, job: PictureJob) -> Iterator[tuple[Writer, Draft]]:
-    if output.suffix.lower() == ".zarr":
-        from edgekit.io.zarr_windows import ZarrWriter
-
-        with drafting_folder(output) as (folder, made):
-            yield ZarrWriter(folder, source), made
-        return
-    from edgekit.io.tiff_windows import TiffWriter
-
-    with drafting(output) as (file, made), TiffWriter(file, output, result_bytes(source, job), source) as tiff:
-        yield tiff, made
-
-
-def check_whole(path: Path, limits: Limits) -> None:
-    """Raise if pictures of where an image is sharp cannot be drawn, because they need it as a whole.
-
-    Raises
-    ------
-    ParameterError
-        If it is too large, or a Zarr.
-    """
-    with _opened(path, limits) as opened:
-        if opened is not None and (opened[1] or opened[0].form == "Zarr"):
-            raise ParameterError(
-                f"{path}: pictures of where it is sharp need an image as a whole, and not as a Zarr; leave out --map "
-                f"and --report, or {MORE}"
-            )
-
-
-def score_file(path: Path, job: ScoreJob, means: Means = USUAL) -> Scored | None:
-    """Measure a file window by window if that is the way; None where it should be measured as a whole.
+def score_file(path: Path, job: ScoreJob, options: WindowOptions = ONE_THREAD) -> Scored | None:
+    """Measure a file window by window if necessary; None if it should be measured as a whole.
 
     Parameters
     ----------
@@ -149,22 +89,159 @@ def score_file(path: Path, job: ScoreJob, means: Means = USUAL) -> Scored | None
         The file.
     job : ScoreJob
         What to measure.
-    means : Means
-        What may be used.
+    options : WindowOptions
+        Threads and progress.
 
     Raises
     ------
     ParameterError
         If the image is too large for a measure.
     EdgekitError
-        If the file is damaged, or the region of interest lies outside.
+        If the file is damaged, or the region of interest is outside the image.
     """
     with _opened(path, job.limits) as opened:
         if opened is None:
             return None
         source, large = opened
-        if not (large or source.form == "Zarr"):
+        if not (large or source.format == "Zarr"):
             return None
         if not large:
-            return job.measure(whole(source.series[0]), str(path))
-        return score_windows(source, job, str(path), means)
+            return job.measure(read_whole(source.series[0]), str(path))
+        return score_windows(source, job, str(path), options)
+
+
+def check_whole(path: Path, limits: ReadLimits) -> None:
+    """Raise if sharpness maps and thumbnails of a file cannot be made, because they need the whole image.
+
+    Raises
+    ------
+    ParameterError
+        If it is too large, or a Zarr.
+    """
+    with _opened(path, limits) as opened:
+        if opened is not None and (opened[1] or opened[0].format == "Zarr"):
+            raise ParameterError(
+                f"{path}: --map and --report need the whole image in memory, and cannot read a Zarr; leave them out, "
+                f"or {ALLOW_MORE}"
+            )
+
+
+@contextmanager
+def _opened(path: Path, limits: ReadLimits) -> Iterator[tuple[Windows, bool] | None]:
+    """Open a file if it can be read window by window, and tell whether its first image is too large for memory."""
+    if not has_windows(path):
+        yield None
+        return
+    available = allowance()
+    try:
+        source = open_windows(path)
+    except EdgekitError:
+        # The decoders of whole files may read a small file, or say what is wrong with it.
+        if is_zarr(path) or path.stat().st_size > available:
+            raise
+        yield None
+        return
+    with source:
+        first = source.series[0]
+        yield source, needed(first) > available or first.rows * first.columns > limits.max_pixels
+
+
+def _why_unable(source: Windows, job: RenderJob) -> str:
+    """Return why a file cannot be processed window by window, and what to do."""
+    series = source.series[0]
+    size = f"{series.columns:,} x {series.rows:,} pixels"
+    if isinstance(job, FilterJob):
+        formats = ", ".join(ENDINGS)
+        return (
+            f"{size} are filtered window by window, and written as {formats}; choose such an output with -o, or use "
+            "--format tif"
+        )
+    if source.format == "Zarr":
+        return f"{job.tag} needs the whole image in memory, and a Zarr is read window by window; convert it to TIFF"
+    need = f"{needed(series) / 2**30:.1f} GiB"
+    return f"{job.tag} needs the whole image in memory, and {size} need {need}; reduce the image, or {ALLOW_MORE}"
+
+
+@contextmanager
+def _writing(output: Path, source: Windows, job: RenderJob) -> Iterator[tuple[Writer, Draft]]:
+    if output.suffix.lower() == ".zarr":
+        from edgekit.io.zarr_windows import ZarrWriter
+
+        with open_draft_folder(output) as (folder, made):
+            yield ZarrWriter(folder, source), made
+        return
+    from edgekit.io.tiff_windows import TiffWriter
+
+    with open_draft(output) as (file, made), TiffWriter(file, output, result_bytes(source, job), source) as tiff:
+        yield tiff, made
+
+
+def allowance() -> int:
+    """Return the bytes that one image may need: the limit of this process, or half of the free memory."""
+    if sys.platform != "win32":
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_DATA)[0]
+        if limit != resource.RLIM_INFINITY:
+            return limit
+    return free_memory() // 2
+
+
+def needed(series: Series) -> int:
+    """Return the approximate number of bytes that are needed to filter one image of a series as a whole."""
+    return 3 * series.nbytes + WORKING * series.rows * series.columns
+
+
+def free_memory(system: Path = SYSTEM) -> int:
+    """Return the bytes that this process can get: the free memory of the machine, or of its container if less."""
+    return min([_machine_memory(system), *_control_group_memory(system)])
+
+
+def _machine_memory(system: Path) -> int:
+    meminfo = system / "proc/meminfo"
+    if meminfo.exists():
+        return _read_table(meminfo)["MemAvailable:"] * 1024
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 2**32
+
+
+class _GroupFiles(NamedTuple):
+    """The files of a control group that describe its memory, and the entry of its ``memory.stat``."""
+
+    limit: str
+    used: str
+    cache: str
+
+
+_VERSION_1 = _GroupFiles("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+_VERSION_2 = _GroupFiles("memory.max", "memory.current", "inactive_file")
+
+
+def _control_group_memory(system: Path) -> Iterator[int]:
+    """Yield the free bytes of each control group of this process, from the innermost on.
+
+    The used memory of a group includes the file cache. The inactive part of the cache is returned when memory is short,
+    and counts as free, as in ``docker stats`` and Kubernetes.
+    """
+    groups = system / "proc/self/cgroup"
+    for line in groups.read_text(encoding="utf-8").splitlines() if groups.exists() else ():
+        _, controllers, path = line.split(":", 2)
+        root, names = system / "sys/fs/cgroup", _VERSION_2
+        if controllers:
+            root, names = root / "memory", _VERSION_1
+            if "memory" not in controllers.split(","):
+                continue
+        # In a container the path may be the one outside of it. Then only the root exists, which is the container's.
+        inner = root / path.lstrip("/")
+        for group in (inner, *inner.parents):
+            # A group without a limit has the text "max", or no such file.
+            with contextlib.suppress(OSError, ValueError):
+                limit, used = (int((group / name).read_text(encoding="ascii")) for name in (names.limit, names.used))
+                cache = _read_table(group / "memory.stat").get(names.cache, 0)
+                yield max(0, limit - (used - cache))
+            if group == root:
+                break
+
+
+def _read_table(path: Path) -> dict[str, int]:
+    """Return the content of a file whose lines begin with a name and a number."""
+    return {name: int(value) for name, value, *_ in map(str.split, path.read_text(encoding="ascii").splitlines())}

@@ -1,29 +1,30 @@
-"""What has been written: a record beside the results, so that a run can be killed and taken up again."""
+"""The log of the files that edgekit wrote. It lets a run resume, and keeps other files from being replaced.
+
+May import the SQLite store, io and errors.
+"""
 
 import json
 import os
-import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from edgekit.batch.sqlite_store import Kind, Record
+from edgekit.batch.sqlite_store import Schema, SqliteStore
 from edgekit.errors import OutputError
 from edgekit.io.stores import StorePath
 
-#: The journal's name in an output folder.
+#: Name of the log in an output folder.
 NAME = ".edgekit.sqlite"
 
-#: Prefix of the job keys of `pick`. Its outputs are photographs, not rendered responses.
+#: Prefix of the job keys of ``edgekit pick``. Its outputs are photographs, not rendered responses.
 PICKED = "picked"
 
-#: Nothing to say of a result.
-_NOTHING: Mapping[str, Any] = {}
+_NO_DETAILS: Mapping[str, Any] = {}
 
-# Paths are bytes: a name need not be text.
-KIND = Kind(
-    "a record of what edgekit wrote", int.from_bytes(b"EKwr"), 2,
-    without="results already there are then replaced only with --force", tables="""
+# Paths are stored as bytes, because a file name need not be valid text.
+SCHEMA = Schema(
+    "an output log of edgekit", int.from_bytes(b"EKwr"), 2,
+    without="existing results are then replaced only with --force", tables="""
 CREATE TABLE jobs (id INTEGER PRIMARY KEY, job TEXT NOT NULL UNIQUE);
 CREATE TABLE written (
     output BLOB NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL,
@@ -36,201 +37,198 @@ CREATE TABLE announced (output BLOB PRIMARY KEY) WITHOUT ROWID;
 
 _FROM = "FROM written JOIN jobs ON jobs.id = written.job WHERE"
 _FILE = "output = ? AND size = ? AND mtime = ?"
+_IS_STARTED = "SELECT 1 FROM announced WHERE output = ?"
 
 
-class Journal(Record):
-    """A record of the files that edgekit wrote, each by name, size and time.
+class OutputLog(SqliteStore):
+    """The files that edgekit wrote, each with its name, size and time.
 
-    A file is entered just before it appears under its name. A run killed in between leaves an
-    entry for a file that is not there, which counts for nothing; the file that was there before
-    keeps its own entry.
+    A file is added just before it appears under its name. If a run is killed in between, the log has an entry without
+    a file, which has no effect. A file that was there before keeps its own entry.
 
     Parameters
     ----------
     path : Path, optional
-        The record; made if it is not there. None is one that goes with the process.
+        The log; it is created if it does not exist. None is a temporary log.
     alone : bool
-        Let no other process use it meanwhile.
+        Let no other process use the log at the same time.
     read_only : bool
-        Read it only: it must exist, and other processes may write it meanwhile.
+        Only read. The log must exist, and other processes may write to it at the same time.
 
     Attributes
     ----------
-    place : Path or None
-        Where it is, by the real name of its folder.
+    path : Path or None
+        Its path, with symbolic links in the folder resolved.
 
     Raises
     ------
     OutputError
-        If it cannot be opened or is damaged.
+        If the log cannot be opened or is damaged.
     """
 
     def __init__(self, path: Path | None, *, alone: bool = False, read_only: bool = False) -> None:
         self._folder = path.parent.absolute() if path else None
-        self._lock = threading.Lock()
-        super().__init__(path, KIND, alone=alone, read_only=read_only)
-        self.place = path and place_of(path)
+        super().__init__(path, SCHEMA, alone=alone, read_only=read_only)
+        self.path = path and resolve_folder(path)
 
-    def wrote(self, output: Path) -> bool:
-        """Tell whether the file at `output` is as edgekit wrote it, or was being written to a store."""
-        asked = "SELECT 1 FROM announced WHERE output = ?"
-        return self._entry("1", output) is not None or self._announced(asked, output)
+    def is_own(self, output: Path) -> bool:
+        """Tell whether edgekit wrote the file at `output`, and nobody changed it; or began to write that object."""
+        return self._select_file("1", output) is not None or self._run_for_object(_IS_STARTED, output)
 
-    def rendered(self, path: Path) -> bool:
-        """Tell whether a file is a response as edgekit wrote it; what was picked is a photograph."""
-        row = self._entry("substr(jobs.job, 1, ?) != ?", path, (len(PICKED), PICKED))
-        return bool(row[0]) if row else self._announced("SELECT 1 FROM announced WHERE output = ?", path)
+    def is_rendered(self, path: Path) -> bool:
+        """Tell whether a file is a rendered response, unchanged. A picked image is a photograph."""
+        row = self._select_file("substr(jobs.job, 1, ?) != ?", path, (len(PICKED), PICKED))
+        return bool(row[0]) if row else self._run_for_object(_IS_STARTED, path)
 
-    def holds_rendered(self, folder: Path) -> bool:
-        """Tell whether responses were written below a folder; they may be changed or gone.
+    def has_rendered(self, folder: Path) -> bool:
+        """Tell whether rendered responses were written below a folder. They may have been changed or removed since.
 
         Parameters
         ----------
         folder : Path
-            By its real name, or a folder in a store.
+            With symbolic links resolved, or a folder in an object store.
         """
         if isinstance(folder, StorePath):
             return True
         sql, values = f"SELECT 1 {_FROM} substr(jobs.job, 1, ?) != ?", [len(PICKED), PICKED]
         if name := self._name(folder).rstrip(b"/"):
-            # All names below begin with the folder's and a slash, which 0 follows.
+            # Names below the folder begin with its name and a slash. The next character after the slash is 0.
             sql, values = f"{sql} AND output > ? AND output < ?", [*values, name + b"/", name + b"0"]
-        with self._lock:
-            return self._run_sql(f"{sql} LIMIT 1", tuple(values)).fetchone() is not None
+        return self._run_sql(f"{sql} LIMIT 1", tuple(values)).fetchone() is not None
 
-    def admit(self, output: Path, *, force: bool = False) -> None:
-        """Raise if a result must not go to `output`.
+    def check_replaceable(self, output: Path, *, force: bool = False) -> None:
+        """Raise if a result must not be written to `output`.
 
         Parameters
         ----------
         force : bool
-            Allow a file that edgekit did not write to be replaced.
+            Allow replacing a file that edgekit did not write.
 
         Raises
         ------
         OutputError
-            If there is such a file, or a link on the way leads out of the record's folder. A link at `output` itself
-            is such a file: what replaces it is no link, and what it led to stays.
+            If there is such a file, or a symbolic link in the path leads out of the folder of the log. A link at
+            `output` itself is such a file: it is replaced, and its target stays.
         """
         folder = output.absolute().parent
-        if self._folder is not None and folder.is_relative_to(self._folder) and not self._holds(folder):
+        if self._folder is not None and folder.is_relative_to(self._folder) and not self._contains(folder):
             raise OutputError(
-                f"{output}: a link leads out of the output folder, to {os.path.realpath(folder)}, and is not followed; "
-                "remove it, or name that folder with -o"
+                f"{output}: a symbolic link leads out of the output folder, to {os.path.realpath(folder)}, and is not "
+                "followed; remove the link, or name that folder with -o"
             )
-        there = output.exists() if isinstance(output, StorePath) else os.path.lexists(output)
-        if not force and there and not self.wrote(output):
+        exists = output.exists() if isinstance(output, StorePath) else os.path.lexists(output)
+        if exists and not force and not self.is_own(output):
             raise OutputError(
-                f"{output}: there is a file that edgekit did not write, or has no record of; name another, or replace "
-                "it with --force"
+                f"{output}: there is a file that edgekit did not write, or that is not in its log; choose another "
+                "output, or replace the file with --force"
             )
 
     def outputs(self, job: str) -> list[Path]:
-        """Return the files that jobs wrote whose keys begin with `job`; they may have been changed or be gone.
+        """Return the files written by jobs whose keys begin with `job`. They may have been changed or removed since.
 
-        A record that came from elsewhere may name any file; those that are not in its own folder are left out.
+        A log from elsewhere may name any file. Files outside the folder of the log are left out.
         """
-        with self._lock:
-            found = self._run_sql(
-                "SELECT output FROM written JOIN jobs ON jobs.id = written.job WHERE substr(jobs.job, 1, ?) = ?",
-                (len(job), job),
-            ).fetchall()
+        sql = f"SELECT output {_FROM} substr(jobs.job, 1, ?) = ?"
+        found = self._run_sql(sql, (len(job), job)).fetchall()
         paths = ((self._folder or Path()) / os.fsdecode(output) for (output,) in found)
-        return [path for path in paths if self._holds(path.parent)]
+        return [path for path in paths if self._contains(path.parent)]
 
-    def announce(self, output: Path) -> None:
-        """Enter that an object is about to be written: its status is known only when it is there.
+    def mark_started(self, output: Path) -> None:
+        """Log that writing an object begins, since its size and time are known only after it was written.
 
-        A run that is killed before it can enter that leaves an object which the next run may replace.
+        If the run is killed before `add`, the next run may replace the object.
         """
-        self._announced("INSERT OR IGNORE INTO announced VALUES (?)", output)
+        self._run_for_object("INSERT OR IGNORE INTO announced VALUES (?)", output)
 
-    def withdraw(self, output: Path) -> None:
-        """Enter that an object is not being written any more."""
-        self._announced("DELETE FROM announced WHERE output = ?", output)
+    def unmark_started(self, output: Path) -> None:
+        """Log that an object is no longer being written."""
+        self._run_for_object("DELETE FROM announced WHERE output = ?", output)
 
-    def _announced(self, sql: str, output: Path) -> bool:
-        """Look or enter what is being written: of files that is never said, of objects only."""
-        if not isinstance(output, StorePath):
-            return False
-        with self._lock:
-            return self._run_sql(sql, (_named(output),)).fetchone() is not None
+    def _run_for_object(self, sql: str, output: Path) -> bool:
+        """Run a statement and tell whether it found a row, if `output` is an object in a store; files need none."""
+        return isinstance(output, StorePath) and self._run_sql(sql, (_encode(output),)).fetchone() is not None
 
-    def current(self, output: Path, source: Path, status: os.stat_result, job: str) -> bool:
-        """Tell whether `output` is what `job` makes of the input as it is now."""
-        origin = (_named(source.absolute()), status.st_size, status.st_mtime_ns, job)
-        return self._entry("input, input_size, input_mtime, jobs.job", output) == origin
+    def is_current(self, output: Path, source: Path, source_stat: os.stat_result, job: str) -> bool:
+        """Tell whether `output` is the result of `job` for the input in its present state."""
+        origin = (_encode(source.absolute()), source_stat.st_size, source_stat.st_mtime_ns, job)
+        return self._select_file("input, input_size, input_mtime, jobs.job", output) == origin
 
     def details(self, output: Path) -> Mapping[str, Any]:
-        """Return the details that were entered with `output`; none where version 1 of the record entered it.
+        """Return the details that were added with `output`; none if version 1 of the log added it.
 
-        A record that came from elsewhere may hold anything.
+        A log from elsewhere may contain anything.
         """
-        row = self._entry("details", output)
+        row = self._select_file("details", output)
         try:
             details = json.loads(row[0]) if row and row[0] else None
         except (TypeError, ValueError):
-            return _NOTHING
-        return details if isinstance(details, dict) else _NOTHING
+            return _NO_DETAILS
+        return details if isinstance(details, dict) else _NO_DETAILS
 
-    def enter(
+    def add(
         self,
         output: Path,
-        made: os.stat_result,
+        output_stat: os.stat_result,
         source: Path,
-        status: os.stat_result,
+        source_stat: os.stat_result,
         job: str,
-        details: Mapping[str, Any] = _NOTHING,
+        details: Mapping[str, Any] = _NO_DETAILS,
     ) -> None:
-        """Enter a finished file that is about to appear at `output`, or an object that is there.
+        """Add a file that is about to appear at `output`, or an object that is there.
 
         Parameters
         ----------
+        output_stat, source_stat : os.stat_result
+            Status of the output, and of the input before it was read.
+        job : str
+            Key of the job.
         details : mapping
-            What else there is to say of the result: names and values that JSON can hold.
+            More about the result: names, and values that JSON can hold.
         """
-        origin = (_named(source.absolute()), status.st_size, status.st_mtime_ns)
-        with self._lock:
-            self._run_sql("INSERT OR IGNORE INTO jobs (job) VALUES (?)", (job,))
-            self._run_sql(
-                "INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?, ?, (SELECT id FROM jobs WHERE job = ?), ?)",
-                (*self._key(output, made), *origin, job, json.dumps(dict(details)) if details else None),
-            )
-        self.withdraw(output)
+        origin = (_encode(source.absolute()), source_stat.st_size, source_stat.st_mtime_ns)
+        self._run_sql("INSERT OR IGNORE INTO jobs (job) VALUES (?)", (job,))
+        self._run_sql(
+            "INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?, ?, (SELECT id FROM jobs WHERE job = ?), ?)",
+            (*self._key(output, output_stat), *origin, job, json.dumps(dict(details)) if details else None),
+        )
+        self.unmark_started(output)
 
-    def _holds(self, folder: Path) -> bool:
-        """Tell whether a folder lies below the record's, wherever links lead."""
+    def adder(self, output: Path, job: str) -> Callable[[os.stat_result], None]:
+        """Return a function that adds a file without an input, such as a summary or a plot, by its status."""
+        return lambda stat: self.add(output, stat, output, stat, job)
+
+    def _contains(self, folder: Path) -> bool:
+        """Tell whether a folder is below the folder of the log, with symbolic links resolved."""
         return Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(self._folder or Path()))
 
-    def _key(self, output: Path, status: os.stat_result) -> tuple[bytes, int, int]:
-        return self._name(output), status.st_size, status.st_mtime_ns
+    def _key(self, output: Path, stat: os.stat_result) -> tuple[bytes, int, int]:
+        return self._name(output), stat.st_size, stat.st_mtime_ns
 
     def _name(self, output: Path) -> bytes:
-        """Name a file by its place below the record, so that an output folder can be moved as a whole.
+        """Return the name of a file relative to the log, so that an output folder can be moved.
 
-        A folder on the way counts by its real name: a result is found again by whatever name.
+        Symbolic links in the folder are resolved: a result is found under any of its names.
         """
         if isinstance(output, StorePath):
-            return _named(output)
-        path, home = place_of(output), self.place and self.place.parent
+            return _encode(output)
+        path, home = resolve_folder(output), self.path and self.path.parent
         name = path.relative_to(home).as_posix() if home and path.is_relative_to(home) else path.as_posix()
         return b"" if name == "." else os.fsencode(name)
 
-    def _entry(self, columns: str, output: Path, values: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
-        """Return some columns of the entry of a file as it is now."""
+    def _select_file(self, columns: str, output: Path, values: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
+        """Return columns of the entry of a file in its present state; None if there is no entry."""
         try:
             key = self._key(output, output.lstat())
         except OSError:
             return None
-        with self._lock:
-            row: tuple[Any, ...] | None = self._run_sql(f"SELECT {columns} {_FROM} {_FILE}", (*values, *key)).fetchone()
+        row: tuple[Any, ...] | None = self._run_sql(f"SELECT {columns} {_FROM} {_FILE}", (*values, *key)).fetchone()
         return row
 
 
-def place_of(path: Path) -> Path:
-    """Return a file's place by the real name of its folder; a link in its own place stays one."""
+def resolve_folder(path: Path) -> Path:
+    """Return a path with symbolic links in its folder resolved, but not a link at the path itself."""
     return Path(os.path.realpath(path.parent), path.name)
 
 
-def _named(path: Path) -> bytes:
+def _encode(path: Path) -> bytes:
     return os.fsencode(str(path))

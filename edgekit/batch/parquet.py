@@ -1,24 +1,23 @@
-"""Rows as Parquet, by PyArrow of the extra ``parquet``: one file, or a folder of parts."""
+"""Rows as Parquet: one file, or a folder of parts. Needs PyArrow, of the extra ``parquet``. May import io and below."""
 
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from edgekit.batch.text_rows import Record
 from edgekit.common.extras import install_command
 from edgekit.errors import MissingExtraError, OutputError
-from edgekit.io.writing import placing
+from edgekit.io.writing import open_atomic
 
-#: Rows of a row group: so many are in memory at a time.
+#: Rows of a row group, which is held in memory.
 GROUP = 50_000
 
-#: Rows of a part, where a folder is written.
+#: Rows of a part of a folder.
 PART = 1_000_000
 
-#: Types of the columns, by their names in PyArrow; those of the measures are float64.
+#: Types of the columns, by their names in PyArrow. The columns of measures are float64.
 _TYPES = {
     "path": "string", "frame": "int64", "time": "float64", "bytes": "int64", "mtime": "float64", "width": "int64",
     "height": "int64", "blurred": "bool", "status": "string", "reason": "string", "scorer": "string",
@@ -41,10 +40,10 @@ def library() -> Any:
     return pyarrow
 
 
-def write_file(path: Path, columns: Sequence[str], records: Iterable[Record]) -> None:
-    r"""Write one Parquet file; it appears whole or not at all.
+def write_file(path: Path, columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> None:
+    r"""Write one Parquet file. It appears whole or not at all.
 
-    Text in Parquet is UTF-8: other bytes of a file's name are written as ``\xff``.
+    Text in Parquet is UTF-8. Bytes of a file name that are not UTF-8 are written as ``\xff``.
 
     Raises
     ------
@@ -56,40 +55,40 @@ def write_file(path: Path, columns: Sequence[str], records: Iterable[Record]) ->
     pyarrow = library()
     schema = pyarrow.schema([(name, _TYPES.get(name, "float64")) for name in columns])
     records = iter(records)
-    with placing(path) as file, pyarrow.parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+    with open_atomic(path) as file, pyarrow.parquet.ParquetWriter(file, schema, compression="zstd") as writer:
         while group := list(islice(records, GROUP)):
             values = {name: [_value(record[name]) for record in group] for name in columns}
             writer.write_table(pyarrow.table(values, schema))
 
 
-def write_folder(folder: Path, columns: Sequence[str], records: Iterable[Record]) -> None:
-    """Write ``part-00000.parquet`` and so on, of `PART` rows each; the folder appears whole or not at all.
+def write_folder(folder: Path, columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> None:
+    """Write ``part-00000.parquet`` and so on, of `PART` rows each. The folder appears whole or not at all.
 
-    The parts of an earlier run give way to all of the new ones at once.
+    It replaces all parts of an earlier run at once.
 
     Raises
     ------
     OutputError
-        If they cannot be written, or the folder holds anything else.
+        If it cannot be written, or the folder contains other files.
     MissingExtraError
         If PyArrow is not installed.
     """
     for other in (path for path in folder.glob("*") if not path.match("part-*.parquet")):
-        raise OutputError(f"{other}: is no part of rows, and {folder} is written as a whole; name another folder")
+        raise OutputError(f"{other}: not a part of rows, and {folder} is replaced as a whole; choose another folder")
     unfinished, records = folder.with_name(f".{folder.name}.edgekit-parts"), iter(records)
     shutil.rmtree(unfinished, ignore_errors=True)
     try:
-        # Without any row there is a part that knows the columns.
+        # The first part has the columns, even if there are no rows.
         write_file(unfinished / "part-00000.parquet", columns, islice(records, PART))
         for number, record in enumerate(records, 1):
             part = chain([record], islice(records, PART - 1))
             write_file(unfinished / f"part-{number:05}.parquet", columns, part)
-        _exchange(unfinished, folder)
+        _replace_folder(folder, unfinished)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _exchange(unfinished: Path, folder: Path) -> None:
+def _replace_folder(folder: Path, new: Path) -> None:
     old = folder.with_name(f".{folder.name}.edgekit-old")
     shutil.rmtree(old, ignore_errors=True)
     try:
@@ -97,7 +96,7 @@ def _exchange(unfinished: Path, folder: Path) -> None:
             folder.replace(old)
         else:
             folder.unlink(missing_ok=True)
-        unfinished.replace(folder)
+        new.replace(folder)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written: {error.strerror or error}") from error
     shutil.rmtree(old, ignore_errors=True)

@@ -1,4 +1,7 @@
-"""Picks the best of a clip's frames or of a folder's images: scores all, chooses, writes the chosen."""
+"""Picks the best frames of a video, or images of a folder: scores all, selects some, writes the selected ones.
+
+May import the other modules of batch, and what is below batch.
+"""
 
 import json
 import math
@@ -11,41 +14,39 @@ from typing import Any, NamedTuple
 
 from edgekit.batch.engines import Engine
 from edgekit.batch.jobs.scoring import ScoreJob
-from edgekit.batch.output_log import NAME, PICKED, Journal
-from edgekit.batch.score_cache import Book, Row
-from edgekit.batch.scoring import is_clip, score_files
+from edgekit.batch.output_log import NAME, PICKED, OutputLog
+from edgekit.batch.score_cache import NAME as SCORES
+from edgekit.batch.score_cache import Row, ScoreCache
+from edgekit.batch.scoring import is_video_source, score_files, score_video
 from edgekit.batch.sources import Source, natural
-from edgekit.batch.video_frames import score_clip
-from edgekit.common.text import unmistakable
+from edgekit.common.escaping import unambiguous_path
 from edgekit.errors import OutputError, ParameterError, UnreadableError
 from edgekit.focus.selection import Choice, pick
+from edgekit.io.encoding import encode
 from edgekit.io.files import read_bytes, status_of
-from edgekit.io.stores import real
+from edgekit.io.stores import canonical_path
 from edgekit.io.video import read_frames
-from edgekit.io.writing import encode, place
+from edgekit.io.writing import write_atomic
 
-#: What was chosen and why, beside what was written.
+#: What was picked and why, in the output folder.
 SUMMARY = "picked.json"
-
-#: The scores of what was chosen from.
-BOOK = ".edgekit-scores.sqlite"
 
 
 class Picked(NamedTuple):
-    """One that was chosen.
+    """A frame or an image that was picked.
 
     Attributes
     ----------
     output : Path
-        What was written.
+        The file that is written.
     source : Path
-        What it was written from.
+        The video, or the image.
     frame, time : int and float, or None
-        Which frame of a clip, and its seconds from the begin.
+        Number of the frame in the video, and its time in seconds.
     score : float
         NaN where undefined.
     reason : str
-        Why it was chosen.
+        Why it was picked.
     """
 
     output: Path
@@ -56,11 +57,16 @@ class Picked(NamedTuple):
     reason: str
 
     def record(self) -> dict[str, Any]:
-        """Return it as a mapping for JSON, null where there is no score."""
+        """Return a mapping for JSON, with null for an undefined score."""
         frame = {} if self.frame is None else {"frame": self.frame, "time": self.time}
         score = None if math.isnan(self.score) else self.score
-        paths = {"output": unmistakable(str(self.output)), "source": unmistakable(str(self.source))}
+        paths = {"output": unambiguous_path(str(self.output)), "source": unambiguous_path(str(self.source))}
         return {**paths, **frame, "score": score, "reason": self.reason}
+
+    @property
+    def key(self) -> str:
+        """The key of the output in the output log."""
+        return PICKED if self.frame is None else f"{PICKED} frame {self.frame}"
 
 
 @dataclass(frozen=True)
@@ -70,11 +76,11 @@ class PickJob:
     Attributes
     ----------
     score : ScoreJob
-        What the choice goes by: its first measure.
+        What is measured; its first measure decides.
     method, count, window, min_gap
-        As for `edgekit.focus.selection.pick`; seconds of a clip, images of a folder.
+        As for `edgekit.focus.selection.pick`, in seconds of a video or images of a folder.
     ending : str
-        Of frames of a clip, with its dot; images of a folder are copied as they are.
+        Extension of the frames of a video, with its dot. Images of a folder are copied.
     """
 
     score: ScoreJob = field(default_factory=ScoreJob)
@@ -85,83 +91,86 @@ class PickJob:
     ending: str = ".png"
 
     def choose(self, positions: Sequence[float], scores: Sequence[float]) -> list[Choice]:
-        """Choose by the scores."""
+        """Select by the scores."""
         return pick(
             positions, scores, self.method, count=self.count, window=self.window, min_gap=self.min_gap
         )  # fmt: skip
 
     def check(self) -> None:
-        """Raise what is wrong with the job itself, before anything is read.
+        """Check the job itself, before anything is read.
 
         Raises
         ------
         ParameterError
-            For the first option that does not fit.
+            For the first invalid option.
         """
         self.score.check()
         self.choose([], [])
 
 
 class Picker:
-    """Picks into one folder, with a record of what was scored and written there.
+    """Picks into one folder, with a score cache and an output log there.
 
     Parameters
     ----------
     folder : Path
-        Receives what is chosen, and `SUMMARY`.
+        Receives what is picked, and `SUMMARY`.
     job : PickJob
         How to pick.
     engine : Engine
         Decodes and measures.
     force : bool
-        Score all anew; replace files that edgekit did not write.
+        Score all images, and replace files that edgekit did not write.
     """
 
     def __init__(self, folder: Path, job: PickJob, engine: Engine, *, force: bool = False) -> None:
         self._folder, self._job, self._engine, self._force = folder, job, engine, force
 
-    def run(self, sources: Sequence[Source], tell: Callable[[Row], object]) -> Iterator[Picked]:
-        """Score, choose, and give each that was chosen when it is there.
+    def run(self, sources: Sequence[Source], on_scored: Callable[[Row], object]) -> Iterator[Picked]:
+        """Score all, select, and yield each one that is picked as soon as its file exists.
 
         Parameters
         ----------
         sources : sequence of Source
-            One clip, or images.
-        tell : callable
-            Called with each row that is scored, failed ones included.
+            One video, or images.
+        on_scored : callable
+            Called with each row, including failed ones.
         """
         job = self._job
-        clip = len(sources) == 1 and is_clip(sources[0])
-        if not clip and any(map(is_clip, sources)):
-            raise ParameterError("pick takes one clip at a time, or images; name one clip")
-        with Book(self._folder / BOOK, job.score.key) as book, Journal(self._folder / NAME) as journal:
-            journal.admit(self._folder / SUMMARY, force=self._force)
-            ordered = sorted(sources, key=lambda source: natural(str(source.relative)))
-            rows = list(self._rows(ordered, book, tell, clip))
+        video = len(sources) == 1 and is_video_source(sources[0])
+        if not video and any(map(is_video_source, sources)):
+            raise ParameterError("pick takes one video at a time, or images; name one video")
+        summary = self._folder / SUMMARY
+        with ScoreCache(self._folder / SCORES, job.score.key) as cache, OutputLog(self._folder / NAME) as log:
+            log.check_replaceable(summary, force=self._force)
+            rows = list(self._score(sources, cache, on_scored, video))
             positions = [float(n if row.time is None else row.time) for n, row in enumerate(rows)]
             chosen = job.choose(positions, [row.values[0] for row in rows])
             if not chosen:
-                raise UnreadableError("there is nothing to pick from; what an earlier pick left stays as it is")
-            by_name = {str(s.path): s for s in sources}
-            picked = [self._picked(rows[c.number], by_name[rows[c.number].path], c) for c in chosen]
-            missing = self._missing(picked, journal)
+                raise UnreadableError("there is nothing to pick from; the files of an earlier pick are kept")
+            by_path = {str(s.path): s for s in sources}
+            picked = [self._picked(rows[c.number], by_path[rows[c.number].path], c) for c in chosen]
+            missing = self._missing(picked, log)
             yield from (p for p in picked if p not in missing)
-            write = self._write_frames if clip else self._write_images
-            yield from write(missing, journal)
-            self._clear(picked, sources, journal)
+            write = self._write_frames if video else self._write_images
+            yield from write(missing, log)
+            self._remove_others(picked, sources, log)
             records = {"method": job.method, "of": len(rows), "picked": [p.record() for p in picked]}
-            summary = self._folder / SUMMARY
             text = (json.dumps(records, indent=1) + "\n").encode()
-            place(text, summary, lambda made: journal.enter(summary, made, summary, made, SUMMARY))
+            write_atomic(text, summary, log.adder(summary, SUMMARY))
 
-    def _rows(self, sources: Sequence[Source], book: Book, tell: Callable[[Row], object], clip: bool) -> Iterator[Row]:
-        job, engine, anew = self._job.score, self._engine, self._force
-        if clip:
-            rows = score_clip(sources[0], status_of(sources[0].path), job, book, engine, anew=anew)
+    def _score(
+        self, sources: Sequence[Source], cache: ScoreCache, on_scored: Callable[[Row], object], video: bool
+    ) -> Iterator[Row]:
+        """Yield the rows that did not fail, in natural order of the paths."""
+        job, engine, force = self._job.score, self._engine, self._force
+        if video:
+            rows = score_video(sources[0], job, cache, engine, force=force)
         else:
-            rows = score_files(sources, job, book, engine, anew=anew)
+            ordered = sorted(sources, key=lambda source: natural(str(source.relative)))
+            rows = score_files(ordered, job, cache, engine, force=force)
         for row in rows:
-            tell(row)
+            on_scored(row)
             if row.values:
                 yield row
 
@@ -171,56 +180,52 @@ class Picker:
             name = PurePath(f"{relative.stem}-{row.time:09.3f}s-{row.frame:06d}{self._job.ending}")
         return Picked(self._folder / name, source.path, row.frame, row.time, row.values[0], choice.reason)
 
-    def _missing(self, picked: Sequence[Picked], journal: Journal) -> list[Picked]:
-        """Return what is not there yet, of the source as it is now; raise if something else is in its place."""
+    def _missing(self, picked: Sequence[Picked], log: OutputLog) -> list[Picked]:
+        """Return those whose file does not exist or is stale; raise if one of them must not be written."""
         twice = [path for path, n in Counter(os.path.normcase(p.output) for p in picked).items() if n > 1]
         if twice:
-            raise OutputError(f"{twice[0]}: two that were picked would be written here; pick from their common folder")
+            raise OutputError(f"{twice[0]}: two picked images have this output; pick from their common folder")
         missing = []
         for one in picked:
             output, source = one.output, one.source
-            if output in (self._folder / name for name in (SUMMARY, BOOK, NAME)):
-                raise OutputError(f"{output}: this name is edgekit's own here; rename {source}, or --exclude it")
-            if real(output) == real(source):
-                raise OutputError(f"{output}: what is picked would be written over itself; name another folder")
-            if not self._force and journal.current(output, source, status_of(source), _key(one)):
+            if output in (self._folder / name for name in (SUMMARY, SCORES, NAME)):
+                raise OutputError(f"{output}: edgekit itself uses this name here; rename {source}, or --exclude it")
+            if canonical_path(output) == canonical_path(source):
+                raise OutputError(f"{output}: the picked image would replace itself; choose another folder")
+            if not self._force and log.is_current(output, source, status_of(source), one.key):
                 continue
-            journal.admit(output, force=self._force)
+            log.check_replaceable(output, force=self._force)
             missing.append(one)
         return missing
 
-    def _write_frames(self, missing: Sequence[Picked], journal: Journal) -> Iterator[Picked]:
-        """Decode the clip once more for the frames that are not there."""
-        todo = {p.frame: p for p in missing}
-        if not todo:
+    def _write_frames(self, missing: Sequence[Picked], log: OutputLog) -> Iterator[Picked]:
+        """Decode the video once more and write frames of it."""
+        remaining = {p.frame: p for p in missing}
+        if not remaining:
             return
         path = missing[0].source
-        status = status_of(path)
-        wanted = frozenset(n for n in todo if n is not None)
-        for frame in read_frames(path, colour=True, only=wanted, limits=self._job.score.limits):
-            made = todo.pop(frame.number)
-            _place(made, encode(frame.image, self._job.ending), status, journal)
-            yield made
-            if not todo:
+        stat = status_of(path)
+        numbers = frozenset(n for n in remaining if n is not None)
+        for frame in read_frames(path, colour=True, only=numbers, limits=self._job.score.limits):
+            one = remaining.pop(frame.number)
+            _write(one, encode(frame.image, self._job.ending), stat, log)
+            yield one
+            if not remaining:
                 return
 
-    def _write_images(self, missing: Sequence[Picked], journal: Journal) -> Iterator[Picked]:
-        """Copy the images that are not there."""
+    def _write_images(self, missing: Sequence[Picked], log: OutputLog) -> Iterator[Picked]:
+        """Copy images."""
         for one in missing:
-            _place(one, read_bytes(one.source), status_of(one.source), journal)
+            _write(one, read_bytes(one.source), status_of(one.source), log)
             yield one
 
-    def _clear(self, picked: Sequence[Picked], sources: Sequence[Source], journal: Journal) -> None:
-        """Take away what earlier picks wrote and this one does not want: the folder holds one choice."""
-        kept = {real(p) for p in (*(p.output for p in picked), *(s.path for s in sources))}
-        for path in journal.outputs(PICKED):
-            if real(path) not in kept and journal.wrote(path):
+    def _remove_others(self, picked: Sequence[Picked], sources: Sequence[Source], log: OutputLog) -> None:
+        """Remove the files of earlier picks that are not picked now."""
+        kept = {canonical_path(p) for p in (*(p.output for p in picked), *(s.path for s in sources))}
+        for path in log.outputs(PICKED):
+            if canonical_path(path) not in kept and log.is_own(path):
                 path.unlink()
 
 
-def _place(picked: Picked, data: bytes, status: os.stat_result, journal: Journal) -> None:
-    place(data, picked.output, lambda made: journal.enter(picked.output, made, picked.source, status, _key(picked)))
-
-
-def _key(picked: Picked) -> str:
-    return PICKED if picked.frame is None else f"{PICKED} frame {picked.frame}"
+def _write(picked: Picked, data: bytes, stat: os.stat_result, log: OutputLog) -> None:
+    write_atomic(data, picked.output, lambda made: log.add(picked.output, made, picked.source, stat, picked.key))

@@ -1,252 +1,254 @@
-"""Does a list of items, several at a time, and keeps count."""
+"""The runner: carries out work of any kind on many items, and counts the outcomes.
 
-import os
-import sys
+What happens to an item is described by a `Work`: rendering, scoring images, scoring the frames of a video. May import
+batch.engines and errors, so that it loads fast.
+"""
+
+import math
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from functools import partial
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from edgekit.batch.engines import OUT_OF_MEMORY, Engine, Known, carry_out
-from edgekit.batch.jobs.render import Picture
-from edgekit.batch.large import USUAL, Filtered, Means
-from edgekit.batch.large_files import filter_file
-from edgekit.batch.output_log import Journal
-from edgekit.batch.sources import STREAM, Item
-from edgekit.batch.text_rows import Record
-from edgekit.common.text import legible, unmistakable
-from edgekit.errors import EdgekitError, OutputError, UnreadableError, let_out_of_memory, said
-from edgekit.io.files import read_bytes, status_of
-from edgekit.io.stores import ahead, real
-from edgekit.io.writing import Draft, discard, draft, place, publish
+from edgekit.batch.engines import OUT_OF_MEMORY, Engine
+from edgekit.errors import EdgekitError, error_message, raise_if_out_of_memory
 
-#: The details of a result by their columns; the record keeps them for the rows of later runs.
-DETAILS = ("width", "height", "clipped", "white")
+#: After so many known outcomes in a row, the items in progress are finished before more items are taken.
+MAX_KNOWN = 1000
 
-#: Names of what a row says of an outcome.
-COLUMNS = ("input", "output", "filter", "status", "reason", *DETAILS)
-
-_NOTHING: Mapping[str, Any] = {}
+#: Exit statuses of a run: an item failed; no item failed, but a score is below the minimum.
+FAILED, BELOW_MINIMUM = 1, 3
 
 
-class Status(Enum):
-    """How an item ended."""
+class Status(StrEnum):
+    """How an item ended. The values are those of the column ``status``."""
 
     DONE = "done"
     CURRENT = "current"
-    """The result was there already, from an earlier run of the same job on the same input."""
+    """An earlier run of the same job wrote the result, and neither input nor output changed since."""
+    OK = "ok"
+    UNDEFINED = "undefined"
+    """A score of the image is undefined."""
+    TRUNCATED = "truncated"
+    """The file is truncated, and the part that could be decoded was scored."""
     FAILED = "failed"
 
 
-class Outcome(NamedTuple):
-    """The outcome of one item.
+class Outcome(Protocol):
+    """What the runner gives for an item: at least a status, and the reason for it."""
 
-    Attributes
-    ----------
-    item : Item
-    status : Status
-    reason : str
-        Why it failed, or a note on its input.
-    details : mapping
-        Of a result, by `DETAILS`.
-    trace : str
-        Where in the code it failed.
-    """
+    @property
+    def status(self) -> str:
+        """One of `Status`."""
 
-    item: Item
-    status: Status
-    reason: str = ""
-    details: Mapping[str, Any] = _NOTHING
-    trace: str = ""
-
-    def record(self) -> Record:
-        """Return all of this but the trace, by `COLUMNS`."""
-        item = self.item
-        values = (
-            STREAM if item.source.stream else unmistakable(str(item.source.path)),
-            STREAM if str(item.output) == STREAM else unmistakable(str(item.output)),
-            item.job.tag,
-            self.status.value,
-            legible(self.reason) or None,
-            *map(self.details.get, DETAILS),
-        )
-        return dict(zip(COLUMNS, values, strict=True))
+    @property
+    def reason(self) -> str:
+        """Why the item failed, or a note about it."""
 
 
 @dataclass
 class Tally:
-    """A run's count, and from it the exit status."""
+    """Counts the outcomes of a run, and gives its exit status.
 
-    done: int = 0
-    current: int = 0
-    failed: int = 0
-    failures: list[Outcome] = field(default_factory=list)
+    Attributes
+    ----------
+    minimum : float, optional
+        The score that every image must have.
+    counts : Counter
+        Number of outcomes of each status.
+    below, undefined : int
+        Number of scores below the minimum, and of undefined scores.
+    """
 
-    def add(self, outcome: Outcome) -> None:
-        """Count one item."""
-        setattr(self, outcome.status.value, getattr(self, outcome.status.value) + 1)
-        if outcome.status is Status.FAILED:
-            self.failures.append(outcome)
+    minimum: float | None = None
+    counts: Counter[str] = field(default_factory=Counter)
+    below: int = 0
+    undefined: int = 0
+
+    def add(self, outcome: Outcome, score: float | None = None) -> None:
+        """Count an outcome, with its score if it has one."""
+        self.counts[outcome.status] += 1
+        if self.minimum is not None and score is not None:
+            self.below += score < self.minimum
+            self.undefined += math.isnan(score)
+
+    @property
+    def total(self) -> int:
+        """Number of outcomes."""
+        return sum(self.counts.values())
+
+    @property
+    def failed(self) -> int:
+        """Number of failed items."""
+        return self.counts[Status.FAILED]
+
+    @property
+    def succeeded(self) -> int:
+        """Number of items that did not fail."""
+        return self.total - self.failed
+
+    @property
+    def reaches_minimum(self) -> bool:
+        """Whether there are scores and all of them reach the minimum, or there is no minimum."""
+        return self.minimum is None or (self.succeeded > 0 and not self.below and not self.undefined)
 
     @property
     def exit_status(self) -> int:
-        """0 if every item is done, else 1."""
-        return 1 if self.failed else 0
+        """0 if all items are done, `FAILED` or `BELOW_MINIMUM` otherwise."""
+        return FAILED if self.failed else 0 if self.reaches_minimum else BELOW_MINIMUM
 
 
-class _Todo(NamedTuple):
-    """An item with its input's status before it was read."""
+ItemT = TypeVar("ItemT")
+PreparedT = TypeVar("PreparedT")
+ResultT = TypeVar("ResultT")
+OutcomeT = TypeVar("OutcomeT", bound=Outcome)
 
-    item: Item
-    status: os.stat_result
+
+class Known(NamedTuple, Generic[OutcomeT]):
+    """An outcome that is known without an engine."""
+
+    outcome: OutcomeT
 
 
-class _Made(NamedTuple):
-    """What was written, to be published, with a note on its input and details; or why nothing was, and where."""
+class Failure(NamedTuple):
+    """Why an item failed: the message, and the traceback if there is one."""
 
-    draft: Draft | None
-    reason: str = ""
-    details: Mapping[str, Any] = _NOTHING
+    reason: str
     trace: str = ""
 
+    @classmethod
+    def of(cls, error: Exception, name: str) -> "Failure":
+        """Return the failure of an item with this name."""
+        return cls(error_message(error, name), "".join(traceback.format_exception(error)))
 
-class Runner:
-    """Does items: what is to be done is decided here, an engine reads, filters and writes, and here it is entered.
+
+class Work(ABC, Generic[ItemT, PreparedT, ResultT, OutcomeT]):
+    """One kind of work on items.
+
+    `prepare`, `finish`, `fail` and `discard` run in this process, in the order of the items. The engine calls `task`
+    with a prepared item, possibly in another process.
+
+    Attributes
+    ----------
+    task : callable
+        Takes a prepared item and returns its result. It can be pickled, and may raise any exception.
+    """
+
+    task: Callable[[PreparedT], ResultT]
+
+    @abstractmethod
+    def name(self, item: ItemT) -> str:
+        """Return the name of an item in messages."""
+
+    @abstractmethod
+    def prepare(self, item: ItemT) -> PreparedT | Known[OutcomeT]:
+        """Return what the task needs for an item, or the outcome if it is known. May raise."""
+
+    @abstractmethod
+    def finish(self, prepared: PreparedT, result: ResultT) -> OutcomeT:
+        """Record the result of the task and return the outcome. May raise an EdgekitError."""
+
+    @abstractmethod
+    def fail(self, item: ItemT, prepared: PreparedT | None, failure: Failure) -> OutcomeT:
+        """Record a failure and return the outcome; `prepared` is None if `prepare` failed."""
+
+    def discard(self, prepared: PreparedT) -> None:
+        """Remove what the task may have left of an item that was interrupted."""
+
+
+class _Entry(NamedTuple, Generic[ItemT, PreparedT]):
+    item: ItemT
+    prepared: PreparedT
+    name: str
+
+
+def run(work: Work[ItemT, PreparedT, ResultT, OutcomeT], items: Iterable[ItemT], engine: Engine) -> Iterator[OutcomeT]:
+    """Carry out work on items and yield their outcomes in order. An exception costs one item, never the run.
 
     Parameters
     ----------
-    journal : Journal
-        What was written before.
-    inputs : iterable of Path
-        All inputs of the run; no result may fall on one.
-    force : bool
-        Do everything anew, and replace files that edgekit did not write.
-    means : Means
-        For images that are done window by window.
+    work : Work
+        What to do.
+    items : iterable
+        Taken a few ahead.
+    engine : Engine
+        Runs the task.
     """
+    source, exhausted = iter(items), False
+    queue: deque[_Entry[ItemT, PreparedT] | Known[OutcomeT]] = deque()
 
-    def __init__(self, journal: Journal, inputs: Iterable[Path], *, force: bool = False, means: Means = USUAL) -> None:
-        self.journal = journal
-        self.force = force
-        self._means = means
-        self._inputs = set(map(real, inputs))
-        self._under_way: set[Path] = set()
+    def entries() -> Iterator[_Entry[ItemT, PreparedT]]:
+        """Yield the items that need the engine; known outcomes wait in the queue."""
+        nonlocal exhausted
+        known_in_a_row = 0
+        for item in source:
+            entry = _prepare(work, item)
+            queue.append(entry)
+            if not isinstance(entry, Known):
+                known_in_a_row = 0
+                yield entry
+            elif (known_in_a_row := known_in_a_row + 1) == MAX_KNOWN:
+                return
+        exhausted = True
 
-    def run(self, items: Iterable[Item], engine: Engine) -> Iterator[Outcome]:
-        """Do `items` and give their outcomes in their order; whatever goes wrong with an item is its outcome."""
-        try:
-            asked = ahead(items, lambda item: (item.source.path, item.output))
-            for turn in carry_out(engine, partial(_make, means=self._means), map(self._begin, asked), _lost):
-                yield turn.result if isinstance(turn, Known) else self._finish(*turn)
-        finally:
-            for output in self._under_way:
-                discard(output)
-
-    def _begin(self, item: Item) -> _Todo | Known[Outcome]:
-        """Return the item if there is something to do elsewhere, or its outcome."""
-        if item.source.stream or str(item.output) == STREAM:
-            return Known(self._stream(item))
-        try:
-            status = status_of(item.source.path)
-            if real(item.output) in self._inputs:
-                raise OutputError(
-                    f"{item.output}: an input of this run would be written over; name another output with -o"
-                )
-            if not self.force and self.journal.current(item.output, item.source.path, status, item.job.key):
-                return Known(Outcome(item, Status.CURRENT, *_kept(self.journal.details(item.output))))
-            self.journal.admit(item.output, force=self.force)
-            self.journal.announce(item.output)
-        except EdgekitError as error:
-            return Known(_failed(item, error))
-        self._under_way.add(item.output)
-        return _Todo(item, status)
-
-    def _finish(self, todo: _Todo, made: _Made) -> Outcome:
-        """Enter what was written, and let it appear."""
-        item, status = todo
-        self._under_way.remove(item.output)
-        entered = (item.source.path, status, item.job.key)
-        try:
-            if made.draft is None:
-                discard(item.output)
-                self.journal.withdraw(item.output)
-                return Outcome(item, Status.FAILED, made.reason, trace=made.trace)
-            details = {"reason": made.reason, **made.details}
-            publish(made.draft, lambda status: self.journal.enter(item.output, status, *entered, details))
-        except OutputError as error:
-            return _failed(item, error)
-        return Outcome(item, Status.DONE, made.reason, made.details)
-
-    def _stream(self, item: Item) -> Outcome:
-        """Do an item of which this process has an end."""
-        try:
-            return self._streamed(item)
-        except MemoryError:
-            return Outcome(item, Status.FAILED, f"{item.source.path}: {OUT_OF_MEMORY}")
-        except Exception as error:
-            return _failed(item, error)
-
-    def _streamed(self, item: Item) -> Outcome:
-        if item.source.stream:
-            data, name = sys.stdin.buffer.read(), "standard input"
-            if not data:
-                raise UnreadableError("standard input: empty (0 bytes); pipe an image into edgekit")
-        else:
-            data, name = read_bytes(item.source.path), str(item.source.path)
-        result = item.job.run(data, name)
-        if str(item.output) == STREAM:
-            sys.stdout.buffer.write(result.data)
-            sys.stdout.buffer.flush()
-        else:
-            self.journal.admit(item.output, force=self.force)
-            source = item.source.path
-            place(
-                result.data, item.output, lambda made: self.journal.enter(item.output, made, source, made, item.job.key)
-            )
-        return Outcome(item, Status.DONE, result.note, _details(result))
-
-
-def _make(todo: _Todo, means: Means) -> _Made:
-    """Read an item's input, and write its result beside its place."""
-    (source, *_), job, output = todo.item
     try:
-        done: tuple[Filtered | Picture, Draft] | None = filter_file(source, job, output, means)
-        if done is None:
-            picture = job.run(read_bytes(source), str(source))
-            done = picture, draft(picture.data, output)
-    except Exception as error:  # One item must not end the run.
-        let_out_of_memory(error)
-        reason, trace = _said(todo.item, error)
-        return _Made(None, reason, trace=trace)
-    result, made = done
-    return _Made(made, result.note, _details(result))
+        while not exhausted:
+            for result in engine.run(partial(_attempt, task=work.task), entries(), _give_up):
+                yield from _known(queue)
+                entry = queue[0]
+                assert not isinstance(entry, Known)
+                outcome = _finish(work, entry, result)
+                queue.popleft()
+                yield outcome
+            yield from _known(queue)
+    finally:
+        for entry in queue:
+            if not isinstance(entry, Known):
+                work.discard(entry.prepared)
 
 
-def _details(result: Filtered | Picture) -> dict[str, Any]:
-    # Where R is 0 everything is black: no response is shown white.
-    white = result.white if result.white != sys.float_info.max else None
-    return dict(zip(DETAILS, (result.columns, result.rows, result.clipped, white), strict=True))
+def _known(queue: deque[Any]) -> Iterator[Any]:
+    """Yield the known outcomes at the start of a queue."""
+    while queue and isinstance(queue[0], Known):
+        yield queue.popleft().outcome
 
 
-def _kept(entered: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Return the note and the details that an earlier run entered with a result; what is none of them is left out."""
-    note = entered.get("reason")
-    details = {name: value for name in DETAILS if isinstance(value := entered.get(name), int | float)}
-    return note if isinstance(note, str) else "", details
+def _prepare(
+    work: Work[ItemT, PreparedT, ResultT, OutcomeT], item: ItemT
+) -> _Entry[ItemT, PreparedT] | Known[OutcomeT]:
+    name = work.name(item)
+    try:
+        prepared = work.prepare(item)
+    except MemoryError:
+        return Known(work.fail(item, None, Failure(f"{name}: {OUT_OF_MEMORY}")))
+    except Exception as error:
+        return Known(work.fail(item, None, Failure.of(error, name)))
+    return prepared if isinstance(prepared, Known) else _Entry(item, prepared, name)
 
 
-def _lost(todo: _Todo, reason: str) -> _Made:
-    return _Made(None, f"{todo.item.source.path}: {reason}")
+def _attempt(entry: _Entry[ItemT, PreparedT], task: Callable[[PreparedT], ResultT]) -> ResultT | Failure:
+    """Run the task; in a worker."""
+    try:
+        return task(entry.prepared)
+    except Exception as error:
+        raise_if_out_of_memory(error)
+        return Failure.of(error, entry.name)
 
 
-def _failed(item: Item, error: Exception) -> Outcome:
-    reason, trace = _said(item, error)
-    return Outcome(item, Status.FAILED, reason, trace=trace)
+def _give_up(entry: _Entry[ItemT, PreparedT], reason: str) -> Failure:
+    return Failure(f"{entry.name}: {reason}")
 
 
-def _said(item: Item, error: Exception) -> tuple[str, str]:
-    """Return what an error says, and where in the code it came from."""
-    return said(error, str(item.source.path)), "".join(traceback.format_exception(error))
+def _finish(
+    work: Work[ItemT, PreparedT, ResultT, OutcomeT], entry: _Entry[ItemT, PreparedT], result: ResultT | Failure
+) -> OutcomeT:
+    if isinstance(result, Failure):
+        return work.fail(entry.item, entry.prepared, result)
+    try:
+        return work.finish(entry.prepared, result)
+    except EdgekitError as error:
+        return work.fail(entry.item, entry.prepared, Failure.of(error, entry.name))

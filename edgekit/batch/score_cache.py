@@ -1,4 +1,7 @@
-"""Rows of scores on disk: what a run has measured, so that it can be killed and taken up again."""
+"""The score cache: the rows of a run on disk, so that a run that was stopped can be resumed.
+
+May import the SQLite store and io.
+"""
 
 import json
 import math
@@ -7,11 +10,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from edgekit.batch.sqlite_store import Kind, Record
-from edgekit.io.stores import real
+from edgekit.batch.sqlite_store import Schema, SqliteStore
+from edgekit.io.stores import canonical_path
 
-# Paths, and reasons that name them, are bytes: a name need not be text.
-KIND = Kind("a record of scores", int.from_bytes(b"EKsc"), 1, without="the images are then scored again", tables="""
+#: Name of the cache in an output folder.
+NAME = ".edgekit-scores.sqlite"
+
+# Paths, and reasons that contain paths, are stored as bytes, because a file name need not be valid text.
+SCHEMA = Schema("a score cache of edgekit", int.from_bytes(b"EKsc"), 1, without="the images are then scored again",
+                tables="""
 CREATE TABLE scored (
     path BLOB NOT NULL, frame INTEGER NOT NULL, time REAL, bytes INTEGER NOT NULL, mtime INTEGER NOT NULL,
     job TEXT NOT NULL, run TEXT NOT NULL, width INTEGER, height INTEGER, measured TEXT NOT NULL,
@@ -22,36 +29,36 @@ CREATE TABLE clips (
 ) WITHOUT ROWID;
 """)  # fmt: skip
 
-#: What this run has met already; it goes with the process.
-_BEGUN = "CREATE TEMP TABLE begun (path BLOB PRIMARY KEY) WITHOUT ROWID"
+#: The files of the present run; the table is removed with the process.
+_VISITED = "CREATE TEMP TABLE visited (path BLOB PRIMARY KEY) WITHOUT ROWID"
 
 _COLUMNS = "path, frame, time, bytes, mtime, width, height, measured, status, reason"
 
-#: Stands in the record for no frame: the file as a whole.
-WHOLE = -1
+#: The frame number in the table for an image, which has no frames.
+NO_FRAME = -1
 
 
 class Row(NamedTuple):
-    """One image's row, or that of one frame of a clip.
+    """The scores of one image, or of one frame of a video.
 
     Attributes
     ----------
     path : str
         As it was found.
     bytes, mtime : int
-        Size, and time of the last change in nanoseconds.
+        Size of the file, and time of its last change in nanoseconds.
     width, height : int or None
-        In pixels; None where the image failed.
+        In pixels; None if the image failed.
     values : tuple of float
-        In the order of the job's measures; NaN where undefined, none where the image failed.
+        In the order of the job's measures. NaN where undefined; empty if the image failed.
     status : str
-        ``ok``, ``undefined`` or ``failed``.
+        ``ok``, ``undefined``, ``truncated`` or ``failed``.
     reason : str
-        Why it failed.
+        Why it failed, or a note about the image.
     frame : int or None
-        Of a clip: which frame, from 0 on.
+        Number of the frame in a video, from 0.
     time : float or None
-        Of a clip: seconds from its begin.
+        Seconds from the start of the video.
     """
 
     path: str
@@ -65,38 +72,50 @@ class Row(NamedTuple):
     frame: int | None = None
     time: float | None = None
 
+    @property
+    def score(self) -> float | None:
+        """The first value; NaN if it is undefined, None if the image failed."""
+        return self.values[0] if self.values else None
 
-class Book(Record):
-    """The rows of a run, and of those before it with the same output.
+    def failed(self, reason: str) -> "Row":
+        """Return the row of the same image if it failed."""
+        return self._replace(width=None, height=None, values=(), status="failed", reason=reason)
 
-    Every row is kept as soon as it is measured. Rows of files that the present run did not meet stay
-    in the book, and out of its results.
+
+class ScoreCache(SqliteStore):
+    """The rows of a run, and of earlier runs with the same output.
+
+    Each row is stored as soon as it is measured. Rows of files that are not part of the present run stay in the cache,
+    but not in its results.
 
     Parameters
     ----------
     path : Path, optional
-        Where to keep it; None is a file that goes with the process.
+        The file; None is a temporary file.
     job : str
-        The job's key; rows of another are stale.
+        Key of the job; rows of other jobs are stale.
 
     Raises
     ------
     OutputError
-        If the book cannot be opened or is damaged.
+        If the cache cannot be opened or is damaged.
     """
 
     def __init__(self, path: Path | None, job: str) -> None:
         self._job = job
         self._run = f"{os.getpid()}-{os.urandom(8).hex()}"
-        super().__init__(path, KIND, alone=True, temporary=_BEGUN)
+        super().__init__(path, SCHEMA, alone=True, temporary=_VISITED)
 
-    def begin(self, path: str) -> bool:
-        """Tell whether this run meets a file for the first time, by whatever name."""
-        claimed = (os.fsencode(real(path)),)
-        return self._run_sql("INSERT OR IGNORE INTO temp.begun VALUES (?)", claimed).rowcount == 1
+    def visit(self, path: str) -> bool:
+        """Tell whether this run visits a file for the first time, under any of its names."""
+        name = (os.fsencode(canonical_path(path)),)
+        return self._run_sql("INSERT OR IGNORE INTO temp.visited VALUES (?)", name).rowcount == 1
 
-    def met(self, path: str, size: int, mtime: int) -> list[Row]:
-        """Take the rows of a file into this run if it was measured as it is now: one, or a clip's frames in order."""
+    def reuse(self, path: str, size: int, mtime: int) -> list[Row]:
+        """Make the stored rows of an unchanged file part of this run: one row, or those of a video's frames in order.
+
+        Rows that failed are not reused.
+        """
         found = self._run_sql(
             "UPDATE scored SET run = ? WHERE path = ? AND bytes = ? AND mtime = ? AND job = ? AND status != 'failed' "
             f"RETURNING {_COLUMNS}",
@@ -104,39 +123,42 @@ class Book(Record):
         ).fetchall()
         return sorted(map(_row, found), key=lambda row: row.frame or 0)
 
-    def keep(self, row: Row) -> None:
-        """Keep a row that was just measured."""
+    def store(self, row: Row) -> None:
+        """Store a row that was just measured."""
         measured = json.dumps([None if math.isnan(v) else v for v in row.values])
         self._run_sql(
             f"INSERT OR REPLACE INTO scored ({_COLUMNS}, job, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (os.fsencode(row.path), WHOLE if row.frame is None else row.frame, row.time, row.bytes, row.mtime,
+            (os.fsencode(row.path), NO_FRAME if row.frame is None else row.frame, row.time, row.bytes, row.mtime,
              row.width, row.height, measured, row.status, os.fsencode(row.reason), self._job, self._run),
         )  # fmt: skip
 
-    def finish(self, path: str, size: int, mtime: int, frames: int) -> None:
-        """Keep that all frames of a clip were measured, and how many there are."""
+    def store_frame_count(self, path: str, size: int, mtime: int, frames: int) -> None:
+        """Store that all frames of a video were measured, and their number."""
         self._run_sql(
             "INSERT OR REPLACE INTO clips VALUES (?, ?, ?, ?, ?)", (os.fsencode(path), size, mtime, self._job, frames)
         )
 
-    def finished(self, path: str, size: int, mtime: int, frames: int) -> bool:
-        """Tell whether `frames` are all of a clip as it is now; rows may have given way to those of another job."""
+    def has_all_frames(self, path: str, size: int, mtime: int, frames: int) -> bool:
+        """Tell whether `frames` is the number of all frames of an unchanged video.
+
+        A run of another job may have replaced some of the rows since they were stored.
+        """
         known = (os.fsencode(path), size, mtime, self._job, frames)
         sql = "SELECT 1 FROM clips WHERE path = ? AND bytes = ? AND mtime = ? AND job = ? AND frames = ?"
         return self._run_sql(sql, known).fetchone() is not None
 
     def rows(self) -> Iterator[Row]:
-        """Give the rows of this run by path and frame."""
+        """Yield the rows of this run, sorted by path and frame."""
         return self._select("ORDER BY path, frame")
 
-    def ranked(self, *, best_first: bool, most: int | None = None) -> Iterator[Row]:
-        """Give the rows of this run by their first measure, those without one last."""
+    def ranked(self, *, best_first: bool, count: int | None = None) -> Iterator[Row]:
+        """Yield the rows of this run, or the first `count`, sorted by their first measure; undefined ones last."""
         value = "json_extract(measured, '$[0]')"
-        limit = "" if most is None else f" LIMIT {most:d}"
+        limit = "" if count is None else f" LIMIT {count:d}"
         return self._select(f"ORDER BY {value} IS NULL, {value} {'DESC' if best_first else 'ASC'}, path, frame{limit}")
 
-    def values(self) -> Sequence[float]:
-        """Return the first measure of every row that has one."""
+    def scores(self) -> Sequence[float]:
+        """Return the first measure of each row of this run, where it is defined."""
         found = self._run_sql(
             "SELECT json_extract(measured, '$[0]') AS v FROM scored WHERE run = ? AND v IS NOT NULL", (self._run,)
         )
@@ -150,5 +172,5 @@ class Book(Record):
 def _row(found: tuple[Any, ...]) -> Row:
     path, frame, time, size, mtime, width, height, measured, status, reason = found
     values = tuple(math.nan if v is None else float(v) for v in json.loads(measured))
-    number = None if frame == WHOLE else frame
+    number = None if frame == NO_FRAME else frame
     return Row(os.fsdecode(path), size, mtime, width, height, values, status, os.fsdecode(reason), number, time)

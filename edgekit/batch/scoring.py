@@ -1,196 +1,240 @@
-"""Scores many images: each file once, whatever happens in between."""
+"""The work of scoring images and frames of videos. Each file is scored once, even if a run is interrupted.
+
+May import the other modules of batch, and what is below batch.
+"""
 
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
-from edgekit.batch.engines import Engine, Known, carry_out
-from edgekit.batch.jobs.scoring import ScoreJob
-from edgekit.batch.large import USUAL, Means
+from edgekit.batch.engines import Engine
+from edgekit.batch.image_makers import ImageMaker, ImageTask
+from edgekit.batch.jobs.scoring import Scored, ScoreJob
+from edgekit.batch.large import ONE_THREAD, WindowOptions
 from edgekit.batch.large_files import check_whole, score_file
-from edgekit.batch.score_cache import Book, Row
-from edgekit.batch.score_images import Drawer, Drawing
+from edgekit.batch.runner import Failure, Known, Status, Work, run
+from edgekit.batch.score_cache import Row, ScoreCache
 from edgekit.batch.sources import Source
-from edgekit.batch.video_frames import score_clip
-from edgekit.errors import EdgekitError, ParameterError, let_out_of_memory, said
+from edgekit.errors import EdgekitError, ParameterError
 from edgekit.io.files import read_bytes, status_of
 from edgekit.io.formats import BY_ENDING
-from edgekit.io.stores import ahead
-from edgekit.io.video import is_video
-from edgekit.io.writing import Draft, discard, draft
+from edgekit.io.stores import prefetch_status
+from edgekit.io.video import Frame, is_video, read_frames
+from edgekit.io.writing import Draft, discard_draft, write_draft
 
 
 def score_files(
     sources: Iterable[Source],
     job: ScoreJob,
-    book: Book,
+    cache: ScoreCache,
     engine: Engine,
     *,
-    drawers: Sequence[Drawer] = (),
-    anew: bool = False,
-    means: Means = USUAL,
+    image_makers: Sequence[ImageMaker] = (),
+    force: bool = False,
+    window_options: WindowOptions = ONE_THREAD,
 ) -> Iterator[Row]:
-    """Give a row for each image and for each frame of a clip, from the book if it was measured before as it is now.
+    """Yield a row for each image and for each frame of a video, from the cache if the file is unchanged.
 
     Parameters
     ----------
     sources : iterable of Source
-        Taken as they come; the rows keep their order. A file that comes again is left out.
+        Taken a few ahead; the rows are in their order. A file that occurs again is left out.
     job : ScoreJob
         What to measure.
-    book : Book
-        Keeps each row as soon as it is measured.
+    cache : ScoreCache
+        Each row is stored as soon as it is measured.
     engine : Engine
         Decodes and measures.
-    drawers : sequence of Drawer
-        Each draws pictures of every image that has none of the file as it is now.
-    anew : bool
-        Measure everything, whatever the book says.
-    means : Means
-        For images that are done window by window.
+    image_makers : sequence of ImageMaker
+        Each makes images of every scored image, such as sharpness maps.
+    force : bool
+        Measure all images, and do not use the cache.
+    window_options : WindowOptions
+        For images that are measured window by window.
     """
-    for clips, group in itertools.groupby(ahead(sources, lambda source: (source.path,)), is_clip):
-        if clips:
-            for source in group:
-                yield from _clip(source, job, book, engine, drawers, anew)
-        else:
-            yield from _Images(job, book, drawers, means, anew=anew).run(group, engine)
+    work = _ImageWork(job, cache, image_makers, force, window_options)
+    new = (s for s in prefetch_status(sources, lambda source: (source.path,)) if cache.visit(str(s.path)))
+    for are_videos, group in itertools.groupby(new, is_video_source):
+        if not are_videos:
+            yield from run(work, group, engine)
+            continue
+        for source in group:
+            try:
+                if image_makers:
+                    raise ParameterError(
+                        f"{source.path}: --map and --report need images; pick frames of the video, and score those"
+                    )
+                yield from score_video(source, job, cache, engine, force=force)
+            except EdgekitError as error:
+                row = _blank(source).failed(str(error))
+                cache.store(row)
+                yield row
 
 
-def is_clip(source: Source) -> bool:
-    """Tell whether a file is a clip; what has an image's ending is taken for one."""
+def is_video_source(source: Source) -> bool:
+    """Tell whether a file is a video. A file with the extension of an image is an image."""
     return source.path.suffix.lower() not in BY_ENDING and is_video(source.path)
 
 
-def _clip(
-    source: Source, job: ScoreJob, book: Book, engine: Engine, drawers: Sequence[Drawer], anew: bool
+def score_video(
+    source: Source, job: ScoreJob, cache: ScoreCache, engine: Engine, *, force: bool = False
 ) -> Iterator[Row]:
-    path = str(source.path)
-    if not book.begin(path):
+    """Yield a row for each frame of a video, and then a failed row if the video is damaged.
+
+    Frames in the cache are not measured again. A video with all of its frames in the cache is not decoded.
+    """
+    stat = status_of(source.path)
+    blank = _blank(source, stat)
+    file = blank.path, blank.bytes, blank.mtime
+    known = {} if force else {row.frame: row for row in cache.reuse(*file)}
+    if known and cache.has_all_frames(*file, len(known)):
+        yield from known.values()
         return
-    try:
-        if drawers:
-            raise ParameterError(f"{path}: pictures are drawn of images; pick frames of the clip, and score those")
-        yield from score_clip(source, status_of(source.path), job, book, engine, anew=anew)
-    except EdgekitError as error:
-        row = Row(path, 0, 0, None, None, (), "failed", str(error))
-        book.keep(row)
-        yield row
+    errors: list[EdgekitError] = []
 
-
-class _Todo(NamedTuple):
-    """A file to be measured or drawn: its status before it was read, its row so far, and what each drawer wants."""
-
-    source: Source
-    status: os.stat_result
-    row: Row
-    drawings: tuple[Drawing | None, ...]
-
-
-class _Done(NamedTuple):
-    """A file's row, and the pictures that were drawn of it, by the drawers."""
-
-    row: Row
-    drawn: tuple[tuple[Draft, ...], ...] = ()
-
-
-class _Images:
-    """Scores images: what is to be done is decided here, an engine measures and draws, and here it is entered."""
-
-    def __init__(self, job: ScoreJob, book: Book, drawers: Sequence[Drawer], means: Means, *, anew: bool) -> None:
-        self._job, self._book, self._drawers, self._means, self._anew = job, book, drawers, means, anew
-        self._under_way: dict[Path, _Todo] = {}
-
-    def run(self, sources: Iterable[Source], engine: Engine) -> Iterator[Row]:
+    def frames() -> Iterator[Frame]:
+        # An error must not interrupt the frames in progress.
         try:
-            for turn in carry_out(engine, partial(_do, job=self._job, means=self._means), self._begun(sources), _lost):
-                yield turn.result if isinstance(turn, Known) else self._finish(*turn)
-        finally:
-            for todo in self._under_way.values():
-                _discard(todo)
-
-    def _begun(self, sources: Iterable[Source]) -> Iterator[_Todo | Known[Row]]:
-        for source in sources:
-            path = str(source.path)
-            if not self._book.begin(path):
-                continue
-            try:
-                turn = self._begin(source)
-            except EdgekitError as error:
-                failed = Row(path, 0, 0, None, None, (), "failed", str(error))
-                self._book.keep(failed)
-                turn = Known(failed)
-            yield turn
-
-    def _begin(self, source: Source) -> _Todo | Known[Row]:
-        path, status = str(source.path), status_of(source.path)
-        for drawer in self._drawers:
-            drawer.claim(source)
-        drawings = tuple(drawer.missing(source, status, self._job, anew=self._anew) for drawer in self._drawers)
-        known = [] if self._anew else self._book.met(path, status.st_size, status.st_mtime_ns)
-        if known and not any(drawings):
-            return Known(known[0])
-        blank = Row(path, status.st_size, status.st_mtime_ns, None, None, (), "", "")
-        todo = _Todo(source, status, known[0] if known else blank, drawings)
-        self._under_way[source.path] = todo
-        return todo
-
-    def _finish(self, todo: _Todo, done: _Done) -> Row:
-        """Let the pictures appear, and keep the row."""
-        del self._under_way[todo.source.path]
-        row = done.row
-        try:
-            if row.status != "failed":
-                for drawer, drawing, drawn in zip(self._drawers, todo.drawings, done.drawn, strict=True):
-                    if drawing is not None:
-                        drawer.keep(todo.source, todo.status, self._job, drawn)
+            yield from read_frames(source.path, every=job.every, rate=job.rate, limits=job.limits)
         except EdgekitError as error:
-            row = _failed(row, str(error))
-        if row.status == "failed":
-            _discard(todo)
-        self._book.keep(row)
+            errors.append(error)
+
+    count = 0
+    for row in run(_FrameWork(job, cache, blank, known), frames(), engine):
+        count += row.status != Status.FAILED
+        yield row
+    if errors:
+        failed = blank.failed(str(errors[0]))
+        cache.store(failed)
+        yield failed
+    else:
+        cache.store_frame_count(*file, count)
+
+
+def _blank(source: Source, stat: os.stat_result | None = None) -> Row:
+    """Return the row of an image that is not measured yet."""
+    size, mtime = (0, 0) if stat is None else (stat.st_size, stat.st_mtime_ns)
+    return Row(str(source.path), size, mtime, None, None, (), "", "")
+
+
+class _FrameWork(Work[Frame, Frame, Row, Row]):
+    """Scores the frames of one video."""
+
+    def __init__(self, job: ScoreJob, cache: ScoreCache, blank: Row, known: dict[int | None, Row]) -> None:
+        self.task = partial(_score_frame, job=job, blank=blank)
+        self._cache, self._blank, self._known_rows = cache, blank, known
+
+    def name(self, item: Frame) -> str:
+        return _frame_name(item, self._blank)
+
+    def prepare(self, item: Frame) -> Frame | Known[Row]:
+        row = self._known_rows.get(item.number)
+        return item if row is None else Known(row)
+
+    def finish(self, prepared: Frame, result: Row) -> Row:
+        self._cache.store(result)
+        return result
+
+    def fail(self, item: Frame, prepared: Frame | None, failure: Failure) -> Row:
+        row = self._blank._replace(frame=item.number, time=item.time).failed(failure.reason)
+        self._cache.store(row)
         return row
 
 
-def _do(todo: _Todo, job: ScoreJob, means: Means) -> _Done:
-    """Measure and draw what is to be measured and drawn."""
-    row = todo.row
-    try:
-        # What was measured before, and only lacks its pictures, keeps its row.
-        drawings = any(d is not None for d in todo.drawings)
-        if drawings:
-            check_whole(todo.source.path, job.limits)
-        scored = None if row.status else score_file(todo.source.path, job, means)
-        data = read_bytes(todo.source.path) if drawings or not (row.status or scored) else b""
-        if not row.status:
-            width, height, values, reason = scored = scored or job.run(data, row.path)
-            row = row._replace(width=width, height=height, values=values, status=scored.status, reason=reason)
-        return _Done(row, tuple(_drafts(drawing, data) for drawing in todo.drawings))
-    except Exception as error:  # One file must not end the run.
-        let_out_of_memory(error)
-        return _lost(todo, said(error, row.path))
+def _frame_name(frame: Frame, blank: Row) -> str:
+    return f"{blank.path}: frame {frame.number}"
 
 
-def _drafts(drawing: Drawing | None, data: bytes) -> tuple[Draft, ...]:
-    drawn = []
-    for output, content in () if drawing is None else drawing.draw(data):
-        drawn.append(draft(content, output))
-    return tuple(drawn)
+def _score_frame(frame: Frame, job: ScoreJob, blank: Row) -> Row:
+    scored = job.measure(frame.image, _frame_name(frame, blank))
+    return _scored_row(blank._replace(frame=frame.number, time=frame.time), scored)
 
 
-def _discard(todo: _Todo) -> None:
-    """Take away the drafts of a file's pictures."""
-    for output in (o for drawing in todo.drawings if drawing is not None for o in drawing.outputs):
-        discard(output)
+def _scored_row(row: Row, scored: Scored) -> Row:
+    return row._replace(
+        width=scored.width, height=scored.height, values=scored.values, status=scored.status, reason=scored.reason
+    )
 
 
-def _lost(todo: _Todo, reason: str) -> _Done:
-    path = todo.row.path
-    return _Done(_failed(todo.row, reason if path in reason else f"{path}: {reason}"))
+class _Prepared(NamedTuple):
+    """A file to be scored: its status before it was read, its row so far, and a task for each image maker."""
+
+    source: Source
+    stat: os.stat_result
+    row: Row
+    image_tasks: tuple[ImageTask | None, ...]
 
 
-def _failed(row: Row, reason: str) -> Row:
-    return row._replace(width=None, height=None, values=(), status="failed", reason=reason)
+class _Result(NamedTuple):
+    """The row of a file, and the drafts of the images for each image maker."""
+
+    row: Row
+    drafts: tuple[tuple[Draft, ...], ...]
+
+
+class _ImageWork(Work[Source, _Prepared, _Result, Row]):
+    """Scores images. The task measures, and writes drafts of images; here they are published and the row is stored."""
+
+    def __init__(
+        self,
+        job: ScoreJob,
+        cache: ScoreCache,
+        image_makers: Sequence[ImageMaker],
+        force: bool,
+        window_options: WindowOptions,
+    ) -> None:
+        self.task = partial(_score_image, job=job, window_options=window_options)
+        self._job, self._cache, self._image_makers, self._force = job, cache, image_makers, force
+
+    def name(self, item: Source) -> str:
+        return str(item.path)
+
+    def prepare(self, item: Source) -> _Prepared | Known[Row]:
+        stat = status_of(item.path)
+        blank = _blank(item, stat)
+        for maker in self._image_makers:
+            maker.reserve(item)
+        tasks = tuple(maker.task_if_stale(item, stat, self._job, force=self._force) for maker in self._image_makers)
+        known = [] if self._force else self._cache.reuse(blank.path, blank.bytes, blank.mtime)
+        if known and not any(tasks):
+            return Known(known[0])
+        return _Prepared(item, stat, known[0] if known else blank, tasks)
+
+    def finish(self, prepared: _Prepared, result: _Result) -> Row:
+        for maker, task, drafts in zip(self._image_makers, prepared.image_tasks, result.drafts, strict=True):
+            if task is not None:
+                maker.publish(prepared.source, prepared.stat, self._job, drafts)
+        self._cache.store(result.row)
+        return result.row
+
+    def fail(self, item: Source, prepared: _Prepared | None, failure: Failure) -> Row:
+        if prepared is not None:
+            self.discard(prepared)
+        row = (_blank(item) if prepared is None else prepared.row).failed(failure.reason)
+        self._cache.store(row)
+        return row
+
+    def discard(self, prepared: _Prepared) -> None:
+        for output in (o for task in prepared.image_tasks if task is not None for o in task.outputs):
+            discard_draft(output)
+
+
+def _score_image(prepared: _Prepared, job: ScoreJob, window_options: WindowOptions) -> _Result:
+    """Measure an image and make images of it, as far as they are missing; in a worker."""
+    path, row = prepared.source.path, prepared.row
+    makes_images = any(task is not None for task in prepared.image_tasks)
+    # A row from the cache has a status, and only its images are missing.
+    is_scored = bool(row.status)
+    if makes_images:
+        check_whole(path, job.limits)
+    scored = None if is_scored else score_file(path, job, window_options)
+    data = read_bytes(path) if makes_images or not (is_scored or scored) else b""
+    if not is_scored:
+        row = _scored_row(row, scored or job.run(data, row.path))
+    return _Result(row, tuple(_make_images(task, data) for task in prepared.image_tasks))
+
+
+def _make_images(task: ImageTask | None, data: bytes) -> tuple[Draft, ...]:
+    return () if task is None else tuple(write_draft(content, output) for output, content in task.make(data))

@@ -1,4 +1,7 @@
-"""Opens the records that runs keep, or says why it cannot."""
+"""The base of the SQLite files that runs keep. Its errors say what is wrong with a file and what to do.
+
+May import io and errors.
+"""
 
 import contextlib
 import os
@@ -9,23 +12,23 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from edgekit.errors import OutputError
-from edgekit.io.writing import place
+from edgekit.io.writing import write_atomic
 
-#: Seconds that a process waits for another's entry in a record that they share.
-PATIENCE = 10
+#: Seconds that a process waits while another one writes to a shared file.
+WAIT = 10
 
-#: The same for a record that is only read: a process that writes a folder of results holds its record until its end.
-READING_PATIENCE = 1
+#: The same if the file is only read. A process that writes a folder of results locks its file until it ends.
+READING_WAIT = 1
 
-# Of some damage SQLite's words are no text either.
-_WRONG = (sqlite3.Error, UnicodeDecodeError)
+# SQLite's messages about some damage are not valid text.
+_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 
-#: What a record of its own is followed by in the name of the file that tells who has it open.
+#: What follows the name of a file in the name of the file that says who uses it.
 HOLDER = "-holder"
 
 
-class Kind(NamedTuple):
-    """A kind of record, as its file tells it from others.
+class Schema(NamedTuple):
+    """The contents of a file, and how it is told from other SQLite files.
 
     Attributes
     ----------
@@ -34,13 +37,13 @@ class Kind(NamedTuple):
     number : int
         SQLite's ``application_id``: four letters.
     version : int
-        SQLite's ``user_version``; raised when the tables change.
+        SQLite's ``user_version``; increased when the tables change.
     tables : str
-        SQL that makes them.
+        SQL that creates the tables.
     without : str
-        What follows if it is deleted.
+        The consequence of deleting the file.
     upgrades : mapping of int to str
-        By an older version: SQL that makes the next version of it.
+        SQL that upgrades the file from an older version to the next one.
     """
 
     name: str
@@ -51,37 +54,38 @@ class Kind(NamedTuple):
     upgrades: Mapping[int, str] = {}
 
 
-class Record:
-    """A record on disk, closed at the end of a ``with`` block.
+class SqliteStore:
+    """An SQLite file, closed at the end of a ``with`` block.
 
-    What is entered is there when the process dies the moment after. It is not forced to the disk: a power cut may cost
-    the last entries, or damage the record, which is said at the next run. Of two processes SQLite lets in one, by locks
-    of the file system; on network shares without such locks nothing keeps two apart.
+    A change is kept even if the process dies immediately after it. It is not forced to the disk: a power failure may
+    lose the last changes or damage the file, which the next run reports. SQLite lets one of two processes write, by
+    locks of the file system. On network shares without such locks, two processes are not kept apart.
 
     Parameters
     ----------
     path : Path, optional
-        Where it is, made if it is not there; None is a temporary file that goes with the process.
-    kind : Kind
-        What it holds.
+        The file; it is created if it does not exist. None is a temporary file.
+    schema : Schema
+        Its contents.
     alone : bool
-        Let no other process use it meanwhile.
+        Let no other process use the file at the same time.
     read_only : bool
-        Read it only: it must exist, other processes may write it meanwhile, and an older version is not upgraded.
+        Only read. The file must exist, other processes may write to it at the same time, and an older version is not
+        upgraded.
     temporary : str
-        SQL that makes the tables that end with the process.
+        SQL that creates tables that are removed with the process.
 
     Raises
     ------
     OutputError
-        If it is damaged, of another version, no record at all, cannot be written, or another process uses it. What is
-        there stays as it is.
+        If the file is damaged, of another version, something else, cannot be written, or another process uses it. It
+        stays unchanged.
     """
 
     def __init__(
-        self, path: Path | None, kind: Kind, *, alone: bool, read_only: bool = False, temporary: str = ""
+        self, path: Path | None, schema: Schema, *, alone: bool, read_only: bool = False, temporary: str = ""
     ) -> None:
-        self._path, self._kind, self._read_only = path, kind, read_only
+        self._path, self._schema, self._read_only = path, schema, read_only
         self._holder = None if path is None else path.with_name(path.name + HOLDER)
         self._alone = alone
         try:
@@ -89,26 +93,10 @@ class Record:
         except OSError as error:
             if isinstance(error, OutputError):
                 raise
-            raise OutputError(f"{path}: {kind.name} cannot be opened: {error.strerror or error}") from error
+            raise OutputError(f"{path}: {schema.name} cannot be opened: {error.strerror or error}") from error
 
     def _open(self, alone: bool, temporary: str) -> sqlite3.Connection:
-        path = self._path
-        if path is not None:
-            if path.is_symlink():
-                raise OutputError(f"{path}: expected {self._kind.name}; found a link, which is not followed; remove it")
-            if not self._read_only:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            elif not path.is_file():
-                # Who opens a pipe to read it may wait for ever.
-                raise OutputError(f"{path}: expected {self._kind.name}; found no regular file")
-        # An empty name is a temporary file: a million rows need memory.
-        name = f"{path.absolute().as_uri()}?mode=ro" if path is not None and self._read_only else path or ""
-        patience = READING_PATIENCE if self._read_only else 0 if alone else PATIENCE
-        try:
-            # The runner's threads enter one at a time.
-            db = sqlite3.connect(name, patience, uri=self._read_only, check_same_thread=False, isolation_level=None)
-        except _WRONG as error:
-            raise self._unusable(error) from error
+        db = self._connect(alone)
         signing = False
         try:
             db.execute("PRAGMA synchronous = OFF")
@@ -122,77 +110,99 @@ class Record:
                 signing = True
                 self._sign(self._holder)
         except BaseException as error:
-            # Ctrl-C may come here, too: before there is a `with` block that would close the record.
+            # Includes Ctrl-C, which may come before there is a `with` block to close the file.
             if signing and self._holder is not None:
                 self._holder.unlink(missing_ok=True)
             db.close()
-            if isinstance(error, _WRONG):
+            if isinstance(error, _ERRORS):
                 raise self._unusable(error) from error
             raise
         return db
 
+    def _connect(self, alone: bool) -> sqlite3.Connection:
+        path = self._path
+        if path is not None:
+            if path.is_symlink():
+                raise OutputError(
+                    f"{path}: expected {self._schema.name}; found a symbolic link, which is not followed; remove it"
+                )
+            if not self._read_only:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            elif not path.is_file():
+                # Opening a pipe could block forever.
+                raise OutputError(f"{path}: expected {self._schema.name}; found no regular file")
+        # An empty name is a temporary file, since the rows of a large run do not fit in memory.
+        name = f"{path.absolute().as_uri()}?mode=ro" if path is not None and self._read_only else path or ""
+        wait = READING_WAIT if self._read_only else 0 if alone else WAIT
+        try:
+            return sqlite3.connect(name, wait, uri=self._read_only, isolation_level=None)
+        except _ERRORS as error:
+            raise self._unusable(error) from error
+
     def _check(self, db: sqlite3.Connection) -> None:
-        """Make or upgrade the tables where that is needed; raise unless what is there is such a record, and whole."""
-        kind = self._kind
+        """Create or upgrade the tables if needed; raise unless the file has this schema and is undamaged."""
+        schema = self._schema
         number, version = (db.execute(f"PRAGMA {p}").fetchone()[0] for p in ("application_id", "user_version"))
         empty = not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if empty and not self._read_only:
-            for table in kind.tables.split(";"):
+            for table in schema.tables.split(";"):
                 db.execute(table)
-            db.execute(f"PRAGMA application_id = {kind.number}")
-            db.execute(f"PRAGMA user_version = {kind.version}")
-        elif number != kind.number:
+            db.execute(f"PRAGMA application_id = {schema.number}")
+            db.execute(f"PRAGMA user_version = {schema.version}")
+        elif number != schema.number:
             raise OutputError(
-                f"{self._path}: expected {kind.name}; found another program's database, or that of an edgekit before "
-                f"its first release. Name another output, or move it away; {kind.without}"
+                f"{self._path}: expected {schema.name}; found another program's database, or one of an edgekit before "
+                f"its first release. Choose another output, or move the file away; {schema.without}"
             )
-        elif version not in (kind.version, *kind.upgrades):
+        elif version not in (schema.version, *schema.upgrades):
             raise OutputError(
-                f"{self._path}: expected {kind.name} of version {kind.version}; found version {version}, of another "
-                f"edgekit. Use that one, name another output, or delete it; {kind.without}"
+                f"{self._path}: expected {schema.name} of version {schema.version}; found version {version}, of "
+                f"another edgekit. Use that one, choose another output, or delete the file; {schema.without}"
             )
         elif self._alone and (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-            # Not of what is shared: that is opened for single images, and must not cost more the larger it is.
+            # Not for shared files: they are opened for single images, and the check takes longer the larger they are.
             raise sqlite3.DatabaseError(found)
         elif not self._read_only:
-            for number in range(version, kind.version):
-                db.execute(kind.upgrades[number])
+            for number in range(version, schema.version):
+                db.execute(schema.upgrades[number])
                 db.execute(f"PRAGMA user_version = {number + 1}")
 
     def _unusable(self, error: Exception) -> OutputError:
-        kind, code = self._kind, getattr(error, "sqlite_errorcode", 0) & 0xFF
+        """Return the error that says why the file cannot be used, and what to do."""
+        schema, code = self._schema, getattr(error, "sqlite_errorcode", 0) & 0xFF
         busy = code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
         if self._read_only:
             cause = f"another edgekit{self._who()} is writing there" if busy else error
-            return OutputError(f"{self._path}: {kind.name} cannot be read: {cause}")
+            return OutputError(f"{self._path}: {schema.name} cannot be read: {cause}")
         if busy:
             return OutputError(
-                f"{self._path}: another edgekit{self._who()} is writing there; wait until it is done, or name another "
-                "output"
+                f"{self._path}: another edgekit{self._who()} is writing there; wait until it is done, or choose "
+                "another output"
             )
-        place = self._path or "a temporary file"
+        name = self._path or "a temporary file"
         if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
             return OutputError(
-                f"{place}: nothing can be recorded: {error}. Is the disk full, or the folder read-only? What was "
-                "recorded is kept; run the same command again"
+                f"{name}: {schema.name} cannot be written: {error}. Is the disk full, or the folder read-only? What "
+                "was written is kept; run the same command again"
             )
         return OutputError(
-            f"{place}: {kind.name} cannot be used: {error}. It is damaged, or none at all: delete it; {kind.without}"
+            f"{name}: {schema.name} cannot be used: {error}. The file is damaged, or something else: delete it; "
+            f"{schema.without}"
         )
 
     def _run_sql(self, sql: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
         try:
             return self._db.execute(sql, values)
-        except _WRONG as error:
+        except _ERRORS as error:
             raise self._unusable(error) from error
 
     def _sign(self, holder: Path) -> None:
-        """Leave word of who has the record open: that it is open, and until when, is SQLite's to say."""
+        """Write who uses the file, for messages. Whether it is in use is decided by SQLite's lock."""
         with contextlib.suppress(OutputError):
-            place(f"process {os.getpid()} on {platform.node()}\n".encode(), holder)
+            write_atomic(f"process {os.getpid()} on {platform.node()}\n".encode(), holder)
 
     def _who(self) -> str:
-        """Return who has it open, as far as they said."""
+        """Return who uses the file, if that is known."""
         if self._holder is None or self._holder.is_symlink():
             return ""
         try:
@@ -207,7 +217,7 @@ class Record:
         self.close()
 
     def close(self) -> None:
-        """Close it, as the end of a ``with`` block does."""
+        """Close the file, as the end of a ``with`` block does."""
         if self._alone and self._holder is not None:
             self._holder.unlink(missing_ok=True)
         self._db.close()

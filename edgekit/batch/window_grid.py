@@ -1,18 +1,22 @@
-"""Where the windows of an image lie, and how far each looks beyond itself. Standard library only."""
+"""The windows that a large image is cut into, and the halo that each needs. Standard library only.
+
+A window is a part of the result that is computed at a time. A tile is a part that a file stores together; a window
+consists of whole tiles. The halo of a window is what the filter reads around it.
+"""
 
 import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-#: Pixels in a window: few enough for many windows at a time, many enough that calls and halos do not count.
-WINDOW = 2**20
+#: Pixels of a window: few enough for several windows in memory, many enough that calls and halos take little time.
+WINDOW_PIXELS = 2**20
 
-#: A window of fewer rows would mostly be halo.
-LEAST_ROWS = 64
+#: A window with fewer rows would mostly consist of its halo.
+MIN_ROWS = 64
 
 
-class Place(NamedTuple):
-    """A window of a result: the number of its image, rows ``top .. bottom - 1``, columns ``left .. right - 1``."""
+class Window(NamedTuple):
+    """A window of a result: number of the image, rows ``top`` to ``bottom - 1``, columns ``left`` to ``right - 1``."""
 
     plane: int
     top: int
@@ -22,12 +26,12 @@ class Place(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """An image's size, and the size of the windows that it is cut into.
+    """Size of an image, and height and width of its windows.
 
     Examples
     --------
-    >>> list(Grid(100, 250, 64, 128).places(0))[:2]
-    [Place(plane=0, top=0, bottom=64, left=0, right=128), Place(plane=0, top=0, bottom=64, left=128, right=250)]
+    >>> list(Grid(100, 250, 64, 128).windows(0))[:2]
+    [Window(plane=0, top=0, bottom=64, left=0, right=128), Window(plane=0, top=0, bottom=64, left=128, right=250)]
     """
 
     rows: int
@@ -36,22 +40,22 @@ class Grid(NamedTuple):
     width: int
 
     @property
-    def windows(self) -> int:
-        """How many windows an image has."""
+    def window_count(self) -> int:
+        """Number of windows of an image."""
         return math.ceil(self.rows / self.height) * math.ceil(self.columns / self.width)
 
-    def places(self, plane: int) -> Iterator[Place]:
-        """Give the windows of an image, by rows, then by columns."""
+    def windows(self, plane: int) -> Iterator[Window]:
+        """Yield the windows of an image, row by row."""
         for top in range(0, self.rows, self.height):
             for left in range(0, self.columns, self.width):
                 bottom, right = min(top + self.height, self.rows), min(left + self.width, self.columns)
-                yield Place(plane, top, bottom, left, right)
+                yield Window(plane, top, bottom, left, right)
 
 
-def grid_for(rows: int, columns: int, tile: tuple[int, int], window: int = WINDOW) -> Grid:
-    """Cut images into windows of about so many pixels, along the borders of tiles.
+def grid_for(rows: int, columns: int, tile: tuple[int, int], window_pixels: int = WINDOW_PIXELS) -> Grid:
+    """Return the grid with windows of about so many pixels that consist of whole tiles.
 
-    Windows of more than one row of tiles are as wide as the image, so that the tiles come in their order.
+    Windows with more than one row of tiles are as wide as the image, so that tiles are written in order.
 
     Examples
     --------
@@ -59,24 +63,36 @@ def grid_for(rows: int, columns: int, tile: tuple[int, int], window: int = WINDO
     Grid(rows=100, columns=250, height=64, width=128)
     """
     height, width = tile
-    fitting = max(1, window // (height * width))
+    tiles = max(1, window_pixels // (height * width))
     if width >= columns:
-        height *= max(fitting, math.ceil(LEAST_ROWS / height))
+        height *= max(tiles, math.ceil(MIN_ROWS / height))
         width = columns
-    elif height >= LEAST_ROWS:
-        width *= fitting
+    elif height >= MIN_ROWS:
+        width *= tiles
     else:
-        height *= math.ceil(LEAST_ROWS / height)
+        height *= math.ceil(MIN_ROWS / height)
         width = columns
     return Grid(rows, columns, height, width)
 
 
-def reach(start: int, stop: int, before: int, after: int, size: int, border: str) -> tuple[int, int, slice]:
-    """Return from where to where a window looks along an axis, and where it lies in the response to that."""
+def add_halo(start: int, stop: int, before: int, after: int, size: int, border: str) -> tuple[int, int, slice]:
+    """Return the range that a window reads along an axis, and the slice of the window in the response to that range.
+
+    Parameters
+    ----------
+    start, stop : int
+        Range of the window in the result.
+    before, after : int
+        Width of the halo.
+    size : int
+        Length of the image along the axis.
+    border : str
+        With ``wrap`` the range may exceed the image, which continues with its other side there.
+    """
     if border == "valid":
         return start, stop + before + after, slice(stop - start)
     first, last = start - before, stop + after
-    # The border is the image's own, and lies where the image ends; round which it goes on with the other side.
+    # Where the image ends, the filter itself applies the border.
     if border != "wrap":
         first, last = max(first, 0), min(last, size)
     return first, last, slice(start - first, stop - first)

@@ -1,38 +1,70 @@
-"""The commands that find edges: canny, threshold and detect."""
+"""The commands that find edges or regions: canny, detect and threshold."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from edgekit.cli.options import BATCH, SPEECH, Place, options
-from edgekit.cli.render_commands import make_pictures
+from edgekit.cli.filter_commands import INPUT
+from edgekit.cli.help_pages import MESSAGES, command
+from edgekit.cli.options import BATCH, ENGINE, IMAGES, OUTPUT, options
+from edgekit.cli.parameter_types import PathOrUrl
+from edgekit.cli.render_commands import render_images
 
 if TYPE_CHECKING:
     from edgekit.batch.jobs.edges import EdgeJob
 
-#: What each command is told beside the shared options, and what it says of itself.
-_COMMANDS = {
-    "canny": (
-        ("sigma", "low", "high", "threshold_scale", "border", "channel", "tone"),
-        "Find edges with Canny's detector: thin lines, white on black.",
-        "Reference: Canny 1986, 10.1109/TPAMI.1986.4767851.",
+
+class _Page(NamedTuple):
+    """The help page of a command.
+
+    Attributes
+    ----------
+    group : str
+        The heading of the command's own options.
+    names : tuple of str
+        Its own options.
+    summary, details : str
+        The first sentence of the page, and the sentences after it.
+    examples : tuple of str
+        Arguments for the examples at the end.
+    """
+
+    group: str
+    names: tuple[str, ...]
+    summary: str
+    details: str
+    examples: tuple[str, ...]
+
+
+_PAGES = {
+    "canny": _Page(
+        "Edges",
+        ("sigma", "low", "high", "scale", "border", "channel", "tone"),
+        "Find edges with the Canny detector.",
+        "The output has thin white lines on black. Reference: Canny 1986, 10.1109/TPAMI.1986.4767851.",
+        ("photo.jpg", "photo.jpg --sigma 2 --low 2 --high 95%"),
     ),
-    "threshold": (
-        ("method", "size", "channel", "outlined"),
-        "Separate bright from dark, or draw the outline of that.",
-        "Levels are found by scikit-image.",
-    ),
-    "detect": (
+    "detect": _Page(
+        "Edges",
         ("above",),
-        "Find the edges that people would draw, and how sure they are.",
-        "Grey is the share of such lines that people drew; above 0.4 they agree best with people's.",
+        "Find the boundaries that people would draw.",
+        "The gray level of a line is the probability that somebody drew a boundary there, as measured on many "
+        "photographs. The lines above 0.4 agree best with the drawn boundaries.",
+        ("photo.jpg", "photos/ --above 0.4 -o boundaries/"),
+    ),
+    "threshold": _Page(
+        "Threshold",
+        ("method", "size", "channel", "outline"),
+        "Separate bright regions from dark ones.",
+        "The output is white where the image is brighter than the threshold. The thresholds are those of scikit-image.",
+        ("photo.jpg", "photo.jpg --method adaptive --outline"),
     ),
 }
 
-#: Parameters whose option has another name in `options`.
-_PARAMETERS = {"threshold_scale": "scale"}
+#: Where options and parameters of a function have different names.
+_PARAMETERS = {"outline": "outlined"}
 
-#: What the functions take for granted is not passed on, nor named in the output.
+#: Default values, which are neither passed on nor part of the output's name.
 _DEFAULTS = {
     "scale": "unit",
     "border": "reflect",
@@ -42,28 +74,39 @@ _DEFAULTS = {
     "outlined": False,
 }
 
-_SHARED = ("depth", "overlay", "backend", "device")
-
 
 def edge_command(name: str) -> click.Command:
-    """Make the command of that name."""
-    own, summary, details = _COMMANDS[name]
+    """Return the command of that name."""
+    page = _PAGES[name]
+    groups = {
+        "Input and output": IMAGES,
+        page.group: page.names,
+        "Display": ("overlay",),
+        "Batch": BATCH,
+        MESSAGES: OUTPUT,
+        "Engine": ("backend", "device", *ENGINE),
+    }
+    examples = (f"edgekit {name} {arguments}" for arguments in page.examples)
 
-    @options((*own, *_SHARED, *BATCH, *SPEECH))
-    @click.argument("inputs", type=Place(), nargs=-1, required=True, metavar="INPUT...")
+    @command(name, page.summary, *examples, help=f"{page.summary}\n\n{INPUT}\n\n{page.details}")
+    @options(name, groups)
+    @click.argument("inputs", type=PathOrUrl(), nargs=-1, required=True, metavar="INPUT...")
     def run(inputs: tuple[str, ...], **values: Any) -> int:
-        return make_pictures(inputs, values, lambda ending: [_job(name, values, ending)])
+        return render_images(inputs, values, lambda ending: [_job(name, values, ending)])
 
-    text = f"{summary}\n\nINPUT is an image, a folder, a glob in quotes, a URL, or - for standard input.\n\n{details}"
-    return click.command(name, help=text, short_help=summary)(run)
+    return run
 
 
 def _job(name: str, values: dict[str, Any], ending: str) -> "EdgeJob":
     from edgekit.batch.jobs.edges import EdgeJob
-    from edgekit.common.read_limits import Limits
+    from edgekit.common.read_limits import ReadLimits
 
-    parameters = [_PARAMETERS.get(option, option) for option in _COMMANDS[name][0]]
-    given = {n: values[n] for n in parameters if values[n] is not None and values[n] != _DEFAULTS.get(n)}
-    limits = Limits(values["max_pixels"], values["truncated"])
-    shared = {n: values[n] for n in _SHARED}
-    return EdgeJob(method=name, parameters=tuple(given.items()), ending=ending, limits=limits, **shared)
+    parameters = [_PARAMETERS.get(option, option) for option in _PAGES[name].names]
+    given = {p: values[p] for p in parameters if values[p] is not None and values[p] != _DEFAULTS.get(p)}
+    return EdgeJob(
+        method=name,
+        parameters=tuple(given.items()),
+        ending=ending,
+        limits=ReadLimits(values["max_pixels"], values["truncated"]),
+        **{option: values[option] for option in ("depth", "overlay", "backend", "device")},
+    )

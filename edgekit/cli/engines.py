@@ -1,78 +1,78 @@
-"""From options to the engine that does a run's items."""
+"""From the options of a command to the engine that runs its items."""
 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from edgekit.cli.progress import Parts
+from edgekit.cli.output import WindowProgress
 
 if TYPE_CHECKING:
     from edgekit.batch.engines import Engine
-    from edgekit.batch.large import Means
+    from edgekit.batch.large import WindowOptions
 
 T = TypeVar("T")
 
-#: Seconds that an image may take where there is a store: its requests are tried again.
-WITH_STORES = 600.0
+#: Seconds for each image if there are URLs, since requests are repeated.
+TIMEOUT_WITH_URLS = 600.0
 
 
 def engine_for(
-    items: Iterable[T], values: dict[str, Any], most: int | None = None, *, named: Iterable[str] = ()
+    items: Iterable[T], values: dict[str, Any], max_workers: int | None = None, *, paths: Iterable[str] = ()
 ) -> "tuple[Engine, Iterator[T]]":
-    """Return an engine for the items, and all of them, some of which were looked at.
+    """Return an engine for the items, and an iterator over all of them.
 
-    From here on this process, which does nothing but the run, keeps memory that is freed.
+    From here on this process keeps the memory that it frees, since it does nothing but the run.
 
     Parameters
     ----------
     items : iterable
-        What is to be done.
+        What the engine will run.
     values : dict
-        The values of the options `ENGINE`.
-    most : int, optional
-        How many can be done at a time.
-    named : iterable of str
-        The inputs and the output: where a store is among them, most of the time is waited for it.
+        The values of the options, by name.
+    max_workers : int, optional
+        How many items can run at a time.
+    paths : iterable of str
+        The inputs and the output. With URLs among them there are more workers, since most of the time is spent waiting.
     """
-    from edgekit.batch.engines.allocator import keep_freed
+    from edgekit.batch.engines import keep_freed_memory
     from edgekit.batch.engines.local import available_workers, choose
-    from edgekit.io.stores import REQUESTS
+    from edgekit.io.stores import MAX_REQUESTS
     from edgekit.io.urls import is_url
 
-    keep_freed()
-    stores = any(map(is_url, named))
-    usual = {"timeout": WITH_STORES} if stores else {}
-    asked = {name: values[name] for name in ("timeout", "memory") if values[name] is not None}
+    keep_freed_memory()
+    has_urls = any(map(is_url, paths))
+    defaults = {"timeout": TIMEOUT_WITH_URLS} if has_urls else {}
+    given = {name: values[name] for name in ("timeout", "memory") if values[name] is not None}
     limits = None
-    if asked or values["engine"] == "ray":
+    if given or values["engine"] == "ray":
         from edgekit.batch.engines.processes import WorkerLimits
 
-        limits = WorkerLimits(**(usual | asked))
+        limits = WorkerLimits(**(defaults | given))
         limits.check()
     if values["engine"] == "ray":
         from edgekit.batch.engines.ray import Ray
 
         return Ray(values["address"], values["jobs"], limits), iter(items)
     if values["address"] is not None:
-        raise click.UsageError("--address is that of a Ray cluster; add --engine ray.")
-    workers = values["jobs"] or max(available_workers(), REQUESTS if stores else 1)
-    return choose(items, workers if most is None else min(workers, most), limits, **usual)
+        raise click.UsageError("--address is the address of a Ray cluster; add --engine ray.")
+    workers = values["jobs"] or max(available_workers(), MAX_REQUESTS if has_urls else 1)
+    return choose(items, workers if max_workers is None else min(workers, max_workers), limits, **defaults)
 
 
-def means_for(values: dict[str, Any], *, alone: bool) -> "Means":
-    """Return what may be used for an image that is done window by window.
+def window_options_for(values: dict[str, Any], *, alone: bool) -> "WindowOptions":
+    """Return how images are processed window by window.
 
     Parameters
     ----------
     values : dict
-        The values of the options `ENGINE`, and of ``quiet``.
+        The values of the options, by name.
     alone : bool
-        Whether it is the only one: it has all threads then, and a bar of its own. Of several each has one.
+        Whether there is only one image. It uses all threads and has a progress bar; each of several uses one thread.
     """
     from edgekit.batch.engines.local import available_workers
-    from edgekit.batch.large import Means
+    from edgekit.batch.large import ONE_THREAD, WindowOptions
 
     if not alone:
-        return Means()
-    return Means(values["jobs"] or available_workers(), Parts(quiet=values["quiet"]))
+        return ONE_THREAD
+    return WindowOptions(values["jobs"] or available_workers(), WindowProgress(quiet=values["quiet"]))

@@ -1,61 +1,82 @@
-"""The filter commands: one for each operator's row, made of the options that apply to it."""
+"""The filter commands: one for each operator, and ``filter`` for a kernel from a file."""
 
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgekit.cli.options import BATCH, PICTURE, SPEECH, Place, options
-from edgekit.cli.render_commands import make_pictures
+from edgekit.cli.help_pages import MESSAGES, command
+from edgekit.cli.options import BATCH, DIRECTION, ENGINE, IMAGES, OUTPUT, options
+from edgekit.cli.parameter_types import PathOrUrl
+from edgekit.cli.render_commands import render_images
 from edgekit.operators.table import Kind, Operator
 
 if TYPE_CHECKING:
     from edgekit.batch.jobs.filtering import FilterJob
 
-_DIRECTIONS = {Kind.GRADIENT: ("angle", "angle_of", "rotate"), Kind.COMPASS: ("angle", "angle_of")}
+#: Options that decide how the response is computed, and how it is displayed.
+_RESPONSE = ("border", "channel", "tone", "scale")
+_DISPLAY = ("display", "white", "overlay")
+_BACKEND = ("backend", "device")
+
+INPUT = "INPUT is an image, a folder, a glob in quotes, a URL, or - for standard input."
 
 
 def filter_command(operator: Operator | None) -> click.Command:
-    """Make the command of an operator; None makes ``filter``, which takes a kernel from a file."""
-    own: tuple[str, ...] = ("kernel",)
-    name, summary, details = "filter", "Filter images with a kernel of your own.", ""
-    if operator is not None:
-        name, summary = operator.name, f"Filter images: {operator.title}."
-        own = (*_DIRECTIONS.get(operator.kind, ()), *operator.parameters)
-        details = f"Reference: {operator.reference}."
+    """Return the command of an operator, or ``filter`` for None."""
+    if operator is None:
+        name, summary, reference = "filter", "Apply a kernel from a file.", ""
+        # A user's kernel has no scale.
+        names = ["kernel", "border", "channel", "tone"]
+        examples = ["edgekit filter photo.jpg --kernel sharpen.csv", "edgekit filter photos/ --kernel k.json -o out/"]
+    else:
+        name, summary = operator.name, f"Apply the {operator.title} filter."
+        reference = f"Reference: {operator.reference}."
+        direction = {Kind.GRADIENT: DIRECTION, Kind.COMPASS: DIRECTION[:2]}.get(operator.kind, ())
+        names = [*direction[:1], *operator.parameters, *_RESPONSE, *direction[1:]]
+        examples = [f"edgekit {name} photo.jpg", f"edgekit {name} photos/ -o edges/"]
+        if direction:
+            examples.append(f"edgekit {name} photo.jpg --angle 45 -o photo.png")
 
-    # A kernel of one's own has no unit.
-    picture = PICTURE if operator else [p for p in PICTURE if p != "scale"]
+    groups = {
+        "Input and output": IMAGES,
+        "Filter": names,
+        "Display": _DISPLAY,
+        "Batch": BATCH,
+        MESSAGES: OUTPUT,
+        "Engine": (*_BACKEND, *ENGINE),
+    }
 
-    @options((*own, *picture, *BATCH, *SPEECH))
-    @click.argument("inputs", type=Place(), nargs=-1, required=True, metavar="INPUT...")
+    @command(name, summary, *examples, help=f"{summary}\n\n{INPUT}\n\n{reference}")
+    @options(name, groups)
+    @click.argument("inputs", type=PathOrUrl(), nargs=-1, required=True, metavar="INPUT...")
     def run(inputs: tuple[str, ...], **values: Any) -> int:
         parameters = tuple(operator.parameters) if operator else ()
-        return make_pictures(inputs, values, lambda ending: _jobs(name, parameters, values, ending))
+        return render_images(inputs, values, lambda ending: _jobs(name, parameters, values, ending))
 
-    text = f"{summary}\n\nINPUT is an image, a folder, a glob in quotes, a URL, or - for standard input.\n\n{details}"
-    return click.command(name, help=text, short_help=summary)(run)
+    return run
 
 
 def _jobs(name: str, parameters: tuple[str, ...], values: dict[str, Any], ending: str) -> "list[FilterJob]":
-    """Make one job for each angle."""
+    """Return one job for each angle."""
     from edgekit.batch.jobs.filtering import FilterJob
-    from edgekit.common.read_limits import Limits
+    from edgekit.common.read_limits import ReadLimits
 
-    kernel, taps = values.get("kernel"), None
-    if kernel is not None:
+    file, kernel = values.get("kernel"), None
+    if file is not None:
         from edgekit.io.kernels import read_kernel
 
-        taps = read_kernel(kernel)
+        kernel = read_kernel(file)
+    shared = ("angle_of", "rotate", *_RESPONSE, *_DISPLAY, "depth", *_BACKEND)
     return [
         FilterJob(
-            operator=name if kernel is None else f"{name}-{PurePath(kernel).stem}",
+            operator=name if file is None else f"{name}-{PurePath(file).stem}",
             parameters=tuple((p, values[p]) for p in parameters if values[p] is not None),
-            taps=taps,
+            kernel=kernel,
             angle=angle,
             ending=ending,
-            limits=Limits(values["max_pixels"], values["truncated"]),
-            **{k: values[k] for k in ("angle_of", "rotate", *PICTURE) if k in values},
+            limits=ReadLimits(values["max_pixels"], values["truncated"]),
+            **{option: values[option] for option in shared if option in values},
         )
         for angle in dict.fromkeys(values.get("angles") or (None,))
     ]

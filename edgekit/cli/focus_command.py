@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgekit.cli.options import ENGINE, READING, Place, options
+from edgekit.cli.help_pages import MESSAGES, command
+from edgekit.cli.options import BATCH, ENGINE, OUTPUT, options
+from edgekit.cli.parameter_types import PathOrUrl
 from edgekit.cli.terminal import complain
-from edgekit.common.text import printable, unmistakable
+from edgekit.common.escaping import escape_controls, unambiguous_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,87 +19,103 @@ if TYPE_CHECKING:
     from edgekit.focus.search import Peak
 
 
-@click.command(short_help="Find the peak of a focus stack.")
-@click.argument("inputs", type=Place(), nargs=-1, required=True, metavar="STACK...")
-@options(("positions", "focus_measure", "plot", *READING, *ENGINE, "force", "json", "quiet", "debug"))
+@command(
+    "focus", "Find the position of best focus in a focus stack.",
+    "edgekit focus stack/",
+    "edgekit focus stack.tif --positions z.txt --plot focus.png",
+)  # fmt: skip
+@click.argument("inputs", type=PathOrUrl(), nargs=-1, required=True, metavar="STACK...")
+@options(
+    "focus",
+    {
+        "Input and output": ("positions", "plot", "force"),
+        "Measurement": ("measure",),
+        "Batch": BATCH,
+        MESSAGES: OUTPUT,
+        "Engine": ENGINE,
+    },
+)
 def focus(inputs: tuple[str, ...], **values: Any) -> int:
-    """Find the peak of a focus stack, to a fraction of a step.
+    """Find the position of best focus in a focus stack, to a fraction of a step.
 
-    STACK is a folder, several images or a glob in quotes, in natural order (2 before 10), a TIFF file with pages, or
-    URLs of these. A row for each image is printed, then the peak: its position, and how sure it is. At the first or
-    last image it may lie beyond; then go on in that direction. Measures compare images of one scene; tenengrad, the
-    energy of the gradient, counts less noise as sharpness than Laplacians do.
+    STACK is a folder, several images or a glob in quotes, in natural order (2 before 10), a TIFF file with several
+    pages, or URLs of these.
+
+    The command prints the measure of each image, then the peak: its position, standard error and confidence. If the
+    peak is at the first or last image, the best focus may lie beyond it. tenengrad, the energy of the gradient, is
+    less sensitive to noise than measures that use the Laplacian.
     """
     from edgekit.batch.stack import Positions, images_of, measure_stack
     from edgekit.cli.engines import engine_for
-    from edgekit.cli.progress import skips
-    from edgekit.cli.state_paths import results_of, write_recorded
-    from edgekit.common.read_limits import Limits
+    from edgekit.cli.output import skipped_counts
+    from edgekit.cli.state_paths import open_results, write_logged
+    from edgekit.common.read_limits import ReadLimits
     from edgekit.errors import ParameterError
     from edgekit.io.stores import path_of
 
-    plot = None if values["plot"] is None else _place_of(path_of(values["plot"]), force=values["force"])
-    passed_over: list[Path] = []
-    with results_of(quiet=values["quiet"]) as results:
-        paths, pages = images_of(inputs, passed_over.append, results)
+    plot = None if values["plot"] is None else _plot_path(path_of(values["plot"]), force=values["force"])
+    skipped: list[Path] = []
+    with open_results(quiet=values["quiet"]) as results:
+        paths, pages = images_of(inputs, skipped.append, results)
     positions = Positions(values["positions"])
     measure = values["measure"]
-    engine, _ = engine_for(paths, values, named=inputs)
-    limits = Limits(values["max_pixels"], values["truncated"])
+    engine, _ = engine_for(paths, values, paths=inputs)
+    limits = ReadLimits(values["max_pixels"], values["truncated"])
     stack = measure_stack(paths, pages, measure, positions, engine, limits)
-    peak, said = None, ""
+    peak = None
     try:
         peak = stack.peak()
-        said = _sentence(peak)
+        result = _describe(peak)
     except ParameterError as error:
-        said = f"no peak: {error}"
+        result = f"no peak: {error}"
     if values["as_json"]:
         _print_json(stack, measure, peak)
     else:
-        _print(stack, measure, said)
-    _complain(stack, skips(len(passed_over), results.left_out), quiet=values["quiet"])
+        _print(stack, measure, result)
+    _print_messages(stack, skipped_counts(len(skipped), results.left_out), quiet=values["quiet"])
     if plot is not None:
         from edgekit.report.focus_plot import draw
 
-        write_recorded(draw(stack.rows, measure, peak, said, plot.suffix), plot, "plot")
-    return 1 if peak is None or any(r.status == "failed" for r in stack.rows) else 0
+        write_logged(draw(stack.images, measure, peak, result, plot.suffix), plot, "plot")
+    return 1 if peak is None or any(image.status == "failed" for image in stack.images) else 0
 
 
-def _place_of(path: Path, *, force: bool) -> Path:
-    """Return where the drawing goes, or raise what stands in its way."""
+def _plot_path(path: Path, *, force: bool) -> Path:
+    """Return the path of the plot; raise if it cannot be drawn or must not be written."""
     from edgekit.errors import OutputError
     from edgekit.report.focus_plot import check
 
     check(path.suffix)
     if path.exists() and not force:
-        raise OutputError(f"{path}: there is a file already; name another, or use --force")
+        raise OutputError(f"{path}: the file exists already; choose another name, or use --force")
     return path
 
 
-def _sentence(peak: "Peak") -> str:
-    sure = f"confidence {peak.confidence:.2f}"
+def _describe(peak: "Peak") -> str:
+    """Return the peak as a sentence."""
+    confidence = f"confidence {peak.confidence:.2f}"
     match peak.status:
         case "none":
             return "no peak: the scores are flat, noise, or several peaks"
         case "start":
-            return f"peak at the start or before it, {peak.position:.6g}, {sure}: go on below"
+            return f"peak at the start or before it, {peak.position:.6g}, {confidence}: continue below it"
         case "end":
-            return f"peak at the end or beyond it, {peak.position:.6g}, {sure}: go on above"
+            return f"peak at the end or beyond it, {peak.position:.6g}, {confidence}: continue above it"
     if not peak.error:
-        return f"peak at {peak.position:.6g}, {sure}"
-    # As many digits as the error has.
-    places = min(max(0, 1 - math.floor(math.log10(peak.error))), 9)
-    return f"peak at {peak.position:.{places}f} ± {peak.error:.{places}f}, {sure}"
+        return f"peak at {peak.position:.6g}, {confidence}"
+    # As many digits as the error.
+    digits = min(max(0, 1 - math.floor(math.log10(peak.error))), 9)
+    return f"peak at {peak.position:.{digits}f} ± {peak.error:.{digits}f}, {confidence}"
 
 
-def _print(stack: "Stack", measure: str, said: str) -> None:
+def _print(stack: "Stack", measure: str, result: str) -> None:
     width = max(10, len(measure))
     click.echo(f"{'position':>10}  {measure:>{width}}  file")
-    for row in stack.rows:
-        score = "-" if math.isnan(row.score) else f"{row.score:.6g}"
-        mark = "" if row.status == "ok" else f"  {row.status}"
-        click.echo(f"{row.position:>10.6g}  {score:>{width}}  {printable(unmistakable(row.name))}{mark}")
-    click.echo(said)
+    for image in stack.images:
+        score = "-" if math.isnan(image.score) else f"{image.score:.6g}"
+        mark = "" if image.status == "ok" else f"  {image.status}"
+        click.echo(f"{image.position:>10.6g}  {score:>{width}}  {escape_controls(unambiguous_path(image.name))}{mark}")
+    click.echo(result)
 
 
 def _print_json(stack: "Stack", measure: str, peak: "Peak | None") -> None:
@@ -106,7 +124,7 @@ def _print_json(stack: "Stack", measure: str, peak: "Peak | None") -> None:
 
     record = {
         "measure": measure,
-        "images": [_without_nan(row._asdict()) for row in stack.rows],
+        "images": [_without_nan(image._asdict()) for image in stack.images],
         "left_out": stack.left_out,
         "peak": None if peak is None else _without_nan(asdict(peak)),
     }
@@ -114,19 +132,20 @@ def _print_json(stack: "Stack", measure: str, peak: "Peak | None") -> None:
 
 
 def _without_nan(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record for JSON, which has no NaN."""
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
 
 
-def _complain(stack: "Stack", skipped: "Sequence[tuple[int, str]]", *, quiet: bool) -> None:
-    """Name what failed; say what was skipped, and what of the images did not count."""
-    for row in stack.rows:
-        if row.status == "failed":
-            complain(row.reason)
-    if not stack.rows:
+def _print_messages(stack: "Stack", skipped: "Sequence[tuple[int, str]]", *, quiet: bool) -> None:
+    """Print which images failed, which files were skipped, and the share of excluded pixels."""
+    for image in stack.images:
+        if image.status == "failed":
+            complain(image.reason)
+    if not stack.images:
         complain("no images found")
     if quiet:
         return
     for n, what in skipped:
         complain(f"{n} {what}")
     if stack.left_out:
-        complain(f"{stack.left_out:.0%} of the picture left out: burnt in one of the images")
+        complain(f"{stack.left_out:.0%} of the pixels were left out: they are saturated in one of the images")

@@ -1,4 +1,4 @@
-"""``edgekit learn``: the kernel that turns one picture into another."""
+"""``edgekit learn``: fits the kernel that turns one image into another."""
 
 import json
 import math
@@ -7,31 +7,38 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgekit.cli.options import READING, options
+from edgekit.cli.help_pages import MESSAGES, command
+from edgekit.cli.options import OUTPUT, options
 from edgekit.cli.terminal import complain
 
 if TYPE_CHECKING:
     from edgekit.learn import KernelFit
 
+_READ_LIMITS = ("max_pixels", "truncated")
 
-@click.command(short_help="Learn a kernel from a picture before and after.")
-@options((
-    "before", "after", *READING, "kernel_size", "border", "steps", "device", "kernel_file", "loss_plot",
-    "force", "json", "quiet", "debug",
-))  # fmt: skip
+_GROUPS = {
+    "Input and output": ("input", "target", "output", "plot", "force", *_READ_LIMITS),
+    "Filter": ("size", "border"),
+    "Optimization": ("steps", "device"),
+    MESSAGES: OUTPUT,
+}
+
+
+@command(
+    "learn", "Learn a kernel from an image before and after filtering.",
+    "edgekit sobel a.png --angle 0 --depth float -o b.tif",
+    "edgekit learn --input a.png --target b.tif -o kernel.json",
+    "edgekit filter c.png --kernel kernel.json",
+)  # fmt: skip
+@options("learn", _GROUPS)
 def learn(inputs: tuple[str, ...], targets: tuple[str, ...], **values: Any) -> int:
-    """Learn the kernel that filters one picture into another, by gradient descent.
+    """Learn the kernel that filters one image into another, by gradient descent. Needs PyTorch.
 
-    \b
-      edgekit sobel a.png --angle 0 --depth float -o b.tif
-      edgekit learn --input a.png --target b.tif -o kernel.json
-      edgekit filter c.png --kernel kernel.json
-
-    Colour counts by its luminance. Each tap is printed with its standard error; a question mark stands where the
-    pictures do not determine it, as on flat ground. The share of the target that the kernel explains tells whether
-    any kernel can do what was done. Needs torch.
+    The command prints each coefficient with its standard error. A question mark means that the images do not determine
+    the coefficient, because they have too little texture. It also prints how much of the target the kernel explains: a
+    low value means that no kernel of this size does what was done. Colour images are converted to luminance.
     """
-    from edgekit.cli.progress import open_bar
+    from edgekit.cli.output import open_bar
     from edgekit.errors import ImageError, ParameterError
     from edgekit.io import read_image
     from edgekit.io.stores import path_of
@@ -39,14 +46,14 @@ def learn(inputs: tuple[str, ...], targets: tuple[str, ...], **values: Any) -> i
 
     if len(inputs) != len(targets):
         raise ParameterError(f"each --input needs its --target; found {len(inputs)} and {len(targets)}")
-    kernel = _place_of(path_of(values["output"]), ".json", force=values["force"])
+    kernel = _new_file(path_of(values["output"]), ".json", force=values["force"])
     plot = None if values["plot"] is None else path_of(values["plot"])
     if plot is not None:
         from edgekit.report.focus_plot import check
 
         check(plot.suffix)
-        plot = _place_of(plot, plot.suffix, force=values["force"])
-    limits = {name: values[name] for name in READING}
+        plot = _new_file(plot, plot.suffix, force=values["force"])
+    limits = {name: values[name] for name in _READ_LIMITS}
     try:
         before, after = ([read_image(name, **limits) for name in names] for names in (inputs, targets))
     except ImageError as error:
@@ -60,50 +67,51 @@ def learn(inputs: tuple[str, ...], targets: tuple[str, ...], **values: Any) -> i
     if bar is not None:
         bar.close()
 
-    from edgekit.cli.state_paths import write_recorded
-    from edgekit.io.writing import place
+    from edgekit.cli.state_paths import write_logged
+    from edgekit.io.writing import write_atomic
 
-    place(json.dumps(_record(fit)).encode(), kernel)
-    click.echo(json.dumps(_record(fit)) if values["as_json"] else _table(fit))
+    content = json.dumps(_as_json(fit))
+    write_atomic(content.encode(), kernel)
+    click.echo(content if values["as_json"] else _as_text(fit))
     if plot is not None:
         from edgekit.report.learning_plot import draw
 
-        write_recorded(draw(fit, _sentence(fit), plot.suffix), plot, "plot")
+        write_logged(draw(fit, _summary(fit), plot.suffix), plot, "plot")
     if not values["quiet"]:
-        _complain(fit, values["steps"])
+        _warn(fit, values["steps"])
     return 0
 
 
-def _place_of(path: Path, ending: str, *, force: bool) -> Path:
-    """Return where a file goes, or raise what stands in its way."""
+def _new_file(path: Path, suffix: str, *, force: bool) -> Path:
+    """Return the path, or raise if it has another suffix or exists already."""
     from edgekit.errors import OutputError, ParameterError
 
-    if path.suffix.lower() != ending.lower():
-        raise ParameterError(f"cannot write {path.suffix or 'a file without an ending'!r}; name a {ending} file")
+    if path.suffix.lower() != suffix.lower():
+        raise ParameterError(f"cannot write {path.suffix or 'a file without an ending'!r}; name a {suffix} file")
     if path.exists() and not force:
-        raise OutputError(f"{path}: there is a file already; name another, or use --force")
+        raise OutputError(f"{path}: the file exists already; choose another name, or use --force")
     return path
 
 
-def _sentence(fit: "KernelFit") -> str:
+def _summary(fit: "KernelFit") -> str:
     return f"{fit.explained:.2%} of the target explained, by {len(fit.history) - 1} steps"
 
 
-def _table(fit: "KernelFit") -> str:
+def _as_text(fit: "KernelFit") -> str:
     cells = [
-        [f"{t + 0.0:.6g} ± {e:.1g}" if d else "?" for t, e, d in zip(*lines, strict=True)]
-        for lines in zip(fit.taps, fit.errors, fit.determined, strict=True)
+        [f"{value + 0.0:.6g} ± {error:.1g}" if known else "?" for value, error, known in zip(*rows, strict=True)]
+        for rows in zip(fit.kernel, fit.errors, fit.determined, strict=True)
     ]
-    width = max(len(c) for line in cells for c in line)
-    table = "\n".join("  " + "  ".join(c.rjust(width) for c in line) for line in cells)
-    return f"{table}\n{_sentence(fit)}; condition {fit.condition:.3g}"
+    width = max(len(cell) for row in cells for cell in row)
+    table = "\n".join("  " + "  ".join(cell.rjust(width) for cell in row) for row in cells)
+    return f"{table}\n{_summary(fit)}; condition {fit.condition:.3g}"
 
 
-def _record(fit: "KernelFit") -> dict[str, Any]:
-    """Return what JSON can hold; `edgekit filter` reads the taps."""
+def _as_json(fit: "KernelFit") -> dict[str, Any]:
+    """Return the fit for JSON, which has no NaN or infinity. `edgekit filter` reads "taps"."""
     return {
-        "taps": fit.taps.tolist(),
-        "errors": [[float(e) if math.isfinite(e) else None for e in line] for line in fit.errors],
+        "taps": fit.kernel.tolist(),
+        "errors": [[float(e) if math.isfinite(e) else None for e in row] for row in fit.errors],
         "explained": fit.explained if math.isfinite(fit.explained) else None,
         "condition": fit.condition if math.isfinite(fit.condition) else None,
         "status": fit.status,
@@ -113,18 +121,18 @@ def _record(fit: "KernelFit") -> dict[str, Any]:
     }
 
 
-def _complain(fit: "KernelFit", steps: int) -> None:
-    """Say where the result is not to be relied on."""
-    lost = int((~fit.determined).sum())
-    if lost:
+def _warn(fit: "KernelFit", steps: int) -> None:
+    """Print why the result may not be reliable."""
+    unknown = int((~fit.determined).sum())
+    if unknown:
         complain(
-            f"{lost} of {fit.taps.size} taps are not determined by these pictures: other kernels do as well. "
-            "Give pictures with more texture, or a smaller --size"
+            f"the images do not determine {unknown} of {fit.kernel.size} coefficients: other values fit as well. "
+            "Use images with more texture, or a smaller --size"
         )
     if fit.explained < 0.9:
         complain(
-            "no kernel of this size does what was done: absolute values, magnitudes and clipping are no "
-            "kernel's work (write targets by --angle and --depth float), or --size is too small"
+            "no kernel of this size explains the target. Absolute values, magnitudes and clipping cannot be learned: "
+            "write the target with --angle and --depth float. Or the --size is too small"
         )
     if fit.status == "limit":
-        complain(f"the loss was still falling after {steps} steps; give more --steps")
+        complain(f"the loss was still falling after {steps} steps; use more --steps")

@@ -1,93 +1,126 @@
-"""What a run says: data on standard output, messages and the progress bar on standard error."""
+"""The output of a run: progress, failures and a summary, on standard error. May import click and the runner."""
 
+import os
+import sys
 import time
-from collections.abc import Sequence
-from types import TracebackType
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Self
 
 import click
 
 from edgekit.batch.runner import Outcome, Status, Tally
-from edgekit.batch.sources import STREAM
-from edgekit.cli.progress import open_bar, summary
-from edgekit.cli.terminal import complain, name_file, show_lines
+from edgekit.cli.terminal import complain, show_lines
 
 
-class Speech:
-    """Tells of each outcome as it comes, and sums up.
+class RunOutput:
+    """Counts the outcomes of a run, shows a progress bar, and names what failed.
 
-    On a terminal many items have a bar, and failures are listed below it at the end; elsewhere each
-    item has its line.
+    The progress bar is shown in a ``with`` block, if standard error is a terminal and there are several items.
 
     Parameters
     ----------
-    total : int
-        How many items there are.
-    skipped : sequence of (int, str)
-        How many files of folders were not taken, and why.
-    as_json, quiet, debug : bool
-        One JSON object for each item; only errors; tracebacks.
+    total : int, optional
+        Number of items, if it is known.
+    minimum : float, optional
+        The score that every image must have.
+    quiet : bool
+        Show errors only.
+    debug : bool
+        Show tracebacks.
+    name_failures : bool
+        Print the reason of each failure.
+
+    Attributes
+    ----------
+    tally : Tally
+        The counts, and the exit status.
     """
 
     def __init__(
-        self, total: int, skipped: Sequence[tuple[int, str]], *, as_json: bool, quiet: bool, debug: bool
+        self,
+        *,
+        total: int | None = None,
+        minimum: float | None = None,
+        quiet: bool,
+        debug: bool = False,
+        name_failures: bool = True,
     ) -> None:
-        self.tally = Tally()
-        self._total, self._skipped = total, skipped
-        self._as_json, self._quiet, self._debug = as_json, quiet, debug
+        self.tally = Tally(minimum)
+        self._total, self._quiet, self._debug, self._name_failures = total, quiet, debug, name_failures
         self._start = time.monotonic()
         self._bar: Any = None
 
-    def __enter__(self) -> "Speech":
-        self._bar = open_bar(self._total, quiet=self._quiet or self._total < 2)
+    def __enter__(self) -> Self:
+        one = self._total is not None and self._total < 2
+        self._bar = open_bar(self._total, quiet=self._quiet or one)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.close()
-            for outcome in self.tally.failures:
-                self._complain(outcome)
-        if (self._total != 1 or self._skipped) and not self._quiet:
-            click.echo(self._summary(), err=True)
 
-    def tell(self, outcome: Outcome) -> None:
-        """Count one item and say what became of it."""
-        self.tally.add(outcome)
-        if self._as_json:
-            import json
+    @property
+    def has_bar(self) -> bool:
+        """Whether there is a progress bar."""
+        return self._bar is not None
 
-            self._clear()
-            click.echo(json.dumps({name: value for name, value in outcome.record().items() if value is not None}))
-        elif outcome.status is Status.FAILED:
-            if self._bar is None:
-                self._complain(outcome)
-        elif self._bar is None and not self._quiet and str(outcome.item.output) != STREAM:
-            self._clear()
-            name_file(outcome.item.output)
-        if outcome.reason and outcome.status is not Status.FAILED and not self._quiet:
-            self._clear()
-            complain(f"{outcome.item.source.path}: {outcome.reason}")
+    def add(self, outcome: Outcome, *, score: float | None = None, trace: str = "") -> None:
+        """Count an outcome, print why it failed, and advance the progress bar."""
+        self.tally.add(outcome, score)
+        if outcome.status == Status.FAILED and self._name_failures:
+            self.clear_bar()
+            complain(outcome.reason)
+            if self._debug:
+                show_lines(trace)
         if self._bar is not None:
             if self.tally.failed:
                 self._bar.set_postfix(failed=self.tally.failed, refresh=False)
             self._bar.update()
 
-    def _clear(self) -> None:
+    def clear_bar(self) -> None:
+        """Remove the progress bar from the terminal before other output; it appears again with the next outcome."""
         if self._bar is not None:
             self._bar.clear()
 
-    def _complain(self, outcome: Outcome) -> None:
-        complain(outcome.reason)
-        if self._debug and outcome.trace:
-            show_lines(outcome.trace)
+    def summarize(
+        self, counts: Iterable[tuple[int, str]], skipped: Iterable[tuple[int, str]], *, none: str = "no images found"
+    ) -> None:
+        """Print the counts of the run and its time; `none` if all counts are 0."""
+        if not self._quiet:
+            parts = [f"{n} {what}" for n, what in counts if n] or [none]
+            parts += [f"{n} {what}" for n, what in skipped]
+            click.echo(f"edgekit: {', '.join(parts)} in {time.monotonic() - self._start:.1f} s", err=True)
 
-    def _summary(self) -> str:
-        counts = (
-            (self.tally.done, "done"),
-            (self.tally.current, "up to date"),
-            (self.tally.failed, "failed"),
-            (self._total - self.tally.done - self.tally.current - self.tally.failed, "not begun"),
-        )
-        return summary(counts, self._skipped, self._start)
+
+def open_bar(total: int | None, *, quiet: bool, unit: str = "img") -> Any:
+    """Return a progress bar with rate and, if the total is known, remaining time; None if there should be none."""
+    if quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        return None
+    from tqdm import tqdm
+
+    return tqdm(total=total, unit=unit, file=sys.stderr, dynamic_ncols=True)
+
+
+def skipped_counts(not_images: int, results: int) -> list[tuple[int, str]]:
+    """Return how many files of folders were skipped, and why."""
+    counts = (
+        (not_images, "skipped (no images)"),
+        (results, f"result{'s' * (results > 1)} of earlier runs left out"),
+    )
+    return [(n, what) for n, what in counts if n]
+
+
+class WindowProgress:
+    """A progress bar for an image that is processed window by window; call it after each window."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._bar: Any = None
+
+    def __call__(self, done: int, total: int) -> None:
+        if done == 1:
+            self._bar = open_bar(total, quiet=self._quiet, unit="window")
+        if self._bar is not None:
+            self._bar.update()
+            if done == total:
+                self._bar.close()

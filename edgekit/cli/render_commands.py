@@ -1,4 +1,4 @@
-"""What commands have in common that make a picture of each image."""
+"""What all commands share that render an image of each input: filters and edges."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -7,89 +7,124 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from edgekit.batch.jobs.render import PictureJob
-    from edgekit.batch.output_log import Journal
-    from edgekit.batch.sinks import Sink
-    from edgekit.batch.text_rows import Record
+    from edgekit.batch.engines import Engine
+    from edgekit.batch.jobs.render import RenderJob
+    from edgekit.batch.output_log import OutputLog
+    from edgekit.batch.rendering import RenderOutcome
+    from edgekit.batch.rows import Record, Sink
+    from edgekit.cli.output import RunOutput
 
-#: What rows are made of, in the record of what was written.
+#: The job of a file of rows, in the output log.
 _ROWS = "rows"
 
 
-def make_pictures(
-    inputs: tuple[str, ...], values: dict[str, Any], make_jobs: Callable[[str], "Sequence[PictureJob]"]
+def render_images(
+    inputs: tuple[str, ...], values: dict[str, Any], make_jobs: Callable[[str], "Sequence[RenderJob]"]
 ) -> int:
-    """Do jobs to every image and return the exit status.
+    """Apply jobs to all images and return the exit status.
 
     Parameters
     ----------
     inputs : tuple of str
-        As they stand on the command line.
+        The arguments of the command.
     values : dict
-        The values of the options `BATCH` and `SPEECH`, and of ``depth``.
+        The values of the options, by name.
     make_jobs : callable
-        Makes the jobs from the outputs' ending.
+        Takes the extension of the outputs and returns the jobs.
     """
-    from edgekit.batch.runner import COLUMNS, Runner
-    from edgekit.batch.sinks import nowhere, sink_of
+    from edgekit.batch.rendering import COLUMNS, RenderWork
+    from edgekit.batch.rows import discard_records, sink_of
+    from edgekit.batch.runner import run
     from edgekit.batch.sources import assign, collect, root_of
-    from edgekit.cli.engines import engine_for, means_for
-    from edgekit.cli.output import Speech
-    from edgekit.cli.progress import skips
-    from edgekit.cli.state_paths import open_journal, results_of
+    from edgekit.cli.engines import engine_for, window_options_for
+    from edgekit.cli.output import RunOutput, skipped_counts
+    from edgekit.cli.state_paths import open_output_log, open_results
     from edgekit.io.stores import path_of
 
-    output = values["output"]
+    output, rows, force = values["output"], values["rows"], values["force"]
     if output == "-" and values["as_json"]:
         raise click.UsageError("standard output takes the image or --json, not both.")
-    write = nowhere if values["rows"] is None else sink_of(values["rows"])
+    sink = discard_records if rows is None else sink_of(rows)
     root = root_of(output, inputs)
     jobs = make_jobs(_ending(values, is_file=root is None))
     for job in jobs:
         job.check()  # Before any image is read.
     with (
-        open_journal(root, None if output is None else path_of(output)) as journal,
-        results_of([] if root is None else [journal], quiet=values["quiet"]) as results,
+        open_output_log(root, None if output is None else path_of(output)) as log,
+        open_results([] if root is None else [log], quiet=values["quiet"]) as results,
     ):
-        sink = write if values["rows"] is None else _entered(write, path_of(values["rows"]), journal, values["force"])
-        chosen = {k: values[k] for k in ("recursive", "include", "exclude")}
-        found = collect(inputs, results=results, **chosen)
+        if rows is not None:
+            sink = _logged(sink, path_of(rows), log, force)
+        found = collect(inputs, results=results, **{k: values[k] for k in ("recursive", "include", "exclude")})
         items = assign(found, jobs, output, root)
-        skipped = skips(found.passed_over, results.left_out)
-        speech = Speech(len(items), skipped, **{k: values[k] for k in ("as_json", "quiet", "debug")})
-        named = (s.path for s in found.sources if not s.stream)
-        means = means_for(values, alone=len(items) == 1)
-        runner = Runner(journal, named, force=values["force"], means=means)
-        with speech:
-            engine, _ = engine_for(items, values, len(items) or 1, named=(*inputs, output or ""))
+        skipped = skipped_counts(found.skipped, results.left_out)
+        files = (s.path for s in found.sources if not s.stream)
+        work = RenderWork(log, files, force=force, window_options=window_options_for(values, alone=len(items) == 1))
+        shown = RunOutput(
+            total=len(items), quiet=values["quiet"], debug=values["debug"], name_failures=not values["as_json"]
+        )
 
-            def told() -> "Iterator[Record]":
-                for outcome in runner.run(items, engine):
-                    speech.tell(outcome)
-                    yield outcome.record()
+        def records(engine: "Engine") -> "Iterator[Record]":
+            for outcome in run(work, items, engine):
+                _show(outcome, shown, values)
+                yield outcome.record()
 
-            sink(COLUMNS, told())
-    return speech.tally.exit_status
+        try:
+            with shown:
+                engine, _ = engine_for(items, values, len(items) or 1, paths=(*inputs, output or ""))
+                sink(COLUMNS, records(engine))
+        finally:
+            if len(items) != 1 or skipped:
+                shown.summarize(_counts(shown, len(items)), skipped)
+    return shown.tally.exit_status
 
 
-def _entered(write: "Sink", path: Path, journal: "Journal", force: bool) -> "Sink":
-    """Return a sink that enters its file as edgekit's own; raise if there is one that is not."""
-    journal.admit(path, force=force)
+def _show(outcome: "RenderOutcome", shown: "RunOutput", values: dict[str, Any]) -> None:
+    """Print an outcome: a JSON object, or the path of the output, and a note if there is one."""
+    from edgekit.batch.runner import Status
+    from edgekit.batch.sources import STREAM
+    from edgekit.cli.terminal import complain, name_file
 
-    def sink(columns: "Sequence[str]", records: "Iterable[Record]") -> None:
-        write(columns, records)
-        status = path.stat()
-        journal.enter(path, status, path, status, _ROWS)
+    failed = outcome.status is Status.FAILED
+    if values["as_json"]:
+        import json
 
-    return sink
+        shown.clear_bar()
+        click.echo(json.dumps({name: value for name, value in outcome.record().items() if value is not None}))
+    elif not (failed or shown.has_bar or values["quiet"] or str(outcome.item.output) == STREAM):
+        name_file(outcome.item.output)
+    if outcome.reason and not failed and not values["quiet"]:
+        shown.clear_bar()
+        complain(f"{outcome.item.source.path}: {outcome.reason}")
+    shown.add(outcome, trace=outcome.trace)
+
+
+def _counts(shown: "RunOutput", total: int) -> list[tuple[int, str]]:
+    """Return the counts of the summary."""
+    from edgekit.batch.runner import Status
+
+    tally = shown.tally
+    labels = {Status.DONE: "done", Status.CURRENT: "up to date", Status.FAILED: "failed"}
+    return [*((tally.counts[status], label) for status, label in labels.items()), (total - tally.total, "not begun")]
+
+
+def _logged(sink: "Sink", path: Path, log: "OutputLog", force: bool) -> "Sink":
+    """Return a sink that adds its file to the log; raise if edgekit did not write the file that is there."""
+    log.check_replaceable(path, force=force)
+
+    def write(columns: "Sequence[str]", records: "Iterable[Record]") -> None:
+        sink(columns, records)
+        log.adder(path, _ROWS)(path.stat())
+
+    return write
 
 
 def _ending(values: dict[str, Any], *, is_file: bool) -> str:
-    """Return the outputs' ending: that of the output's name, else the one asked for."""
+    """Return the extension of the outputs: that of the output's name, or of the option --format."""
     from edgekit.io.stores import path_of
 
-    output, asked = values["output"], values["ending"]
+    output, wanted = values["output"], values["ending"]
     named = path_of(output).suffix.lower() if is_file and output else ""
-    if named and asked and named != f".{asked}":
-        raise click.UsageError(f"{path_of(output)} and --format {asked} do not agree; leave one out.")
-    return named or f".{asked or ('tif' if values['depth'] == 'float' else 'png')}"
+    if named and wanted and named != f".{wanted}":
+        raise click.UsageError(f"{path_of(output)} and --format {wanted} do not agree; leave one out.")
+    return named or f".{wanted or ('tif' if values['depth'] == 'float' else 'png')}"

@@ -1,6 +1,6 @@
-"""The records of what edgekit wrote: where they lie, and which of them a command opens."""
+"""Where output logs and score caches are, and which of them a command opens."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,99 +9,99 @@ import click
 from edgekit.cli.terminal import complain
 
 if TYPE_CHECKING:
-    from edgekit.batch.output_log import Journal
+    from edgekit.batch.output_log import OutputLog
     from edgekit.batch.results import Results
 
 
-def record_of(output: Path) -> Path:
-    """Return the record of a file or folder in a store, among the user's own files: stores hold no growing files."""
+def state_of_store(output: Path) -> Path:
+    """Return the output log or score cache of a file or folder in a store; it is on this machine, in the user's folder.
+
+    A store cannot hold it, since objects in stores are written once as a whole.
+    """
     import hashlib
 
     name = hashlib.blake2b(str(output).rstrip("/").encode(), digest_size=10).hexdigest()
     return Path(click.get_app_dir("edgekit"), "stores", f"{name}.sqlite")
 
 
-def record_of_user() -> Path:
-    """Return the user's own record: of single results, which have no output folder."""
+def user_log() -> Path:
+    """Return the user's own output log, for single results without an output folder."""
     return Path(click.get_app_dir("edgekit"), "written.sqlite")
 
 
-def open_journal(root: Path | None, output: Path | None) -> "Journal":
-    """Open the record of what is written: in the output folder, or the user's own for single files and for stores.
+def open_output_log(root: Path | None, output: Path | None) -> "OutputLog":
+    """Open the output log of a run: in the output folder, or the user's own for single files and for stores.
 
     Parameters
     ----------
     root : Path or None
         The output folder.
     output : Path or None
-        Where there is no folder: the output, None beside the input.
+        The output if there is no folder; None if it is beside the input.
     """
-    from edgekit.batch.output_log import NAME, Journal
+    from edgekit.batch.output_log import NAME, OutputLog
     from edgekit.errors import OutputError
     from edgekit.io.stores import StorePath
 
     if isinstance(root, StorePath):
-        return Journal(record_of(root), alone=True)
+        return OutputLog(state_of_store(root), alone=True)
     if root is not None:
-        return Journal(root / NAME, alone=True)
-    if output is not None and not isinstance(output, StorePath) and (kept := output.parent / NAME).exists():
-        return Journal(kept)
+        return OutputLog(root / NAME, alone=True)
+    if output is not None and not isinstance(output, StorePath) and (log := output.parent / NAME).exists():
+        return OutputLog(log)
     try:
-        return Journal(record_of_user())
+        return OutputLog(user_log())
     except OutputError:
-        # A home that cannot be written to: nothing is remembered, and what exists needs --force.
-        return Journal(None)
+        # The user's folder cannot be written. Nothing is logged, and existing files need --force.
+        return OutputLog(None)
 
 
-def results_of(journals: "Sequence[Journal]" = (), *, target: Path | None = None, quiet: bool) -> "Results":
-    """Return what tells the results of edgekit's runs from photographs; see `Results`.
+def open_results(logs: "Sequence[OutputLog]" = (), *, target: Path | None = None, quiet: bool) -> "Results":
+    """Return what recognises results of edgekit's runs; see `Results`.
 
     Parameters
     ----------
-    journals : sequence of Journal
-        The records of the folders that this run writes into.
+    logs : sequence of OutputLog
+        The logs of the folders that this run writes to.
     target : Path, optional
         A folder of which no file is an input.
     quiet : bool
-        Do not say which records cannot be read.
+        Print no message about logs that cannot be read.
     """
     from edgekit.batch.results import Results
 
-    return Results(journals, _records, target=target, tell=(lambda message: None) if quiet else complain)
+    return Results(logs, _find_logs, target=target, complain=(lambda message: None) if quiet else complain)
 
 
-def _records(folder: Path) -> Iterable[Path]:
-    """Return the records that may know files of a folder: the user's own, and those of it and of all folders above."""
+def _find_logs(folder: Path) -> Iterable[Path]:
+    """Yield the logs that may list files of a folder: the user's own, and those of the folder and all its parents."""
     from edgekit.batch.output_log import NAME
     from edgekit.io.stores import StorePath
 
-    yield record_of_user()
-    for place in _upward(folder):
-        yield record_of(place) if isinstance(place, StorePath) else place / NAME
+    yield user_log()
+    while True:
+        yield state_of_store(folder) if isinstance(folder, StorePath) else folder / NAME
+        if folder.parent == folder:
+            return
+        folder = folder.parent
 
 
-def _upward(folder: Path) -> Iterator[Path]:
-    yield folder
-    if folder.parent != folder:
-        yield from _upward(folder.parent)
-
-
-def write_recorded(data: bytes, path: Path, job: str) -> None:
-    """Write a single result that is no image's, such as a plot, and enter it in the record.
+def write_logged(data: bytes, path: Path, job: str) -> None:
+    """Write a single result that is not an image, such as a plot, and add it to the output log.
 
     Raises
     ------
     OutputError
         If it cannot be written.
     """
-    from edgekit.batch.output_log import Journal
+    from edgekit.batch.output_log import OutputLog
     from edgekit.errors import OutputError
-    from edgekit.io.writing import place
+    from edgekit.io.writing import write_atomic
 
     try:
-        opened = open_journal(None, path)
+        opened = open_output_log(None, path)
     except OutputError as error:
-        complain(f"{error}. {path} is written without a record")
-        opened = Journal(None)
-    with opened as journal:
-        place(data, path, lambda made: journal.enter(path, made, path, made, job))
+        complain(f"{error}. {path} is written without an entry in the log")
+        opened = OutputLog(None)
+    with opened as log:
+        write_atomic(data, path, log.adder(path, job))

@@ -1,4 +1,4 @@
-"""What is said to people, and what is handed to programs. Standard library and click only."""
+"""Messages for users on standard error, and paths for programs on standard output. Standard library and click only."""
 
 import io
 import os
@@ -6,35 +6,35 @@ import sys
 
 import click
 
-from edgekit.common.text import printable, unmistakable
+from edgekit.common.escaping import escape_controls, unambiguous_path
 
 
 def complain(message: object) -> None:
-    """Say something on standard error, on a line of its own whatever names are in it."""
-    click.echo(f"edgekit: {printable(str(message))}", err=True)
+    """Print a message on standard error, as one line even if it contains file names with control characters."""
+    click.echo(f"edgekit: {escape_controls(str(message))}", err=True)
 
 
 def name_file(path: object) -> None:
-    """Print a path on standard output: byte for byte for a program, legible on a terminal."""
-    name = unmistakable(str(path))
-    click.echo(os.fsencode(printable(name) if sys.stdout.isatty() else name))
+    """Print a path on standard output: unchanged bytes for a program, with control characters escaped on a terminal."""
+    name = unambiguous_path(str(path))
+    click.echo(os.fsencode(escape_controls(name) if sys.stdout.isatty() else name))
 
 
 def show_traceback(error: BaseException) -> None:
-    """Say on standard error where an error came from."""
+    """Print the traceback of an error on standard error."""
     import traceback
 
     show_lines("".join(traceback.format_exception(error)))
 
 
 def show_usage(error: click.ClickException) -> None:
-    """Say on standard error what was wrong on the command line."""
-    said = io.StringIO()
-    error.show(said)
-    show_lines(said.getvalue())
+    """Print on standard error what is wrong with the command line."""
+    text = io.StringIO()
+    error.show(text)
+    show_lines(text.getvalue())
 
 
 def show_lines(text: str) -> None:
-    """Say several lines on standard error."""
+    """Print several lines on standard error."""
     for line in text.splitlines():
-        click.echo(printable(line), err=True)
+        click.echo(escape_controls(line), err=True)

@@ -1,8 +1,9 @@
-"""Which objects are taken as arrays of pixels. May import errors and NumPy.
+"""Conversion of image objects to arrays. May import errors and NumPy.
 
-Libraries that may not be installed are found in `sys.modules`: who holds one of their objects has loaded them.
+Optional libraries are looked up in `sys.modules` and not imported: an object of a library exists only if it is loaded.
 """
 
+import os
 import sys
 from typing import Any
 
@@ -31,7 +32,7 @@ def as_array(image: Any) -> Any:
     if type(image) is np.ndarray:
         return image
     if isinstance(image, loaded("numpy.ma", "MaskedArray")):
-        raise DtypeError("a masked array's mask would be lost; pass image.data and mask=~image.mask")
+        raise DtypeError("the mask of a masked array would be ignored; pass image.data and mask=~image.mask")
     if isinstance(image, np.ndarray):
         return np.asarray(image)
     if isinstance(image, loaded("torch", "Tensor")):
@@ -46,18 +47,21 @@ def as_array(image: Any) -> Any:
             if isinstance(error, DtypeError):
                 raise
             raise DtypeError(f"a {_name(image)} cannot be converted to a NumPy array: {error}") from error
-    raise DtypeError(
-        f"expected a NumPy array or a torch tensor; found {_name(image)}. Convert it, for instance with numpy.asarray"
-    )
+    advice = "Convert it, for instance with numpy.asarray"
+    if image is None or isinstance(image, str | os.PathLike):
+        advice = "Read the image first, for instance with edgekit.read_image"
+    elif hasattr(image, "image"):
+        advice = "Pass its attribute image"
+    raise DtypeError(f"expected a NumPy array or a torch tensor; found {_name(image)}. {advice}")
 
 
 def plain_number(number: Any) -> Any:
-    """Return a number of NumPy or torch as a plain one."""
+    """Return a NumPy or torch scalar as a Python number, and other objects unchanged."""
     return number.item() if getattr(number, "ndim", 1) == 0 and hasattr(number, "item") else number
 
 
 def _check_tensor(image: Any) -> None:
-    """Raise if the numbers of a tensor do not lie in memory one by one."""
+    """Raise unless a tensor is dense and not quantized."""
     if image.is_nested or str(image.layout) != "torch.strided":
         kind = "nested" if image.is_nested else str(image.layout).removeprefix("torch.")
         raise DtypeError(f"expected a dense tensor; found a {kind} one. Convert it, for instance with to_dense()")
@@ -76,8 +80,8 @@ def _name(image: Any) -> str:
 
 
 def loaded(module: str, name: str) -> Any:
-    """Return a class for `isinstance`, or no class while its module is not loaded: nobody has one of its objects yet.
+    """Return a class for `isinstance`, or an empty tuple if its module is not loaded.
 
-    Another thread may be in the middle of loading it.
+    A module that another thread is importing may not have the class yet.
     """
     return getattr(sys.modules.get(module), name, ())

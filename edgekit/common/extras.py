@@ -1,4 +1,7 @@
-"""Install commands for extras that fit how edgekit was installed. Standard library only."""
+"""Commands that install the missing libraries, for error messages. Imports the standard library only.
+
+The command fits how edgekit was installed: from an index, a repository, a folder or a wheel, editable or not.
+"""
 
 import json
 import shlex
@@ -13,25 +16,25 @@ from urllib.request import url2pathname
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
 
-#: The folder of this package.
-PACKAGE = Path(__file__).resolve().parent
+#: The folder of the edgekit package.
+PACKAGE = Path(__file__).resolve().parents[1]
 
 
-def pip(*arguments: str) -> str:
-    """Return a command that runs pip for this interpreter, as it is typed in any folder and without activation."""
+def pip_command(*arguments: str) -> str:
+    """Return a command that runs pip for this interpreter. It works in any folder, without an active environment."""
     from importlib.metadata import distributions
 
     python = sys.executable or "python3"
     words = [python, "-m", "pip", *arguments]
-    # Not by find_spec: setuptools takes the search for pip's module as a sign that pip runs, and gives up distutils.
+    # find_spec("pip") would make setuptools assume that pip is running and drop its own distutils.
     if next(iter(distributions(name="pip")), None) is None:
-        # uv makes environments without pip.
+        # Environments made by uv have no pip.
         words = ["uv", "pip", arguments[0], "--python", python, *arguments[1:]]
     return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 
 
 def install_command(extra: str) -> str:
-    """Return a command that installs an extra of edgekit.
+    """Return a command that installs one of the extras of edgekit.
 
     Examples
     --------
@@ -44,27 +47,29 @@ def install_command(extra: str) -> str:
         found = distribution("edgekit")
     except PackageNotFoundError:
         found = None
-    return pip("install", *requirements(extra, found))
+    return pip_command("install", *requirements(extra, found))
 
 
 def requirements(extra: str, found: "Distribution | None", package: Path = PACKAGE) -> list[str]:
-    """Return what pip is asked for: the same edgekit with the extra, or the libraries of the extra where it is gone.
+    """Return the arguments of pip install: the same edgekit with the extra, or the libraries of the extra.
+
+    The libraries are named if the folder or wheel from which edgekit was installed no longer exists.
 
     Parameters
     ----------
     extra : str
-        Its name.
+        The name of the extra.
     found : Distribution, optional
         The edgekit that is installed in this environment, if there is one.
     package : Path
-        The edgekit that runs.
+        The folder of the edgekit that runs.
     """
     tree = package.parent
     source = {} if found is None else json.loads(found.read_text("direct_url.json") or "{}")
     url, folder = source.get("url", ""), "dir_info" in source
-    here = _path(url)
+    here = _local_path(url)
     if (tree / "pyproject.toml").exists():
-        # A source tree, installed as editable or not at all.
+        # edgekit runs from its source tree: it is an editable install, or not installed at all.
         editable = folder and source["dir_info"].get("editable") and here is not None and here.resolve() == tree
         return [*(["-e"] if editable else []), f"{tree}[{extra}]"]
     if here is not None and not here.exists():
@@ -81,13 +86,14 @@ def requirements(extra: str, found: "Distribution | None", package: Path = PACKA
     return [f"edgekit[{extra}] @ {url}"]
 
 
-def _path(url: str) -> Path | None:
-    """Return the file or folder that a URL names, if it is one of this machine."""
+def _local_path(url: str) -> Path | None:
+    """Return the path of a file:// URL, None for other URLs."""
     parts = urlsplit(url)
     return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
 
 
 def _libraries(extra: str, found: "Distribution | None") -> Iterator[str]:
+    """Give the requirements of an extra, from the metadata of the installed edgekit."""
     for line in (found.requires if found is not None else None) or ():
         library, _, marker = line.partition(";")
         if marker.replace("'", '"').strip() == f'extra == "{extra}"':

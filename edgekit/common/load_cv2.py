@@ -1,17 +1,18 @@
-"""OpenCV, or an error that says how to get it. The only module that imports cv2."""
+"""Loads OpenCV, or raises an error that says how to install it. No other module imports cv2."""
 
-from edgekit.common.extras import pip
+from edgekit.common.extras import pip_command
 from edgekit.errors import MissingExtraError
 
 try:
     import cv2
 except ImportError as error:
-    if "libGL" in str(error) or "libgthread" in str(error):
-        raise MissingExtraError(
-            f"OpenCV cannot load on this machine: {error}. It was built for a desktop. Either install the "
-            "system library (Debian, Ubuntu: apt-get install libgl1 libglib2.0-0), or use the build for "
-            f"servers: {pip('uninstall', 'opencv-python')} && {pip('install', 'opencv-python-headless')}"
-        ) from error
-    raise MissingExtraError(f"OpenCV cannot be loaded: {error}. Try: {pip('install', 'opencv-python')}") from error
+    install, message = pip_command("install", "opencv-python"), f"OpenCV cannot be loaded: {error}."
+    if "libGL" not in str(error) and "libgthread" not in str(error):
+        raise MissingExtraError(f"{message} Try: {install}") from error
+    raise MissingExtraError(
+        f"{message} This build of OpenCV needs a desktop system. Either install the missing system libraries "
+        "(Debian, Ubuntu: apt-get install libgl1 libglib2.0-0), or use the build for servers: "
+        f"{pip_command('uninstall', 'opencv-python')} && {install}-headless"
+    ) from error
 
 __all__ = ["cv2"]

@@ -1,49 +1,49 @@
-"""What readers may take on, as a value that a job carries. Imports nothing of edgekit but errors."""
+"""Limits for reading images, as a value that is part of a job. Imports errors and `choices` only."""
 
 from dataclasses import dataclass, field
 from numbers import Integral
 
-from edgekit.common.names import unknown
+from edgekit.common.choices import unknown_choice
 from edgekit.errors import ParameterError, TooLargeError
 
-#: Pixels of the largest image that is read unless more are asked for: half as many again as a camera of 90 megapixels
-#: has. In 8 bits it is decoded, turned to RGB and filtered within 2 GiB; with more bits memory may end sooner.
+#: The default of `max_pixels`, 1.5 times the size of a 90-megapixel photo. With 8 bits per channel such an image is
+#: decoded, converted to RGB and filtered in 2 GiB of memory; with more bits it may need more.
 MAX_PIXELS = 2**27
 
-#: What becomes of a file of which only a part can be decoded.
+#: What can be done with a truncated file.
 TRUNCATED = ("keep", "refuse")
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What readers may take on.
+class ReadLimits:
+    """Limits for reading images.
 
     Attributes
     ----------
     max_pixels : int
-        An image whose header claims more is refused before its pixels have memory.
+        An image whose header states more pixels is refused before memory is allocated.
     truncated : {"refuse", "keep"}
-        Whether a file that breaks off is refused, or as much of it kept as can be decoded.
+        Whether a truncated file is refused, or the part that can be decoded is kept.
     """
 
-    # Decides whether there is a result, not which: a job that differs in nothing else is the same.
+    # Not in the repr, from which a job's key is computed: no result depends on it.
     max_pixels: int = field(default=MAX_PIXELS, repr=False)
     truncated: str = "refuse"
 
     def check(self) -> None:
-        """Raise what is wrong with the limits themselves.
+        """Raise if a limit itself is invalid.
 
         Raises
         ------
         ParameterError
-            For the first that does not fit.
+            For the first invalid value.
         """
         if not isinstance(self.max_pixels, Integral) or self.max_pixels < 1:
             raise ParameterError(f"max_pixels={self.max_pixels!r} must be a whole number, at least 1")
         if self.truncated not in TRUNCATED:
-            raise ParameterError(unknown("truncated", self.truncated, TRUNCATED))
+            raise ParameterError(unknown_choice("truncated", self.truncated, TRUNCATED))
 
-    def admit(self, size: tuple[int, int], name: str) -> None:
+    def check_size(self, size: tuple[int, int], name: str) -> None:
         """Raise if an image of this width and height is too large.
 
         Raises
@@ -55,9 +55,9 @@ class Limits:
         if width * height > self.max_pixels:
             raise TooLargeError(
                 f"{name}: claims {width:,} x {height:,} pixels; at most {self.max_pixels:,} are read. "
-                "Raise max_pixels (--max-pixels) if it is what it claims and there is memory for it"
+                "If the size is right and there is enough memory, raise max_pixels (--max-pixels)"
             )
 
 
-#: What holds where nothing else is asked for.
-DEFAULT = Limits()
+#: The limits that hold unless others are given.
+DEFAULT_READ_LIMITS = ReadLimits()

@@ -1,6 +1,6 @@
-"""The range of an image's values: of 8 bits that of the type, of other types the 0.1 to 99.9 percentiles.
+"""The range of an image's values: that of the type for 8 bits, else the 0.1 to 99.9 percentiles.
 
-The white level of a rendered response follows from it. May import responses and backends.
+The white level of a rendered response depends on it. May import `filters` and `backends`.
 """
 
 import math
@@ -13,18 +13,19 @@ from numpy.typing import NDArray
 
 from edgekit.backends.choice import backend_of
 from edgekit.backends.interface import Array
-from edgekit.filters.execute import LUMINANCE
+from edgekit.filters.inputs import broadcast_mask
+from edgekit.filters.luminance import luminance
 
 Range = tuple[float, float]
 
-#: At most 1 of this many valid values lies below the range, and at most 1 above it.
+#: At most 1 of this many valid values is below the range, and at most 1 above it.
 OUTSIDE = 1000
 
-#: Values are sorted by so many of their bits at a time.
+#: Bits of a value that are counted in one pass.
 BITS = 16
 
 #: Values that are counted at a time.
-STRIP = 2**20
+BLOCK = 2**20
 
 #: Counts the values of a part of an image.
 Count = Callable[[Array], NDArray[np.int64]]
@@ -40,7 +41,7 @@ def range_of(image: Array, mask: Array | None = None, channel: str = "each") -> 
     mask : ndarray or Tensor of bool, optional
         True where the image is valid.
     channel : str
-        With ``luminance`` the range is that of the luminance of an image that has colour.
+        With ``luminance`` the range of a colour image is that of its luminance.
 
     Returns
     -------
@@ -48,20 +49,20 @@ def range_of(image: Array, mask: Array | None = None, channel: str = "each") -> 
         The type's range for bool and 8 bits; else the percentiles of `percentiles`.
     """
     backend = backend_of(image)
-    low, high = backend.limits(image)
-    if high - low <= 255:
-        return low, high
-    frame = backend.frame(image)
-    arrays = [backend.in_numpy(image)]
+    types = backend.array_types(image)
+    if types.high - types.low <= 255:
+        return types.low, types.high
+    layout = backend.image_layout(image)
+    arrays = [backend.to_numpy(image)]
     if mask is not None:
-        arrays.append(backend.in_numpy(backend.as_mask(mask, image, frame)))
-    if frame.channels is not None:
-        arrays = [np.moveaxis(a, frame.channel_axis, -1) for a in arrays]
+        arrays.append(backend.to_numpy(broadcast_mask(mask, image, layout)))
+    if layout.channels is not None:
+        arrays = [np.moveaxis(a, layout.channel_axis, -1) for a in arrays]
     sample = filtered_values(arrays[0][:0], channel)
 
     def total(count: Count) -> NDArray[np.int64]:
         counts: NDArray[np.int64] = np.zeros((1, 1), np.int64)
-        for part, *valid in _parts(arrays, len(frame.leading)):
+        for part, *valid in _parts(arrays, len(layout.leading)):
             values = filtered_values(part, channel)
             for each in valid:
                 values = values[each if each.ndim == values.ndim else each[..., :3].all(axis=-1)]
@@ -71,42 +72,57 @@ def range_of(image: Array, mask: Array | None = None, channel: str = "each") -> 
     return percentiles(sample.dtype, total)
 
 
+def score_range(image: Array) -> tuple[float, float]:
+    """Return the range of an image that scores use: that of the type, or [0, 1] for floating images within it.
+
+    `range_of` returns the range of rendered images.
+    """
+    backend = backend_of(image)
+    xp, types = backend.xp, backend.array_types(image)
+    if not types.floating:
+        return types.low, types.high
+    finite = image[xp.isfinite(image)]
+    if 0 in finite.shape:
+        return 0.0, 1.0
+    low, high = float(finite.min()), float(finite.max())
+    return (0.0, 1.0) if low >= 0 and high <= 1 else (low, high)
+
+
 def _parts(arrays: list[Array], leading: int) -> Iterator[list[Array]]:
-    """Cut arrays of one layout into runs of rows."""
+    """Yield blocks of rows of arrays of one layout."""
     shape = arrays[0].shape
-    height = max(1, STRIP // max(1, math.prod(shape[leading + 1 :])))
+    height = max(1, BLOCK // max(1, math.prod(shape[leading + 1 :])))
     for index in np.ndindex(shape[:leading]):
         for top in range(0, shape[leading], height):
             yield [a[index][top : top + height] for a in arrays]
 
 
 def filtered_values(image: Array, channel: str) -> Array:
-    """Return the values that a filter sees: with ``luminance`` that of (..., red, green, blue[, opacity])."""
+    """Return the values that are filtered: with ``luminance`` that of (..., red, green, blue[, opacity])."""
     if channel != "luminance" or image.ndim < 3 or image.shape[-1] < 3:
         return image
     work = np.result_type(image.dtype, np.float32).type
     with np.errstate(all="ignore"):
-        red, green, blue = (image[..., i] * work(weight) for i, weight in enumerate(LUMINANCE))
-        return red + green + blue
+        return luminance([image[..., i].astype(work, copy=False) for i in range(3)])
 
 
 def passes(dtype: np.dtype[Any]) -> int:
-    """Return how often `percentiles` asks for the counts of all values."""
+    """Return how many times `percentiles` counts all values."""
     return math.ceil(8 * dtype.itemsize / BITS)
 
 
 def percentiles(dtype: np.dtype[Any], total: Callable[[Count], NDArray[np.int64]]) -> Range:
-    """Return the 0.1 and 99.9 percentiles of finite values that come in parts: exactly, in any order of the parts.
+    """Return the exact 0.1 and 99.9 percentiles of finite values that are counted in parts, in any order.
 
-    They are values of the image: `np.percentile` gives them by its methods ``lower`` and ``higher``. Where both are
-    equal the least and the largest value are returned, and zeros where there is no finite value.
+    They are values of the image, as by the methods ``lower`` and ``higher`` of `numpy.percentile`. If both are equal
+    the least and the largest value are returned, and zeros if no value is finite.
 
     Parameters
     ----------
     dtype : dtype
         Of the values.
     total : callable
-        Given a function that counts the values of a part, returns the sum of what it gives for all parts.
+        ``total(count)`` returns the sum of ``count(part)`` over all parts.
     """
     found = [0] * 4
     ranks: list[int] = []

@@ -1,6 +1,5 @@
-"""Edges that people would draw, by gradient filters alone. May import dispatch, suppression and what is below them."""
+"""Boundaries: edges that people would draw, found by gradient filters. May import `filters` and `thinning`."""
 
-import math
 import operator
 from collections.abc import Sequence
 from functools import reduce
@@ -8,62 +7,63 @@ from functools import reduce
 import numpy as np
 
 from edgekit.backends.choice import backend_of
-from edgekit.backends.interface import Array, Frame
-from edgekit.edges.thinning import label, suppress, thinned
-from edgekit.filters.apply import apply, apply_vector
-from edgekit.filters.channel_axis import AUTO, ChannelAxis, take
-from edgekit.filters.execute import FLOAT_LEVEL, LUMINANCE
-from edgekit.operators.table import gaussian, own
+from edgekit.backends.interface import Array, ImageLayout
+from edgekit.common.types import ChannelAxis, ImageT
+from edgekit.edges.thinning import by_numpy_plane, label, suppress, thinned
+from edgekit.filters.apply import apply, apply_bank
+from edgekit.filters.inputs import FLOAT_LEVEL, check_image
+from edgekit.filters.luminance import luminance
+from edgekit.operators.table import gaussian, own_operator
 
-# Chosen on half of the 200 training images of the Berkeley boundaries, BSDS500.
+# These constants were chosen on half of the 200 training images of the Berkeley boundaries, BSDS500.
 
-#: How much each octave counts in the mean over scales, the finest first.
+#: Weight of each octave in the mean over scales, the finest first.
 WEIGHTS = (1.5, 1.0, 1.0, 0.5, 0.3)
 
-#: How much a difference between colours counts beside one of lightness.
+#: Weight of differences in colour relative to differences in lightness.
 COLOUR = 1.5
 
-#: Added to the magnitude over its surround: an octave at rest weakens an edge and does not silence it.
+#: Added to the normalized magnitude: an octave without an edge weakens the edge of others and does not erase it.
 FLOOR = 0.1
 
-#: Standard deviation of the surround at each octave, in pixels of that octave quartered.
+#: Standard deviation of the surround at each octave, in pixels of that octave reduced to a quarter.
 SURROUND = 2.0
 
-#: Added to the surround, in means of the magnitude: little in quiet surroundings stays little.
+#: Added to the surround, relative to the mean of the magnitude: weak edges in flat surroundings stay weak.
 QUIET = 0.5
 
-#: How much of its line's mean strength a pixel takes, the rest being its own.
+#: Weight of the mean strength of a line in the strength of its pixels.
 SHARED = 0.7
 
-#: What makes a probability of a strength, 1 / (1 + (HALF / strength) ** STEEP): fitted to the share of found
-#: pixels that match what somebody drew.
+#: The probability of a strength is 1 / (1 + (HALF / strength) ** STEEP), fitted to the fraction of pixels that match a
+#: boundary that somebody drew.
 HALF, STEEP = 1.09, 3.94
 
-#: Far below any strength that is not rounding.
+#: Smaller than any strength that is not due to rounding.
 TINY = 1e-20
 
-#: How far an invalid pixel spoils the finest scale.
-_NEAR = own([[1.0] * 7] * 7)
-_SMOOTH = own([[1 / 16, 2 / 16, 1 / 16], [2 / 16, 4 / 16, 2 / 16], [1 / 16, 2 / 16, 1 / 16]])
+#: The pixels of the finest scale that an invalid pixel affects.
+_NEAR = own_operator([[1.0] * 7] * 7)
+_SMOOTH = own_operator([[1 / 16, 2 / 16, 1 / 16], [2 / 16, 4 / 16, 2 / 16], [1 / 16, 2 / 16, 1 / 16]])
 
 
-def detect(image: Array, *, channel_axis: ChannelAxis = AUTO) -> Array:
-    """Find the edges that people would draw, and say how sure they are.
+def detect(image: ImageT, *, channel_axis: ChannelAxis = "auto") -> ImageT:
+    """Find the edges that people would draw, with a probability for each pixel.
 
     Parameters
     ----------
     image : ndarray or Tensor
-        As for `edgekit.sobel`. Of three or four channels the first three are red, green and blue;
-        others count alike.
-    channel_axis : int or None
-        Which axis holds the channels, as for `edgekit.sobel`.
+        As for `edgekit.sobel`. Of three or four channels the first three are red, green and blue. Other numbers of
+        channels have equal weight.
+    channel_axis : int, None or "auto"
+        The axis of the channels, as for `edgekit.sobel`.
 
     Returns
     -------
     ndarray or Tensor
-        Lines one pixel wide, float32 in [0, 1]; 0 elsewhere, and within three pixels of one that is not
-        finite. (H, W), or (..., 1, H, W) for torch. The value is the share of such pixels, over many
-        photographs, that lie on a boundary that somebody drew; above 0.4 edges agree best with people's.
+        float32 in [0, 1], (H, W), or (..., 1, H, W) for torch. Lines are one pixel wide. The value is 0 elsewhere, and
+        within three pixels of a pixel that is not finite. It is the fraction of pixels with this value, over many
+        photographs, that are on a boundary that somebody drew. A threshold of 0.4 agrees best with people.
 
     Raises
     ------
@@ -72,18 +72,17 @@ def detect(image: Array, *, channel_axis: ChannelAxis = AUTO) -> Array:
 
     Notes
     -----
-    1. Square roots of the levels, so that the dark has edges too; lightness and two differences of
-       colours (for colour images).
-    2. Gradients of all of them in five octaves, by a 5x5 Sobel operator on an image halved each time,
-       joined by the structure tensor (Di Zenzo).
-    3. In each octave the magnitude is divided by its mean in the surroundings: among many edges one
-       counts less.
-    4. The weighted geometric mean over octaves: an edge of an object is there at several scales,
-       texture is not.
-    5. What is strongest across the edge stays, one pixel wide, and each pixel of a line takes on most of
-       the line's mean strength: a long clear line keeps its faint parts.
+    1. Square roots of the gray levels, so that dark regions have edges too. Colour images give lightness and two
+       differences of colours.
+    2. Gradients of all of them in five octaves, by a 5x5 Sobel operator on an image that is halved each time, combined
+       by the structure tensor (Di Zenzo).
+    3. In each octave the magnitude is divided by its mean in the surroundings: an edge among many edges has less
+       weight.
+    4. The weighted geometric mean over octaves: edges of objects are present at several scales, texture is not.
+    5. Non-maximum suppression. Each pixel of a line then gets most of the line's mean strength, so that a long clear
+       line keeps its weak parts.
 
-    Nothing in it depends on the exposure, but for half a level that is added below the root.
+    The result does not depend on the exposure, except for half a gray level that is added before the root.
 
     References
     ----------
@@ -98,79 +97,84 @@ def detect(image: Array, *, channel_axis: ChannelAxis = AUTO) -> Array:
     >>> np.flatnonzero(ek.detect(image)[32] > 0.4)
     array([30])
     """
-    image, layout = take(image, channel_axis)
+    pixels, order = check_image(image, channel_axis)
+    boundaries: ImageT = order.restore(_boundaries(pixels))
+    return boundaries
+
+
+def _boundaries(image: Array) -> Array:
     backend = backend_of(image)
-    frame, xp = backend.frame(image), backend.xp
-    if 0 in frame.leading:
-        return layout.leave(backend.cast(image[..., :1, :, :], xp.float32))
-    channels, known = _channels(image, frame)
+    layout, xp = backend.image_layout(image), backend.xp
+    if 0 in layout.leading:
+        return backend.cast(image[..., :1, :, :], xp.float32)
+    channels, known = _channels(image, layout)
     octaves = 2 ** (len(WEIGHTS) - 1)
     strength, xx, yy, xy = _octaves([_padded(p, octaves) for p in _opponents(channels, image)], WEIGHTS)
 
     strength = apply(xp.where(xx + yy > 0, xp.exp(strength / sum(WEIGHTS)), 0), _SMOOTH, {})
     across = xp.arctan2(2 * xy, xx - yy) / 2
 
-    inside = (..., slice(frame.rows), slice(frame.columns))
+    inside = (..., slice(layout.rows), slice(layout.columns))
     thin = suppress(strength[inside], xp.cos(across)[inside], xp.sin(across)[inside], interpolate=True)
-    thin = backend.by_plane_in_numpy(_shared, thinned(xp.where(known, thin, 0)))
-    sure = thin**STEEP / (thin**STEEP + HALF**STEEP)
-    return layout.leave(sure[..., None, :, :] if frame.channels is not None and frame.channel_axis == -3 else sure)
+    thin = by_numpy_plane(_averaged_along_lines, thinned(xp.where(known, thin, 0)))
+    probability = thin**STEEP / (thin**STEEP + HALF**STEEP)
+    has_channel_axis = layout.channels is not None and layout.channel_axis == -3
+    return probability[..., None, :, :] if has_channel_axis else probability
 
 
-def _channels(image: Array, frame: Frame) -> tuple[list[Array], Array]:
-    """Return the planes that count, 0 where one is not finite, and where that is far enough away."""
+def _channels(image: Array, layout: ImageLayout) -> tuple[list[Array], Array]:
+    """Return the planes, without values that are not finite, and the pixels that these values do not affect."""
     backend = backend_of(image)
     xp = backend.xp
-    work, _ = backend.dtypes(image, wide=False)
-    if frame.channels is None:
+    work = backend.array_types(image).work
+    if layout.channels is None:
         planes = [image]
     else:
-        counted = range(3 if frame.channels == 4 else frame.channels)
-        planes = [image[..., i] if frame.channel_axis == -1 else image[..., i, :, :] for i in counted]
+        counted = range(3 if layout.channels == 4 else layout.channels)
+        planes = [image[..., i] if layout.channel_axis == -1 else image[..., i, :, :] for i in counted]
     planes = [backend.cast(p, work) for p in planes]
     finite = reduce(operator.and_, (xp.isfinite(p) for p in planes))
-    planes = [backend.by_plane_in_numpy(_filled, p, finite) for p in planes]
-    spoiled = apply(backend.cast(~finite, xp.float32), _NEAR, {}) > 0
-    return planes, ~spoiled
+    planes = [by_numpy_plane(_filled, p, finite) for p in planes]
+    affected = apply(backend.cast(~finite, xp.float32), _NEAR, {}) > 0
+    return planes, ~affected
 
 
 def _opponents(channels: Sequence[Array], image: Array) -> list[Array]:
-    """Return square roots; of red, green and blue, those of lightness, red against green, and yellow against blue."""
+    """Return square roots. Red, green and blue give lightness, red minus green, and yellow minus blue."""
     backend = backend_of(image)
     xp = backend.xp
     peak = reduce(xp.maximum, (xp.amax(xp.abs(c), axis=(-2, -1), keepdims=True) for c in channels))
     peak = xp.where(peak > 0, peak, 1)
-    # What follows does not depend on the unit: nothing overflows, and of a floating image the largest value is white.
-    half = FLOAT_LEVEL / 2 if backend.limits(image)[1] == math.inf else 0.5 / peak
+    # Relative to the largest value nothing overflows. In a floating image the largest value is white.
+    half = FLOAT_LEVEL / 2 if backend.array_types(image).floating else 0.5 / peak
 
     def root(channel: Array) -> Array:
-        share = channel / peak
-        # Negative values mirror positive ones, and 0 stays 0.
-        return backend.cast(xp.sign(share) * (xp.sqrt(xp.abs(share) + half) - half**0.5), xp.float32)
+        value = channel / peak
+        # An odd function: negative values mirror positive ones, and 0 stays 0.
+        return backend.cast(xp.sign(value) * (xp.sqrt(xp.abs(value) + half) - half**0.5), xp.float32)
 
     roots = [root(c) for c in channels]
     if len(roots) != 3:
         return roots
     red, green, blue = roots
-    lightness = sum(c * w for c, w in zip(roots, LUMINANCE, strict=True))
-    return [lightness, (red - green) * COLOUR, ((red + green) / 2 - blue) * COLOUR]
+    return [luminance(roots), (red - green) * COLOUR, ((red + green) / 2 - blue) * COLOUR]
 
 
 def _padded(plane: Array, unit: int) -> Array:
-    """Continue planes to a multiple of `unit` pixels each way."""
+    """Pad planes to a multiple of `unit` rows and columns."""
     backend = backend_of(plane)
-    frame = backend.frame(plane)
-    halo = (0, -frame.rows % unit, 0, -frame.columns % unit)
-    return backend.window(plane, frame, 0, frame.rows, halo, "reflect", plane.dtype, 0)
+    layout = backend.image_layout(plane)
+    halo = (0, -layout.rows % unit, 0, -layout.columns % unit)
+    return backend.pad(plane, layout, 0, layout.rows, halo, "reflect", plane.dtype, 0)
 
 
 def _octaves(planes: Sequence[Array], weights: Sequence[float]) -> list[Array]:
-    """Return the weighted sum over octaves of the logarithm of how strong an edge is, and of the structure tensor.
+    """Return the weighted sums over octaves of the logarithm of the edge strength, and of the structure tensor.
 
-    The tensor are the sums over planes of gx², gy² and gx·gy.
+    The tensor consists of the sums over planes of gx², gy² and gx·gy.
     """
     xp = backend_of(planes[0]).xp
-    gradients = [apply_vector(p, "sobel", {"size": 5}) for p in planes]
+    gradients = [apply_bank(p, "sobel", {"size": 5}) for p in planes]
     xx, yy = (sum(g[i] * g[i] for g in gradients) for i in (0, 1))
     xy = sum(gx * gy for gx, gy in gradients)
     magnitude = xp.sqrt((xx + yy + xp.sqrt((xx - yy) ** 2 + 4 * xy * xy)) / 2)
@@ -185,10 +189,10 @@ def _octaves(planes: Sequence[Array], weights: Sequence[float]) -> list[Array]:
 
 def _surround(magnitude: Array) -> Array:
     """Return the mean around each pixel, weighted by a Gaussian."""
-    taps = gaussian(SURROUND)
+    bell = gaussian(SURROUND)
     mean = _halved(_halved(_padded(magnitude, 4)))
-    for kernel in ([taps], [[t] for t in taps]):
-        mean = apply(mean, own(kernel), {})
+    for kernel in ([bell], [[c] for c in bell]):
+        mean = apply(mean, own_operator(kernel), {})
     rows, columns = magnitude.shape[-2:]
     return _doubled(_doubled(mean))[..., :rows, :columns]
 
@@ -200,7 +204,7 @@ def _halved(planes: Array) -> Array:
 
 
 def _doubled(planes: Array) -> Array:
-    """Return planes twice as large each way, between pixels' centres in proportion."""
+    """Return planes of twice the size, by linear interpolation between the centres of pixels."""
     xp = backend_of(planes).xp
     rows, columns = planes.shape[-2:]
     for axis, shape in ((-1, (rows, 2 * columns)), (-2, (2 * rows, 2 * columns))):
@@ -213,8 +217,8 @@ def _doubled(planes: Array) -> Array:
     return planes
 
 
-def _shared(thin: Array) -> Array:
-    """Give each pixel of a NumPy plane most of the mean strength of the line that it is on."""
+def _averaged_along_lines(thin: Array) -> Array:
+    """Return the weighted geometric mean of each pixel of a NumPy plane and the mean of its line."""
     count, labels = label(thin > 0)
     labels = labels.ravel()
     pixels = np.maximum(np.bincount(labels, minlength=count), 1)
@@ -223,7 +227,7 @@ def _shared(thin: Array) -> Array:
 
 
 def _filled(plane: Array, finite: Array) -> Array:
-    """Return a NumPy plane, each pixel that is not finite taken from the nearest that is."""
+    """Return a NumPy plane in which each pixel that is not finite has the value of the nearest finite pixel."""
     if finite.all():
         return plane
     if not finite.any():

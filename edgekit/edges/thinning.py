@@ -1,5 +1,7 @@
-"""Thin edges: of a strength, keep what is greatest across the edge. May import backends."""
+"""Thins edges to lines of one pixel, plane by plane. A plane is one channel of one image. May import `backends`."""
 
+import math
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -12,7 +14,7 @@ from edgekit.common.load_cv2 import cv2
 #: A bit for each neighbour.
 _NEIGHBOURS = np.array([[8, 4, 2], [16, 0, 1], [32, 64, 128]], np.float32)
 
-#: Where the nearest of four directions changes from straight to diagonal: the tangent of 22.5 degrees.
+#: The tangent of 22.5 degrees: steeper directions are nearer to the diagonal.
 SECTOR = 2**0.5 - 1
 
 
@@ -22,52 +24,51 @@ def suppress(strength: Array, gx: Array, gy: Array, *, interpolate: bool) -> Arr
     Parameters
     ----------
     strength, gx, gy : ndarray or Tensor
-        Of one shape and floating type; (gx, gy) points across the edge, its length and sign do not
-        matter. A strength that is NaN is unknown: neither it nor what it is compared with stays.
+        Of one shape and floating type; (gx, gy) is across the edge, with any length and sign. A strength of NaN is
+        unknown: neither the pixel nor its neighbours across the edge are kept.
     interpolate : bool
-        Compare with the strength interpolated between the two neighbours that the direction passes
-        between; else with the nearest neighbour.
+        Compare with strengths that are interpolated between two neighbours; else with the nearest neighbour.
     """
     backend = backend_of(strength)
 
     def plane(strength: Array, gx: Array, gy: Array) -> Array:
         def keep(here: Array, behind: Array, ahead: Array, diagonal: Array, straight: Array) -> Array:
-            # Of equals the first stays.
+            # Of two equal strengths the first is kept.
             kept = (here > behind) & (here >= ahead)
             if not interpolate:
-                # As OpenCV does: on a diagonal none stays.
+                # As in OpenCV: on a diagonal neither is kept.
                 kept &= (here > ahead) | (diagonal == 0)
             return backend.xp.where(kept, here, 0)
 
         return _across(keep, strength, gx, gy, interpolate=interpolate)
 
-    return backend.by_plane(plane, strength, gx, gy)
+    return by_plane(plane, strength, gx, gy)
 
 
 def thinned(edges: Array) -> Array:
-    """Return edges one pixel wide: corners of staircases and one-pixel spurs become 0 or False.
+    """Return edges one pixel wide: corners of staircases and spurs of one pixel become 0 or False.
 
-    What was connected, diagonally too, stays connected.
+    Pixels that were connected, also diagonally, stay connected.
     """
     backend = backend_of(edges)
-    kept = backend.by_plane_in_numpy(_thin, edges > 0)
+    kept = by_numpy_plane(_thin, edges > 0)
     return backend.cast(backend.xp.where(kept, edges, 0), edges.dtype)
 
 
 def _thin(mask: Array) -> Array:
-    """Thin a NumPy plane of bool (Lam, Lee and Suen 1992, 10.1109/34.161346): what can go goes, until nothing can."""
+    """Thin a NumPy plane of bool (Lam, Lee and Suen 1992, 10.1109/34.161346) until nothing changes."""
     left = mask.astype(np.uint8)
     before, after = -1, cv2.countNonZero(left)
     while after != before:
-        for keep in _neighbourhoods_that_stay():
+        for keep in _kept_neighbourhoods():
             left &= cv2.LUT(cv2.filter2D(left, -1, _NEIGHBOURS, borderType=cv2.BORDER_CONSTANT), keep)
         before, after = after, cv2.countNonZero(left)
     return left.view(bool)
 
 
 @cache
-def _neighbourhoods_that_stay() -> tuple[Array, Array]:
-    """Return, for each pattern of neighbours, 0 where a pixel goes: first from the lower right, then the upper left.
+def _kept_neighbourhoods() -> tuple[Array, Array]:
+    """Return, for each pattern of neighbours, 0 where a pixel is removed: at the lower right, then at the upper left.
 
     Bit n is the neighbour at n times 45 degrees, counter-clockwise from the right.
     """
@@ -84,31 +85,30 @@ def _neighbourhoods_that_stay() -> tuple[Array, Array]:
 
 
 def offsets(strength: Array, gx: Array, gy: Array) -> Array:
-    """Return how far ahead along (gx, gy) a parabola through three strengths has its top, in pixels."""
-    backend = backend_of(strength)
-    xp = backend.xp
+    """Return the distance along (gx, gy) to the top of a parabola through three strengths, in pixels."""
+    xp = backend_of(strength).xp
 
     def top(here: Array, behind: Array, ahead: Array, diagonal: Array, straight: Array) -> Array:
-        # Halves, since the sum of the largest numbers is none.
+        # Halves: the sum of two large numbers may overflow.
         bend = behind / 2 + ahead / 2 - here
         shift = (behind / 2 - ahead / 2) / xp.where(bend < 0, bend, 1) / 2
-        # The samples are further apart on a slant; ahead is towards the right, or down where the edge lies flat.
+        # On a diagonal the samples are further apart. "Ahead" is to the right, or down for a horizontal edge.
         return xp.where(bend < 0, shift, 0) * xp.sqrt(1 + diagonal * diagonal) * straight
 
-    return backend.by_plane(lambda *planes: _across(top, *planes, interpolate=True), strength, gx, gy)
+    return by_plane(lambda *planes: _across(top, *planes, interpolate=True), strength, gx, gy)
 
 
 def _across(function: Any, strength: Array, gx: Array, gy: Array, *, interpolate: bool) -> Array:
-    """Apply a function to each strength of planes and to those on either side of it, strip by strip.
+    """Apply a function to the strengths of planes and to those on both sides across the edge, tile by tile.
 
-    It is given the strength, that behind and ahead, how far ahead is on the diagonal in [0, 1], and
-    whether ahead is along (gx, gy), 1, or against it, -1.
+    It receives the strength, the one behind, the one ahead, the distance of the direction from the axis in [0, 1]
+    (1: diagonal), and 1 where ahead is along (gx, gy), -1 where it is against it.
     """
     backend = backend_of(strength)
-    frame, xp = backend.frame(strength), backend.xp
+    layout, xp = backend.image_layout(strength), backend.xp
 
     def compute(start: int, stop: int, into: Array | None) -> Array:
-        padded = backend.window(strength, frame, start, stop, (1, 1, 1, 1), "constant", strength.dtype, 0)
+        padded = backend.pad(strength, layout, start, stop, (1, 1, 1, 1), "constant", strength.dtype, 0)
         x, y = gx[..., start:stop, :], gy[..., start:stop, :]
         wide, high = xp.abs(x), xp.abs(y)
         flat = high > wide
@@ -120,7 +120,6 @@ def _across(function: Any, strength: Array, gx: Array, gy: Array, *, interpolate
         sides = []
         for side in (-1, 1):
             near = xp.where(flat, shifted(padded, side, 0), shifted(padded, 0, side))
-            # The diagonal neighbour is on the same side as the near one.
             rising = xp.where(flat, shifted(padded, side, -side), shifted(padded, -side, side))
             far = xp.where(falling, rising, shifted(padded, side, side))
             sides.append(near + (far - near) * diagonal if interpolate else xp.where(diagonal > 0, far, near))
@@ -128,22 +127,52 @@ def _across(function: Any, strength: Array, gx: Array, gy: Array, *, interpolate
         return function(shifted(padded, 0, 0), *sides, diagonal, along)
 
     result = Result(tuple(strength.shape), strength.dtype, 0, None)
-    return backend.assemble(compute, frame, frame.rows, 2, result, ())
+    return backend.run_tiles(compute, layout, layout.rows, 2, result, ())
 
 
 def shifted(padded: Array, down: int, right: int) -> Array:
-    """Return the neighbours `down` and `right` of each pixel, of planes that are one pixel wider all around."""
+    """Return the neighbours `down` and `right` of each pixel, of planes padded by one pixel."""
     rows, columns = padded.shape[-2:]
     return padded[..., 1 + down : rows - 1 + down, 1 + right : columns - 1 + right]
 
 
 def label(mask: Array) -> tuple[int, Array]:
-    """Number the connected parts of a NumPy plane of bool, diagonals included.
+    """Number the connected components of a NumPy plane of bool, with 8 neighbours.
 
     Returns
     -------
     count, labels
-        One more than there are parts; 0 where the mask is False.
+        The number of components plus one, and the label of each pixel, 0 where the mask is False.
     """
     count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
     return count, labels
+
+
+def by_plane(function: Callable[..., Array], *images: Array) -> Array:
+    """Apply a function of planes (..., rows, columns) to images of one shape; the result has their axis order."""
+    if backend_of(images[0]).name == "torch":
+        return function(*images)
+    if images[0].ndim == 2:
+        return np.asarray(function(*images))
+    channels = range(images[0].shape[-1])
+    return np.stack([function(*(np.ascontiguousarray(i[..., c]) for i in images)) for c in channels], -1)
+
+
+def by_numpy_plane(function: Callable[..., Any], *images: Array) -> Array:
+    """Apply a function of NumPy planes (rows, columns) to each plane of images of one shape.
+
+    The function returns a plane or a number. Planes are returned in the images' axis order, numbers in an array that
+    broadcasts against the images.
+    """
+    backend = backend_of(images[0])
+    if backend.name != "torch":
+        return by_plane(function, *images)
+    arrays = [backend.to_numpy(i) for i in images]
+    leading, size = arrays[0].shape[:-2], arrays[0].shape[-2:]
+    count = math.prod(leading)
+    planes = list(zip(*(a.reshape(count, *size) for a in arrays), strict=True))
+    # Of an empty batch one plane of zeros is computed: it gives the shape and the type of the result.
+    planes = planes or [tuple(np.zeros(size, a.dtype) for a in arrays)]
+    results = np.stack([np.asarray(function(*p)) for p in planes])[:count]
+    shape = (*leading, *size) if results.ndim > 1 else (*leading, 1, 1)
+    return backend.from_numpy(results.reshape(shape), images[0].device)

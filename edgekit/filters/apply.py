@@ -1,238 +1,234 @@
-"""The one way from options to a response: every filter and every job comes through `apply`.
+"""From an operator and its options to a response. All filters and jobs use these functions.
 
-May import plans, responses and what is below them.
+May import `execute`, `inputs` and the folders below.
 """
 
-import math
 from collections.abc import Hashable, Sequence
-from typing import Any, TypedDict
+from typing import Any, Literal
 
-from edgekit.backends.choice import backend_of
+from edgekit.backends.choice import backend_of, is_same_kind
 from edgekit.backends.interface import Array
+from edgekit.common.types import ChannelAxis, ImageT
 from edgekit.errors import DtypeError, KernelError, ParameterError, ShapeError
-from edgekit.filters.channel_axis import ChannelAxis, fill
 from edgekit.filters.execute import respond
-from edgekit.operators import filter_spec
-from edgekit.operators.table import Kind, Operator, find, own
+from edgekit.filters.inputs import as_image, fill
+from edgekit.operators.filter_spec import FilterSpec, filter_spec
+from edgekit.operators.table import Kind, Operator, find, own_operator
+
+#: Values of an operator's own parameters, by name.
+Parameters = dict[str, Any]
 
 
-class Common(TypedDict, total=False):
-    """Options of every filter.
+def filter_image(
+    image: ImageT,
+    operator: str | Operator | Array,
+    parameters: Parameters,
+    *,
+    angle: Any = None,
+    angles: Any = None,
+    components: bool = False,
+    channel_axis: ChannelAxis = "auto",
+    mask: Any = None,
+    out: Any = None,
+    **options: Any,
+) -> ImageT:
+    """Filter a caller's image: in any accepted axis order, with the response in the same order.
 
-    None means that something is absent, such as the mask; options that cannot be absent refuse it.
-
-    Attributes
+    Parameters
     ----------
-    scale : {"unit", "raw"}
-        ``unit`` (default): a first derivative reads 1 on a ramp of one level per pixel along its own
-        direction, a Laplacian reads 1 on x²/2. ``raw``: the taps as the books print them.
-    border : {"reflect", "symmetric", "edge", "constant", "wrap", "valid"}
-        What lies beyond the edge, in the words of `numpy.pad`; ``constant`` is zero, and ``valid``
-        shrinks the result by the kernel instead. Default ``reflect``.
-    channel : {"each", "luminance", "max", "dizenzo"}
-        Filter each channel (default), filter 0.299 R + 0.587 G + 0.114 B, keep the channel with the
-        largest absolute response, or join the channels' gradients by the structure tensor. All but
-        ``each`` reduce the channels: NumPy (H, W, C) to (H, W), torch (..., C, H, W) to (..., 1, H, W).
-    channel_axis : int or None
-        Which axis holds the channels; None if the image has none. Default: the last axis of a NumPy array of
-        three axes, the third from the end of a tensor. A shape that tells that the other of the two was meant
-        raises ShapeError unless the axis is given. The response keeps the axis where it is.
-    tone : {"linear", "log"}
-        ``log`` filters log(x + half a level), so that the response does not depend on exposure
-        where levels are well above one. A level is 1 for integers and 1/255 for floating types.
-    mask : array of bool
-        True where the image is valid. The response is NaN where a tap that is not zero touches an
-        invalid or non-finite pixel, and nowhere else.
-    out : array
-        Receives the result; must have its shape and type.
+    image, operator, parameters, angle, mask, out, **options
+        As for `apply`.
+    angles : sequence of float, optional
+        Several directions; the responses are on a new first axis.
+    components : bool
+        Return the gradient's two components on a new first axis.
+    channel_axis : int, None or "auto"
+        As for `edgekit.sobel`.
     """
-
-    scale: str
-    border: str
-    channel: str
-    channel_axis: ChannelAxis
-    tone: str
-    mask: Array | None
-    out: Array | None
-
-
-class Directional(Common, total=False):
-    """Options of filters with a direction.
-
-    Attributes
-    ----------
-    angle : float, or array of float
-        Direction in degrees, clockwise from +x (45 looks towards the lower right). With one the
-        response is signed, positive where it gets brighter that way; without, it is the magnitude.
-        An array or tensor of angles broadcasts against the response: one angle per sample, or per pixel.
-    angle_of : {"gradient", "edge"}
-        What `angle` is the direction of; the gradient's is the edge's minus 90 degrees.
-    rotate : {"steer", "ring"}
-        ``steer`` (default) gives any angle as cos·gx + sin·gy; ``ring`` shifts the outer taps of a
-        3x3 kernel round, for multiples of 45 degrees.
-    """
-
-    angle: Any
-    angle_of: str
-    rotate: str
-
-
-#: Options that no plan depends on, or that it is given by themselves.
-_APART = ("angle", "channel_axis", "mask", "out")
+    pixels, order = as_image(image, channel_axis)
+    mask = None if mask is None else order.apply_to_mask(mask)
+    stacked = components or angles is not None
+    if order.given == order.usual:
+        target = out
+    else:
+        # The response is copied into `out` in the caller's order.
+        target = None
+        angle = order.apply_to_values(angle, reduced=options.get("channel", "each") != "each")
+    if stacked:
+        response: Any = apply_bank(pixels, operator, parameters, angles, mask=mask, out=target, **options)
+    else:
+        response = apply(pixels, operator, parameters, angle=angle, mask=mask, out=target, **options)
+    if order.given != order.usual:
+        response = fill(out, order.restore(response, stacked=stacked))
+    return response  # type: ignore[no-any-return]  # arrays have no type inside the package
 
 
 def apply(
     image: Array,
-    operator: str | Operator,
-    parameters: dict[str, Any],
+    operator: str | Operator | Array,
+    parameters: Parameters,
     *,
     angle: Any = None,
     mask: Array | None = None,
     out: Array | None = None,
     **options: Any,
 ) -> Array:
-    """Filter with an operator given by its name or row.
+    """Filter an image in the backend's axis order.
 
     Parameters
     ----------
-    image, mask, out, **options
+    image, mask, out
         As for `edgekit.sobel`.
-    operator : str or Operator
-        A row, or its name.
+    operator : str, Operator or Tensor
+        An operator, its name, or a kernel that has a gradient.
     parameters : dict
-        Values for the operator's own parameters; None stands for the default.
+        Values of the operator's own parameters.
     angle : float or array, optional
-        An array steers by one angle for each sample or pixel.
+        With an array each sample or pixel has its own angle.
+    **options
+        ``angle_of``, ``rotate``, ``scale``, ``border``, ``channel`` and ``tone``, as for `edgekit.sobel`.
     """
-    row = operator if isinstance(operator, Operator) else find(operator)
+    if isinstance(operator, str):
+        operator = find(operator)
+    elif not isinstance(operator, Operator):
+        return apply_learned(image, operator, mask=mask, out=out, **options)
     if getattr(angle, "ndim", 0) or getattr(angle, "requires_grad", False):
-        return _steer(image, row, parameters, angle, mask, out, **options)
-    return respond(image, plan_for(row, parameters, angle, **options), mask, out)
+        return _steered(image, operator, parameters, angle, mask, out, **options)
+    return respond(image, specification(operator, parameters, angle, options), mask, out)
 
 
 def apply_bank(
-    image: Array, operator: str, parameters: dict[str, Any], angles: Any, *,
-    mask: Array | None = None, out: Array | None = None, **options: Any,
-) -> Array:  # fmt: skip
-    """Filter as `apply` does in several directions, the responses on a new first axis."""
+    image: Array,
+    operator: str | Operator,
+    parameters: Parameters,
+    angles: Any = None,
+    *,
+    mask: Array | None = None,
+    out: Array | None = None,
+    **options: Any,
+) -> Array:
+    """Filter as `apply` does in several directions, with the responses on a new first axis.
+
+    Without angles these are the two components of the gradient.
+    """
+    row = find(operator) if isinstance(operator, str) else operator
+    if angles is None:
+        return respond(image, specification(row, parameters, None, options, "gradient"), mask, out)
     angles = angles.tolist() if hasattr(angles, "tolist") else angles
     if not isinstance(angles, Sequence) or isinstance(angles, str) or not angles:
         raise ParameterError(f"angles={angles!r} must be a sequence of at least one direction in degrees")
-    return respond(image, _plan(find(operator), parameters, angles, options, many=True), mask, out)
+    return respond(image, specification(row, parameters, tuple(angles), options, "stack"), mask, out)
 
 
-def apply_vector(
-    image: Array, operator: str, parameters: dict[str, Any], *, mask: Array | None = None, **options: Any
+def apply_learned(
+    image: Array, kernel: Array, *, mask: Array | None = None, out: Array | None = None, **options: Any
 ) -> Array:
-    """Return the gradient's two components on a new first axis."""
-    return respond(image, _plan(find(operator), parameters, None, options, components=True), mask)
-
-
-def apply_taps(
-    image: Array, taps: Array, *, mask: Array | None = None, out: Array | None = None, **options: Any
-) -> Array:
-    """Correlate with taps that are a tensor, to which gradients flow.
+    """Correlate with a kernel that is a tensor, so that it has a gradient.
 
     Parameters
     ----------
     image, mask, out, **options
-        As for `edgekit.correlate`.
-    taps : Tensor
+        As for `apply`.
+    kernel : Tensor
         (rows, columns), both odd.
     """
-    if backend_of(taps) is not backend_of(image):
-        raise DtypeError(f"the image is a {type(image).__name__} and the taps a {type(taps).__name__}; convert one")
-    if taps.ndim != 2:
-        raise KernelError(f"expected taps of shape (rows, columns); found {tuple(taps.shape)}")
-    return respond(image, _plan_of_size(tuple(taps.shape), options), mask, out, taps=taps)
+    if not is_same_kind(kernel, image):
+        raise DtypeError(f"the image is a {type(image).__name__} and the kernel a {type(kernel).__name__}; convert one")
+    if kernel.ndim != 2:
+        raise KernelError(f"expected a kernel of shape (rows, columns); found {tuple(kernel.shape)}")
+    return respond(image, _spec_of_size(tuple(kernel.shape), options), mask, out, kernel=kernel)
 
 
-def plan_for(operator: Operator, parameters: dict[str, Any], angle: Any = None, **options: Any) -> filter_spec.Plan:
-    """Return the plan for one response, from the cache if it was made before."""
-    return _plan(operator, parameters, None if angle is None else (angle,), options)
+def specification(
+    operator: Operator,
+    parameters: Parameters,
+    angles: Any,
+    options: dict[str, Any],
+    result: Literal["reduced", "stack", "gradient"] = "reduced",
+) -> FilterSpec:
+    """Return the specification of a filter, from the cache if possible.
+
+    Parameters
+    ----------
+    angles : float or tuple of float, optional
+        One direction, or several for ``result="stack"``.
+    """
+    if angles is not None:
+        angles = tuple(map(_degrees, angles if result == "stack" else (angles,)))
+    try:
+        return filter_spec(operator, angles, result=result, **parameters, **options)
+    except TypeError:
+        # The cache accepts hashable values only.
+        for name, value in {**parameters, **options}.items():
+            if not isinstance(value, Hashable):
+                raise ParameterError(f"{operator.name}: {name}={value!r} must be a number or a name") from None
+        raise
 
 
-def _plan(
-    operator: Operator, parameters: dict[str, Any], angles: Sequence[Any] | None, options: dict[str, Any], **how: bool
-) -> filter_spec.Plan:
-    """Check that every option is one that the operator takes, and a plain value."""
-    known = (Directional if operator.directed else Common).__annotations__
-    # None stands for a parameter that is not there, where the operator can do without it.
-    given = {k: v for k, v in parameters.items() if v is not None or operator.parameters.get(k) is not None}
-    for name, value in {**given, **options}.items():
-        if (name not in known or name in _APART) and name not in parameters:
-            takes = ", ".join(sorted({*operator.parameters, *known}))
-            raise ParameterError(f"{operator.name} does not take {name}=; it takes {takes}")
-        # The cache takes True for 1.
-        if isinstance(value, bool) or not isinstance(value, Hashable):
-            raise ParameterError(f"{operator.name}: {name}={value!r} must be a number or a name")
-    directions = None if angles is None else tuple(map(_degrees, angles))
-    return filter_spec.plan(operator, tuple(given.items()), directions, **how, **options)
-
-
-def _plan_of_size(size: tuple[int, int], options: dict[str, Any]) -> filter_spec.Plan:
-    """Return the plan of a kernel whose taps are given elsewhere."""
+def _spec_of_size(size: tuple[int, int], options: dict[str, Any]) -> FilterSpec:
+    """Return the specification of a kernel whose coefficients are given elsewhere."""
     rows, columns = size
-    return _plan(own([[1.0] * columns] * rows), {}, None, options)
+    return specification(own_operator([[1.0] * columns] * rows), {}, None, options)
 
 
-# Sets what torch.compiler.assume_constant_result sets, without torch: the compiler asks for a plan once, and keeps it.
-vars(_plan)["_dynamo_marked_constant"] = vars(_plan_of_size)["_dynamo_marked_constant"] = True
+# As torch.compiler.assume_constant_result does, without importing torch: the compiler calls these functions once.
+vars(specification)["_dynamo_marked_constant"] = vars(_spec_of_size)["_dynamo_marked_constant"] = True
 
 
 def _degrees(angle: Any) -> float:
-    """Return an angle as a plain float; the scalars of NumPy and torch are taken too."""
+    """Return an angle as a float; scalars of NumPy and torch are accepted."""
     number = angle.item() if hasattr(angle, "item") else angle
     if isinstance(number, bool) or not isinstance(number, int | float):
         raise ParameterError(f"angle={angle!r} must be a number of degrees; for several directions use oriented")
     return float(number)
 
 
-def _steer(
-    image: Array, operator: Operator, parameters: dict[str, Any], angle: Array,
+def _steered(
+    image: Array, operator: Operator, parameters: Parameters, angle: Array,
     mask: Array | None, out: Array | None, *, angle_of: str = "gradient", rotate: str = "steer", **options: Any,
 ) -> Array:  # fmt: skip
-    """Steer by an array of angles, one per sample or per pixel."""
+    """Steer by an array of angles, one for each sample or pixel."""
     if operator.kind is not Kind.GRADIENT or rotate != "steer" or options.get("channel") in ("max", "dizenzo"):
         raise ParameterError(
             "an array of angles steers gradients channel by channel: it needs a gradient operator, "
             'rotate="steer", and channel="each" or "luminance"'
         )
     backend = backend_of(image)
-    if backend_of(angle) is not backend:
+    if not is_same_kind(angle, image):
         raise DtypeError(f"the image is a {type(image).__name__} and its angles a {type(angle).__name__}; convert one")
     if angle.ndim and angle.device != image.device:
         raise DtypeError(f"the image is on {image.device} and its angles on {angle.device}; move one")
-    degrees = backend.cast(angle, backend.dtypes(angle, wide=False)[0])
-    if backend.some_not_finite(degrees):
+    degrees = backend.cast(angle, backend.array_types(angle).work)
+    known = backend.extent(degrees) if 0 not in degrees.shape else None
+    if known is not None and not known[1]:
         raise ParameterError("angles must be finite; found nan or inf among them")
     if angle_of == "edge":
         degrees = degrees - 90
-    plan_for(operator, parameters, 0.0, angle_of=angle_of, **options)  # Checks what is not passed on below.
-    work, dtype = backend.dtypes(image, wide=False)
-    # Half precision is computed in single, and rounded once.
-    gx, gy = respond(
-        backend.cast(image, work) if backend.limits(image)[1] == math.inf else image,
-        _plan(operator, parameters, None, options, components=True),
-        mask,
+    # Checks the options that are not passed on below.
+    specification(operator, parameters, 0.0, {"angle_of": angle_of, **options})
+    types = backend.array_types(image)
+    # Half precision is computed in single precision, and rounded once.
+    gx, gy = apply_bank(
+        backend.cast(image, types.work) if types.floating else image, operator, parameters, mask=mask, **options
     )
     cos, sin = (backend.cast(part, gx.dtype) for part in cos_sin_each(degrees, backend.xp))
     try:
         with backend.quiet():
-            response = backend.cast(_scaled(gx, cos, backend.xp) + _scaled(gy, sin, backend.xp), dtype)
+            response = _scaled(gx, cos, backend.xp) + _scaled(gy, sin, backend.xp)
+            response = backend.cast(response, types.result)
     except (ValueError, RuntimeError):
         response = None
     if response is None or response.shape != gx.shape:
         raise ShapeError(
             f"angles of shape {tuple(angle.shape)} do not broadcast to the response's shape {tuple(gx.shape)}; "
-            "for one angle per sample give a tensor the shape (N, 1, 1, 1)"
+            "for one angle for each sample pass a tensor of shape (N, 1, 1, 1)"
         )
     return fill(out, response)
 
 
 def cos_sin_each(degrees: Array, xp: Any) -> tuple[Array, Array]:
     """Return cosine and sine, exact at multiples of 90 degrees."""
-    # From the nearest multiple of 90 on, whose own cosine and sine are exact, and so are their slopes.
+    # Relative to the nearest multiple of 90, where cosine, sine and their slopes are exact.
     quarters = xp.round(degrees / 90)
     rest = xp.deg2rad(degrees - 90 * quarters)
     cos, sin, turn = xp.cos(rest), xp.sin(rest), xp.remainder(quarters, 4)
@@ -242,5 +238,5 @@ def cos_sin_each(degrees: Array, xp: Any) -> tuple[Array, Array]:
 
 
 def _scaled(response: Array, weight: Array, xp: Any) -> Array:
-    """Multiply, leaving out what has no weight, NaN included."""
+    """Multiply; a response of weight 0 does not count, even if it is NaN."""
     return xp.where((weight == 0) & xp.isnan(response), 0, response) * weight

@@ -1,70 +1,87 @@
-"""Carries out a plan on an image, window by window. May import plans and backends.
+"""Computes the response that a specification describes, tile by tile.
 
-Nothing here knows which operator or which kind of array it has.
+Nothing here knows which operator or which kind of array it has. May import `inputs`, `reduction` and the folders below.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from edgekit.backends.choice import backend_of
-from edgekit.backends.interface import Array, Backend, Frame, Result, Rounding, Steps
+from edgekit.backends.interface import (
+    Array,
+    ArrayTypes,
+    Backend,
+    ImageLayout,
+    Result,
+    Rounding,
+    TileFilter,
+)
 from edgekit.errors import ShapeError
-from edgekit.filters.channel_axis import check_exact
-from edgekit.operators.filter_spec import Component, Plan, exact
-
-#: Weights of red, green and blue in luminance (Rec. ITU-R BT.601).
-LUMINANCE = (0.299, 0.587, 0.114)
-
-#: The largest exponents of floating types, by their binary digits.
-EXPONENTS = {24: 128, 53: 1024}
-
-#: Up to so many exponents below the half of the largest, sums of squares do not overflow.
-MARGIN = 8
-
-#: Integers have a level of 1; floating images are taken to span [0, 1] in as many levels as 8 bits have.
-FLOAT_LEVEL = 1 / 255
+from edgekit.filters.inputs import FLOAT_LEVEL, INTEGERS_END, broadcast_mask, check_integers
+from edgekit.filters.luminance import luminance
+from edgekit.filters.reduction import MARGIN, at_any_size, dizenzo, one_channel, reduce_components, strongest
+from edgekit.operators.filter_spec import Component, FilterSpec
 
 
-class Finish(NamedTuple):
-    """What becomes of a response in the end."""
+class Conversion(NamedTuple):
+    """A step that converts a response, element by element, before it is stored.
+
+    Attributes
+    ----------
+    dtype : dtype
+        Of the result.
+    apply : callable
+        ``apply(response, into)`` returns the converted response, in `into` if possible.
+    """
 
     dtype: Any
-    """The result's type."""
-
     apply: Callable[[Array, Array | None], Array]
-    """Given some of the response and where its result may be put, returns the result."""
+
+
+class _Context(NamedTuple):
+    """What all tiles of an image share."""
+
+    spec: FilterSpec
+    backend: Backend
+    layout: ImageLayout
+    types: ArrayTypes
+    rounding: Rounding
+    kernel: Array | None
+    """A learned kernel, in place of the one of the specification."""
 
 
 def respond(
     image: Array,
-    plan: Plan,
+    spec: FilterSpec,
     mask: Array | None = None,
     out: Array | None = None,
-    finish: Finish | None = None,
-    taps: Array | None = None,
+    *,
+    conversion: Conversion | None = None,
+    kernel: Array | None = None,
 ) -> Array:
-    """Filter `image` as `plan` says.
+    """Return the response of an image.
 
     Parameters
     ----------
     image : ndarray or Tensor
         (H, W) or (H, W, C) for NumPy, (H, W) or (..., C, H, W) for torch.
-    plan : Plan
+    spec : FilterSpec
         What to compute.
     mask : ndarray or Tensor of bool, optional
-        True where the image is valid; (H, W), or anything that broadcasts to the image.
+        True where the image is valid; (H, W), or any shape that broadcasts to the image.
     out : ndarray or Tensor, optional
-        Receives the result; of exactly its shape and type.
-    finish : Finish, optional
-        Turns the response into something else, element by element, before it is written anywhere.
-    taps : Tensor, optional
-        Stand for those of the plan's one kernel, whose shape they have.
+        Receives the result; must have its shape and type.
+    conversion : Conversion, optional
+        Converts the response before it is stored.
+    kernel : Tensor, optional
+        Coefficients to use in place of the specification's one kernel; of the same shape.
 
     Returns
     -------
     ndarray or Tensor
-        The response, `out` if it was given. Stacked responses and gradients have a new first axis.
+        The response, or `out`. Stacked responses and gradients have a new first axis.
 
     Raises
     ------
@@ -72,283 +89,185 @@ def respond(
         If an array does not fit.
     """
     backend = backend_of(image)
-    frame = backend.frame(image)
-    work, dtype = backend.dtypes(image, wide=plan.wide)
-    check_exact(image)
-    rows, columns = _size(plan, frame)
-    channels = _channels(plan, frame)
+    layout, types = backend.image_layout(image), backend.array_types(image, wide=spec.wide)
+    if INTEGERS_END <= types.high < math.inf:
+        check_integers(image)
     if mask is not None:
-        mask = backend.as_mask(mask, image, frame)
-
-    stacked = plan.reduce in ("stack", "gradient")
-    shape = frame.shape(rows, columns, channels)
-    result = Result((len(plan.components), *shape) if stacked else shape, dtype, int(stacked), out)
-    top, bottom, _, _ = plan.halo
-    shortcut = backend.shortcut(image, plan) if mask is None else None
-    make = shortcut or _steps(image, plan, mask, taps, frame, channels, backend, work, dtype)
-    if finish is not None:
-        result, compute = result._replace(dtype=finish.dtype), make
-
-        def make(start: int, stop: int, into: Array | None) -> Array:
-            return finish.apply(backend.cast(compute(start, stop, None), dtype), into)
-
-    return backend.assemble(make, frame, rows, top + bottom, result, (image, mask, taps))
-
-
-def _steps(
-    image: Array, plan: Plan, mask: Array | None, taps: Array | None, frame: Frame, channels: int | None,
-    backend: Backend, work: Any, dtype: Any,
-) -> Steps:  # fmt: skip
-    """Return the way that serves every image and plan: computed in `work`, for a result of `dtype` and `channels`."""
-    low, high = backend.limits(image)
-    floating = high == math.inf
-    mixed = plan.channel == "luminance" and frame.channels not in (None, 1)
-    rounding = Rounding.SEEN
-    if plan.tone == "linear" and not mixed and exact(plan, max(-low, high), backend.digits(work)):
+        mask = broadcast_mask(mask, image, layout)
+    rows, shape = _result_shape(spec, layout)
+    rounding = Rounding.SEEN if types.work == types.result else Rounding.HIDDEN
+    linear = spec.tone == "linear" and (spec.channel != "luminance" or layout.channels in (None, 1))
+    if linear and max(-types.low, types.high) <= spec.exact_factor * 2.0**types.digits:
         rounding = Rounding.NONE
-    elif work != dtype:  # Never a narrower one.
-        rounding = Rounding.HIDDEN
+    context = _Context(spec, backend, layout, types, rounding, kernel)
 
-    pixels = work if mixed or plan.tone == "log" else backend.pixels_of(image, work)
+    def read(image: Array, start: int, stop: int) -> tuple[Array, Array | None]:
+        at = (start, stop, spec.halo, spec.border)
+        valid = None if mask is None else backend.pad(mask, layout, *at, mask.dtype, 1)
+        return backend.pad(image, layout, *at, types.pixels, 0), valid
 
-    def look(image: Array, start: int, stop: int) -> tuple[Array, Array | None]:
-        at = (start, stop, plan.halo, plan.border)
-        valid = None if mask is None else backend.window(mask, frame, *at, mask.dtype, 1)
-        return backend.window(image, frame, *at, pixels, 0), valid
+    def compute(start: int, stop: int, into: Array | None) -> Array:
+        if conversion is None:
+            return _filter_tile(context, *read(image, start, stop), into)
+        response = _filter_tile(context, *read(image, start, stop), None)
+        return conversion.apply(backend.cast(response, types.result), into)
 
-    def filtered(window: Array, valid: Array | None, into: Array | None) -> Array:
-        if mixed:
-            window, valid = _luminance(window, valid, frame.channel_axis)
-        if plan.tone == "log":
-            window = _logarithm(window, FLOAT_LEVEL if floating else 1.0, backend, work)
-        if channels != frame.channels:
-            into = None
-        response = _components(window, valid, plan, frame.channel_axis, backend, work, rounding, floating, taps, into)
-        return response[..., 0] if frame.channels is not None and channels is None else response
-
-    return Steps(image, look, filtered)
+    tile = None if conversion is not None else TileFilter(image, read, partial(_filter_tile, context))
+    result_dtype = types.result if conversion is None else conversion.dtype
+    stacked = spec.reduce in ("stack", "gradient")
+    result = Result((len(spec.components), *shape) if stacked else shape, result_dtype, int(stacked), out)
+    top, bottom, _, _ = spec.halo
+    return backend.run_tiles(compute, layout, rows, top + bottom, result, (image, mask, kernel), tile)
 
 
-def level(image: Array) -> float:
-    """Return the step between neighbouring grey levels of `image`."""
-    return FLOAT_LEVEL if backend_of(image).limits(image)[1] == math.inf else 1.0
+def _result_shape(spec: FilterSpec, layout: ImageLayout) -> tuple[int, tuple[int, ...]]:
+    """Return the rows and the shape of one response."""
+    rows, columns, channels = layout.rows, layout.columns, layout.channels
+    if spec.border == "valid":
+        height, width = spec.shape
+        rows, columns = rows - height + 1, columns - width + 1
+        if rows < 1 or columns < 1:
+            raise ShapeError(
+                f'border="valid" leaves no pixels: the kernel of {height}x{width} is larger than the image of '
+                f"{layout.rows}x{layout.columns}; choose another border"
+            )
+    if spec.channel != "each" and channels is not None:
+        if spec.channel == "luminance" and channels not in (1, 3, 4):
+            raise ShapeError(
+                f'channel="luminance" needs 1, 3 (RGB) or 4 (RGBA) channels; found {channels}. '
+                'Choose channel="each" or "max"'
+            )
+        channels = 1 if layout.channel_axis == -3 else None
+    if channels is None:
+        return rows, (*layout.leading, rows, columns)
+    if layout.channel_axis == -3:
+        return rows, (*layout.leading, channels, rows, columns)
+    return rows, (rows, columns, channels)
 
 
-def _size(plan: Plan, frame: Frame) -> tuple[int, int]:
-    """Return rows and columns of the result."""
-    if plan.border != "valid":
-        return frame.rows, frame.columns
-    height, width = plan.shape
-    rows, columns = frame.rows - height + 1, frame.columns - width + 1
-    if rows < 1 or columns < 1:
-        raise ShapeError(
-            f'border="valid" leaves nothing: the kernel of {height}x{width} is larger than the image of '
-            f"{frame.rows}x{frame.columns}; choose another border"
-        )
-    return rows, columns
+def _filter_tile(context: _Context, pixels: Array, valid: Array | None, into: Array | None) -> Array:
+    """Return the response of the padded pixels of a tile."""
+    spec, backend, layout, types = context.spec, context.backend, context.layout, context.types
+    if context.rounding is Rounding.NONE and valid is None and context.kernel is None:
+        fused = backend.fused(pixels, spec, into)
+        if fused is not None:
+            return fused
+    axis = layout.channel_axis
+    combined = spec.channel != "each" and layout.channels is not None
+    if combined:
+        # The result has no place for the channels.
+        into = None
+    if spec.channel == "luminance" and layout.channels not in (None, 1):
+        pixels = luminance([backend.cast(one_channel(pixels, i, axis), types.work) for i in range(3)])
+        if valid is not None:
+            valid = one_channel(valid, 0, axis) & one_channel(valid, 1, axis) & one_channel(valid, 2, axis)
+    if spec.tone == "log":
+        step = FLOAT_LEVEL if types.floating else 1.0
+        pixels = _logarithm(backend.cast(pixels, types.work), step, context)
+    components, extreme = _components(pixels, valid, context, _places(spec, into))
+    response = _reduced(components, extreme, into, context)
+    return response[..., 0] if combined and axis == -1 else response
 
 
-def _channels(plan: Plan, frame: Frame) -> int | None:
-    """Return the number of channels of the result, None for no channel axis."""
-    if plan.channel == "each" or frame.channels is None:
-        return frame.channels
-    if plan.channel == "luminance" and frame.channels not in (1, 3, 4):
-        raise ShapeError(
-            f'channel="luminance" needs 1, 3 (RGB) or 4 (RGBA) channels; found {frame.channels}. '
-            'Choose channel="each" or "max"'
-        )
-    return 1 if frame.channel_axis == -3 else None
-
-
-def _channel(array: Array, index: int, axis: int) -> Array:
-    """Return one channel, keeping the axis."""
-    return array[(Ellipsis, slice(index, index + 1), *[slice(None)] * (-axis - 1))]
-
-
-def _luminance(window: Array, valid: Array | None, axis: int) -> tuple[Array, Array | None]:
-    red, green, blue = (_channel(window, i, axis) * weight for i, weight in enumerate(LUMINANCE))
-    if valid is not None:
-        valid = _channel(valid, 0, axis) & _channel(valid, 1, axis) & _channel(valid, 2, axis)
-    return red + green + blue, valid
-
-
-def _logarithm(window: Array, level: float, backend: Backend, work: Any) -> Array:
-    """Return log(x + level/2) - log(level/2), continued to negative values as an odd function.
+def _logarithm(pixels: Array, step: float, context: _Context) -> Array:
+    """Return log(x + step/2) - log(step/2) for x of at least 0, and minus that of -x for others.
 
     The gradient is that of the logarithm, and a border of zeros stays zero.
     """
-    xp, size = backend.xp, backend.xp.abs(window)
-    # 1, but for numbers that 2/level would carry beyond the largest there is.
-    rest = (size / 2.0 ** (EXPONENTS[backend.digits(work)] - 16)).clip(1)
-    return xp.sign(window) * (xp.log1p(size / rest * (2 / level)) + xp.log(rest))
+    xp = context.backend.xp
+    size = xp.abs(pixels)
+    # 1, except for numbers that would overflow when they are divided by the step.
+    rest = (size / 2.0 ** (context.types.exponent - 16)).clip(1)
+    return xp.sign(pixels) * (xp.log1p(size / rest * (2 / step)) + xp.log(rest))
+
+
+def _places(spec: FilterSpec, into: Array | None) -> list[Array | None]:
+    """Return the place of each component in the result, or None."""
+    if into is None or spec.reduce in ("magnitude", "maximum"):
+        return [None] * len(spec.components)
+    return [into] if spec.reduce == "single" else list(into)
 
 
 def _components(
-    window: Array, valid: Array | None, plan: Plan, axis: int, backend: Backend, work: Any,
-    rounding: Rounding, floating: bool, taps: Array | None, into: Array | None,
-) -> Array:  # fmt: skip
-    """Filter a window, restore what invalid pixels touch, and reduce."""
-    xp, exponent = backend.xp, EXPONENTS[backend.digits(work)]
-    largest, sure = backend.extent(window) if floating else (0.0, True)
-    large = largest * plan.reach > 2.0 ** (exponent // 2 - MARGIN)
-    some_invalid = valid is not None or not sure
-    # What is too large is not NaN.
-    carried = some_invalid and not large and taps is None and _carried(window, plan, backend)
-    if not sure and not carried:
-        finite = xp.isfinite(window)
-        valid = finite if valid is None else valid & finite
+    pixels: Array, valid: Array | None, context: _Context, places: Sequence[Array | None]
+) -> tuple[list[Array], bool]:
+    """Return the linear responses, NaN where an invalid pixel affects them.
+
+    Also return whether their squares may overflow or underflow.
+    """
+    spec, backend, xp = context.spec, context.backend, context.backend.xp
+    exponent = context.types.exponent
+    largest, finite, some_tiny = 0.0, True, False
+    if context.types.floating:
+        squared = spec.reduce == "magnitude" or spec.channel in ("max", "dizenzo")
+        known = backend.extent(pixels, 2.0 ** -(exponent // 4) if squared else 0.0)
+        largest, finite, some_tiny = known or (0.0, False, False)
+    large = largest * spec.largest_sum > 2.0 ** (exponent // 2 - MARGIN)
+    # NaN needs no restoring where the backend lets it reach exactly the support of each component.
+    local = (
+        not (finite and valid is None) and not large and context.kernel is None
+        and not any(c.cancels for c in spec.components) and backend.keeps_nan_local(pixels, spec.kernels)
+    )  # fmt: skip
+    if not finite and not local:
+        is_finite = xp.isfinite(pixels)
+        valid = is_finite if valid is None else valid & is_finite
     invalid = None
     if valid is not None:
-        invalid = None if carried else xp.where(valid, 0, xp.ones_like(window))
-        window = xp.where(valid, window, xp.nan if carried else 0)
-    places = _places(plan, into)
-    totals = _totals(window, plan, backend, work, rounding, taps, places)
+        invalid = None if local else xp.where(valid, 0, xp.ones_like(pixels))
+        pixels = xp.where(valid, pixels, xp.nan if local else 0)
+    totals = _linear(pixels, context, places)
     if large:
-        # Sums on the way may overflow where what they come to does not.
+        # A partial sum may overflow where the whole sum does not.
         step = 2.0 ** (exponent * 3 // 4)
-        smaller = _totals(window / step, plan, backend, work, rounding, taps, [None] * len(totals))
+        smaller = _linear(pixels / step, context, [None] * len(totals))
         totals = [xp.where(xp.isfinite(t), t, s * step) for t, s in zip(totals, smaller, strict=True)]
-    components = []
-    for component, total in zip(plan.components, totals, strict=True):
-        if carried:
-            # Infinities, too, and no gradient from there to valid pixels.
-            total = xp.where(xp.isfinite(total), total, xp.nan)
-        elif valid is not None:
-            total = xp.where(_touched(invalid, component, backend, work, taps), xp.nan, total)
-        components.append(total)
-    joined = plan.channel in ("max", "dizenzo") and window.ndim > 2
-    squares = floating and (joined or plan.reduce == "magnitude")
-    delicate = squares and (large or backend.some_tiny(window, 2.0 ** -(exponent // 4)))
-    if joined:
-        join = _strongest if plan.channel == "max" else _dizenzo
-        if delicate:
-            return at_any_size(lambda parts: join(parts, plan.reduce, axis, backend), components, backend, axis)
-        return join(components, plan.reduce, axis, backend)
-    if delicate:
-        return at_any_size(lambda parts: _reduce(parts, plan.reduce, backend), components, backend)
-    if into is not None and plan.reduce in ("stack", "gradient"):
-        for made, place in zip(components, places, strict=True):
-            if place is not None and made is not place:
+    if local:
+        # Infinite responses become NaN as well, and no gradient flows from them to valid pixels.
+        totals = [xp.where(xp.isfinite(t), t, xp.nan) for t in totals]
+    elif invalid is not None:
+        affected = [_affected(invalid, c, context) for c in spec.components]
+        totals = [xp.where(a, xp.nan, t) for a, t in zip(affected, totals, strict=True)]
+    return totals, large or some_tiny
+
+
+def _linear(pixels: Array, context: _Context, places: Sequence[Array | None]) -> list[Array]:
+    """Return the linear responses."""
+    spec, backend = context.spec, context.backend
+    kernels = spec.kernels if context.kernel is None else (context.kernel,)
+    responses = backend.correlate(pixels, kernels, context.types.work, context.rounding)
+    return [backend.weighted_sum(responses, c.weights, place) for c, place in zip(spec.components, places, strict=True)]
+
+
+def _affected(invalid: Array, component: Component, context: _Context) -> Array:
+    """Tell where a coefficient that is not zero covers an invalid pixel."""
+    support = component.support if context.kernel is None else context.kernel != 0
+    (covered,) = context.backend.correlate(invalid, (support,), context.types.work, Rounding.NONE)
+    return covered > 0
+
+
+def _reduced(components: list[Array], extreme: bool, into: Array | None, context: _Context) -> Array:
+    """Combine the components, and the channels where they are combined."""
+    spec, backend, axis = context.spec, context.backend, context.layout.channel_axis
+    combined = spec.channel in ("max", "dizenzo") and components[0].ndim > 2
+    if combined:
+        channel_axis: int | None = axis
+        combine = strongest if spec.channel == "max" else dizenzo
+
+        def reduce(parts: list[Array]) -> Array:
+            return combine(parts, spec.reduce, axis, backend)
+    else:
+        channel_axis = None
+
+        def reduce(parts: list[Array]) -> Array:
+            return reduce_components(parts, spec.reduce, backend)
+
+    if extreme and (combined or spec.reduce == "magnitude"):
+        return at_any_size(reduce, components, backend, channel_axis)
+    if combined:
+        return reduce(components)
+    if into is not None and spec.reduce in ("stack", "gradient"):
+        for made, place in zip(components, into, strict=True):
+            if made is not place:
                 place[...] = made
         return into
-    return _reduce(components, plan.reduce, backend, into)
-
-
-def _carried(window: Array, plan: Plan, backend: Backend) -> bool:
-    """Tell whether NaN among the pixels is NaN wherever the response touches it, and nowhere else."""
-    # Where taps cancel, it would reach further.
-    return not any(c.cancels for c in plan.components) and backend.carries(window, plan.kernels)
-
-
-def _totals(
-    window: Array, plan: Plan, backend: Backend, work: Any, rounding: Rounding, taps: Array | None,
-    places: list[Array | None],
-) -> list[Array]:  # fmt: skip
-    """Return the linear responses."""
-    if taps is None:
-        responses = [backend.correlate(window, k, work, rounding) for k in plan.kernels]
-    else:
-        responses = [backend.weighted(window, taps)]
-    return [backend.mix(responses, c.weights, place) for c, place in zip(plan.components, places, strict=True)]
-
-
-def at_any_size(
-    join: Callable[[list[Array]], Array], parts: list[Array], backend: Backend, axis: int | None = None
-) -> Array:
-    """Join parts so that no square on the way overflows or vanishes; nothing else changes, not by a bit.
-
-    Parameters
-    ----------
-    join : callable
-        Takes the parts to what grows in proportion to them.
-    axis : int, optional
-        The axis along which they are joined, too.
-    """
-    xp, exponent = backend.xp, EXPONENTS[backend.digits(parts[0].dtype)]
-    size = xp.abs(parts[0])
-    for part in parts[1:]:
-        size = xp.maximum(size, xp.abs(part))
-    if axis is not None:
-        size = xp.amax(size, axis, keepdims=True)
-    most, step = 2.0 ** (exponent // 2 - MARGIN), 2.0 ** (exponent * 3 // 4)
-    # Powers of two: scaling with them rounds nothing.
-    factor = xp.where(size > most, 1 / step, xp.where(size < 1 / most, step, xp.ones_like(size)))
-    return join([part * factor for part in parts]) / factor
-
-
-def _touched(invalid: Array, component: Component, backend: Backend, work: Any, taps: Array | None) -> Array:
-    """Tell where a tap that is not zero touches a pixel that is not 0."""
-    if taps is not None:
-        return backend.weighted(invalid, taps != 0) > 0
-    return backend.correlate(invalid, component.footprint, work, Rounding.NONE) > 0
-
-
-def _places(plan: Plan, into: Array | None) -> list[Array | None]:
-    """Return where in the result each component can be computed."""
-    if into is None or plan.reduce in ("magnitude", "maximum"):
-        return [None] * len(plan.components)
-    return [into] if plan.reduce == "single" else list(into)
-
-
-def _reduce(components: list[Array], reduce: str, backend: Backend, into: Array | None = None) -> Array:
-    """Combine components, each channel by itself."""
-    xp = backend.xp
-    match reduce:
-        case "single":
-            return components[0]
-        case "magnitude":
-            gx, gy = components
-            return backend.magnitude(gx, gy, into, overwrite=True)
-        case "maximum":
-            total = components[0]
-            for other in components[1:]:
-                total = xp.maximum(total, other)
-            return total
-    return xp.stack(components)
-
-
-def _strongest(components: list[Array], reduce: str, axis: int, backend: Backend) -> Array:
-    """Keep, at each pixel, the channel with the largest absolute response, sign and all."""
-    xp = backend.xp
-    response = _reduce(components, reduce, backend)
-    if reduce == "gradient":
-        strength = components[0] ** 2 + components[1] ** 2
-        best = xp.argmax(strength, axis, keepdims=True)
-        return xp.stack([backend.take_along(c, best, axis) for c in components])
-    best = xp.argmax(xp.abs(response), axis, keepdims=True)
-    return backend.take_along(response, best, axis)
-
-
-def _dizenzo(components: list[Array], reduce: str, axis: int, backend: Backend) -> Array:
-    """Join the channels' gradients by the structure tensor (Di Zenzo 1986, 10.1016/0734-189X(86)90223-9).
-
-    Along a direction the joint response is the root of the channels' summed squares; the magnitude
-    is that along the direction where it is largest. The sign is that of the channels' sum.
-    """
-    xp = backend.xp
-
-    def total(array: Array) -> Array:
-        return xp.sum(array, axis, keepdims=True)
-
-    if reduce in ("single", "stack"):
-        joint = [backend.root(total(c * c)) * _sign(total(c), xp) for c in components]
-        return joint[0] if reduce == "single" else xp.stack(joint)
-    gx, gy = components
-    xx, yy, xy = total(gx * gx), total(gy * gy), total(gx * gy)
-    energy = xx + yy
-    # In parts of the energy, since fourth powers would overflow or vanish soon.
-    whole = xp.where(energy > 0, energy, 1)
-    spread = backend.root(((xx - yy) / whole) ** 2 + (2 * xy / whole) ** 2)
-    magnitude = backend.root(energy * (1 + spread) / 2)
-    if reduce == "magnitude":
-        return magnitude
-    # Half the double angle lies in (-90, 90]: the sum of the gradients says which of the two ways is up.
-    angle = xp.arctan2(2 * xy, xx - yy) / 2
-    cos, sin = xp.cos(angle), xp.sin(angle)
-    magnitude = magnitude * _sign(cos * total(gx) + sin * total(gy), xp)
-    return xp.stack([magnitude * cos, magnitude * sin])
-
-
-def _sign(array: Array, xp: Any) -> Array:
-    """Return -1 where negative, else 1."""
-    return xp.where(array < 0, -1, xp.ones_like(array))
+    return reduce_components(components, spec.reduce, backend, into)

@@ -1,33 +1,33 @@
-"""Which of many scores are blurred: a threshold that is given, relative to the rest, or found in the data."""
+"""Thresholds between blurred and sharp scores: half the median, or the gap between two groups. May import NumPy."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-#: Of the composite score: between photographs that people call sharp and blurred.
+#: Default threshold of the composite score: it separates photographs that people call sharp and blurred.
 DEFAULT = 0.5
 
-#: ``relative``: below this share of the median.
+#: The threshold of `relative`, as a fraction of the median.
 RELATIVE = 0.5
 
-#: Two groups explain more of the variance than this. A single bell, cut in the middle, explains 0.64 (2/π), a flat
-#: distribution 0.75.
+#: Scores form two groups if the groups explain more than this fraction of the variance. The two halves of a normal
+#: distribution explain 0.64 (2/π), those of a uniform distribution 0.75.
 TWO_GROUPS = 0.8
 
-#: Fewer scores say nothing of groups.
-FEWEST = 8
+#: Fewer scores than this do not show groups.
+MIN_SCORES = 8
 
 
 class Threshold(NamedTuple):
-    """A threshold, and what is to be said of it.
+    """A threshold, and a note for the user.
 
     Attributes
     ----------
     value : float or None
-        Scores below are blurred; None where there is no threshold.
+        Scores below it are blurred; None if there is no threshold.
     note : str
-        Why there is none, or how it was found.
+        How the threshold was found, or why there is none.
     """
 
     value: float | None
@@ -45,18 +45,18 @@ def automatic(scores: Sequence[float]) -> Threshold:
     True
     """
     positive = np.sort(np.asarray([s for s in scores if s > 0], float))
-    if len(positive) < FEWEST:
+    if len(positive) < MIN_SCORES:
         return Threshold(None, f"no threshold: {len(positive)} scores are too few to show two groups")
     logs = np.log(positive)
     counts = np.arange(1, len(logs))
     below = np.cumsum(logs)[:-1] / counts
     above = (logs.sum() - np.cumsum(logs)[:-1]) / (len(logs) - counts)
     between = counts * (len(logs) - counts) * (below - above) ** 2 / len(logs) ** 2
-    # Equal scores are in one group; their variance may be rounding.
+    # Equal scores belong to one group; the variance between them may be a rounding error.
     between[np.diff(logs) == 0] = 0
     best = int(np.argmax(between))
     if logs.var() == 0 or between[best] / logs.var() < TWO_GROUPS:
-        return Threshold(None, "no threshold: the scores form only one group; give a number, or use relative")
+        return Threshold(None, "no threshold: the scores form only one group; choose a number or relative")
     blurred = best + 1 + len(scores) - len(positive)
     note = f"found between {blurred} blurred and {len(positive) - best - 1} sharp"
     return Threshold(float(np.exp((logs[best] + logs[best + 1]) / 2)), note)

@@ -1,15 +1,15 @@
-"""The default score: how sharp, for people who want one answer. May import measures and what is below them.
+"""The composite score: the default measure of sharpness, in [0, 1). May import `measures`, `display` and below.
 
-The score is built from the energy of the Laplacian, each step with its reason:
+The score is computed from the energy of the Laplacian. Each step has its reason:
 
-1. the image is reduced to `SIZE` pixels on its longer side, never enlarged: sizes compare;
-2. noise is estimated where the image is smoothest, and its share of the energy is taken away;
-3. pixels at and around what the sensor clipped are left out: a burnt spot has hard edges in any focus;
-4. the energy is taken by tile, and of the tiles a high percentile: a sharp subject may be small;
-5. its root is divided by the range of grey levels: exposures and contrasts compare;
-6. what comes out, x, becomes x² / (x² + HALF²), in [0, 1).
+1. The image is reduced to `SIZE` pixels on its longer side, and never enlarged: images of all sizes compare.
+2. Noise is estimated where the image is smoothest, and its energy is subtracted.
+3. Saturated regions and the pixels around them do not count: they have hard edges even out of focus.
+4. The energy is averaged in each tile, and a high percentile of the tiles counts: a sharp subject may be small.
+5. The root of this energy is divided by the range of gray levels: all exposures and contrasts compare.
+6. The result x is mapped to x² / (x² + HALF²).
 
-It is undefined (NaN) where the range of grey levels is no more than noise would give.
+The score is undefined (NaN) if the range of gray levels is not larger than that of noise.
 """
 
 import math
@@ -21,77 +21,82 @@ from numpy.typing import NDArray
 
 from edgekit.backends.choice import backend_of
 from edgekit.common.load_cv2 import cv2
-from edgekit.display.rendering import value_range
-from edgekit.filters.channel_axis import AUTO, ChannelAxis, take
+from edgekit.common.types import ChannelAxis
+from edgekit.display.value_range import score_range
+from edgekit.filters.inputs import check_image, to_numpy_image
 from edgekit.focus.measures import measured_type, planes_of
 
 Array = NDArray[Any]
 
-#: Raised when the score of an image changes.
+#: Version of the formula; a new one makes stored scores stale.
 VERSION = 1
 
-#: Longer side of the image that is scored.
+#: Longer side of the reduced image, in pixels.
 SIZE = 512
 
-#: Tiles along each side, and the percentile of them that counts.
+#: Tiles along each side, and the percentile of their energies that is used.
 TILES, PERCENTILE = 8, 90
 
-#: The ratio of Laplacian to range that scores a half; between photographs that people call sharp and blurred.
+#: The ratio of Laplacian to range with a score of 0.5: between photographs that people call sharp and blurred.
 HALF = 0.16
 
-#: Noise is that of the smoothest tenth of tiles half the size.
+#: Noise is estimated in the smoothest tenth of tiles of half the size.
 NOISE_PERCENTILE = 10
 
-#: A range below so many times the noise, or so many of 255 levels, is flat. White noise itself spans 5.2.
+#: An image is flat if its range is below so many times the noise, or below so many of 255 levels. White noise has a
+#: range of 5.2.
 FLAT_NOISE, FLAT_LEVELS = 8.0, 3.0
 
-#: From this share of the range on a pixel counts as clipped.
-CLIPPED = 1 - 2 / 255
+#: Pixels above this fraction of the range are saturated.
+SATURATED = 1 - 2 / 255
 
-#: Floating images whose largest value lies outside are scaled first.
+#: Floating images are scaled if their largest value is outside this range.
 TINIEST, LARGEST = 2.0**-64, 2.0**64
 
-#: A smaller image has no tiles.
+#: A smaller image is not divided into tiles.
 SMALLEST = 32
 
-#: White noise of variance 1 adds this to the energy of the 4-neighbour Laplacian: the sum of its squared taps.
+#: The energy of the 4-neighbour Laplacian of white noise of variance 1: the sum of its squared coefficients.
 LAPLACIAN_NOISE = 20.0
 
-#: The tenth percentile of the tiles lies so many deviations below their mean, and the ninetieth above.
+#: The 10th percentile of a normal distribution is so many standard deviations below the mean, the 90th above.
 SPREAD = 1.2816
 
-#: In white noise the means of n values of Immerkær's mask, and of the squared Laplacian, deviate by so much over √n.
+#: Standard deviations, over √n, of the means of n values of Immerkær's mask and of the squared Laplacian, in white
+#: noise.
 RIPPLE_SPREAD, ENERGY_SPREAD = 1.40, 1.82
 
 _IMMERKAER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 
 
 class _Parts(NamedTuple):
-    """What the score is made of, on the reduced image."""
+    """The parts of the score, on the reduced image."""
 
     energy: Array
-    """Squared Laplacian, NaN where pixels are left out."""
+    """Squared Laplacian; NaN where pixels do not count."""
     noise: float
     span: float
-    """The range of grey levels; NaN where the image is undefined."""
+    """The range of gray levels; NaN where the score is undefined."""
 
 
-def score(image: Any, *, channel_axis: ChannelAxis = AUTO) -> Any:
-    """Return how sharp an image is, in [0, 1].
+def score(image: Any, *, channel_axis: ChannelAxis = "auto") -> Any:
+    """Return the composite score of the sharpness of an image, in [0, 1).
 
     Parameters
     ----------
     image : ndarray or Tensor
-        As for `edgekit.sharpness`. Integers range over their type; floating images over [0, 1] where
-        they stay within it. Each image of a batch is scored as if it were alone.
-    channel_axis : int or None
-        Which axis holds the channels, as for `edgekit.sobel`.
+        As for `edgekit.sharpness`. The range of integers is that of their type, the range of floating images is [0, 1]
+        if they are within it. Each image of a batch is scored separately.
+    channel_axis : int, None or "auto"
+        The axis of the channels, as for `edgekit.sobel`.
 
     Returns
     -------
     float or Tensor
-        For a tensor one value for each image of the batch, of the type of `edgekit.sharpness`, without a
-        gradient. NaN where it is undefined: a flat image, one with a pixel that is not finite, one below 32 pixels.
+        For a tensor one value for each image of the batch, of the type of `edgekit.sharpness`, without a gradient.
+        NaN where the score is undefined: for an image with a pixel that is not finite, with a side shorter than 32
+        pixels, or without contrast: a range of gray levels of at most 3/255 of the range of its type, or no larger
+        than that of its noise.
 
     Raises
     ------
@@ -113,28 +118,29 @@ def score(image: Any, *, channel_axis: ChannelAxis = AUTO) -> Any:
     >>> ek.score(np.full((64, 64), 9, np.uint8))
     nan
     """
-    image, _ = take(image, channel_axis)
+    image, _ = check_image(image, channel_axis)
     if isinstance(image, np.ndarray):
         return _score(_parts(image))
-    values = [_score(_parts(one)) for one in _in_numpy(image)]
+    values = [_score(_parts(one)) for one in _numpy_images(image)]
     return image.new_tensor(values, dtype=measured_type(image)).reshape(_batch(image))
 
 
-def sharpness_map(image: Any, *, channel_axis: ChannelAxis = AUTO) -> Any:
-    """Return where an image is sharp.
+def sharpness_map(image: Any, *, channel_axis: ChannelAxis = "auto") -> Any:
+    """Return a map of the local sharpness of an image.
 
     Parameters
     ----------
     image : ndarray or Tensor
-        As for `edgekit.sharpness`. Each image of a batch is measured as if it were alone.
-    channel_axis : int or None
-        Which axis holds the channels, as for `edgekit.sobel`.
+        As for `edgekit.sharpness`. Each image of a batch is measured separately.
+    channel_axis : int, None or "auto"
+        The axis of the channels, as for `edgekit.sobel`.
 
     Returns
     -------
     ndarray or Tensor of float32
-        (H, W); for torch (..., 1, H, W), or (H, W) for an image without channels. In [0, 1): the score of
-        each pixel's neighbourhood, a tile wide; NaN throughout where the score is undefined. Without a gradient.
+        (H, W); for torch (..., 1, H, W), or (H, W) for an image without channels. In [0, 1): the score of each pixel's
+        neighbourhood, an eighth of the image along each side. NaN everywhere if the score is undefined. Without a
+        gradient.
 
     Raises
     ------
@@ -150,13 +156,13 @@ def sharpness_map(image: Any, *, channel_axis: ChannelAxis = AUTO) -> Any:
     >>> bool(where[20].min() > where[100].max())
     True
     """
-    image, layout = take(image, channel_axis)
+    image, order = check_image(image, channel_axis)
     if isinstance(image, np.ndarray):
         return _map(image)
     maps = image.new_empty((*_batch(image), *image.shape[-2:]), dtype=backend_of(image).xp.float32)
-    for place, one in zip(maps.view(-1, *image.shape[-2:]), _in_numpy(image), strict=True):
+    for place, one in zip(maps.view(-1, *image.shape[-2:]), _numpy_images(image), strict=True):
         place.copy_(backend_of(image).xp.from_numpy(_map(one)))
-    return layout.leave(maps if image.ndim == 2 else maps[..., None, :, :])
+    return order.restore(maps if image.ndim == 2 else maps[..., None, :, :])
 
 
 def _batch(image: Any) -> tuple[int, ...]:
@@ -164,14 +170,14 @@ def _batch(image: Any) -> tuple[int, ...]:
     return tuple(image.shape[:-3])
 
 
-def _in_numpy(image: Any) -> Iterator[Array]:
-    """Give each image of a batch as a NumPy array (H, W) or (H, W, C)."""
+def _numpy_images(image: Any) -> Iterator[Array]:
+    """Yield each image of a batch as a NumPy array (H, W) or (H, W, C)."""
     images = image[None] if image.ndim == 2 else image.reshape(math.prod(_batch(image)), *image.shape[-3:])
-    return map(backend_of(image).give_back, images)
+    return (to_numpy_image(one, backend_of(image)) for one in images)
 
 
 def _map(image: Array) -> Array:
-    """Return where a NumPy image is sharp."""
+    """Return the map of a NumPy image."""
     rows, columns = image.shape[:2]
     parts = _parts(image)
     if math.isnan(parts.span):
@@ -197,13 +203,13 @@ def reduced(image: Array) -> Array:
 
 @np.errstate(all="ignore")
 def _parts(image: Array) -> _Parts:
-    low, high = value_range(image)
+    low, high = score_range(image)
     plane = image if image.ndim == 2 and image.dtype.kind != "f" else planes_of(image)
     if not TINIEST < max(abs(low), abs(high)) < LARGEST:
-        # Single precision could not hold it, nor its range.
+        # Single precision does not hold the values or their range.
         exponent = math.frexp(max(abs(low), abs(high)))[1]
         plane, low, high = np.ldexp(plane, -exponent), math.ldexp(low, -exponent), math.ldexp(high, -exponent)
-    # In 255 levels, so that single precision and the thresholds fit every type.
+    # On a scale of 255 levels single precision and the thresholds fit every type.
     levels = (reduced(plane.astype(np.float32)) - np.float32(low)) * np.float32(255 / (high - low or 255))
     undefined = _Parts(levels, math.nan, math.nan)
     if min(levels.shape) < SMALLEST or not np.isfinite(levels).all():
@@ -212,18 +218,18 @@ def _parts(image: Array) -> _Parts:
     ripple = np.abs(cv2.filter2D(levels, -1, _IMMERKAER))[1:-1, 1:-1]
     least = float(np.percentile(_tiles(ripple, 2 * tiles), NOISE_PERCENTILE)) * math.sqrt(math.pi / 2) / 6
     noise = least / (1 - SPREAD * RIPPLE_SPREAD * 2 * tiles / math.sqrt(levels.size))
-    # A quarter of the pixels tells the range as well as all of them; whole lines, lest stripes fall between.
+    # A quarter of the pixels gives the same range as all of them. Whole lines: stripes could lie between single pixels.
     some = np.concatenate([levels[::8].ravel(), levels[:, ::8].ravel()])
     darkest, brightest = np.percentile(some, (0.5, 99.5))
     span = float(brightest - darkest)
     if span <= max(FLAT_LEVELS, FLAT_NOISE * noise):
         return undefined
     energy = np.square(cv2.Laplacian(levels, cv2.CV_32F))
-    # Where the whole picture is at the limit, as a printed page is, nothing is burnt.
-    # Two pixels around: reducing leaves a rim half clipped, and the Laplacian sees the rim from the next.
-    burnt = cv2.dilate((levels >= 255 * CLIPPED).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    if burnt.mean() < 0.5:
-        energy[burnt] = np.nan
+    # Two pixels around a saturated region do not count either: the reduced image has a half saturated edge there, and
+    # the Laplacian covers the next pixel. An image that is mostly white, such as a printed page, is not saturated.
+    saturated = cv2.dilate((levels >= 255 * SATURATED).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    if saturated.mean() < 0.5:
+        energy[saturated] = np.nan
     return _Parts(energy, noise, span)
 
 
@@ -240,9 +246,9 @@ def _score(parts: _Parts) -> float:
 
 
 def _tiles(values: Array, count: int) -> Array:
-    """Return the mean of each of `count` times `count` tiles, of the pixels that count; NaN where none does."""
+    """Return the mean of each of `count` times `count` tiles, over the pixels that are not NaN."""
     kept = np.isfinite(values)
     means = cv2.resize(np.where(kept, values, 0), (count, count), interpolation=cv2.INTER_AREA).astype(np.float64)
-    shares = cv2.resize(kept.astype(np.float32), (count, count), interpolation=cv2.INTER_AREA)
-    # Averaging leaves a crumb where nothing was.
-    return np.where(shares > 1e-3, means / np.maximum(shares, 1e-3), np.nan).ravel()
+    fractions = cv2.resize(kept.astype(np.float32), (count, count), interpolation=cv2.INTER_AREA)
+    # Resizing leaves tiny fractions in tiles without pixels.
+    return np.where(fractions > 1e-3, means / np.maximum(fractions, 1e-3), np.nan).ravel()

@@ -1,6 +1,6 @@
-"""Focus measures, each a row of `MEASURES`: how sharp an image is, as one number. Higher is sharper.
+"""Focus measures: the sharpness of an image as one number, higher for a sharper image.
 
-May import dispatch, display and what is below them.
+To add a measure, add its row to `_ROWS`; see docs/architecture.md. May import `filters` and what is below it.
 """
 
 import math
@@ -12,65 +12,65 @@ import numpy as np
 
 from edgekit.backends.choice import backend_of
 from edgekit.backends.interface import Array
-from edgekit.common.names import unknown
+from edgekit.common.choices import unknown_choice
+from edgekit.common.types import ChannelAxis
 from edgekit.errors import ParameterError, ShapeError
-from edgekit.filters.apply import apply, apply_vector
-from edgekit.filters.channel_axis import AUTO, ChannelAxis, check_exact, take
-from edgekit.filters.execute import EXPONENTS, LUMINANCE
-from edgekit.operators.table import own
+from edgekit.filters.apply import apply, apply_bank
+from edgekit.filters.inputs import check_image, check_integers
+from edgekit.filters.luminance import luminance
+from edgekit.operators.table import own_operator
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One row: a focus measure.
+    """A focus measure.
 
     Attributes
     ----------
     name : str
         The name in Python and on the command line.
     formula : str
-        Its definition; I is the image in levels, E the mean over its pixels.
-    limits : tuple of float
+        Its definition; I is the image in gray levels, E the mean over its pixels.
+    range : tuple of float
         Least and largest value.
     contrast : int
-        The power of contrast that the value grows with; 0 compares across exposures.
+        The value is proportional to this power of the contrast; 0: it does not depend on the exposure.
     reference : str
-        Where it is from.
     function : callable
-        Takes planes (..., rows, columns) of floating type, gives a value for each.
+        Takes planes (..., rows, columns) of floating type, returns a value for each.
     by_moments : callable, optional
-        The same from mean and mean square of the Laplacian, which 8 bits have a short cut to.
+        The measure as a function of mean and mean square of the Laplacian. These are computed faster for 8 bits.
     """
 
     name: str
     formula: str
-    limits: tuple[float, float]
+    range: tuple[float, float]
     contrast: int
     reference: str
     function: Callable[[Array], Array]
     by_moments: Callable[[float, float], float] | None = None
 
 
-def sharpness(image: Array, measure: str = "laplacian_variance", *, channel_axis: ChannelAxis = AUTO) -> Any:
-    """Return one focus measure; higher is sharper.
+def sharpness(image: Any, measure: str = "laplacian_variance", *, channel_axis: ChannelAxis = "auto") -> Any:
+    """Return a focus measure of an image; higher is sharper.
 
     Parameters
     ----------
     image : ndarray or Tensor
-        NumPy (H, W) or (H, W, C); torch (H, W) or (..., C, H, W). Colour is measured on its
-        luminance. Integers are not rescaled.
+        NumPy (H, W) or (H, W, C); torch (H, W) or (..., C, H, W). Colour images are measured by their luminance.
+        Integers are not rescaled.
     measure : str
         A name in `MEASURES`.
-    channel_axis : int or None
-        Which axis holds the channels, as for `edgekit.sobel`.
+    channel_axis : int, None or "auto"
+        The axis of the channels, as for `edgekit.sobel`.
 
     Returns
     -------
     float or Tensor
-        A float for a NumPy image; for a tensor one value for each image of the batch, of its
-        floating type (float32 for half types, float64 for integers), with a gradient where the
-        formula has one. NaN where the measure is undefined: an image with a pixel that is not finite,
-        a ratio on a flat one, an image too small for the formula.
+        A float for a NumPy image. For a tensor one value for each image of the batch, of its floating type (float32
+        for half types, float64 for integers), with a gradient where the formula has one. NaN where the measure is
+        undefined: for an image with a pixel that is not finite, a ratio on a flat image, or an image too small for the
+        formula.
 
     Raises
     ------
@@ -90,16 +90,16 @@ def sharpness(image: Array, measure: str = "laplacian_variance", *, channel_axis
     0.0
     """
     if not isinstance(measure, str) or measure not in MEASURES:
-        raise ParameterError(unknown("measure", measure, MEASURES))
+        raise ParameterError(unknown_choice("measure", measure, MEASURES))
     row = MEASURES[measure]
-    image, _ = take(image, channel_axis)
+    image, _ = check_image(image, channel_axis)
     backend = backend_of(image)
     if backend.name != "cv2":
         planes = planes_of(image)
-        # An empty batch has no value, whatever is measured.
+        # An empty batch has no values.
         return _where_finite(row, planes) if planes.numel() else planes.sum((-2, -1))
     if row.by_moments is not None and image.dtype == np.uint8 and image.ndim == 2 and image.size:
-        from edgekit.backends.opencv.moments import laplacian_moments
+        from edgekit.backends.opencv.fused import laplacian_moments
 
         return row.by_moments(*laplacian_moments(image))
     with np.errstate(all="ignore"):
@@ -109,41 +109,40 @@ def sharpness(image: Array, measure: str = "laplacian_variance", *, channel_axis
 def planes_of(image: Array) -> Array:
     """Return luminance as (..., rows, columns) of a floating type."""
     backend = backend_of(image)
-    frame = backend.frame(image)
-    work = measured_type(image)
-    check_exact(image)
-    if frame.channels is None:
+    layout, work = backend.image_layout(image), measured_type(image)
+    check_integers(image)
+    if layout.channels is None:
         return backend.cast(image, work)
-    if frame.channels not in (1, 3, 4):
-        raise ShapeError(f"sharpness needs 1, 3 (RGB) or 4 (RGBA) channels; found {frame.channels}")
+    if layout.channels not in (1, 3, 4):
+        raise ShapeError(f"sharpness needs 1, 3 (RGB) or 4 (RGBA) channels; found {layout.channels}")
     planes = [
-        backend.cast(image[..., i] if frame.channel_axis == -1 else image[..., i, :, :], work)
-        for i in range(min(frame.channels, 3))
+        backend.cast(image[..., i] if layout.channel_axis == -1 else image[..., i, :, :], work)
+        for i in range(min(layout.channels, 3))
     ]
-    return planes[0] if len(planes) == 1 else sum(p * w for p, w in zip(planes, LUMINANCE, strict=True))
+    return planes[0] if len(planes) == 1 else luminance(planes)
 
 
 def measured_type(image: Array) -> Any:
     """Return the floating type in which an image is measured: double for integers, at least single for floats."""
     backend = backend_of(image)
-    if backend.limits(image)[1] < math.inf:
-        return backend.xp.float64
-    return backend.dtypes(image, wide=backend.name == "cv2")[0]
+    types = backend.array_types(image, wide=backend.name == "cv2")
+    return types.work if types.floating else backend.xp.float64
 
 
 def _where_finite(row: Measure, planes: Array) -> Array:
-    """Measure planes; NaN for those with a pixel that is not finite, even one that the formula leaves out."""
+    """Measure planes; NaN for those with a pixel that is not finite, even one that the formula does not use."""
     backend = backend_of(planes)
     xp = backend.xp
     finite = xp.isfinite(planes).all(-1).all(-1)
     planes = xp.where(finite[..., None, None], planes, 0)
-    if backend.extent(planes)[0] == 0:  # Flat, or too dear to ask.
+    known = backend.extent(planes)
+    if known is None or known[0] == 0:
         return xp.where(finite, row.function(planes), math.nan)
     exponent = xp.frexp(xp.amax(xp.abs(planes), (-2, -1)))[1]
-    largest = EXPONENTS[backend.digits(planes.dtype)]
+    largest = backend.array_types(planes).exponent
     if int(xp.abs(exponent).max()) < largest // 8:
         return xp.where(finite, row.function(planes), math.nan)
-    # Each image times a power of two, which rounds nothing: no power of its levels overflows or vanishes on the way.
+    # Each image is multiplied by a power of two, which is exact: no power of its levels overflows or underflows.
     exponent = exponent.clip(-largest * 3 // 4, largest * 3 // 4)
     value = row.function(xp.ldexp(planes, -exponent[..., None, None]))
     for _ in range(row.contrast):
@@ -167,12 +166,12 @@ def _laplacian(planes: Array) -> Array:
 
 
 def _gradient_energy(planes: Array) -> Array:
-    gx, gy = apply_vector(planes, "sobel", {}, scale="raw")
+    gx, gy = apply_bank(planes, "sobel", {}, scale="raw")
     return gx**2 + gy**2
 
 
 def _along(planes: Array, step: int, axis: int) -> tuple[Array, Array]:
-    """Return pixels and those `step` further along `axis`."""
+    """Return pixels, and the pixels `step` further along `axis`."""
     if axis == -1:
         return planes[..., :-step], planes[..., step:]
     return planes[..., :-step, :], planes[..., step:, :]
@@ -188,8 +187,8 @@ def _products(planes: Array, step: int) -> Array:
     return _mean(near * far)
 
 
-_SECOND_DIFFERENCES = own([[-1, 2, -1]]), own([[-1], [2], [-1]])
-_BOXES = own([[1 / 11] * 11]), own([[1 / 11]] * 11)
+_SECOND_DIFFERENCES = own_operator([[-1, 2, -1]]), own_operator([[-1], [2], [-1]])
+_BOXES = own_operator([[1 / 11] * 11]), own_operator([[1 / 11]] * 11)
 
 
 def _modified_laplacian(planes: Array) -> Array:
@@ -204,12 +203,12 @@ def _brenner(planes: Array) -> Array:
 
 
 def _laplacian_gradient_ratio(planes: Array) -> Array:
-    gx, gy = apply_vector(planes, "sobel", {})
+    gx, gy = apply_bank(planes, "sobel", {})
     return _ratio(_mean(_laplacian(planes) ** 2), _mean(gx**2 + gy**2))
 
 
 def _blur_effect(planes: Array) -> Array:
-    """Compare neighbours' differences before and after blurring along each axis."""
+    """Compare the differences of neighbours before and after blurring along each axis."""
     xp = backend_of(planes).xp
     blurred = []
     for angle, box in zip((0.0, 90.0), _BOXES, strict=True):
@@ -221,9 +220,9 @@ def _blur_effect(planes: Array) -> Array:
 
 
 def _wavelet_ratio(planes: Array) -> Array:
-    """Compare the details of a one-level Haar transform with all that varies."""
+    """Divide the energy of the details of a one-level Haar transform by the energy of all variation."""
     rows, columns = (n // 2 * 2 for n in planes.shape[-2:])
-    # Then the sums of a flat image are 0, not rounded.
+    # On a flat image the sums are then exactly 0.
     planes = planes - planes[..., :1, :1]
     a, b = planes[..., :rows:2, :columns:2], planes[..., :rows:2, 1:columns:2]
     c, d = planes[..., 1:rows:2, :columns:2], planes[..., 1:rows:2, 1:columns:2]
@@ -233,7 +232,7 @@ def _wavelet_ratio(planes: Array) -> Array:
 
 def _ratio(part: Array, whole: Array) -> Array:
     """Divide; NaN where the whole is 0."""
-    if isinstance(whole, float):  # NumPy's mean of one plane.
+    if isinstance(whole, float):  # NumPy's mean of one plane is a float.
         return part / whole if whole > 0 else math.nan
     xp = backend_of(whole).xp
     return xp.where(whole > 0, part / xp.where(whole > 0, whole, 1), math.nan)
@@ -267,9 +266,9 @@ _ROWS = (
             "Vollath 1987, 10.1111/j.1365-2818.1987.tb02839.x",
             lambda p: _products(p, 1) - _mean(p) ** 2),
     Measure("laplacian_gradient_ratio", "E(L²) / E(|∇I|²), about 1/σ² of the blur", _ALL, 0,
-            "the width of a spectrum, by its second moments", _laplacian_gradient_ratio),
+            "the width of the spectrum, by its second moments", _laplacian_gradient_ratio),
     Measure("crete_roffet", "1 − blur effect", (0.0, 1.0), 0, "Crete et al. 2007, 10.1117/12.702790", _blur_effect),
-    Measure("wavelet_ratio", "energy of Haar details over that of all that varies", (0.0, 1.0), 0,
+    Measure("wavelet_ratio", "energy of Haar details over the energy of all variation", (0.0, 1.0), 0,
             "Yang and Nelson 2003, Wavelet-based autofocusing, IROS", _wavelet_ratio),
 )  # fmt: skip
 

@@ -1,7 +1,4 @@
-"""Where focus is best: the peak of a sweep, and a search that drives a lens.
-
-May import curves and errors.
-"""
+"""Focus search: the peak of a focus sweep, and a search that controls a lens. May import `curves` and errors."""
 
 import math
 from collections.abc import Callable
@@ -17,46 +14,47 @@ from edgekit.focus.curves import best_curve, fit_bell
 Array = NDArray[np.float64]
 Status = Literal["peak", "start", "end", "none"]
 
-#: Fewer scores make no peak.
-FEWEST = 3
+#: A peak needs scores at this many positions.
+MIN_POSITIONS = 3
 
-#: A range of scores below this share of the largest is rounding.
-ROUNDING = 1e-9
+#: Scores are flat if their range is below this fraction of the largest one: the rest is rounding error.
+FLAT = 1e-9
 
-#: How much of the variance of white noise a bell explains in one sweep of a hundred, by the number of scores.
-BY_CHANCE = {
+#: The fraction of the variance of white noise that a Gaussian explains in one of a hundred sweeps, by the number of
+#: scores.
+EXPLAINED_IN_NOISE = {
     5: 0.9992, 6: 0.985, 7: 0.958, 8: 0.92, 9: 0.88, 10: 0.84, 12: 0.76, 16: 0.64, 20: 0.555, 30: 0.395, 50: 0.273,
     100: 0.164, 1000: 0.0215,
 }  # fmt: skip
 
-#: Up to so many scores say too little of their noise; there the range must be this share of the largest.
-FEW, CLEAR = 6, 0.2
+#: The noise of so few scores cannot be estimated. Their range must be at least this fraction of the largest one.
+FEW_SCORES, MIN_CONTRAST = 6, 0.2
 
-#: Scores that a bell does not explain better than this are no peak, however few.
-POOR = 0.9
+#: So few scores have a peak only if a Gaussian explains this fraction of their variance.
+MIN_EXPLAINED = 0.9
 
 
 @dataclass(frozen=True)
 class Peak:
-    """The peak of a sweep; `find_peak` makes it.
+    """The peak of a focus sweep, as returned by `find_peak`.
 
     Attributes
     ----------
     position : float
-        Where the score is largest, in units of the positions; the end of the sweep where the status says so;
-        NaN without a peak.
+        The position of the largest score, in units of the positions. With status ``start`` or ``end`` it is the first
+        or last position of the sweep, with status ``none`` NaN.
     score : float
-        The score there, as the curve has it; at an end the one that was measured.
+        The value of the fitted curve at this position. With status ``start`` or ``end`` it is the measured score.
     status : {"peak", "start", "end", "none"}
-        ``start`` and ``end``: the maximum is at or beyond the lowest or highest position; go on in that
-        direction. ``none``: the scores are flat, noise, or several peaks.
+        ``start`` and ``end``: the maximum is at or beyond the lowest or highest position; continue in this direction.
+        ``none``: the scores are flat, are noise, or have several peaks.
     confidence : float
-        In [0, 1]: how much of what varies is one peak, beyond what noise alone would give.
+        In [0, 1]: the fraction of the variance that one peak explains, beyond the fraction expected for noise.
     width : float or None
-        Full width at half maximum in units of the positions, where it is known.
+        Full width at half maximum in units of the positions; None if it is not known.
     error : float or None
-        Standard error of the position, by the scatter of the scores about the curve; None where it is not
-        known: at an end, or of 3 scores.
+        Standard error of the position, from the deviations of the scores from the curve. None if it is not known: with
+        status ``start`` or ``end``, or with 3 scores.
     """
 
     position: float
@@ -72,14 +70,14 @@ NO_PEAK = Peak(math.nan, math.nan, "none", 0.0)
 
 @dataclass(frozen=True)
 class Focus:
-    """What `autofocus` found.
+    """The position of best focus, as returned by `autofocus`.
 
     Attributes
     ----------
     position, score, status, confidence
         As in `Peak`.
     measurements : tuple of (float, float)
-        Position and score in the order in which they were measured; NaN where there was none.
+        Positions and scores in the order of the measurements; the score is NaN where `measure` returned NaN.
     """
 
     position: float
@@ -95,30 +93,31 @@ def find_peak(positions: ArrayLike, scores: ArrayLike) -> Peak:
     Parameters
     ----------
     positions : array_like
-        (N,), in any unit, order and steps. Scores at equal positions are averaged.
+        (N,), in any unit and order, with any spacing. Scores at equal positions are averaged.
     scores : array_like
-        (N,), higher is sharper. What is not finite is left out.
+        (N,), higher is sharper. Scores that are not finite are ignored.
 
     Returns
     -------
     Peak
-        Neither status nor confidence depends on the unit of positions or scores, nor on a constant
-        that is added to more than six scores.
+        Its status and confidence do not depend on the units of positions and scores. With more than six scores they do
+        not depend on a constant that is added to all scores.
 
     Raises
     ------
     ShapeError
-        If there is not one score for each position.
+        If the numbers of scores and positions differ.
     DtypeError
-        If they are not numbers.
+        If positions or scores are not real numbers.
     ParameterError
         If a position is not finite, or fewer than 3 positions have a score.
 
     Notes
     -----
-    Curves are fitted by least squares: a Gaussian on a constant to all scores; a parabola and, on the logarithm
-    [1]_, a Gaussian to the top above several shares of the height. The one whose centre has the least standard
-    error counts. The share of the variance that the first explains tells a peak from noise.
+    Several curves are fitted by least squares. The first is the sum of a Gaussian and a constant, fitted to all scores.
+    The others are fitted to the scores above several fractions of its height: a parabola, and a Gaussian fitted to the
+    logarithm of the scores [1]_. The curve whose centre has the least standard error gives the position. The fraction
+    of the variance that the first curve explains distinguishes a peak from noise.
 
     References
     ----------
@@ -135,21 +134,21 @@ def find_peak(positions: ArrayLike, scores: ArrayLike) -> Peak:
     'end'
     """
     x, y = _sweep(positions, scores)
-    if len(x) < FEWEST:
-        raise ParameterError(f"a peak needs scores at {FEWEST} positions or more; found {len(x)} that are finite")
+    if len(x) < MIN_POSITIONS:
+        raise ParameterError(f"a peak needs finite scores at {MIN_POSITIONS} positions or more; found {len(x)}")
     low, span = float(y.min()), float(np.ptp(y))
     largest = float(np.abs(y).max())
-    if span <= ROUNDING * largest:
+    if span <= FLAT * largest:
         return NO_PEAK
     u, v = (x - x[0]) / (x[-1] - x[0]), (y - low) / span
-    # The flanks of a bell are too small for floating point, and meant to be nothing there.
+    # Far from its centre a Gaussian underflows to 0, which is the right value.
     with np.errstate(all="ignore"):
         bell, explained = fit_bell(u, v)
         curve = best_curve(u, v, low / span, bell)
     confidence = _confidence(explained, len(x), span / largest)
     if confidence <= 0:
         return NO_PEAK
-    # Beyond the middle of the last step the largest score is the last one: nothing shows that it goes down again.
+    # A centre beyond the middle of the last step has no lower scores behind it: the peak may lie outside the sweep.
     if curve.centre <= (u[0] + u[1]) / 2:
         return Peak(float(x[0]), float(y[0]), "start", confidence)
     if curve.centre >= (u[-2] + u[-1]) / 2:
@@ -162,7 +161,7 @@ def find_peak(positions: ArrayLike, scores: ArrayLike) -> Peak:
 
 
 def _sweep(positions: ArrayLike, scores: ArrayLike) -> tuple[Array, Array]:
-    """Return ascending positions and their finite scores, equal positions averaged."""
+    """Return the positions with finite scores in ascending order, and the mean score at each of them."""
     if np.iscomplexobj(positions) or np.iscomplexobj(scores):
         raise DtypeError("positions and scores must be real numbers; found complex ones")
     try:
@@ -174,18 +173,20 @@ def _sweep(positions: ArrayLike, scores: ArrayLike) -> tuple[Array, Array]:
     if not np.isfinite(x).all():
         raise ParameterError(f"positions must be finite; found {x[~np.isfinite(x)][0]}")
     kept = np.isfinite(y)
-    places, which = np.unique(x[kept], return_inverse=True)
-    return places, np.bincount(which, y[kept], len(places)) / np.bincount(which, minlength=len(places))
+    unique, index_of = np.unique(x[kept], return_inverse=True)
+    return unique, np.bincount(index_of, y[kept], len(unique)) / np.bincount(index_of, minlength=len(unique))
 
 
 def _confidence(explained: float, count: int, contrast: float) -> float:
-    """Return how much more of the variance is explained than by chance, as a share of what could be."""
-    if count >= min(BY_CHANCE):
-        chance = float(np.interp(count, list(BY_CHANCE), list(BY_CHANCE.values())))
+    """Return the confidence: 0 if noise explains as much of the variance, 1 if the peak explains all of it."""
+    if count >= min(EXPLAINED_IN_NOISE):
+        chance = float(np.interp(count, list(EXPLAINED_IN_NOISE), list(EXPLAINED_IN_NOISE.values())))
         if explained > chance:
             return (explained - chance) / (1 - chance)
-    # So few fit a bell whatever they are; that they differ much must do, and is no more than half sure.
-    return contrast * explained / 2 if count <= FEW and contrast >= CLEAR and explained >= POOR else 0.0
+    # A Gaussian fits any few scores, so that only their contrast counts. The confidence is then at most 0.5.
+    if count <= FEW_SCORES and contrast >= MIN_CONTRAST and explained >= MIN_EXPLAINED:
+        return contrast * explained / 2
+    return 0.0
 
 
 def autofocus(
@@ -203,40 +204,43 @@ def autofocus(
     Parameters
     ----------
     measure : callable
-        Takes a position, moves there, and returns a score; higher is sharper. NaN where there is none.
+        Moves to the position that it is given and returns the score there; higher is sharper. NaN means no score.
     lo, hi : float
         The range of positions, in any unit.
     budget : int
-        The most measurements.
+        Maximum number of measurements.
     samples : int
-        How many of them are spread over the range first; the peak should be wider than their distance.
+        Number of measurements in the first sweep over the range. The peak should be wider than their spacing.
     tolerance : float, optional
-        The search ends when the position is as sure, in units of the positions; a thousandth of the range by default.
+        The search ends when the error of the position is below this value, in units of the positions. Default: a
+        thousandth of the range.
     backlash : float
-        The play of the drive, in units of the positions. Where it is not 0, positions are approached from
-        below only: the search goes back by as much and more, and passes over the scores measured until the
-        play is taken up. Scores within `backlash` above `lo` then do not count. Focus for the picture from
-        below, too.
+        Mechanical backlash of the drive, in units of the positions. If it is not 0, all positions are approached from
+        below: to reach a lower position, the search first moves at least `backlash` further down. Scores measured
+        before the drive has moved up by `backlash` are ignored; these include the scores less than `backlash` above
+        `lo`. Approach the final position from below, too.
 
     Returns
     -------
     Focus
-        With every measurement. Status ``none`` where the scores are flat, noise, or none at all.
+        The best focus and all measurements. Status ``none``: the scores are flat, are noise, or are all NaN.
 
     Raises
     ------
     ParameterError
-        If the range is empty, or the budget too small.
+        If the range is empty, or an option is out of range.
     MeasureError
-        If `measure` raises, or what it returns is no number. It carries the position and the measurements so
-        far; the original error is its cause.
+        If `measure` raises, or returns no number. The error contains the position and the measurements so far; the
+        original error is its cause.
 
     Notes
     -----
-    A sweep; around its best, Brent's search for a maximum [1]_; where the scores are noisy, what is left of the
-    budget goes to both flanks of the peak. With backlash a second sweep does for both, because it turns round
-    once. At last `find_peak` on all scores: the largest of noisy scores is not the peak. Where the first sweep
-    shows no peak, it is made denser.
+    1. A sweep over the range. It is made denser until it shows a peak.
+    2. Brent's search for a maximum [1]_ around the best position.
+    3. If the scores are noisy, the remaining measurements are spread over both flanks of the peak.
+    4. `find_peak` on all scores, because the largest of noisy scores is not the peak.
+
+    With backlash a second sweep around the best position replaces steps 2 and 3, because it reverses only once.
 
     References
     ----------
@@ -250,9 +254,9 @@ def autofocus(
     (3.21, 'peak', True)
     """
     if not (math.isfinite(lo) and math.isfinite(hi) and lo < hi):
-        raise ParameterError(f"the range must be two finite numbers, the lower first; found {lo} and {hi}")
-    if not FEWEST <= samples <= budget:
-        raise ParameterError(f"expected {FEWEST} <= samples <= budget; found samples={samples}, budget={budget}")
+        raise ParameterError(f"lo and hi must be finite numbers, lo below hi; found {lo} and {hi}")
+    if not MIN_POSITIONS <= samples <= budget:
+        raise ParameterError(f"expected {MIN_POSITIONS} <= samples <= budget; found samples={samples}, budget={budget}")
     if not 0 <= backlash < hi - lo:
         raise ParameterError(f"backlash={backlash} must be 0 or more, and less than the range {hi - lo}")
     tolerance = (hi - lo) / 1000 if tolerance is None else tolerance
@@ -260,19 +264,19 @@ def autofocus(
         raise ParameterError(f"tolerance={tolerance} must be above 0")
     lens = _Lens(measure, lo, budget, backlash)
     lens.sweep(np.linspace(lo, hi, samples))
-    parts = samples - 1
+    intervals = samples - 1
     while lens.left and lens.peak().status == "none":
-        lens.sweep(np.linspace(lo, hi, 2 * parts + 1)[1::2])
-        parts *= 2
-    # Brent's search begins with two.
+        lens.sweep(np.linspace(lo, hi, 2 * intervals + 1)[1::2])
+        intervals *= 2
+    # Brent's search begins with two measurements.
     if lens.left > 1:
-        _refine(lens, lo, hi, (hi - lo) / parts, tolerance)
+        _refine(lens, lo, hi, (hi - lo) / intervals, tolerance)
     peak = lens.peak()
     return Focus(peak.position, peak.score, peak.status, peak.confidence, tuple(lens.measurements))
 
 
 def _refine(lens: "_Lens", lo: float, hi: float, step: float, tolerance: float) -> None:
-    """Measure more around the best."""
+    """Measure around the best position."""
     from scipy.optimize import minimize_scalar
 
     best = lens.best()
@@ -284,43 +288,43 @@ def _refine(lens: "_Lens", lo: float, hi: float, step: float, tolerance: float) 
     minimize_scalar(lambda at: -lens.score_at(float(at)), bounds=around, method="bounded", options=options)
     peak = lens.peak()
     if peak.status == "peak" and not (peak.error is not None and peak.error <= tolerance):
-        # Where noise decides, the flanks tell more of the place than the flat top: once over its half height.
+        # In noise the steep flanks determine the position better than the flat top: sweep the width at half maximum.
         reach = (peak.width or step) / 2
         lens.sweep(np.linspace(max(lo, peak.position - reach), min(hi, peak.position + reach), lens.left))
 
 
 class _Lens:
-    """Measures within a budget, approaches from below, and keeps what it measured."""
+    """A lens that counts and stores its measurements, and with backlash approaches positions from below."""
 
     def __init__(self, measure: Callable[[float], float], lo: float, budget: int, backlash: float) -> None:
         self.measurements: list[tuple[float, float]] = []
         self.backlash = backlash
         self._measure, self._lo, self._budget = measure, lo, budget
         self._counted: list[tuple[float, float]] = []
-        #: How far the drive went up since it last turned round.
-        self._climbed = 0.0
+        #: Distance that the drive has moved up since its last reversal.
+        self._moved_up = 0.0
 
     @property
     def left(self) -> int:
-        """How many measurements may follow that count; with backlash one is lost where the drive turns round."""
-        turns = bool(self.backlash and self.measurements)
-        return max(0, self._budget - len(self.measurements) - turns)
+        """Remaining measurements whose scores count. With backlash the reversal of the drive takes one measurement."""
+        reversal = bool(self.backlash and self.measurements)
+        return max(0, self._budget - len(self.measurements) - reversal)
 
     def sweep(self, positions: Array) -> None:
-        """Measure at ascending positions; at some of them where the budget does not reach."""
+        """Measure at ascending positions, or at a part of them if the budget is too small."""
         for n in np.linspace(0, len(positions) - 1, min(len(positions), self.left)).round().astype(int):
             self._reach(float(positions[n]))
 
     def score_at(self, position: float) -> float:
-        """Measure; where there is no score, return the lowest so far, for a search that must compare."""
+        """Measure. Without a score return the lowest one so far, because the search must compare."""
         score = self._reach(position)
         return score if math.isfinite(score) else min(s for _, s in self._counted)
 
     def peak(self) -> Peak:
-        """Return the peak of what counts."""
+        """Return the peak of the scores that count."""
         try:
             return find_peak([p for p, _ in self._counted], [s for _, s in self._counted])
-        except ParameterError:  # Too few have a score.
+        except ParameterError:  # Too few positions have a score.
             return NO_PEAK
 
     def best(self) -> float:
@@ -328,27 +332,27 @@ class _Lens:
         return max(self._counted, key=lambda pair: pair[1])[0]
 
     def _reach(self, position: float) -> float:
-        """Measure at a position, with backlash from below."""
+        """Move to a position, with backlash from below, and measure."""
         here = self.measurements[-1][0] if self.measurements else math.inf
         if position < here:
-            self._climbed = 0.0
+            self._moved_up = 0.0
             if self.backlash and self.measurements:
                 here = max(self._lo, position - self.backlash)
-                self._note(here)
+                self._measure_at(here)
         if position > here:
-            self._climbed += position - here
-        score = self._note(position)
-        # Sums of steps are rounded.
-        if math.isfinite(score) and self._climbed >= self.backlash * (1 - 1e-9):
+            self._moved_up += position - here
+        score = self._measure_at(position)
+        # The tolerance allows for rounding errors in the sum of steps.
+        if math.isfinite(score) and self._moved_up >= self.backlash * (1 - 1e-9):
             self._counted.append((position, score))
         return score
 
-    def _note(self, position: float) -> float:
-        """Measure, and keep it."""
+    def _measure_at(self, position: float) -> float:
+        """Measure, and store the result."""
         try:
             score = float(self._measure(position))
-        except Exception as error:  # Cameras and drives raise whatever they like.
-            message = f"no score at position {position:g}, after {len(self.measurements)} measurements: "
+        except Exception as error:  # The caller's function may raise anything.
+            message = f"cannot measure at position {position:g}, after {len(self.measurements)} measurements: "
             raise MeasureError(
                 f"{message}{type(error).__name__}: {error}", position, tuple(self.measurements)
             ) from error

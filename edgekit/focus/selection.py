@@ -1,6 +1,6 @@
-"""Which of many pictures in a row to keep: the sharpest, spread out, never two too near. Standard library only.
+"""Selection of the sharpest images of a sequence, with a least distance between them. Standard library only.
 
-Frames of a clip lie at their times; files of a folder at 0, 1, 2 and so on.
+The position of a video frame is its time; the positions of the images of a folder are 0, 1, 2 and so on.
 """
 
 import bisect
@@ -10,28 +10,28 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from edgekit.common.names import unknown
+from edgekit.common.choices import unknown_choice
 from edgekit.errors import ParameterError
 
 METHODS = ("spread", "windows", "best", "outliers")
 
-#: Below this part of the median score around it a picture is an outlier.
+#: An image is an outlier if its score is below this fraction of the median score of its neighbours.
 OUTLIER = 0.5
 
-#: So many pictures on either side are around one.
+#: Number of neighbours on either side of an image.
 AROUND = 12
 
-#: Rounding must not part what is a gap apart.
+#: Tolerance for rounding errors when a distance is compared with the gap.
 ROUNDING = 1e-9
 
 
 class Choice(NamedTuple):
-    """A picture that was chosen, and why.
+    """A selected image and the reason.
 
     Attributes
     ----------
     number : int
-        Which of the pictures it is, from 0 on.
+        Index of the image, from 0.
     reason : str
         Such as ``best of 24 from 3 to 4``.
     """
@@ -49,34 +49,34 @@ def pick(
     window: float | None = None,
     min_gap: float = 0.0,
 ) -> list[Choice]:
-    """Choose pictures by their scores.
+    """Select images by their scores.
 
     Parameters
     ----------
     positions : sequence of float
-        Where each picture lies, growing: seconds of a clip, or 0, 1, 2 and so on.
+        Position of each image, ascending: seconds of a video, or 0, 1, 2 and so on.
     scores : sequence of float
         Higher is better; NaN counts as the lowest.
     method : {"spread", "windows", "best", "outliers"}
-        ``spread``: `count` equal windows from first to last, the best of each. ``windows``: the best of
-        every `window`. ``best``: the `count` best, wherever they lie. ``outliers``: all but those that are
-        far below the pictures around them. A window where all are poor still gives its best.
+        ``spread``: the best of each of `count` equal windows. ``windows``: the best of each window of length `window`.
+        ``best``: the `count` best of all images. ``outliers``: all except those far below their neighbours. A window
+        with low scores only still gives its best image.
     count : int, optional
-        How many, for ``spread`` and ``best``.
+        Number of images to select, for ``spread`` and ``best``.
     window : float, optional
-        Length of a window in the positions' unit, for ``windows``.
+        Length of a window, in the unit of the positions, for ``windows``.
     min_gap : float
-        No two chosen ones lie nearer than this.
+        Least distance between two selected images.
 
     Returns
     -------
     list of Choice
-        By position; fewer than `count` where there is no room for more.
+        Ordered by position. They are fewer than `count` if `min_gap` leaves no place for more.
 
     Raises
     ------
     ParameterError
-        If the method is not known, or lacks or does not take what it was given.
+        If the method is not known, lacks an option that it needs, or is given one that it does not use.
 
     Examples
     --------
@@ -90,28 +90,28 @@ def pick(
     if not scores:
         return []
     if any(b < a for a, b in pairwise(positions)):
-        raise ParameterError("positions must grow from picture to picture")
+        raise ParameterError("positions must be in ascending order")
     finite = [s for s in scores if math.isfinite(s)]
-    lowest = min(finite, default=0.0) - 1
-    known = [s if math.isfinite(s) else lowest for s in scores]
+    below_all = min(finite, default=0.0) - 1
+    known = [s if math.isfinite(s) else below_all for s in scores]
     if method == "best":
         return _best(positions, known, count or 0, min_gap)
     if method == "outliers":
-        # Undefined ones are outliers, unless all are.
+        # Images without a score are outliers, unless no image has one.
         candidates = [i for i, score in enumerate(scores) if math.isfinite(score)] or list(range(len(scores)))
         kept = [candidates[i] for i in _near_median([known[i] for i in candidates])]
         alone = _one_of_each([positions[i] for i in kept], [known[i] for i in kept], list(range(len(kept))), min_gap)
-        return [Choice(kept[i], f"at least {OUTLIER:g} of the median around it") for i in alone]
+        return [Choice(kept[i], f"at least {OUTLIER:g} of the median of its neighbours") for i in alone]
     first, last = positions[0], positions[-1]
     length = window or (last - first) / (count or 1) or 1.0
-    # The last picture of a spread belongs to the last window, not to one of its own.
+    # With `count` the last image belongs to the last window, and does not begin another one.
     windows = [int(min((p - first) / length, math.inf if count is None else count - 1)) for p in positions]
     return [Choice(i, _why(i, known, windows, first, length)) for i in _one_of_each(positions, known, windows, min_gap)]
 
 
 def _check(method: str, count: int | None, window: float | None, min_gap: float) -> None:
     if method not in METHODS:
-        raise ParameterError(unknown("method", method, METHODS))
+        raise ParameterError(unknown_choice("method", method, METHODS))
     takes = {"spread": "count", "best": "count", "windows": "window"}.get(method)
     for name, value in (("count", count), ("window", window)):
         if (value is None) == (name == takes):
@@ -123,7 +123,7 @@ def _check(method: str, count: int | None, window: float | None, min_gap: float)
 
 
 def _best(positions: Sequence[float], scores: Sequence[float], count: int, min_gap: float) -> list[Choice]:
-    """Take the best, and of what is left the best that is far enough from all taken, and so on."""
+    """Select in the order of the scores each image that is far enough from those already selected."""
     taken: list[tuple[float, int]] = []
     reasons: dict[int, str] = {}
     for rank, i in enumerate(sorted(range(len(scores)), key=lambda i: -scores[i]), 1):
@@ -137,9 +137,9 @@ def _best(positions: Sequence[float], scores: Sequence[float], count: int, min_g
 
 
 def _near_median(scores: Sequence[float]) -> list[int]:
-    """Return which scores are not far below the median of those around them."""
+    """Return the indices of the scores that are not far below the median of their neighbours."""
     around = (scores[max(i - AROUND, 0) : i + AROUND + 1] for i in range(len(scores)))
-    # Half of a negative median lies above it.
+    # Half of a negative median is above it, so that half of its absolute value is subtracted.
     medians = map(statistics.median, around)
     return [i for i, median in enumerate(medians) if scores[i] >= median - abs(median) * (1 - OUTLIER)]
 
@@ -147,11 +147,11 @@ def _near_median(scores: Sequence[float]) -> list[int]:
 def _one_of_each(
     positions: Sequence[float], scores: Sequence[float], windows: Sequence[int], min_gap: float
 ) -> list[int]:
-    """Choose one of as many windows as the gap allows, and of all such choices that with the highest sum of scores.
+    """Select at most one image of each window: as many as the gap allows, with the highest sum of scores.
 
-    What is best up to each picture follows from what is best up to those far enough before it.
+    By dynamic programming: the best selection up to an image follows from the best ones up to earlier images.
     """
-    best: list[tuple[int, float, int]] = []  # Up to each picture: how many, their sum, the last of them.
+    best: list[tuple[int, float, int]] = []  # Up to each image: number selected, sum of scores, last one.
     before = [-1] * len(scores)
     for i, position in enumerate(positions):
         free = bisect.bisect_right(positions, position - min_gap + ROUNDING)
@@ -171,5 +171,5 @@ def _one_of_each(
 def _why(i: int, scores: Sequence[float], windows: Sequence[int], first: float, length: float) -> str:
     start, stop = bisect.bisect_left(windows, windows[i]), bisect.bisect_right(windows, windows[i])
     begin = first + windows[i] * length
-    where = f"{stop - start} from {begin:.6g} to {begin + length:.6g}"
-    return f"best of {where}" if scores[i] == max(scores[start:stop]) else f"far enough from others, of {where}"
+    reason = f"best of {stop - start} from {begin:.6g} to {begin + length:.6g}"
+    return reason if scores[i] == max(scores[start:stop]) else f"{reason} that is far enough from others"

@@ -1,4 +1,4 @@
-"""Files as they lie there: what they are, and their bytes. May import errors, formats and stores."""
+"""Files before they are decoded: status, first bytes, content. May import errors, formats and stores."""
 
 import errno
 import io
@@ -13,14 +13,14 @@ from edgekit.io.stores import StorePath, path_of
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a regular file to be read, and nothing else: who reads a pipe or a device may wait for ever.
+    """Open a regular file for reading. Pipes and devices are refused: reading them may block for ever.
 
-    An object in a store is fetched whole.
+    An object in a store is loaded as a whole.
 
     Raises
     ------
     OSError
-        If it cannot be opened, or is something else by now.
+        If it cannot be opened, or is not a regular file.
     """
     if isinstance(path, StorePath):
         return io.BytesIO(path.read_bytes())
@@ -32,11 +32,11 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def head_of(path: Path, count: int) -> bytes:
-    """Return the first bytes of a regular file; fewer where there are no more, or it cannot be read."""
+    """Return the first `count` bytes of a regular file; fewer if it is shorter, none if it cannot be read."""
     try:
         if isinstance(path, StorePath):
             return path.head(count)
-        # Devices may do things when they are opened.
+        # Checked first: opening a device can have effects.
         if not path.is_file():
             return b""
         with open_regular(path) as file:
@@ -46,12 +46,12 @@ def head_of(path: Path, count: int) -> bytes:
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """Return a file's content, or say why there is none.
+    """Return the content of a file.
 
     Raises
     ------
     UnreadableError
-        If the file is missing, no regular file, empty, or may not be read.
+        If the file is missing, empty, not a regular file, or access is denied.
     """
     path = path_of(path)
     status_of(path)
@@ -66,12 +66,12 @@ def read_bytes(path: str | Path) -> bytes:
 
 
 def status_of(path: Path) -> os.stat_result:
-    """Return a file's status, or say why it is no file to read.
+    """Return the status of a file or a Zarr.
 
     Raises
     ------
     UnreadableError
-        If the file is missing, no regular file, or may not be looked at.
+        If it is missing, not a regular file, or access is denied.
     """
     try:
         status = path.stat()
@@ -81,35 +81,35 @@ def status_of(path: Path) -> os.stat_result:
         raise UnreadableError(f"{path}: cannot be read: {error.strerror or error}") from error
     if not stat.S_ISREG(status.st_mode):
         if is_zarr(path):
-            return status_of_zarr(path)
+            return _status_of_zarr(path)
         found = "a pipe, socket or device"
         if stat.S_ISDIR(status.st_mode):
-            open_to_us = isinstance(path, StorePath) or os.access(path, os.R_OK | os.X_OK)
-            found = "a folder" if open_to_us else "a folder that may not be listed"
+            allowed = isinstance(path, StorePath) or os.access(path, os.R_OK | os.X_OK)
+            found = "a folder" if allowed else "a folder that may not be listed"
         raise UnreadableError(f"{path}: expected an image file; found {found}")
     return status
 
 
 def is_tiff(path: str | Path) -> bool:
-    """Tell whether a file begins like a TIFF; one that cannot be read does not."""
+    """Tell whether a file begins like a TIFF file; False if it cannot be read."""
     found = sniff(head_of(path_of(path), HEAD))
     return found is not None and found.name == "TIFF"
 
 
 def is_zarr(path: Path) -> bool:
-    """Tell whether a folder is a Zarr; one that may not be looked into is none."""
+    """Tell whether a local folder is a Zarr; False if access is denied."""
     if isinstance(path, StorePath):
         return False
     names = ("zarr.json", ".zarray", ".zgroup")
     return os.path.isdir(path) and any(os.path.isfile(path / n) for n in names)  # noqa: PTH112, PTH113 - pathlib's raise
 
 
-def status_of_zarr(folder: Path) -> os.stat_result:
-    """Return a folder's status with the size of all its files, and the time of the last change to any."""
+def _status_of_zarr(folder: Path) -> os.stat_result:
+    """Return the status of a folder with the total size of its files, and the time of the last change to any."""
     size = mtime = 0
     for place, _, names in os.walk(folder):
         for name in names:
-            found = os.stat(os.path.join(place, name))  # noqa: PTH116, PTH118 - a path object for each costs more
+            found = os.stat(os.path.join(place, name))  # noqa: PTH116, PTH118 - path objects would be slower
             size, mtime = size + found.st_size, max(mtime, found.st_mtime_ns)
     own = list(folder.stat())
     own[stat.ST_SIZE] = size

@@ -1,22 +1,26 @@
-"""What image files look like from outside: endings and first bytes. Standard library only."""
+"""The image formats: endings, first bytes, and what can be written. Imports the standard library only."""
 
 import re
 from typing import NamedTuple
 
 
 class Format(NamedTuple):
-    """One image format: its name, its usual endings, and how its files begin.
+    """An image format.
 
     Attributes
     ----------
+    name : str
+        Its name in messages.
+    endings : tuple of str
+        The usual endings of file names.
     signatures : tuple of (int, bytes)
-        Offset and bytes; one of them marks the format.
+        Offsets and bytes. A file with one of them has this format.
     depths : tuple of str
-        What can be written: ``8``, ``16``, ``float``; empty where it is only read.
+        The depths that can be written: ``8``, ``16``, ``float``. Empty if the format can only be read.
     pillow : str
-        The name of Pillow's plugin, empty where it has none.
-    begins : bytes
-        A pattern that the first bytes match as well, where a signature is short or there is none.
+        The name of the Pillow plugin, if there is one.
+    pattern : bytes
+        A regular expression that the first bytes must match as well, for short signatures or none.
     """
 
     name: str
@@ -24,19 +28,19 @@ class Format(NamedTuple):
     signatures: tuple[tuple[int, bytes], ...] = ()
     depths: tuple[str, ...] = ()
     pillow: str = ""
-    begins: bytes = b""
+    pattern: bytes = b""
 
 
-#: "P1" begins many a text; netpbm goes on with white space and a number or a comment.
+#: Many text files begin with "P1". In netpbm files white space and a number or a comment follow.
 _NETPBM = rb"P7\s|P[1-6fF]\s[\s\d#]"
 
-#: A kind of image with its colour map or without, a width, a height, a depth.
+#: Color map type, image type, width, height and depth with valid values. TGA has no signature.
 _TGA = (
     rb"(?s).(?:\x01[\x01\x09]|[\x00\x01][\x02\x03\x0a\x0b])"
     rb".{9}(?!\x00\x00)..(?!\x00\x00)..[\x08\x0f\x10\x18\x20][\x00-\x3f]"
 )
 
-#: Icons begin as some TGA files do, but for how many there are.
+#: Some TGA files begin like icons, but with a number of icons of 0.
 _ICONS = rb"(?s).{4}(?!\x00\x00).."
 
 FORMATS = (
@@ -46,7 +50,7 @@ FORMATS = (
            ((0, b"II*\0"), (0, b"MM\0*"), (0, b"II+\0"), (0, b"MM\0+")), ("8", "16", "float"), "TIFF"),
     Format("WebP", (".webp",), ((8, b"WEBP"),), ("8",), "WEBP"),
     Format("NPY", (".npy",), ((0, b"\x93NUMPY"),), ("8", "16", "float")),
-    # A folder, which has no first bytes.
+    # A folder, so that there are no first bytes.
     Format("Zarr", (".zarr",), (), ("8", "16", "float")),
     Format("BMP", (".bmp", ".dib"), ((0, b"BM"),), pillow="BMP"),
     Format("GIF", (".gif",), ((0, b"GIF8"),), pillow="GIF"),
@@ -56,33 +60,33 @@ FORMATS = (
     Format("HEIF", (".heic", ".heif"), ((4, b"ftypheic"), (4, b"ftypheix"))),
     Format("netpbm", (".pbm", ".pgm", ".ppm", ".pnm", ".pam", ".pfm"),
            tuple((0, b"P" + kind) for kind in (b"1", b"2", b"3", b"4", b"5", b"6", b"7", b"f", b"F")),
-           pillow="PPM", begins=_NETPBM),
+           pillow="PPM", pattern=_NETPBM),
     Format("Radiance HDR", (".hdr", ".pic"), ((0, b"#?RADIANCE"), (0, b"#?RGBE"))),
     Format("OpenEXR", (".exr",), ((0, b"\x76\x2f\x31\x01"),)),
     Format("Sun raster", (".ras", ".sr"), ((0, b"\x59\xa6\x6a\x95"),), pillow="SUN"),
     Format("PSD", (".psd",), ((0, b"8BPS"),), pillow="PSD"),
-    Format("ICO", (".ico",), ((0, b"\0\0\1\0"),), pillow="ICO", begins=_ICONS),
-    Format("CUR", (".cur",), ((0, b"\0\0\2\0"),), pillow="CUR", begins=_ICONS),
+    Format("ICO", (".ico",), ((0, b"\0\0\1\0"),), pillow="ICO", pattern=_ICONS),
+    Format("CUR", (".cur",), ((0, b"\0\0\2\0"),), pillow="CUR", pattern=_ICONS),
     Format("DDS", (".dds",), ((0, b"DDS "),), pillow="DDS"),
     Format("QOI", (".qoi",), ((0, b"qoif"),), pillow="QOI"),
     Format("farbfeld", (".ff",), ((0, b"farbfeld"),)),
     Format("SGI", (".sgi", ".rgb", ".bw"), ((0, b"\x01\xda"),), pillow="SGI"),
     Format("PCX", (".pcx",), ((0, b"\x0a\x05\x01"),), pillow="PCX"),
-    Format("TGA", (".tga",), pillow="TGA", begins=_TGA),
+    Format("TGA", (".tga",), pillow="TGA", pattern=_TGA),
 )  # fmt: skip
 
-#: How many bytes `sniff` wants to see.
+#: The number of first bytes that `sniff` needs.
 HEAD = 18
 
 BY_ENDING = {ending: f for f in FORMATS for ending in f.endings}
 
 
 def sniff(head: bytes) -> Format | None:
-    """Return the format that a file with these first bytes has, None if they are not known."""
+    """Return the format of a file with these first bytes, None if it is not known."""
     for candidate in FORMATS:
-        signed = any(head[offset : offset + len(s)] == s for offset, s in candidate.signatures)
-        if candidate.begins and (signed or not candidate.signatures):
-            signed = re.match(candidate.begins, head) is not None
-        if signed:
+        matches = any(head[offset : offset + len(s)] == s for offset, s in candidate.signatures)
+        if candidate.pattern and (matches or not candidate.signatures):
+            matches = re.match(candidate.pattern, head) is not None
+        if matches:
             return candidate
     return None

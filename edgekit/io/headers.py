@@ -1,7 +1,7 @@
-"""Width and height by the header, before a decoder gives pixels memory. Standard library only.
+"""Reads width and height from the headers of image files, before memory is allocated. Standard library only.
 
-Only for the formats that OpenCV decodes: it tells no size before it decodes, and opening each file with Pillow first
-would take longer than decoding a small one. Each function reads what OpenCV's decoder goes by.
+This is for the formats that OpenCV decodes, since OpenCV does not tell the size before it decodes. Opening each file
+with Pillow first would take longer than decoding a small one. Each function reads the fields that OpenCV reads.
 """
 
 import re
@@ -12,7 +12,7 @@ Size = tuple[int, int]
 
 
 def size_by_header(data: bytes, format: str) -> Size | None:
-    """Return width and height as stored, not turned upright; None where the header does not tell.
+    """Return width and height as stored, before the orientation is applied; None if the header does not state them.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def size_by_header(data: bytes, format: str) -> Size | None:
     """
     try:
         return _READERS[format](data)
-    except (KeyError, struct.error, ValueError):  # Of another format, or cut off.
+    except (KeyError, struct.error, ValueError):  # Another format, or truncated.
         return None
 
 
@@ -41,7 +41,7 @@ def _jpeg(data: bytes) -> Size | None:
             return width, height
         if marker == 0xDA:
             return None
-        # Fill bytes, and markers without a length.
+        # Padding bytes, and markers without a length.
         at += 1 if marker == 0xFF else 2 if marker <= 0x01 or 0xD0 <= marker <= 0xD8 else 2 + _u16(data, at + 2)
     return None
 
@@ -95,7 +95,7 @@ def _tiff(data: bytes) -> Size | None:
 
 
 def _netpbm(data: bytes) -> Size | None:
-    # A header of more than this is none.
+    # No header is longer than this.
     head = re.sub(rb"#[^\r\n]*", b"", data[:4096])
     if data[:2] == b"P7":
         sides = [re.search(rb"\b%s\s+(\d+)" % name, head) for name in (b"WIDTH", b"HEIGHT")]
@@ -123,7 +123,7 @@ def _jpeg_2000(data: bytes) -> Size | None:
 
 
 def _avif(data: bytes) -> Size | None:
-    # A picture made of tiles gives its own size and that of a tile.
+    # An image of several tiles states its own size and that of a tile.
     return max(_extents(data, 0, len(data)), key=lambda size: size[0] * size[1], default=None)
 
 
@@ -137,7 +137,7 @@ def _extents(data: bytes, start: int, end: int) -> Iterator[Size]:
 
 
 def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Give kind, begin and end of the content of each box (ISO/IEC 14496-12), which JPEG 2000 and AVIF consist of."""
+    """Give type, start and end of the content of each box (ISO/IEC 14496-12) of a JPEG 2000 or AVIF file."""
     while start + 8 <= end:
         length, kind = struct.unpack_from(">I4s", data, start)
         header = 8
@@ -157,20 +157,20 @@ _READERS: dict[str, Callable[[bytes], Size | None]] = {
 
 
 def without_animation(data: bytes) -> bytes | None:
-    """Return a PNG file without its animation; None where a chunk goes beyond the end of the file.
+    """Return a PNG file without its animation; None if a chunk goes beyond the end of the file.
 
-    `cv2.imdecode` of OpenCV 5.0 blends the frames of an animation into its first, `cv2.imread` does not; the image that
-    the chunks IHDR and IDAT hold stands for itself. Both give a chunk the memory that it claims, up to 4 GiB, before
-    they find it cut off.
+    `cv2.imdecode` of OpenCV 5.0 blends the frames of an animation into the first image, `cv2.imread` does not. The
+    chunks IHDR and IDAT alone are a complete image. For a truncated chunk both would allocate the length that the
+    chunk states, up to 4 GiB.
     """
-    still, begun, at, kind = [], 0, 8, b""
+    kept, start, at, kind = [], 0, 8, b""
     while kind != b"IEND":
         after = at + 12 + int.from_bytes(data[at : at + 4], "big")
         if after > len(data):
             return None
         kind = data[at + 4 : at + 8]
         if kind in (b"acTL", b"fcTL", b"fdAT"):
-            still.append(data[begun:at])
-            begun = after
+            kept.append(data[start:at])
+            start = after
         at = after
-    return b"".join((*still, data[begun:])) if still else data
+    return b"".join((*kept, data[start:])) if kept else data

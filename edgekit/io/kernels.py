@@ -1,4 +1,4 @@
-"""Kernels from files: JSON, CSV or NPY."""
+"""Reads kernels from JSON, CSV and NPY files."""
 
 import json
 import re
@@ -6,29 +6,29 @@ from pathlib import Path
 from typing import Any
 
 from edgekit.errors import KernelError
-from edgekit.io.npy import array_of
+from edgekit.io.decoders import npy_array
 from edgekit.operators.kernels import Matrix
-from edgekit.operators.table import own
+from edgekit.operators.table import own_operator
 
 
 def read_kernel(path: str | Path) -> Matrix:
-    """Read a kernel's taps.
+    """Read the coefficients of a kernel.
 
     Parameters
     ----------
     path : path
-        ``.json``: rows of numbers, or an object with them under "taps"; ``.npy``: an array;
-        anything else: text, a row a line, numbers parted by commas, semicolons or spaces.
+        ``.json``: rows of numbers, or an object with them under "taps". ``.npy``: an array. Other endings: text with
+        one row on each line, numbers separated by commas, semicolons or spaces.
 
     Returns
     -------
     tuple of tuple of float
-        The taps, checked as `edgekit.correlate` does.
+        The coefficients, checked as `edgekit.correlate` does.
 
     Raises
     ------
     KernelError
-        If the file cannot be read or does not hold a kernel.
+        If the file cannot be read, or does not contain a kernel.
 
     Examples
     --------
@@ -39,15 +39,15 @@ def read_kernel(path: str | Path) -> Matrix:
     """
     path = Path(path)
     try:
-        taps = _read(path)
+        coefficients = _read(path)
     except OSError as error:
         raise KernelError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except Exception as error:  # Parsers raise whatever they like, on deep nesting for one.
+    except Exception as error:  # Parsers may raise anything, such as RecursionError for deep nesting.
         raise KernelError(
             f"{path}: expected a kernel as rows of numbers in JSON, CSV or NPY; found something else ({error})"
         ) from None
     try:
-        return own(taps).kernels()[0].taps
+        return own_operator(coefficients).kernels()[0].coefficients
     except KernelError as error:
         raise KernelError(f"{path}: {error}") from None
 
@@ -55,10 +55,10 @@ def read_kernel(path: str | Path) -> Matrix:
 def _read(path: Path) -> Any:
     match path.suffix.lower():
         case ".npy":
-            array = array_of(path.read_bytes())
+            array = npy_array(path.read_bytes())
             return (array if array.ndim else array[None]).tolist()
         case ".json":
             content = json.loads(path.read_text(encoding="utf-8"))
             return content["taps"] if isinstance(content, dict) else content
-    lines = (re.split(r"[,;\s]+", line.strip(" \t,;")) for line in path.read_text(encoding="utf-8-sig").splitlines())
-    return [[float(t) for t in line] for line in lines if line != [""]]
+    rows = (re.split(r"[,;\s]+", line.strip(" \t,;")) for line in path.read_text(encoding="utf-8-sig").splitlines())
+    return [[float(number) for number in row] for row in rows if row != [""]]

@@ -1,28 +1,28 @@
-"""Opens what is read window by window. May import files, stores, windows and the formats' modules."""
+"""Opens TIFF files and Zarrs that are read window by window. May import all modules for windows."""
 
 from pathlib import Path
 
 from edgekit.io.files import is_tiff, is_zarr
 from edgekit.io.stores import StorePath
-from edgekit.io.windows import Windows, given_up
+from edgekit.io.windows import Windows, read_error
 
 
 def has_windows(path: Path) -> bool:
-    """Tell whether a file is read window by window: TIFF, or Zarr, which is a folder; objects in stores are not."""
+    """Tell whether a file can be read window by window: a local TIFF file or Zarr."""
     return not isinstance(path, StorePath) and (is_zarr(path) or is_tiff(path))
 
 
 def open_windows(path: str | Path) -> Windows:
-    """Open a TIFF or a Zarr; only its description is read.
+    """Open a TIFF file or a Zarr; only its metadata is read.
 
     Raises
     ------
     UnreadableError
-        If the file is missing or may not be read.
+        If the file is missing, or access is denied.
     DecodeError
         If it is damaged.
     ParameterError
-        If its pixels are of a kind, or lie so, that it cannot be read by windows.
+        If its type of pixels or its layout cannot be read by windows.
     MissingExtraError
         If a library is missing.
     """
@@ -34,4 +34,4 @@ def open_windows(path: str | Path) -> Windows:
     try:
         return opener(path)
     except Exception as error:
-        raise given_up(path, error) from error
+        raise read_error(path, error) from error

@@ -1,6 +1,6 @@
-"""Files in stores, with the part of `pathlib.Path` that the rest of the package needs. May import errors and urls.
+"""Files in stores, with the methods of `pathlib.Path` that the package uses. May import errors and urls.
 
-fsspec, which speaks to the stores, is loaded at the first request.
+fsspec, which sends the requests, is loaded at the first request.
 """
 
 import glob
@@ -13,127 +13,138 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgekit.errors import UnreadableError
-from edgekit.io.urls import WEB, Info, Url, is_url
+from edgekit.io.urls import WEB_SCHEMES, ObjectInfo, Url, is_url
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    # To type checkers a path in a store is a path, so that they compare its methods with those of pathlib.
+    class _Path(Url, Path): ...  # type: ignore[misc]  # is_relative_to takes any object.
+
+else:
+    _Path = Url
+
 T = TypeVar("T")
 
-#: Requests under way at a time.
-REQUESTS = 16
+#: Number of requests at the same time.
+MAX_REQUESTS = 16
 
 
 def path_of(text: "str | os.PathLike[str] | StorePath") -> Path:
-    """Return a local path, or a `StorePath` for what a URL names: it has what is used of a path here."""
+    """Return a `StorePath` for a URL, a `pathlib.Path` for everything else."""
     if isinstance(text, StorePath):
-        return cast(Path, text)
+        return text
     if not isinstance(text, str) or not is_url(text):
         return Path(text)
     if text.startswith(("file://", "local://")):
-        # Local runs start sooner without.
+        # Imported here: local runs start faster without.
         from urllib.parse import urlsplit
         from urllib.request import url2pathname
 
         return Path(url2pathname(urlsplit(text).path))
-    return cast(Path, StorePath(text))
+    return StorePath(text)
 
 
-def require() -> None:
-    """Raise `MissingExtraError` unless URLs can be opened."""
-    from edgekit.io import _fsspec  # noqa: F401 - for its error alone
+def require_fsspec() -> None:
+    """Raise `MissingExtraError` if fsspec is not installed."""
+    from edgekit.io import store_requests  # noqa: F401 - raises
 
 
-def real(path: str | Path) -> str:
-    """Return what all names of one file have in common."""
+def canonical_path(path: str | Path) -> str:
+    """Return a text that is the same for all names of a file: symbolic links are resolved, URLs are unchanged."""
     text = str(path)
     return text if is_url(text) else os.path.realpath(text)
 
 
-def ahead(items: Iterable[T], paths: Callable[[T], Iterable[Path]]) -> Iterator[T]:
-    """Give items as they are, a few ahead of which the stores are asked what they know of their paths."""
+def prefetch_status(items: Iterable[T], paths: Callable[[T], Iterable[Path]]) -> Iterator[T]:
+    """Give the items unchanged; request the status of the paths of the next items from the stores meanwhile."""
     waiting: deque[tuple[T, list[Future[bool]]]] = deque()
-    with ExitStack() as opened:
+    with ExitStack() as stack:
         pool: Any = None
         for item in items:
-            remote = [path for path in paths(item) if isinstance(path, StorePath) and not path.known]
+            remote = [path for path in paths(item) if isinstance(path, StorePath) and not path.has_status]
             if not remote and not waiting:
                 yield item
                 continue
             if pool is None:
-                # Local runs start sooner without.
+                # Imported here: local runs start faster without.
                 from concurrent.futures import ThreadPoolExecutor
 
-                pool = opened.enter_context(ThreadPoolExecutor(REQUESTS))
+                pool = stack.enter_context(ThreadPoolExecutor(MAX_REQUESTS))
             waiting.append((item, [pool.submit(path.exists) for path in remote]))
-            if len(waiting) > REQUESTS:
-                yield _asked(*waiting.popleft())
+            if len(waiting) > MAX_REQUESTS:
+                yield _answered(*waiting.popleft())
         while waiting:
-            yield _asked(*waiting.popleft())
+            yield _answered(*waiting.popleft())
 
 
-def _asked(item: T, answers: "list[Future[bool]]") -> T:
+def _answered(item: T, answers: "list[Future[bool]]") -> T:
+    """Wait for the answers. Errors are ignored here: they are raised again when the path is used."""
     for answer in answers:
-        # What is wrong is said when the path is used.
         answer.exception()
     return item
 
 
-class StorePath(Url):
-    """An object in a store, or a folder of them.
+class StorePath(_Path):
+    """An object in a store, or a folder of objects.
 
-    What the store says of an object is asked once, and anew after it was written. Methods raise
-    OSError as those of `pathlib.Path` do, after they tried several times where that may help.
+    The status is requested once, and again after the object was written. Methods raise OSError as those of
+    `pathlib.Path` do. Requests that fail for a while are repeated first.
 
     Parameters
     ----------
     url : str
         Such as ``s3://bucket/photos/1.jpg``.
     info : mapping, optional
-        What a listing said of it.
+        What a listing said about the object.
     """
 
-    def __init__(self, url: str, info: Info | None = None) -> None:
+    def __init__(self, url: str, info: ObjectInfo | None = None) -> None:
         super().__init__(url)
         self._info = info
         self._missing: FileNotFoundError | None = None
 
     @property
-    def known(self) -> bool:
-        """Whether the store has said already what there is, or that there is nothing."""
+    def has_status(self) -> bool:
+        """Whether the store has already said that the object exists, or that it does not."""
         return self._info is not None or self._missing is not None
 
-    def stat(self) -> os.stat_result:
-        """Return size and time of the last change, whose nanoseconds are made of the ETag: stores count seconds."""
+    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
+        """Return the size and the time of the last change.
+
+        Stores count seconds. The nanoseconds are computed from the ETag, so that they differ if the content does.
+        """
         if self._missing is not None:
             raise self._missing.with_traceback(None)
         if self._info is None:
-            from edgekit.io import _fsspec
+            from edgekit.io import store_requests
 
             try:
-                self._info = _fsspec.info(self)
+                self._info = store_requests.info(self)
             except FileNotFoundError as error:
                 self._missing = error
                 raise
         return _status(self._info)
 
-    lstat = stat
+    def lstat(self) -> os.stat_result:
+        """Return the same as `stat`: stores have no links."""
+        return self.stat()
 
-    def exists(self) -> bool:
-        """Tell whether there is an object; raise `UnreadableError` where the store does not say."""
+    def exists(self, *, follow_symlinks: bool = True) -> bool:
+        """Tell whether the object exists; raise `UnreadableError` if the store does not say."""
         try:
             return stat.S_ISREG(self.stat().st_mode)
         except FileNotFoundError:
             return False
         except OSError as error:
-            raise UnreadableError(f"{self}: cannot be looked at: {error.strerror}") from None
+            raise UnreadableError(f"{self}: cannot be accessed: {error.strerror}") from None
 
-    def is_dir(self) -> bool:
-        """Tell whether objects lie below; raise `UnreadableError` where the store does not say."""
-        if self.scheme in WEB:
+    def is_dir(self, *, follow_symlinks: bool = True) -> bool:
+        """Tell whether there are objects below this URL; raise `UnreadableError` if the store does not say."""
+        if self.scheme in WEB_SCHEMES:
             return False
         try:
             return next(self.files(recursive=True), None) is not None
@@ -143,77 +154,73 @@ class StorePath(Url):
             raise UnreadableError(f"{self}: cannot be listed: {error.strerror}") from None
 
     def head(self, count: int) -> bytes:
-        """Return its first bytes."""
-        from edgekit.io import _fsspec
+        """Return the first bytes."""
+        from edgekit.io import store_requests
 
-        return _fsspec.head(self, count)
+        return store_requests.head(self, count)
 
     def read_bytes(self) -> bytes:
-        """Return its content, as long as the store said."""
-        from edgekit.io import _fsspec
+        """Return the content; its length is compared with the size that the store says."""
+        from edgekit.io import store_requests
 
-        return _fsspec.whole(self, self._info)
+        return store_requests.read(self, self._info)
 
-    def write_bytes(self, data: bytes) -> int:
-        """Write it whole."""
-        from edgekit.io import _fsspec
+    def write_bytes(self, data: Any) -> int:
+        """Write the object, whole or not at all."""
+        from edgekit.io import store_requests
 
         self._info = self._missing = None
-        self._info = _fsspec.write(self, data)
+        self._info = store_requests.write(self, data)
         return len(data)
 
     def files(self, *, recursive: bool) -> Iterator[tuple["StorePath", PurePath]]:
-        """Give the objects below with their places there, as the store lists them; hidden ones are left out."""
-        from edgekit.io import _fsspec
+        """Give the objects below this URL, each with its relative path. Hidden ones are skipped.
 
-        scheme, place, rest = self.parts
-        base = place.rstrip("/")
-        for below, info in _fsspec.listing(self.at(base), recursive=recursive):
+        They come in the order of the store's listing, before the listing is complete.
+        """
+        from edgekit.io import store_requests
+
+        scheme, location, rest = self.url_parts
+        base = location.rstrip("/")
+        for below, info in store_requests.listing(self.with_location(base), recursive=recursive):
             names = below.split("/")
-            # Names such as ".." do not lead out of an output folder either.
+            # This also skips "..", which would lead out of an output folder.
             if names[-1] and not any(name.startswith(".") for name in names):
                 yield StorePath(f"{scheme}://{base}/{below}{rest}", info), PurePath(*filter(None, names))
 
     def matches(self) -> Iterator[tuple["StorePath", PurePath]]:
-        """Give the objects that it means as a glob, with their places below its part without wildcards."""
-        from edgekit.io import _fsspec
+        """Give the objects that match this URL as a glob, each relative to the part without wildcards."""
+        from edgekit.io import store_requests
 
-        names = self.parts.place.split("/")
+        names = self.url_parts.location.split("/")
         fixed = next(i for i, name in enumerate(names) if glob.has_magic(name))
-        pattern = _fsspec.pattern("/".join(names[fixed:]))
-        base = self.at("/".join(names[:fixed]))
-        for path, place in base.files(recursive=fixed < len(names) - 1):
-            if pattern.match(place.as_posix()):
-                yield path, place
+        pattern = store_requests.glob_pattern("/".join(names[fixed:]))
+        base = self.with_location("/".join(names[:fixed]))
+        for path, relative in base.files(recursive=fixed < len(names) - 1):
+            if pattern.match(relative.as_posix()):
+                yield path, relative
 
 
-#: What stores call the time of the last change, and the mark of a version.
-_TIMES = ("LastModified", "last_modified", "Last-Modified", "updated", "mtime", "modified", "created")
-_MARKS = ("ETag", "etag", "Content-MD5", "md5Hash")
+#: The keys for the time of the last change, and for the checksum of the content, in different stores.
+_TIME_KEYS = ("LastModified", "last_modified", "Last-Modified", "updated", "mtime", "modified", "created")
+_CHECKSUM_KEYS = ("ETag", "etag", "Content-MD5", "md5Hash")
 
 
-def _size(info: Info) -> int | None:
-    size = info.get("size")
-    return None if size is None else int(size)
-
-
-def _status(info: Info) -> os.stat_result:
-    """Return what a store says of an object as the status of a file."""
-    seconds = next((_seconds(info[k]) for k in _TIMES if info.get(k)), None)
-    mark = next((str(info[k]).strip('"') for k in _MARKS if info.get(k)), "")
-    if seconds is None and not mark:
-        # It cannot be told from what it was before, so it counts as changed.
+def _status(info: ObjectInfo) -> os.stat_result:
+    """Return what a store says about an object as the status of a file."""
+    seconds = next((_seconds(info[key]) for key in _TIME_KEYS if info.get(key)), None)
+    checksum = next((str(info[key]).strip('"') for key in _CHECKSUM_KEYS if info.get(key)), "")
+    if seconds is None and not checksum:
+        # Nothing tells whether the object has changed, so it counts as changed.
         nanoseconds = time.time_ns()
-    elif not mark:
+    elif not checksum:
         nanoseconds = round((seconds or 0.0) * 1e9)
     else:
-        digest = hashlib.blake2b(mark.encode(), digest_size=8).digest()
+        digest = hashlib.blake2b(checksum.encode(), digest_size=8).digest()
         nanoseconds = int(seconds or 0) * 10**9 + int.from_bytes(digest) % 10**9
     kind = stat.S_IFDIR if info.get("type") == "directory" else stat.S_IFREG
-    seconds = nanoseconds // 10**9
-    return os.stat_result(
-        (kind | 0o644, 0, 0, 1, 0, 0, _size(info) or 0, seconds, seconds, seconds), {"st_mtime_ns": nanoseconds}
-    )
+    mode, links, size, seconds = kind | 0o644, 1, int(info.get("size") or 0), nanoseconds // 10**9
+    return os.stat_result((mode, 0, 0, links, 0, 0, size, seconds, seconds, seconds), {"st_mtime_ns": nanoseconds})
 
 
 def _seconds(value: Any) -> float:

@@ -1,25 +1,26 @@
-"""URLs: what they name in which store, and what of them is shown. Standard library only."""
+"""URLs: which object in which store they name, and how they are shown without secrets. Standard library only."""
 
 import functools
+import os
 import re
 from collections.abc import Mapping
 from pathlib import PurePath, PurePosixPath
 from typing import Any, NamedTuple, Self
 
-#: Stores in whose names a question mark is a letter like others.
-PLAIN = ("s3", "s3a", "gs", "gcs")
+#: Object stores: their names may contain ? and # as ordinary characters.
+OBJECT_STORES = ("s3", "s3a", "gs", "gcs")
 
-#: What cannot list.
-WEB = ("http", "https")
+#: Schemes without a way to list a folder.
+WEB_SCHEMES = ("http", "https")
 
-#: What a store says of an object, by fsspec's names.
-Info = Mapping[str, Any]
+#: What a store says about an object, with the keys of fsspec.
+ObjectInfo = Mapping[str, Any]
 
-#: What hides behind ``***``.
-HIDDEN = "***"
+#: Shown in place of a secret.
+MASK = "***"
 
-_URL = re.compile(r"(?P<scheme>[A-Za-z][\w+.\-]+)://(?P<place>.*?)(?P<rest>::.*)?", re.DOTALL)
-_FOUND = re.compile(r"[A-Za-z][\w+.\-]+://[^\s'\"<>]+")
+_URL = re.compile(r"(?P<scheme>[A-Za-z][\w+.\-]+)://(?P<location>.*?)(?P<rest>::.*)?", re.DOTALL)
+_URL_IN_TEXT = re.compile(r"[A-Za-z][\w+.\-]+://[^\s'\"<>]+")
 _USER = re.compile(r"(?<=://)[^/?#]*@")
 _SECRET = re.compile(
     r"([?&;#](?:[^=&;#]*(?:sig|token|secret|pass|pwd|auth|access|cred|session|policy|hmac|jwt|apikey)[^=&;#]*"
@@ -29,7 +30,7 @@ _SECRET = re.compile(
 
 
 def is_url(text: str) -> bool:
-    """Tell whether a text is a URL, and not the name of a local file.
+    """Tell whether a text is a URL; other texts are names of local files.
 
     Examples
     --------
@@ -40,47 +41,45 @@ def is_url(text: str) -> bool:
 
 
 def redacted(text: str) -> str:
-    """Return a text with the passwords and signatures in its URLs hidden.
+    """Return a text in which the passwords and signatures of all URLs are masked.
 
     Examples
     --------
     >>> redacted("no answer from https://me:secret@host/a.png?width=9&X-Amz-Signature=3fa9")
     'no answer from https://***@host/a.png?width=9&X-Amz-Signature=***'
     """
-    return _FOUND.sub(lambda found: _shown(found[0]), text)
+    return _URL_IN_TEXT.sub(lambda found: _redacted_url(found[0]), text)
 
 
-def _shown(url: str) -> str:
-    hidden = _USER.sub(f"{HIDDEN}@", url)
-    parts = hidden.split("::")
-    return "::".join(
-        p if p.startswith(tuple(f"{s}://" for s in PLAIN)) else _SECRET.sub(rf"\1{HIDDEN}", p) for p in parts
-    )
+def _redacted_url(url: str) -> str:
+    chained = _USER.sub(f"{MASK}@", url).split("::")
+    stores = tuple(f"{scheme}://" for scheme in OBJECT_STORES)
+    return "::".join(one if one.startswith(stores) else _SECRET.sub(rf"\1{MASK}", one) for one in chained)
 
 
-class Parts(NamedTuple):
-    """A URL: its scheme, the place in the store, and what comes behind: a query, or the store around an archive."""
+class UrlParts(NamedTuple):
+    """The parts of a URL.
+
+    Attributes
+    ----------
+    scheme : str
+        Such as ``s3``.
+    location : str
+        Host or bucket, and the path in it.
+    rest : str
+        The query; or ``::`` and the URL of the archive that contains the object.
+    """
 
     scheme: str
-    place: str
+    location: str
     rest: str
-
-
-def _parts(url: str) -> Parts:
-    found = _URL.fullmatch(url)
-    if found is None:
-        raise ValueError(f"{redacted(url)} is no URL")
-    scheme, place, rest = found["scheme"], found["place"], found["rest"] or ""
-    if scheme not in PLAIN and (query := re.search(r"[?#]", place)):
-        place, rest = place[: query.start()], place[query.start() :] + rest
-    return Parts(scheme, place, rest)
 
 
 @functools.total_ordering
 class Url:
-    """The name of an object in a store, or of a folder of them, with what `pathlib.PurePath` tells of a path.
+    """The name of an object or a folder in a store, with the attributes of a `pathlib.PurePath`.
 
-    Its text shows no secret; only the store gets to see the whole URL.
+    ``str`` shows no secret; `url` is the whole URL.
 
     Parameters
     ----------
@@ -92,7 +91,7 @@ class Url:
         self.url = url
 
     def __str__(self) -> str:
-        return _shown(self.url)
+        return _redacted_url(self.url)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"
@@ -106,55 +105,63 @@ class Url:
     def __hash__(self) -> int:
         return hash(self.url)
 
-    def __truediv__(self, other: str | PurePath) -> Self:
+    def __truediv__(self, other: "str | os.PathLike[str]") -> Self:
         below = PurePath(other).as_posix()
-        return self if below == "." else self.at(f"{self.parts.place.rstrip('/')}/{below}")
+        return self if below == "." else self.with_location(f"{self.url_parts.location.rstrip('/')}/{below}")
 
     @property
-    def parts(self) -> Parts:
-        """What it is made of."""
-        return _parts(self.url)
+    def url_parts(self) -> UrlParts:
+        """The parts of the URL."""
+        found = _URL.fullmatch(self.url)
+        if found is None:
+            raise ValueError(f"{redacted(self.url)} is not a URL")
+        scheme, location, rest = found["scheme"], found["location"], found["rest"] or ""
+        if scheme not in OBJECT_STORES and (query := re.search(r"[?#]", location)):
+            location, rest = location[: query.start()], location[query.start() :] + rest
+        return UrlParts(scheme, location, rest)
 
-    def at(self, place: str) -> Self:
-        """Return the URL of another place in the store."""
-        scheme, _, rest = self.parts
-        return type(self)(f"{scheme}://{place}{rest}")
+    def with_location(self, location: str) -> Self:
+        """Return the URL of another location in the same store."""
+        scheme, _, rest = self.url_parts
+        return type(self)(f"{scheme}://{location}{rest}")
 
     @property
     def scheme(self) -> str:
-        """The part of the URL that tells which store it is."""
-        return self.parts.scheme
+        """The part of the URL that names the kind of store."""
+        return self.url_parts.scheme
 
     @property
     def name(self) -> str:
-        """The last part of its place."""
-        return self.parts.place.rstrip("/").rpartition("/")[2]
+        """The last component of the location."""
+        return self.url_parts.location.rstrip("/").rpartition("/")[2]
 
     @property
     def suffix(self) -> str:
-        """The ending of its name."""
+        """The extension of the name, with its dot."""
         return PurePosixPath(self.name).suffix
 
     @property
     def stem(self) -> str:
-        """Its name without the ending."""
+        """The name without its extension."""
         return PurePosixPath(self.name).stem
 
     @property
     def parent(self) -> Self:
-        """What holds it."""
-        return self.at(self.parts.place.rstrip("/").rpartition("/")[0])
+        """The folder that contains the object."""
+        return self.with_location(self.url_parts.location.rstrip("/").rpartition("/")[0])
 
     def absolute(self) -> Self:
-        """Return itself: there is no other place to start from."""
+        """Return the URL itself: URLs are absolute."""
         return self
 
-    resolve = absolute
+    def resolve(self, strict: bool = False) -> Self:
+        """Return the URL itself: stores have no links."""
+        return self
 
     def as_posix(self) -> str:
-        """Return its text."""
+        """Return the text without secrets."""
         return str(self)
 
     def is_relative_to(self, other: object) -> bool:
-        """Tell whether it lies below another."""
+        """Tell whether the object is below another URL."""
         return isinstance(other, Url) and self.url.startswith(other.url.rstrip("/") + "/")

@@ -1,4 +1,7 @@
-"""Images read window by window, so that they need not fit into memory. May import errors and channels."""
+"""Images that are read window by window, so that they need not fit into memory. May import errors and conversion.
+
+`tiff_windows` and `zarr_windows` implement this for their formats; `opening` chooses one of them.
+"""
 
 import threading
 from abc import ABC, abstractmethod
@@ -11,64 +14,64 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.errors import DecodeError, EdgekitError, UnreadableError, let_out_of_memory
-from edgekit.io.channels import to_grey
+from edgekit.errors import DecodeError, EdgekitError, UnreadableError, raise_if_out_of_memory
+from edgekit.io.conversion import to_grey
 
 Array = NDArray[Any]
 
-#: Bytes of decoded pieces that are kept for the windows below and beside.
-CACHE = 2**27
+#: Bytes of decoded tiles that are kept for the next windows.
+CACHE_SIZE = 2**27
 
-#: A piece of more bytes than this does not count as one: it has to be decoded at once.
-LARGEST_PIECE = 2**28
+#: The largest tile in bytes. Larger ones cannot be read window by window: a tile is decoded as a whole.
+MAX_TILE = 2**28
 
 
 class Layout(NamedTuple):
-    """How the pixels of an image lie in its file.
+    """How the pixels of an image are stored in its file.
 
     Attributes
     ----------
     tile : tuple of int
-        Rows and columns that are packed together.
+        Rows and columns of a tile, the part of an image that is compressed by itself.
     striped : bool
-        Whether those are as wide as the image.
-    form : str
-        The name of the file's format.
-    packing : mapping
-        What a writer of that format is told to pack pixels the same way.
+        Whether tiles are as wide as the image.
+    format : str
+        The name of the file format.
+    writer_options : mapping
+        Arguments for a writer of this format, such as the compression.
     """
 
     tile: tuple[int, int]
     striped: bool
-    form: str
-    packing: Mapping[str, Any]
+    format: str
+    writer_options: Mapping[str, Any]
 
 
 class Series(ABC):
-    """Images of one size and type, of which a window is read at a time; any number of threads may read.
+    """Images of the same size and type in one file. Any number of threads may read windows of them.
 
     Attributes
     ----------
     name : str
-        In the file; empty where it has none.
+        The name in the file, if it has one.
     leading : tuple of int
-        The axes before rows and columns, such as time and depth.
+        The lengths of the axes before rows and columns, such as time and depth.
     axes : str
-        A letter for each of these, as tifffile has them.
+        One letter for each leading axis, as in tifffile.
     rows, columns : int
         The size of one image.
     channels : int or None
-        None where the images have no axis for them.
+        None if the images have no axis for channels.
     colour : bool
-        Whether the channels are red, green, blue and perhaps opacity.
-    veiled : bool
+        Whether the channels are RGB or RGBA.
+    grey_alpha : bool
         Whether the channels are grey and opacity.
     dtype : dtype
-        Of the pixels, in this machine's order of bytes.
+        The type of the pixels, in native byte order.
     layout : Layout
-        How they lie in the file.
-    stated : (float, float) or None
-        The range that the file states for the values.
+        How they are stored.
+    stated_range : (float, float) or None
+        The range of values that the file states.
     """
 
     name: str = ""
@@ -78,37 +81,37 @@ class Series(ABC):
     columns: int
     channels: int | None
     colour: bool
-    veiled: bool = False
+    grey_alpha: bool = False
     dtype: np.dtype[Any]
     layout: Layout
-    stated: tuple[float, float] | None = None
+    stated_range: tuple[float, float] | None = None
     cache: "Cache"
 
     @abstractmethod
-    def piece(self, plane: int, i: int, j: int) -> Array:
-        """Decode what is packed together in row `i` and column `j` of an image's pieces; it may reach beyond it."""
+    def decode_tile(self, plane: int, i: int, j: int) -> Array:
+        """Decode the tile in row `i` and column `j` of the tiles of an image. It may be larger than the image."""
 
     @property
     def planes(self) -> int:
-        """How many images there are."""
+        """The number of images."""
         return int(np.prod(self.leading, dtype=np.int64))
 
     @property
     def nbytes(self) -> int:
-        """How much memory one image takes."""
+        """The size of one image in bytes."""
         return self.rows * self.columns * (self.channels or 1) * self.dtype.itemsize
 
     @property
-    def apart(self) -> bool:
-        """Whether the channels are images of their own."""
-        return self.channels is not None and not self.colour and not self.veiled
+    def separate_channels(self) -> bool:
+        """Whether each channel is an image of its own."""
+        return self.channels is not None and not self.colour and not self.grey_alpha
 
     def to_grey(self, image: Array) -> Array:
-        """Return a window in grey, as readers of whole files do; types that they do not convert keep their colour."""
+        """Return a window in grey, as `read_image` does for whole files."""
         return to_grey(image) if self.colour else image if image.ndim == 2 else image[:, :, 0]
 
     def read(self, plane: int, top: int, bottom: int, left: int, right: int) -> Array:
-        """Return a window: rows ``top .. bottom - 1``, columns ``left .. right - 1``; beyond an end the other begins.
+        """Return a window: rows ``top .. bottom - 1``, columns ``left .. right - 1``. Positions wrap around.
 
         Raises
         ------
@@ -118,15 +121,23 @@ class Series(ABC):
         extra = () if self.channels is None else (self.channels,)
         window = np.empty((bottom - top, right - left, *extra), self.dtype)
         height, width = self.layout.tile
-        for at_row, i, rows in _parts(top, bottom, height, self.rows):
-            for at_column, j, columns in _parts(left, right, width, self.columns):
-                piece = self.cache.get((id(self), plane, i, j), partial(self.piece, plane, i, j))
-                window[at_row, at_column] = piece[rows, columns]
+        for window_rows, i, tile_rows in _overlaps(top, bottom, height, self.rows):
+            for window_columns, j, tile_columns in _overlaps(left, right, width, self.columns):
+                tile = self.cache.get((id(self), plane, i, j), partial(self.decode_tile, plane, i, j))
+                window[window_rows, window_columns] = tile[tile_rows, tile_columns]
         return window
 
 
-def _parts(start: int, stop: int, length: int, size: int) -> Iterator[tuple[slice, int, slice]]:
-    """Cut positions along an axis at its pieces: where they go, which piece, and where they are in it."""
+def _overlaps(start: int, stop: int, length: int, size: int) -> Iterator[tuple[slice, int, slice]]:
+    """Give the tiles that overlap a range along one axis: positions in the range, tile number, positions in the tile.
+
+    Parameters
+    ----------
+    start, stop : int
+        The range, which wraps around.
+    length, size : int
+        The length of a tile, and of the axis.
+    """
     at = start
     while at < stop:
         index, within = divmod(at % size, length)
@@ -136,33 +147,33 @@ def _parts(start: int, stop: int, length: int, size: int) -> Iterator[tuple[slic
 
 
 class Cache:
-    """Keeps what was decoded last.
+    """The arrays that were used last.
 
     Parameters
     ----------
-    most : int
-        In bytes.
+    max_bytes : int
+        The size of all arrays together.
     """
 
-    def __init__(self, most: int = CACHE) -> None:
-        self._most, self._bytes = most, 0
-        self._kept: OrderedDict[Hashable, Array] = OrderedDict()
+    def __init__(self, max_bytes: int = CACHE_SIZE) -> None:
+        self._max_bytes, self._bytes = max_bytes, 0
+        self._arrays: OrderedDict[Hashable, Array] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], Array]) -> Array:
-        """Return what was made under a key, or make it; two threads may both do so."""
+        """Return the array of a key, or make it. Two threads may make the same array at the same time."""
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-        made = make()
+            if key in self._arrays:
+                self._arrays.move_to_end(key)
+                return self._arrays[key]
+        array = make()
         with self._lock:
-            if key not in self._kept:
-                self._kept[key] = made
-                self._bytes += made.nbytes
-                while self._bytes > self._most and len(self._kept) > 1:
-                    self._bytes -= self._kept.popitem(last=False)[1].nbytes
-        return made
+            if key not in self._arrays:
+                self._arrays[key] = array
+                self._bytes += array.nbytes
+                while self._bytes > self._max_bytes and len(self._arrays) > 1:
+                    self._bytes -= self._arrays.popitem(last=False)[1].nbytes
+        return array
 
 
 class Windows:
@@ -170,18 +181,18 @@ class Windows:
 
     Attributes
     ----------
-    series : sequence of Series
-        All of its images, in their order.
-    form : str
+    format : str
         The name of the format.
+    series : sequence of Series
+        All images, in the order of the file.
     attributes : mapping
-        What the file says of itself that its results should say as well, for a writer of the same format.
+        Metadata that results should have as well, for a writer of the same format.
     """
 
     def __init__(
-        self, form: str, series: Sequence[Series], close: Callable[[], None], attributes: Mapping[str, Any]
+        self, format: str, series: Sequence[Series], close: Callable[[], None], attributes: Mapping[str, Any]
     ) -> None:
-        self.form, self.series, self.attributes = form, series, attributes
+        self.format, self.series, self.attributes = format, series, attributes
         self._close = close
         cache = Cache()
         for one in series:
@@ -194,15 +205,15 @@ class Windows:
         self._close()
 
 
-def given_up(path: Path, error: Exception) -> EdgekitError:
-    """Return the error for a file that a library gave up on, which raises whatever it likes.
+def read_error(path: Path, error: Exception) -> EdgekitError:
+    """Return edgekit's error for an exception of a library, which may raise anything on damaged files.
 
     Raises
     ------
     MemoryError
-        If it only lacked memory.
+        If the library ran out of memory.
     """
-    let_out_of_memory(error)
+    raise_if_out_of_memory(error)
     if isinstance(error, EdgekitError):
         return error
     if isinstance(error, OSError):

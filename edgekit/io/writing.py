@@ -1,4 +1,9 @@
-"""From arrays to files that appear whole or not at all."""
+"""Writes files that appear whole or not at all. May import errors, stores and encoding.
+
+A file is written under a temporary name in the same folder, then renamed. The temporary name of an output is always
+the same, so that the next write finds and removes what a killed process left, without listing the folder. A lock on
+the temporary file keeps two writers of the same output apart.
+"""
 
 import contextlib
 import hashlib
@@ -11,105 +16,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from edgekit.common.arrays import as_array
-from edgekit.common.load_cv2 import cv2
-from edgekit.errors import DtypeError, EdgekitError, OutputError, ParameterError, ShapeError
-from edgekit.io.channels import swap_red_and_blue
-from edgekit.io.formats import BY_ENDING, FORMATS, Format
-from edgekit.io.png import available, encode_png
+from edgekit.errors import EdgekitError, OutputError
+from edgekit.io.encoding import encode
 from edgekit.io.stores import StorePath, path_of
-
-Array = NDArray[Any]
 
 T = TypeVar("T")
 
-#: Formats that can be written, by ending.
-WRITABLE = {ending: f for ending, f in BY_ENDING.items() if f.depths}
-
-#: Bytes that file systems take for a name.
-LONGEST_NAME = 255
-
-# Lossless WebP; JPEG as good as cameras write it.
-_PARAMETERS = {
-    "WebP": (cv2.IMWRITE_WEBP_QUALITY, 101),
-    "JPEG": (cv2.IMWRITE_JPEG_QUALITY, 95),
-}
-
-
-def writable(ending: str) -> Format:
-    """Return the format that `ending` asks for.
-
-    Raises
-    ------
-    ParameterError
-        If it is none that can be written.
-    """
-    try:
-        return WRITABLE[ending.lower()]
-    except KeyError:
-        names = ", ".join(f.endings[0] for f in FORMATS if f.depths)
-        raise ParameterError(f"cannot write {ending or 'a file without an ending'!r}; choose one of {names}") from None
-
-
-def encode(image: Array, ending: str) -> bytes:
-    """Return `image`, RGB or RGBA where it has colour, as the content of a file with `ending`.
-
-    Raises
-    ------
-    ParameterError
-        If the format cannot hold the image's type.
-    ShapeError, DtypeError
-        If it is no image.
-    """
-    kind = writable(ending)
-    image = as_array(image)
-    if not isinstance(image, np.ndarray):
-        raise DtypeError(
-            f"expected a NumPy array (rows, columns) or (rows, columns, channels) to write; found a tensor of shape "
-            f"{tuple(image.shape)}. Convert it with numpy(force=True); move the channels to the end first"
-        )
-    image = image.astype(image.dtype.newbyteorder("="), copy=False)
-    if kind.name == "Zarr":
-        raise ParameterError("a Zarr is written of what TIFF or Zarr hold; write .tif or .npy of this image")
-    if kind.name == "NPY":
-        buffer = io.BytesIO()
-        np.save(buffer, image, allow_pickle=False)
-        return buffer.getvalue()
-    if image.dtype == bool:
-        image = image.astype(np.uint8) * 255
-    depth = {"uint8": "8", "uint16": "16", "float32": "float", "float64": "float"}.get(image.dtype.name)
-    if depth not in kind.depths:
-        raise ParameterError(f"{kind.name} cannot hold {image.dtype}; write .tif or .npy, or choose another depth")
-    if image.ndim not in (2, 3) or 0 in image.shape or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)):
-        raise ShapeError(f"{kind.name} holds (rows, columns) or (rows, columns, 1, 3 or 4); found {image.shape}")
-    if kind.name == "PNG" and available():
-        return encode_png(image)
-    if image.ndim == 3 and image.shape[2] > 1:
-        image = swap_red_and_blue(image)
-    done, data = cv2.imencode(ending.lower(), image, _PARAMETERS.get(kind.name, ()))
-    if not done:
-        raise ParameterError(f"{kind.name} cannot hold an image of shape {image.shape} and type {image.dtype}")
-    return data.tobytes()
+#: The longest file name in bytes that file systems allow.
+MAX_NAME = 255
 
 
 def write_image(path: str | os.PathLike[str], image: Any) -> None:
-    """Write an image file; the ending chooses the format.
+    """Write an image file. The ending of its name chooses the format.
 
     Parameters
     ----------
     path : path
-        A file, or its URL. Ends in .png, .jpg, .tif, .webp or .npy. What is there is replaced, in one step.
+        A file or a URL that ends in .png, .jpg, .tif, .webp or .npy. An existing file is replaced in one step.
     image : ndarray
-        (H, W) or (H, W, 3) in RGB order; uint8, for PNG and TIFF uint16, for TIFF float32 and
-        float64, for NPY anything. A mask of bool is written as 0 and 255, to NPY as it is.
+        (H, W), or (H, W, 3) in RGB order. All formats store uint8, PNG and TIFF also uint16, TIFF also float32 and
+        float64, NPY all types. A mask of bool is stored as 0 and 255, in NPY as it is.
 
     Raises
     ------
     ParameterError
-        If the format is not known or cannot hold the image.
+        If the format is not known or cannot store the image.
     OutputError
         If the file cannot be written.
 
@@ -119,256 +50,252 @@ def write_image(path: str | os.PathLike[str], image: Any) -> None:
     >>> ek.write_image("response.tif", np.zeros((2, 2), np.float32))
     """
     path = path_of(path)
-    place(encode(image, path.suffix), path)
+    write_atomic(encode(image, path.suffix), path)
 
 
-def place(data: bytes, path: Path, before: Callable[[os.stat_result], None] | None = None) -> None:
-    """Write a file whole or not at all: beside its place first, then by one rename.
+def write_atomic(data: bytes, path: Path, before: Callable[[os.stat_result], None] | None = None) -> None:
+    """Write a file whole or not at all.
 
     Parameters
     ----------
     before : callable, optional
-        Called with the finished file's status just before it appears under its name; for a store, just after.
+        Called with the status of the finished file before it gets its name; for an object in a store, afterwards.
 
     Raises
     ------
     OutputError
         If the file cannot be written.
     """
-    with placing(path, before) as file:
+    with open_atomic(path, before) as file:
         file.write(data)
 
 
 @contextlib.contextmanager
-def placing(path: Path, before: Callable[[os.stat_result], None] | None = None) -> Iterator[BinaryIO]:
-    """Open a file to be written as `place` does; it appears when the block ends well."""
-    with drafting(path) as (file, made):
+def open_atomic(path: Path, before: Callable[[os.stat_result], None] | None = None) -> Iterator[BinaryIO]:
+    """Open a file as `write_atomic` does. It appears at the end of the block, unless the block raises."""
+    with open_draft(path) as (file, draft):
         yield file
-    publish(made, before)
+    publish_draft(draft, before)
 
 
 @dataclass
 class Draft:
-    """A file that is being written beside its place, or was; for `publish`, in this process or another.
+    """A file or folder that is written under its temporary name; this or another process can publish it.
 
-    Parameters
+    Attributes
     ----------
     path : Path
-        Its place; of an object, with what the store said when it was written.
+        The final name. For an object in a store, together with what the store said when it was written.
     extent : int
-        Its bytes, or its entries if it is a folder: by these it is told from one that somebody else has just begun,
-        since drafts of one place have one name. Times and numbers of files would tell more, but not every file system
-        shows the same ones to all machines.
+        Its bytes; for a folder, its entries. A draft of the same output that another process has just started differs
+        in it. Times and inode numbers would tell more, but some network file systems show each machine other ones.
     """
 
     path: Path
     extent: int = 0
 
 
-def draft(data: bytes, path: Path) -> Draft:
-    """Write a file beside its place, whole or not at all; `publish` lets it appear there, `discard` takes it away.
+def write_draft(data: bytes, path: Path) -> Draft:
+    """Write a file under its temporary name, for `publish_draft` or `discard_draft`.
 
-    An object in a store is written to its place: that happens whole or not at all, and nothing there can be renamed.
+    An object in a store gets its final name at once: stores write whole objects, and cannot rename them.
 
     Raises
     ------
     OutputError
         If the file cannot be written.
     """
-    with drafting(path) as (file, made):
+    with open_draft(path) as (file, draft):
         file.write(data)
-    return made
+    return draft
 
 
 @contextlib.contextmanager
-def drafting(path: Path) -> Iterator[tuple[BinaryIO, Draft]]:
-    """Open a file to be written as `draft` does; raise if somebody else is writing it."""
-    made = Draft(path)
-    with _or_nothing(path):
+def open_draft(path: Path) -> Iterator[tuple[BinaryIO, Draft]]:
+    """Open a file as `write_draft` does; raise if another process is writing the same output."""
+    draft = Draft(path)
+    with _cleaning_up(path):
         if isinstance(path, StorePath):
             content = io.BytesIO()
-            yield content, made
+            yield content, draft
             path.write_bytes(content.getvalue())
             return
-        part = _part(path)
-        with _begun(part, lambda: part.open("xb")) as file:
-            _lock(file.fileno(), part)
-            yield file, made
-            # While it is locked: others may have begun anew as soon as it is not.
+        temporary = _temporary_name(path)
+        with _create(temporary, lambda: temporary.open("xb")) as file:
+            _lock(file.fileno(), temporary)
+            yield file, draft
+            # Measured under the lock: without it another process may already have replaced the file.
             file.flush()
-            made.extent = os.fstat(file.fileno()).st_size
+            draft.extent = os.fstat(file.fileno()).st_size
 
 
 @contextlib.contextmanager
-def drafting_folder(path: Path) -> Iterator[tuple[Path, Draft]]:
-    """Give an empty folder to be filled as `draft` writes a file; raise if somebody else is at it."""
-    made, part = Draft(path), _part(path)
-    with _or_nothing(path):
-        _begun(part, part.mkdir)
-        with _held(part):
-            yield part, made
-            made.extent = _extent(part)
+def open_draft_folder(path: Path) -> Iterator[tuple[Path, Draft]]:
+    """Create an empty folder as `open_draft` creates a file."""
+    draft, temporary = Draft(path), _temporary_name(path)
+    with _cleaning_up(path):
+        _create(temporary, temporary.mkdir)
+        with _locked(temporary):
+            yield temporary, draft
+            draft.extent = _extent(temporary)
 
 
-def _begun(part: Path, make: Callable[[], T]) -> T:
-    """Make a draft's file or folder, in place of what was left there; raise if somebody else has just done so."""
-    part.parent.mkdir(parents=True, exist_ok=True)
-    # What is there is never written into: it may be a link.
-    _take_away(part)
-    try:
-        return make()
-    except FileExistsError as error:
-        raise BlockingIOError from error
-
-
-def _extent(part: Path) -> int:
-    return len(list(part.iterdir())) if part.is_dir() else part.lstat().st_size
-
-
-def publish(made: Draft, before: Callable[[os.stat_result], None] | None = None) -> None:
-    """Let a draft appear under its name, in one step.
+def publish_draft(draft: Draft, before: Callable[[os.stat_result], None] | None = None) -> None:
+    """Give a draft its final name, in one step.
 
     Parameters
     ----------
     before : callable, optional
-        Called with the finished file's status just before; with an object's, which is there already.
+        As for `write_atomic`.
 
     Raises
     ------
     OutputError
-        If it cannot appear; the draft is gone then, unless it is somebody else's by now.
+        If that fails. The draft is removed then, unless it is now the draft of another process.
     """
-    path = made.path
-    with _or_nothing(path):
+    path = draft.path
+    with _cleaning_up(path):
         if isinstance(path, StorePath):
             if before is not None:
                 before(path.stat())
             return
-        part = _part(path)
-        with _held(part):
-            if _extent(part) != made.extent:
+        temporary = _temporary_name(path)
+        with _locked(temporary):
+            if _extent(temporary) != draft.extent:
                 raise BlockingIOError
             if before is not None:
-                before(part.lstat())
-            _replace(path, part)
+                before(temporary.lstat())
+            _rename(temporary, path)
 
 
-def _replace(path: Path, part: Path) -> None:
-    """Let a draft take its place."""
-    if not (part.is_dir() and path.is_dir()):
-        part.replace(path)
-        return
-    # Nothing replaces a folder in one step: what was there stands aside until its successor has its place.
-    old = path.with_name(fitting(f".{path.name}", ".edgekit-old"))
-    _take_away(old)
-    path.replace(old)
-    part.replace(path)
-    _take_away(old)
-
-
-def discard(path: Path) -> None:
-    """Take away the draft of a file or folder, if there is one and nobody is writing it; an object stays."""
+def discard_draft(path: Path) -> None:
+    """Remove the draft of an output, if there is one and no process is writing it. Objects in stores stay."""
     if isinstance(path, StorePath):
         return
     with contextlib.suppress(OSError):
-        _take_away(_part(path))
+        _remove(_temporary_name(path))
+
+
+def _temporary_name(path: Path) -> Path:
+    return path.with_name(fit_name(f".{path.name}", ".edgekit-part"))
+
+
+def _create(temporary: Path, create: Callable[[], T]) -> T:
+    """Create a temporary file or folder in place of an abandoned one; raise if another process was faster."""
+    temporary.parent.mkdir(parents=True, exist_ok=True)
+    # An abandoned file is removed, not overwritten: it may be a link.
+    _remove(temporary)
+    try:
+        return create()
+    except FileExistsError as error:
+        raise BlockingIOError from error
+
+
+def _extent(temporary: Path) -> int:
+    return len(list(temporary.iterdir())) if temporary.is_dir() else temporary.lstat().st_size
+
+
+def _rename(temporary: Path, path: Path) -> None:
+    if not (temporary.is_dir() and path.is_dir()):
+        temporary.replace(path)
+        return
+    # A folder cannot be replaced in one step: the old one is renamed first, and removed at the end.
+    old = path.with_name(fit_name(f".{path.name}", ".edgekit-old"))
+    _remove(old)
+    path.replace(old)
+    temporary.replace(path)
+    _remove(old)
 
 
 @contextlib.contextmanager
-def _or_nothing(path: Path) -> Iterator[None]:
-    """Leave no draft of one's own behind where the block ends badly."""
+def _cleaning_up(path: Path) -> Iterator[None]:
+    """Remove the draft if the block raises, and turn errors into `OutputError`."""
     try:
         yield
     except BlockingIOError as error:
         raise OutputError(f"{path}: something else is writing this very file; let one do it") from error
     except BaseException as error:
-        discard(path)
-        # What edgekit says of its own names the file already.
+        discard_draft(path)
+        # The messages of edgekit's own errors name the file already.
         if isinstance(error, OSError) and not isinstance(error, EdgekitError):
             raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
         raise
 
 
-def _take_away(part: Path) -> None:
-    """Remove a draft, or whatever has its name; raise if somebody is writing it."""
+def _remove(temporary: Path) -> None:
+    """Remove a temporary file or folder; raise if another process is writing it."""
     try:
-        with _held(part):
-            if part.is_dir():
-                shutil.rmtree(part)
+        with _locked(temporary):
+            if temporary.is_dir():
+                shutil.rmtree(temporary)
             else:
-                part.unlink()
+                temporary.unlink()
     except FileNotFoundError:
         pass
     except BlockingIOError:
         raise
     except OSError:
-        # A link is not followed.
-        part.unlink(missing_ok=True)
+        # Symbolic links are not opened: the link itself is removed.
+        temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def _held(part: Path) -> Iterator[None]:
-    """Keep a draft from being written or taken away by others."""
+def _locked(temporary: Path) -> Iterator[None]:
+    """Keep other processes from writing or removing a temporary file or folder."""
     if sys.platform == "win32":
-        # Nobody can rename or remove what is open there, this process included.
+        # Windows refuses to rename or remove an open file, even to this process.
         yield
         return
     try:
-        access = os.O_RDONLY if part.is_dir() else os.O_RDWR
-        file = os.open(part, access | os.O_NOFOLLOW | os.O_NONBLOCK)
+        access = os.O_RDONLY if temporary.is_dir() else os.O_RDWR
+        descriptor = os.open(temporary, access | os.O_NOFOLLOW | os.O_NONBLOCK)
     except PermissionError:
-        # Another user's; or the umask lets nobody write, its maker included.
+        # The file belongs to another user, or the umask denies write access even to its owner.
         yield
         return
     try:
-        _lock(file, part)
+        _lock(descriptor, temporary)
         yield
     finally:
-        os.close(file)
+        os.close(descriptor)
 
 
-def _lock(file: int, part: Path) -> None:
-    """Lock an open file until it is closed; raise if somebody else has it, or its name is another file's by now.
+def _lock(descriptor: int, temporary: Path) -> None:
+    """Lock an open file until it is closed; raise if another process has locked or replaced it.
 
-    The system takes the lock back from whoever dies. Where a file system has none nothing keeps two writers of one file
-    apart.
+    The lock ends with the process. On a file system without locks nothing keeps two writers of a file apart.
     """
     if sys.platform == "win32":
         return
     import fcntl
 
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise
     except OSError:
         pass
     with contextlib.suppress(FileNotFoundError):
-        if os.path.samestat(os.fstat(file), part.lstat()):
+        if os.path.samestat(os.fstat(descriptor), temporary.lstat()):
             return
     raise BlockingIOError
 
 
-def _part(path: Path) -> Path:
-    """Name the unfinished file: always the same for one output, so that what a killed run left is found again."""
-    return path.with_name(fitting(f".{path.name}", ".edgekit-part"))
-
-
-def fitting(stem: str, rest: str) -> str:
-    """Return a name that file systems take: of a stem that is too long its begin, and a checksum of all of it.
+def fit_name(stem: str, rest: str) -> str:
+    """Return a file name of at most 255 bytes. A stem that is too long is cut and gets a checksum.
 
     Examples
     --------
-    >>> fitting("photo", ".sobel.png")
+    >>> fit_name("photo", ".sobel.png")
     'photo.sobel.png'
-    >>> len(fitting(255 * "a", ".sobel.png"))
+    >>> len(fit_name(255 * "a", ".sobel.png"))
     255
     """
     name = os.fsencode(stem)
-    if len(name + os.fsencode(rest)) <= LONGEST_NAME:
+    if len(name + os.fsencode(rest)) <= MAX_NAME:
         return stem + rest
     end = f"-{hashlib.blake2b(name, digest_size=8).hexdigest()}{rest}"
-    # By characters, so that none is cut in two.
-    while stem and len(os.fsencode(stem + end)) > LONGEST_NAME:
+    # Cut by characters: a character may have several bytes.
+    while stem and len(os.fsencode(stem + end)) > MAX_NAME:
         stem = stem[:-1]
     return stem + end

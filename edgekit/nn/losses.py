@@ -1,43 +1,47 @@
-"""Losses: gradients that should be alike, and images that should be sharp."""
+"""Losses of gradients and of sharpness. May import `filters`, `focus`, `modules` and torch."""
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
-from edgekit.common.names import unknown
+from edgekit.common.choices import unknown_choice
+from edgekit.common.types import ChannelAxis
 from edgekit.errors import DtypeError, ParameterError, ShapeError
-from edgekit.filters.apply import apply, apply_vector
-from edgekit.filters.channel_axis import AUTO, ChannelAxis, filtered, take
-from edgekit.nn.modules import GradientMagnitude, Module, Sharpness
+from edgekit.filters.apply import filter_image, specification
+from edgekit.filters.documentation import documented
+from edgekit.filters.inputs import check_image
+from edgekit.filters.vectors import operator_parameters
+from edgekit.nn.modules import Module, Sharpness, gradient_operator
+from edgekit.operators.borders import Border
+from edgekit.operators.filter_spec import Channel, Scale, Tone
 from edgekit.operators.table import find
 
 REDUCTIONS = ("mean", "sum", "none")
 
 
+@documented
 class GradientLoss(Module):
-    """How far the gradient of an image is from that of its target.
+    """The difference between the gradient of an image and that of its target.
 
-    At each pixel and channel ``|Δgx|**norm + |Δgy|**norm``, or ``|Δm|**norm`` of the magnitudes.
+    At each pixel and channel it is ``|Δgx|**norm + |Δgy|**norm``, or ``|Δm|**norm`` of the magnitudes.
 
     Parameters
     ----------
-    operator : str
-        sobel, scharr, prewitt, roberts, central, farid or gaussian.
+    operator : {"sobel", "scharr", "prewitt", "roberts", "central", "farid", "gaussian"}
+        Name of the operator.
     of : {"components", "magnitude"}
-        What is compared; the magnitude does not mind which side is brighter.
+        The compared quantity. The magnitude does not depend on which side of an edge is brighter.
     norm : float
         1 or more.
     reduction : {"mean", "sum", "none"}
         Over pixels, channels and batch.
-    **options
-        The operator's own parameters, and ``scale``, ``border``, ``channel``, ``channel_axis`` and ``tone``.
 
     Raises
     ------
     ParameterError
-        If an option has a value it cannot take.
+        If an option has an invalid value.
     ShapeError, DtypeError
-        When the images come: of two shapes, of two devices, an empty batch, an image of integers.
+        When images are compared: of two shapes, on two devices, an empty batch, an image of integers.
 
     References
     ----------
@@ -48,35 +52,53 @@ class GradientLoss(Module):
     >>> import torch, edgekit as ek
     >>> loss = ek.nn.GradientLoss()
     >>> image = torch.rand(2, 3, 8, 8)
-    >>> float(loss(image + 0.25, image)) < 1e-6             # brightness does not count
+    >>> float(loss(image + 0.25, image)) < 1e-6             # brightness has no gradient
     True
     """
 
     def __init__(
-        self, operator: str = "sobel", *, of: str = "components", norm: float = 1, reduction: str = "mean",
-        **options: Any,
-    ) -> None:  # fmt: skip
-        super().__init__(operator=operator, of=of, norm=norm, reduction=reduction, **options)
+        self,
+        operator: str = "sobel",
+        *,
+        of: Literal["components", "magnitude"] = "components",
+        norm: float = 1,
+        reduction: Literal["mean", "sum", "none"] = "mean",
+        size: int | None = None,
+        sigma: float | None = None,
+        scale: Scale = "unit",
+        border: Border = "reflect",
+        channel: Channel = "each",
+        tone: Tone = "linear",
+        channel_axis: ChannelAxis = "auto",
+    ) -> None:
+        gradient_operator(operator)
+        values = operator_parameters(operator, size=size, sigma=sigma)
+        options: dict[str, Any] = {"scale": scale, "border": border, "channel": channel, "tone": tone}
+        super().__init__(
+            operator=operator, of=of, norm=norm, reduction=reduction, **values, **options, channel_axis=channel_axis
+        )
         if of not in ("components", "magnitude"):
-            raise ParameterError(unknown("of", of, ("components", "magnitude")))
+            raise ParameterError(unknown_choice("of", of, ("components", "magnitude")))
         if not norm >= 1:
             raise ParameterError(f"norm={norm!r} must be at least 1")
         if reduction not in REDUCTIONS:
-            raise ParameterError(unknown("reduction", reduction, REDUCTIONS))
-        GradientMagnitude(operator, **options)
-        self.taken = {k: options.pop(k) for k in find(operator).parameters if k in options}
-        self.operator, self.of, self.norm, self.reduction, self.options = operator, of, norm, reduction, options
+            raise ParameterError(unknown_choice("reduction", reduction, REDUCTIONS))
+        specification(find(operator), values, None, options)
+        self.operator, self.values, self.options, self.channel_axis = operator, values, options, channel_axis
+        self.of, self.norm, self.reduction = of, norm, reduction
 
     def forward(self, image: torch.Tensor, target: torch.Tensor, *, mask: torch.Tensor | None = None) -> torch.Tensor:
-        """Compare two images of one shape; where a masked pixel is touched nothing is compared."""
-        _check(image, target, self.options.get("channel_axis", AUTO))
+        """Compare two images of one shape, except where the kernel covers a masked pixel."""
+        _check(image, target, self.channel_axis)
         vector = self.of == "components"
-        what = (self.operator, self.taken)
         found, wanted = (
-            filtered(apply_vector if vector else apply, i, *what, stacked=vector, mask=mask, **self.options)
+            filter_image(
+                i, self.operator, self.values, components=vector, channel_axis=self.channel_axis, mask=mask,
+                **self.options,
+            )
             for i in (image, target)
-        )
-        if self.of != "components":
+        )  # fmt: skip
+        if not vector:
             found, wanted = found[None], wanted[None]
         difference = found - wanted
         known = None if mask is None else ~(found.isnan() | wanted.isnan())
@@ -89,25 +111,24 @@ class GradientLoss(Module):
         return error.sum() / (count if self.reduction == "mean" else 1)
 
 
+@documented
 class SharpnessLoss(Module):
-    """What falls as an image gets sharper: minus a focus measure, averaged over the batch.
+    """Minus a focus measure, averaged over the batch: it decreases as an image gets sharper.
 
-    With a reference it is minus the ratio of both measures: -1 where the image is as sharp as the reference, whatever
-    the measure's unit. It has no lower bound: hold the image to its input by another loss.
+    With a reference it is minus the ratio of both measures: -1 for an image as sharp as the reference. It has no lower
+    bound: combine it with a loss that keeps the image close to its input.
 
     Parameters
     ----------
     measure : str
         A name in `edgekit.MEASURES`.
-    channel_axis : int or None
-        Which axis of the images holds the channels, as for `edgekit.sobel`.
 
     Raises
     ------
     ParameterError
         If there is no such measure.
     ShapeError, DtypeError
-        When the images come: of two devices, an empty batch, an image of integers.
+        When images are measured: on two devices, an empty batch, an image of integers.
 
     Examples
     --------
@@ -117,12 +138,12 @@ class SharpnessLoss(Module):
     -1.0
     """
 
-    def __init__(self, measure: str = "laplacian_variance", *, channel_axis: ChannelAxis = AUTO) -> None:
+    def __init__(self, measure: str = "laplacian_variance", *, channel_axis: ChannelAxis = "auto") -> None:
         super().__init__(measure=measure)
         self.sharpness = Sharpness(measure, channel_axis=channel_axis)
 
     def forward(self, image: torch.Tensor, reference: torch.Tensor | None = None) -> torch.Tensor:
-        """Judge (..., C, H, W) or (H, W)."""
+        """Measure (..., C, H, W) or (H, W)."""
         _check(image, image if reference is None else reference, self.sharpness.channel_axis)
         value: torch.Tensor = self.sharpness(image)
         if reference is not None:
@@ -131,11 +152,11 @@ class SharpnessLoss(Module):
 
 
 def _check(image: torch.Tensor, other: torch.Tensor, channel_axis: ChannelAxis) -> None:
-    """Raise unless a loss of the two can be taken, and a gradient can reach the first."""
+    """Raise unless the two images can be compared, and the first can have a gradient."""
     for name, tensor in (("image", image), ("other image", other)):
         if not isinstance(tensor, torch.Tensor):
             raise DtypeError(f"a loss takes tensors; the {name} is a {type(tensor).__name__}")
-        take(tensor, channel_axis)
+        check_image(tensor, channel_axis)
     if not image.is_floating_point():
         raise DtypeError(f"no gradient can reach an image of {image.dtype}; convert it first: image.float()")
     if image.device != other.device:

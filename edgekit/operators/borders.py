@@ -1,25 +1,27 @@
-"""What lies beyond the edge of an image: border names and the index map. Standard library only.
+"""Borders: the pixels beyond the edge of an image. Standard library only.
 
-The map has the meaning of :func:`numpy.pad` at any size, halos wider than the image included,
-and serves every backend and every window alike.
+The index map has the meaning of `numpy.pad` for any size of the halo. All backends use it.
 """
+
+from typing import Literal, get_args
 
 from edgekit.errors import ParameterError
 
-#: Border names as NumPy spells them; ``valid`` adds nothing and shrinks the result instead.
-BORDERS = ("reflect", "symmetric", "edge", "constant", "wrap", "valid")
+#: NumPy's names; with ``valid`` nothing is added and the result is smaller.
+Border = Literal["reflect", "symmetric", "edge", "constant", "wrap", "valid"]
+BORDERS = get_args(Border)
 
-#: Stands in an index map for a pixel outside the image whose value is zero.
+#: In an index map, a pixel outside the image whose value is zero.
 OUTSIDE = -1
 
 
 def index_map(start: int, stop: int, size: int, border: str) -> list[int]:
-    """Map the positions ``start .. stop - 1`` of an endless axis to pixels of one with `size`.
+    """Map the positions ``start`` to ``stop - 1`` of an infinite axis to pixels of an axis of `size` pixels.
 
     Parameters
     ----------
     start, stop : int
-        Positions along the axis; those below 0 or from `size` on lie outside the image.
+        Positions along the axis. Those below 0, and from `size` on, are outside the image.
     size : int
         The length of the axis, at least 1.
     border : str
@@ -28,7 +30,7 @@ def index_map(start: int, stop: int, size: int, border: str) -> list[int]:
     Returns
     -------
     list of int
-        An index in ``[0, size)`` for each position, or `OUTSIDE` where it reads zero.
+        An index in ``[0, size)`` for each position, or `OUTSIDE` where the value is zero.
 
     Examples
     --------

@@ -1,7 +1,6 @@
-"""The arithmetic of taps: what a linear filter is, before any image is seen. Standard library only.
+"""Kernels and the arithmetic of their coefficients. Standard library only.
 
-Taps are correlated, never flipped: the response at a pixel is the sum of each tap times the pixel
-under it.
+A kernel is correlated, not flipped: the response at a pixel is the sum of each coefficient times the pixel under it.
 """
 
 import math
@@ -22,7 +21,7 @@ Place = tuple[int, int]
 #: Kernels of more rows or columns than this are computed in double precision.
 NARROW = 7
 
-#: More taps than 7x7 are not run one by one, unless they are in one line.
+#: More coefficients than 7x7 are not computed one by one, unless they are in one line.
 MOST_DIFFERENCES = 49
 
 
@@ -36,25 +35,25 @@ def column(values: Sequence[float]) -> Matrix:
     return tuple((v,) for v in values)
 
 
-def shape(taps: Matrix) -> tuple[int, int]:
+def shape(coefficients: Matrix) -> tuple[int, int]:
     """Return (rows, columns)."""
-    return len(taps), len(taps[0])
+    return len(coefficients), len(coefficients[0])
 
 
-def transpose(taps: Matrix) -> Matrix:
+def transpose(coefficients: Matrix) -> Matrix:
     """Swap x and y."""
-    return tuple(zip(*taps, strict=True))
+    return tuple(zip(*coefficients, strict=True))
 
 
 def compose(first: Matrix, second: Matrix) -> Matrix:
-    """Return the taps that do in one pass what `first` and then `second` do in two."""
+    """Return the kernel that has the response of `first` followed by `second`."""
     (h1, w1), (h2, w2) = shape(first), shape(second)
     out = [[0.0] * (w1 + w2 - 1) for _ in range(h1 + h2 - 1)]
     for i, line in enumerate(first):
-        for j, tap in enumerate(line):
+        for j, coefficient in enumerate(line):
             for k, other in enumerate(second):
                 for m, factor in enumerate(other):
-                    out[i + k][j + m] += tap * factor
+                    out[i + k][j + m] += coefficient * factor
     return tuple(map(tuple, out))
 
 
@@ -62,7 +61,7 @@ def weighted_sum(weights: Sequence[float], matrices: Sequence[Matrix]) -> Matrix
     """Add matrices of one shape, each times its weight."""
     pairs = [pair for pair in zip(weights, matrices, strict=True) if pair[0]]
     if len(pairs) == 1:
-        # The same in a fifth of the time; + 0.0 makes 0.0 of -0.0.
+        # As below, in a fifth of the time; + 0.0 turns -0.0 into 0.0.
         ((weight, matrix),) = pairs
         return tuple(tuple(weight * t + 0.0 for t in line) for line in matrix)
     rows, columns = shape(matrices[0])
@@ -72,38 +71,40 @@ def weighted_sum(weights: Sequence[float], matrices: Sequence[Matrix]) -> Matrix
     )
 
 
-def grain(taps: Matrix) -> float:
-    """Return the largest power of two of which every tap is a multiple."""
-    ratios = (float(t).as_integer_ratio() for line in taps for t in line if t)
+def common_factor(coefficients: Matrix) -> float:
+    """Return the largest power of two that divides every coefficient."""
+    ratios = (float(t).as_integer_ratio() for line in coefficients for t in line if t)
     return min((math.ldexp(n & -n, 1 - d.bit_length()) for n, d in ratios), default=1.0)
 
 
-def ring(taps: Matrix, steps: int) -> Matrix:
-    """Shift the outer taps of a 3x3 kernel clockwise by `steps` places of 45 degrees."""
+def ring(coefficients: Matrix, steps: int) -> Matrix:
+    """Shift the outer coefficients of a 3x3 kernel clockwise by `steps` places of 45 degrees."""
     places = ((0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0))
-    out = [list(line) for line in taps]
+    out = [list(line) for line in coefficients]
     for n, (i, j) in enumerate(places):
         source = places[(n - steps) % 8]
-        out[i][j] = taps[source[0]][source[1]]
+        out[i][j] = coefficients[source[0]][source[1]]
     return tuple(map(tuple, out))
 
 
-def moment(taps: Matrix, power: int, cos: float = 1.0, sin: float = 0.0) -> float:
-    """Return the response at the centre to ``t ** power``, t the distance along (cos, sin)."""
-    rows, columns = shape(taps)
+def moment(coefficients: Matrix, power: int, cos: float = 1.0, sin: float = 0.0) -> float:
+    """Return the response at the centre to the image ``t ** power``, where t is the distance along (cos, sin)."""
+    rows, columns = shape(coefficients)
     cy, cx = (rows - 1) / 2, (columns - 1) / 2
     return math.fsum(
-        tap * ((j - cx) * cos + (i - cy) * sin) ** power for i, line in enumerate(taps) for j, tap in enumerate(line)
+        c * ((j - cx) * cos + (i - cy) * sin) ** power
+        for i, line in enumerate(coefficients)
+        for j, c in enumerate(line)
     )
 
 
-def step_peak(taps: Matrix, cos: float, sin: float) -> float:
+def step_peak(coefficients: Matrix, cos: float, sin: float) -> float:
     """Return the largest absolute response to an ideal step of height 1 across (cos, sin)."""
     sums: dict[float, list[float]] = {}
-    for i, line in enumerate(taps):
-        for j, tap in enumerate(line):
-            # Taps on one line across the direction change sides together; rounding must not part them.
-            sums.setdefault(round(j * cos + i * sin, 9), []).append(tap)
+    for i, line in enumerate(coefficients):
+        for j, coefficient in enumerate(line):
+            # Coefficients on one line across the direction belong together; rounding must not separate them.
+            sums.setdefault(round(j * cos + i * sin, 9), []).append(coefficient)
     total, peak = 0.0, 0.0
     for position in sorted(sums, reverse=True):
         total += math.fsum(sums[position])
@@ -111,42 +112,45 @@ def step_peak(taps: Matrix, cos: float, sin: float) -> float:
     return peak
 
 
-def sums_to_zero(taps: Matrix) -> bool:
-    """Tell whether the taps sum to zero but for rounding."""
-    every = [t for line in taps for t in line]
+def sums_to_zero(coefficients: Matrix) -> bool:
+    """Tell whether the coefficients sum to zero, up to rounding."""
+    every = [t for line in coefficients for t in line]
     return abs(math.fsum(every)) <= 1e-12 * math.fsum(map(abs, every))
 
 
-def factors(taps: Matrix) -> tuple[Vector, Vector] | None:
-    """Write taps as the products of a column and a row; None where they are none, even but for their rounding.
+def factors(coefficients: Matrix) -> tuple[Vector, Vector] | None:
+    """Write coefficients as the product of a column and a row, up to their rounding; None where this is not possible.
 
-    Whole numbers are products of whole numbers.
+    Integers become products of integers.
     """
-    along_x = max(taps, key=lambda line: max(map(abs, line)))
+    along_x = max(coefficients, key=lambda line: max(map(abs, line)))
     if all(t.is_integer() for t in along_x):
         along_x = tuple(t / math.gcd(*map(int, along_x)) for t in along_x)
     j = max(range(len(along_x)), key=lambda j: abs(along_x[j]))
-    along_y = tuple(line[j] / along_x[j] for line in taps)
-    pairs = ((y * x, t) for y, line in zip(along_y, taps, strict=True) for x, t in zip(along_x, line, strict=True))
-    return (along_y, along_x) if all(abs(product - t) <= 2**-50 * abs(t) for product, t in pairs) else None
+    along_y = tuple(line[j] / along_x[j] for line in coefficients)
+    rounded = all(
+        abs(y * x - c) <= 2**-50 * abs(c)
+        for y, line in zip(along_y, coefficients, strict=True)
+        for x, c in zip(along_x, line, strict=True)
+    )
+    return (along_y, along_x) if rounded else None
 
 
 @lru_cache(maxsize=512)
-def differences(taps: Matrix) -> tuple[Difference, ...]:
-    """Write taps that sum to 0 as weighted differences of two pixels each.
+def differences(coefficients: Matrix) -> tuple[Difference, ...]:
+    """Write coefficients that sum to 0 as weighted differences of two pixels each.
 
-    A difference is exactly 0 on flat ground, and so is whatever is summed of differences in any
-    order: no rounding can leave a false edge there. Only pixels under taps that are not zero take
-    part, so that rounding stays in proportion to them.
+    On a flat image a difference is exactly 0, and so is every sum of differences in any order. Only pixels under
+    coefficients that are not zero are used.
 
     Returns
     -------
     tuple of (weight, place, place)
-        Empty where the taps do not sum to zero, or are too many to be run one by one.
+        Empty where the coefficients do not sum to zero, or are too many to be computed one by one.
     """
-    rows, columns = shape(taps)
-    places = {(i, j): t for i, line in enumerate(taps) for j, t in enumerate(line) if t}
-    if not sums_to_zero(taps) or (min(rows, columns) > 1 and len(places) > MOST_DIFFERENCES):
+    rows, columns = shape(coefficients)
+    places = {(i, j): t for i, line in enumerate(coefficients) for j, t in enumerate(line) if t}
+    if not sums_to_zero(coefficients) or (min(rows, columns) > 1 and len(places) > MOST_DIFFERENCES):
         return ()
 
     def mirrored(place: tuple[int, int]) -> tuple[int, int]:
@@ -159,94 +163,94 @@ def differences(taps: Matrix) -> tuple[Difference, ...]:
 
 
 class Group(NamedTuple):
-    """Pixels of one weight: the sum of some, less the sum of others, times the weight."""
+    """Pixels of one weight: the sum of the pixels `plus`, minus the sum of the pixels `minus`, times the weight."""
 
     weight: float
     plus: tuple[Place, ...]
     minus: tuple[Place, ...]
 
 
-class Pass(NamedTuple):
-    """One tap array, written as a sum of groups."""
+class ShiftedSum(NamedTuple):
+    """A factor of a kernel, written as a sum of groups of shifted images."""
 
-    taps: Matrix
+    coefficients: Matrix
     shape: tuple[int, int]
     groups: tuple[Group, ...]
 
     @classmethod
-    def of(cls, taps: Matrix) -> "Pass":
-        """Gather taps of one absolute value; `differences` where they sum to zero."""
+    def of(cls, coefficients: Matrix) -> "ShiftedSum":
+        """Group coefficients of one absolute value; use `differences` where they sum to zero."""
         sums: dict[float, tuple[list[Place], list[Place]]] = {}
-        if pairs := differences(taps):
+        if pairs := differences(coefficients):
             for weight, *ends in pairs:
                 for place, side in zip(
                     ends, sums.setdefault(abs(weight), ([], []))[:: 1 if weight > 0 else -1], strict=True
                 ):
                     side.append(place)
         else:
-            for i, line in enumerate(taps):
-                for j, tap in enumerate(line):
-                    if tap:
-                        sums.setdefault(abs(tap), ([], []))[tap < 0].append((i, j))
+            for i, line in enumerate(coefficients):
+                for j, coefficient in enumerate(line):
+                    if coefficient:
+                        sums.setdefault(abs(coefficient), ([], []))[coefficient < 0].append((i, j))
         groups = (
             Group(weight, tuple(plus), tuple(minus)) if plus else Group(-weight, tuple(minus), ())
             for weight, (plus, minus) in sums.items()
         )
-        # What needs no multiplication comes first.
-        return cls(taps, shape(taps), tuple(sorted(groups, key=lambda group: group.weight != 1)))
+        # The group of weight 1 comes first: it needs no multiplication.
+        return cls(coefficients, shape(coefficients), tuple(sorted(groups, key=lambda group: group.weight != 1)))
 
 
 @dataclass(frozen=True, eq=False)
 class Kernel:
-    """A linear filter: a sum of chains, each a few small tap arrays applied one after another.
+    """A kernel: a sum of chains. Each chain is a few factors that are correlated one after another.
 
-    A separable kernel is one chain of a column and a row, the Laplacian of Gaussian two such
-    chains, a kernel that is no product one chain of one array.
+    A separable kernel is one chain of a column and a row. The Laplacian of Gaussian is two such chains. A kernel that
+    is not separable is one chain of one factor.
     """
 
     chains: tuple[tuple[Matrix, ...], ...]
 
-    passes: tuple[tuple[Pass, ...], ...] = field(default=(), init=False, repr=False, compare=False)
-    """The form to run by adding shifted images, once `prepared`: plain data, which torch.compile can read."""
+    shifted_sums: tuple[tuple[ShiftedSum, ...], ...] = field(default=(), init=False, repr=False, compare=False)
+    """The chains as sums of shifted images, once `prepared`: plain data, which torch.compile can read."""
 
     def prepared(self) -> "Kernel":
-        """Work out `passes`, and return the kernel itself."""
-        if not self.passes:
-            passes = tuple(tuple(map(Pass.of, chain)) for chain in self.rounded.chains)
-            object.__setattr__(self, "passes", passes)
+        """Compute `shifted_sums`, and return the kernel."""
+        if not self.shifted_sums:
+            shifted_sums = tuple(tuple(map(ShiftedSum.of, chain)) for chain in self.rounded.chains)
+            object.__setattr__(self, "shifted_sums", shifted_sums)
         return self
 
     @classmethod
-    def dense(cls, taps: Iterable[Iterable[float]]) -> "Kernel":
-        """Make a kernel of one array."""
-        return cls(((tuple(map(tuple, taps)),),))
+    def dense(cls, coefficients: Iterable[Iterable[float]]) -> "Kernel":
+        """Return a kernel of one factor."""
+        return cls(((tuple(map(tuple, coefficients)),),))
 
     @classmethod
-    def factored(cls, taps: Matrix) -> "Kernel":
-        """Make a kernel of a column and a row, whose product the taps are, or of one array where they are none."""
-        lines = factors(taps) if min(shape(taps)) > 1 else None
-        return cls.separable(lines) if lines else cls.dense(taps)
+    def factored(cls, coefficients: Matrix) -> "Kernel":
+        """Return a separable kernel if the coefficients allow it, else a kernel of one factor."""
+        lines = factors(coefficients) if min(shape(coefficients)) > 1 else None
+        return cls.separable(lines) if lines else cls.dense(coefficients)
 
     @classmethod
     def separable(cls, *terms: tuple[Sequence[float], Sequence[float]]) -> "Kernel":
-        """Make the sum of products of a column (along y) and a row (along x)."""
+        """Return the sum of products of a column (along y) and a row (along x)."""
         return cls(tuple((column(along_y), row(along_x)) for along_y, along_x in terms))
 
     @cached_property
-    def taps(self) -> Matrix:
-        """The kernel as one array."""
+    def coefficients(self) -> Matrix:
+        """The coefficients as one table."""
         return weighted_sum([1] * len(self.chains), [reduce(compose, chain) for chain in self.chains])
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(rows, columns) of the kernel as one array."""
+        """(rows, columns)."""
         rows, columns = zip(*map(shape, self.chains[0]), strict=True)
         return sum(rows) - len(rows) + 1, sum(columns) - len(columns) + 1
 
     @cached_property
     def flipped(self) -> "Kernel":
-        """The kernel turned by 180 degrees: it takes slopes back to the pixels that they came from."""
-        turned = (tuple(tuple(line[::-1] for line in taps[::-1]) for taps in chain) for chain in self.chains)
+        """The kernel turned by 180 degrees: it gives the gradient with respect to the pixels."""
+        turned = (tuple(tuple(line[::-1] for line in factor[::-1]) for factor in chain) for chain in self.chains)
         return Kernel(tuple(turned)).prepared()
 
     @cached_property
@@ -259,25 +263,25 @@ class Kernel:
         return Kernel(tuple((weighted_sum([factor], [first]), *rest) for first, *rest in self.chains))
 
     @cached_property
-    def grain(self) -> float:
-        """A power of two of which every partial sum over whole pixels is a multiple; tiny where taps are decimal."""
-        return min(math.prod(map(grain, chain)) for chain in self.chains)
+    def common_factor(self) -> float:
+        """A power of two that divides every partial sum over integer pixels; tiny where coefficients are decimal."""
+        return min(math.prod(map(common_factor, chain)) for chain in self.chains)
 
     @cached_property
-    def reach(self) -> float:
-        """The most that any partial sum can be, over the largest absolute pixel."""
+    def absolute_sum(self) -> float:
+        """The sum of absolute products: no partial sum exceeds it times the largest absolute pixel."""
         return sum(math.prod(math.fsum(abs(t) for line in m for t in line) for m in chain) for chain in self.chains)
 
     @cached_property
     def rounded(self) -> "Kernel":
-        """The form to run where arithmetic rounds: what sums to zero comes first, and sees the pixels as they are."""
-        return Kernel(tuple(tuple(sorted(c, key=lambda taps: not sums_to_zero(taps))) for c in self.chains))
+        """The order to use where sums are rounded: factors that sum to zero come first, on the unrounded pixels."""
+        return Kernel(tuple(tuple(sorted(c, key=lambda factor: not sums_to_zero(factor))) for c in self.chains))
 
 
-def touched(kernels: Iterable[Kernel]) -> Matrix:
-    """Return 1 where a factor of any chain of any of the kernels, all of one shape, looks at a pixel, else 0."""
+def support(kernels: Iterable[Kernel]) -> Matrix:
+    """Return 1 where a factor of some chain of some kernel covers a pixel, else 0. The kernels have one shape."""
     factors = [
-        [tuple(tuple(float(t != 0) for t in line) for line in taps) for taps in chain]
+        [tuple(tuple(float(t != 0) for t in line) for line in coefficients) for coefficients in chain]
         for kernel in kernels
         for chain in kernel.chains
     ]

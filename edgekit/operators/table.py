@@ -1,7 +1,6 @@
-"""Every operator as a row of data. Standard library only.
+"""The table of operators. Standard library only.
 
-To add a linear operator, add its row to `OPERATORS`: the functions, the command line, the
-generic tests and the README's table find it there.
+To add a linear operator, add its row to `_ROWS`; see docs/architecture.md.
 """
 
 import math
@@ -12,18 +11,18 @@ from functools import lru_cache
 from numbers import Real
 from typing import Any
 
-from edgekit.common.names import unknown
+from edgekit.common.choices import unknown_choice
 from edgekit.errors import KernelError, ParameterError
 from edgekit.operators.kernels import NARROW, Kernel, Matrix, moment, ring, shape
 
-#: A Gaussian is cut off at this many standard deviations.
+#: A Gaussian is truncated at this many standard deviations.
 TRUNCATE = 4.0
 
-#: A Gaussian beyond this is wider than images are; reduce the image first.
+#: Largest standard deviation in pixels. For larger ones reduce the image first.
 LARGEST = 500.0
 
-#: Two standard deviations in this ratio make a difference of Gaussians look most like a Laplacian
-#: (Marr and Hildreth, Theory of Edge Detection, 1980).
+#: The ratio of the standard deviations at which a difference of Gaussians is most similar to a Laplacian (Marr and
+#: Hildreth, Theory of Edge Detection, 1980).
 DOG_RATIO = 1.6
 
 
@@ -31,43 +30,42 @@ class Kind(Enum):
     """How an operator's kernels are used."""
 
     GRADIENT = "gradient"
-    """Two kernels at right angles: any direction by steering, the magnitude as their root sum of squares."""
+    """Two perpendicular kernels: steering gives any direction, the root of their sum of squares the magnitude."""
     COMPASS = "compass"
-    """One kernel turned round its ring in eight directions, and the maximum over them."""
+    """One kernel rotated into eight directions; the magnitude is the maximum over them."""
     LAPLACIAN = "laplacian"
-    """One kernel, a second derivative without a direction."""
+    """One kernel: a second derivative without a direction."""
     KERNEL = "kernel"
-    """A user's own kernel."""
+    """A user-defined kernel."""
 
 
 @dataclass(frozen=True, eq=False)
 class Operator:
-    """One row: what an operator is and which kernels its parameter chooses.
+    """A row of the table: an operator and its kernels.
 
     Attributes
     ----------
     name : str
         The name in Python and on the command line.
     title : str
-        The name in a sentence.
+        The name in texts.
     kind : Kind
         How its kernels are used.
     order : int
-        Order of the derivative.
+        Order of the derivative; 0 for a user-defined kernel.
     accuracy : int
-        2 where the response at the pixel's centre is exact for polynomials of one degree more
-        than the derivative's order, else 1.
+        2 if the response at the centre of the pixel is exact for polynomials whose degree is the order plus 1, else 1.
     reference : str
-        Where the taps are from.
+        Publication of the coefficients.
     parameters : mapping
-        The parameters that choose the kernels, with their defaults.
+        Names and defaults of the parameters that choose the kernels.
     choices : mapping
-        Kernels by the value of the first parameter; for gradients the one along `axis`, and the
-        one 90 degrees on.
+        Kernels by the value of the first parameter. A gradient has two: one in the direction `axis`, one 90 degrees
+        further.
     build : callable
-        Makes the kernels where parameters are continuous.
+        Computes the kernels from continuous parameters, instead of `choices`.
     axis : float
-        Direction of the first kernel in degrees.
+        Direction of the first kernel, in degrees.
     """
 
     name: str
@@ -83,16 +81,16 @@ class Operator:
 
     @property
     def directed(self) -> bool:
-        """Whether it takes an angle."""
+        """Whether the operator has a direction, and so an option `angle`."""
         return self.kind in (Kind.GRADIENT, Kind.COMPASS)
 
     def kernels(self, **parameters: Any) -> tuple[Kernel, ...]:
-        """Return the kernels for `parameters`; those not given take their defaults.
+        """Return the kernels for `parameters`; missing ones have their defaults.
 
         Raises
         ------
         ParameterError
-            If the operator has no such parameter, or not with this value.
+            If the operator does not have a parameter, or not with this value.
         """
         for name in parameters:
             if name not in self.parameters:
@@ -109,33 +107,33 @@ class Operator:
         return self.choices[value]
 
     def divisor(self, kernel: Kernel, angle: float = 0.0) -> float:
-        """Return what `kernel` reads on the unit ramp towards `angle`, or on x²/2 for a Laplacian.
+        """Return the response of `kernel` to a ramp of slope 1 towards `angle`, or to x²/2 for a Laplacian.
 
-        A user's own kernel has no unit: its divisor is 1.
+        A user-defined kernel has no unit: its divisor is 1.
         """
         if self.order == 0:
             return 1.0
         if self.order == 2:
-            return moment(kernel.taps, 2) / 2
-        return moment(kernel.taps, 1, *cos_sin(angle))
+            return moment(kernel.coefficients, 2) / 2
+        return moment(kernel.coefficients, 1, *cos_sin(angle))
 
     def turned(self, kernel: Kernel, angle: float) -> Kernel:
-        """Turn a 3x3 `kernel` round its ring from direction 0 to `angle`, a multiple of 45 degrees."""
+        """Rotate the outer coefficients of a 3x3 `kernel` from direction 0 to `angle`, a multiple of 45 degrees."""
         steps = (angle % 360) / 45
         if kernel.shape != (3, 3) or self.axis:
-            raise ParameterError(f'rotate="ring" needs a 3x3 kernel; found {_size(kernel)} for {self.name}. Steer it')
+            raise ParameterError(f'rotate="ring" needs a 3x3 kernel; found {_size(kernel)}. Use rotate="steer"')
         if not steps.is_integer():
-            raise ParameterError(f"angle={angle:g} does not fit a ring; choose a multiple of 45 degrees")
-        return Kernel.dense(ring(kernel.taps, int(steps)))
+            raise ParameterError(f"angle={angle:g} must be a multiple of 45 degrees for kernels that are rotated")
+        return Kernel.dense(ring(kernel.coefficients, int(steps)))
 
 
 def cos_sin(angle: float) -> tuple[float, float]:
-    """Return cosine and sine of `angle` in degrees, exact at multiples of 90 and equal at 45."""
+    """Return cosine and sine of `angle` in degrees: exact at multiples of 90, equal at 45."""
     quarter, rest = divmod(angle % 360, 90)
     c, s = math.cos(math.radians(rest)), math.sin(math.radians(rest))
     if rest == 45:
         c = s = math.sqrt(0.5)
-    # Rounded, an angle a little below 0 is 360.
+    # The remainder of a tiny negative angle is rounded to 360, the fifth quarter.
     return ((c, s), (-s, c), (-c, -s), (s, -c))[int(quarter) % 4]
 
 
@@ -144,7 +142,7 @@ def _size(kernel: Kernel) -> str:
 
 
 def _pair(smooth: Sequence[float], derivative: Sequence[float]) -> tuple[Kernel, ...]:
-    """Return the derivative along x, smoothed along y, and the same along y."""
+    """Return two separable kernels: the derivative along x smoothed along y, and its transpose."""
     along_x = Kernel.separable((smooth, derivative))
     return along_x, along_x.transposed
 
@@ -156,9 +154,9 @@ def _positive(name: str, value: Any) -> float:
 
 
 def gaussian(sigma: float, order: int = 0, radius: int | None = None) -> tuple[float, ...]:
-    """Sample a Gaussian of unit sum, or its first or second derivative, ready to be correlated.
+    """Return samples of a Gaussian of sum 1, or of its first or second derivative, for correlation.
 
-    The second derivative is corrected to zero sum: flat ground has no curvature.
+    The second derivative is corrected to sum 0, so that its response in flat regions is 0.
     """
     radius = max(1, int(TRUNCATE * sigma + 0.5)) if radius is None else radius
     xs = range(-radius, radius + 1)
@@ -169,7 +167,7 @@ def gaussian(sigma: float, order: int = 0, radius: int | None = None) -> tuple[f
         return tuple(bell)
     if order == 1:
         return tuple(x / sigma**2 * b for x, b in zip(xs, bell, strict=True))
-    # Less the one multiple of the bell that leaves a sum of zero; of an endless Gaussian that is bell / sigma**2.
+    # Subtract the multiple of the Gaussian that makes the sum 0; without truncation it would be bell / sigma**2.
     second = [x**2 / sigma**4 * b for x, b in zip(xs, bell, strict=True)]
     excess = math.fsum(second)
     return tuple(s - excess * b for s, b in zip(second, bell, strict=True))
@@ -184,7 +182,7 @@ def gaussian_derivative(sigma: float) -> tuple[Kernel, ...]:
 
 
 def laplacian(stencil: int | str, sigma: float | None) -> tuple[Kernel, ...]:
-    """Return a Laplacian stencil, or the Laplacian of Gaussian where `sigma` is given."""
+    """Return a Laplacian stencil, or the Laplacian of Gaussian if `sigma` is given."""
     if sigma is None:
         if stencil not in STENCILS or isinstance(stencil, bool):
             raise ParameterError(f"laplacian has no stencil={stencil!r}; choose one of 4, 8, 'isotropic'")
@@ -201,46 +199,46 @@ def laplacian(stencil: int | str, sigma: float | None) -> tuple[Kernel, ...]:
 def difference_of_gaussians(sigma: float, sigma2: float | None) -> tuple[Kernel, ...]:
     """Return the Gaussian of `sigma` minus that of `sigma2`.
 
-    A⊗A - B⊗B is written as A⊗(A - B) + (A - B)⊗B: in each term one factor sums to 0, so that
-    each is 0 on flat ground by itself.
+    A⊗A - B⊗B is computed as A⊗(A - B) + (A - B)⊗B. One factor of each term sums to 0, so that the response of each term
+    in flat regions is exactly 0.
     """
     sigma = _positive("sigma", sigma)
     sigma2 = DOG_RATIO * sigma if sigma2 is None else _positive("sigma2", sigma2)
     if min(sigma, sigma2) < 0.15:
-        raise ParameterError(f"sigma={min(sigma, sigma2):g} is too small to sample on pixels; use 0.15 or more")
+        raise ParameterError(f"sigma={min(sigma, sigma2):g} is too small to sample; use 0.15 or more")
     if sigma == sigma2:
-        raise ParameterError(f"sigma and sigma2 are both {sigma:g}: their difference is zero everywhere")
+        raise ParameterError(f"sigma and sigma2 are both {sigma:g}: their difference is 0; choose different values")
     radius = max(1, int(TRUNCATE * max(sigma, sigma2) + 0.5))
     a, b = gaussian(sigma, radius=radius), gaussian(sigma2, radius=radius)
     difference = [p - q for p, q in zip(a, b, strict=True)]
     kernel = Kernel.separable((a, difference), (difference, b))
-    if not abs(moment(kernel.taps, 2)) > 1e-12:
-        raise ParameterError(f"sigma={sigma:g} and sigma2={sigma2:g} are too small or too alike to differ on pixels")
+    if not abs(moment(kernel.coefficients, 2)) > 1e-12:
+        raise ParameterError(f"sigma={sigma:g} and sigma2={sigma2:g} are too small or too similar to differ")
     return (kernel,)
 
 
-#: Second derivatives on 3x3 pixels.
+#: 3x3 kernels of the Laplacian, by the option `stencil`.
 STENCILS: Mapping[int | str, Kernel] = {
     4: Kernel.dense([[0, 1, 0], [1, -4, 1], [0, 1, 0]]),
     8: Kernel.dense([[1, 1, 1], [1, -8, 1], [1, 1, 1]]),
     "isotropic": Kernel.dense([[1, 4, 1], [4, -20, 4], [1, 4, 1]]),
 }
 
-# Farid and Simoncelli 2004, table I: prefilter and first derivative for 5 and 7 taps.
+# Farid and Simoncelli 2004, table I: prefilter and first derivative, with 5 and 7 coefficients.
 FARID_5 = ((0.037659, 0.249153, 0.426375, 0.249153, 0.037659), (-0.109604, -0.276690, 0, 0.276690, 0.109604))
 FARID_7 = (
     (0.004711, 0.069321, 0.245410, 0.361117, 0.245410, 0.069321, 0.004711),
     (-0.018708, -0.125376, -0.193091, 0, 0.193091, 0.125376, 0.018708),
 )
 
-# The diagonals of a 2x2 window: the response belongs to the point half a pixel right of and below
-# the pixel that it is stored at.
+# Differences along the diagonals of 2x2 pixels: the response belongs to a point half a pixel to the right of and below
+# the pixel at which it is stored.
 ROBERTS = (Kernel.dense([[-1, 0], [0, 1]]), Kernel.dense([[0, -1], [1, 0]]))
 
 _ROWS = (
     Operator(
         "sobel", "Sobel", Kind.GRADIENT, order=1, accuracy=2,
-        reference="Sobel and Feldman 1968; 5 and 7 taps by repeated binomial smoothing",
+        reference="Sobel and Feldman 1968; sizes 5 and 7 by repeated binomial smoothing",
         parameters={"size": 3},
         choices={
             3: _pair((1, 2, 1), (-1, 0, 1)),
@@ -304,57 +302,57 @@ _ROWS = (
     ),
 )  # fmt: skip
 
-#: Every operator by name.
+#: The operators by name.
 OPERATORS: dict[str, Operator] = {op.name: op for op in _ROWS}
 
 
 def find(name: str) -> Operator:
-    """Return the row called `name`.
+    """Return the operator called `name`.
 
     Raises
     ------
     ParameterError
-        If there is none.
+        If there is no such operator.
     """
     try:
         return OPERATORS[name]
     except (KeyError, TypeError):
-        raise ParameterError(unknown("operator", name, OPERATORS)) from None
+        raise ParameterError(unknown_choice("operator", name, OPERATORS)) from None
 
 
-def own(taps: Sequence[Sequence[float]]) -> Operator:
-    """Make a row of a user's own kernel.
+def own_operator(coefficients: Sequence[Sequence[float]]) -> Operator:
+    """Return an operator with a user-defined kernel.
 
     Raises
     ------
     KernelError
-        If it is not a rectangle of finite numbers with an odd number of rows and columns, or all zero.
+        If the coefficients are not a rectangle of finite numbers, are all 0, or have an even number of rows or columns.
     """
     try:
-        if any(isinstance(line, str) for line in taps):
+        if any(isinstance(line, str) for line in coefficients):
             raise TypeError
-        matrix: Matrix = tuple(tuple(float(t) for t in line) for line in taps)
+        matrix: Matrix = tuple(tuple(float(t) for t in line) for line in coefficients)
     except (TypeError, ValueError):
-        raise KernelError("a kernel must be a table of numbers: rows of taps") from None
+        raise KernelError("a kernel must be a table of numbers: rows of coefficients") from None
     widths = {len(line) for line in matrix}
     if len(widths) != 1 or 0 in widths:
-        raise KernelError(f"a kernel's rows must be of one length; found {sorted(widths) or 'no rows'}")
+        raise KernelError(f"the rows of a kernel must have one length; found {sorted(widths) or 'no rows'}")
     rows, columns = len(matrix), widths.pop()
     if rows % 2 == 0 or columns % 2 == 0:
         raise KernelError(
-            f"a kernel needs an odd number of rows and columns, to have a middle; found {rows}x{columns}. "
-            "Pad it with a row or column of zeros on the side you mean"
+            f"a kernel needs an odd number of rows and columns, so that it has a centre; found {rows}x{columns}. "
+            "Add a row or column of zeros on one side"
         )
     if not all(math.isfinite(t) for line in matrix for t in line):
-        raise KernelError("a kernel's taps must be finite; found nan or inf")
+        raise KernelError("a kernel's coefficients must be finite; found nan or inf")
     if not any(t for line in matrix for t in line):
-        raise KernelError("a kernel needs a tap that is not zero")
+        raise KernelError("a kernel needs a coefficient that is not zero; found only zeros")
     return _own(matrix)
 
 
 @lru_cache(maxsize=64)
 def _own(matrix: Matrix) -> Operator:
-    # A small kernel is done sooner in one go, and its sums are exact more often.
+    # Small kernels are not factored: one correlation is faster than several, and its sums are exact more often.
     kernel = Kernel.factored(matrix) if max(shape(matrix)) > NARROW else Kernel.dense(matrix)
     return Operator(
         "kernel", "Own kernel", Kind.KERNEL, order=0, accuracy=0, reference="", choices={None: (kernel,)},

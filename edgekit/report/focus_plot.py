@@ -1,27 +1,27 @@
-"""A drawing of score over position. Needs Matplotlib, of the extra ``plot``; may import batch and what is below it."""
+"""A plot of score over position. Needs Matplotlib, of the extra ``plot``; may import batch and what is below it."""
 
 import io
 import math
 from typing import Any
 
-from edgekit.batch.stack import Row
+from edgekit.batch.stack import StackImage
 from edgekit.common.extras import install_command
 from edgekit.errors import MissingExtraError, ParameterError
 from edgekit.focus.search import Peak
 
-#: What can be drawn, by the file's ending.
+#: Extensions of the formats of plots.
 ENDINGS = (".png", ".svg", ".pdf")
 
 _BLUE, _ORANGE, _RED = "#0072b2", "#d55e00", "#b00020"
 
 
 def check(ending: str) -> None:
-    """Raise what stands in the way of drawing, before anything is measured.
+    """Check that a plot can be drawn, before anything is measured.
 
     Raises
     ------
     ParameterError
-        If no drawing has this ending.
+        If the format is unknown.
     MissingExtraError
         If Matplotlib is missing.
     """
@@ -30,41 +30,43 @@ def check(ending: str) -> None:
             f"cannot draw {ending or 'a file without an ending'!r}; choose one of {', '.join(ENDINGS)}"
         )
     try:
-        # Only asked for: it is used when the drawing is made, after all images were read.
+        # It is used after all images were read.
         import matplotlib  # noqa: F401 - only whether it is there
     except ImportError as error:
-        raise MissingExtraError(f"a drawing needs {error.name}: {install_command('plot')}") from error
+        raise MissingExtraError(f"a plot needs {error.name}: {install_command('plot')}") from error
 
 
-def draw(rows: list[Row], measure: str, peak: Peak | None, said: str, ending: str) -> bytes:
-    """Draw the scores of a sweep and its peak; return the file's content.
+def draw(images: list[StackImage], measure: str, peak: Peak | None, title: str, ending: str) -> bytes:
+    """Plot the scores of a focus stack and its peak; return the content of the file.
 
     Parameters
     ----------
-    rows : list of Row
-        Images that have no score are marked at the lower edge.
+    images : list of StackImage
+        Images without a score are marked at the lower edge.
     measure : str
-        Names the vertical axis.
+        Label of the vertical axis.
     peak : Peak, optional
-        What `edgekit.find_peak` found.
-    said : str
-        The title.
+        From `edgekit.find_peak`.
+    title : str
+        Title of the plot.
+    ending : str
+        One of `ENDINGS`.
     """
-    # Without pyplot: no window, and the host's settings stay as they are.
+    # Not pyplot, which would open windows and change global settings.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
     axes = figure.add_subplot()
-    pairs = sorted((r.position, r.score) for r in rows if math.isfinite(r.score))
+    pairs = sorted((r.position, r.score) for r in images if math.isfinite(r.score))
     axes.plot([p for p, _ in pairs], [s for _, s in pairs], "o-", color=_BLUE, lw=1, ms=5)
-    lost = [r.position for r in rows if not math.isfinite(r.score)]
-    if lost:
+    missing = [r.position for r in images if not math.isfinite(r.score)]
+    if missing:
         below = axes.get_xaxis_transform()
-        axes.plot(lost, [0.02] * len(lost), "x", color=_RED, transform=below, label="no score")
+        axes.plot(missing, [0.02] * len(missing), "x", color=_RED, transform=below, label="no score")
         axes.legend()
     if peak is not None and peak.status != "none":
         _mark(axes, peak)
-    axes.set(xlabel="position", ylabel=measure, title=said)
+    axes.set(xlabel="position", ylabel=measure, title=title)
     axes.grid(alpha=0.3)
     content = io.BytesIO()
     figure.savefig(content, format=ending[1:].lower())

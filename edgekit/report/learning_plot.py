@@ -1,4 +1,4 @@
-"""A drawing of how a kernel was learned. Needs Matplotlib, of the extra ``plot``; may import learn and below."""
+"""A plot of how a kernel was learned. Needs Matplotlib, of the extra ``plot``; may import learn and below."""
 
 import io
 
@@ -9,35 +9,35 @@ from edgekit.learn import KernelFit
 _BLUE = "#0072b2"
 
 
-def draw(fit: KernelFit, said: str, ending: str) -> bytes:
-    """Draw the loss over the steps, and the taps; return the file's content.
+def draw(fit: KernelFit, title: str, ending: str) -> bytes:
+    """Plot the loss over the steps, and the kernel; return the content of the file.
 
     Parameters
     ----------
     fit : KernelFit
-        What was learned.
-    said : str
-        The title.
+        The learned kernel.
+    title : str
+        Title of the plot.
     ending : str
-        As `edgekit.report.focus_plot.check` knows it.
+        One of `edgekit.report.focus_plot.ENDINGS`.
     """
-    # Without pyplot: no window, and the host's settings stay as they are.
+    # Not pyplot, which would open windows and change global settings.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 4), dpi=120, layout="constrained")
-    figure.suptitle(said)
+    figure.suptitle(title)
     curve, table = figure.subplots(1, 2, width_ratios=(3, 2))
     curve.semilogy(np.maximum(fit.history, np.finfo(float).tiny), "o-", color=_BLUE, lw=1, ms=4)
     curve.set(xlabel="step", ylabel="mean squared error")
     curve.grid(alpha=0.3)
-    reach = float(np.abs(fit.taps).max()) or 1.0
-    table.imshow(fit.taps, cmap="RdBu_r", vmin=-reach, vmax=reach)
-    table.set(xticks=[], yticks=[], title="taps")
-    if fit.taps.size <= 49:
-        for (i, j), tap in np.ndenumerate(fit.taps):
-            said_tap = f"{tap + 0.0:.3g}" if fit.determined[i, j] else "?"
-            dark = abs(tap) > 0.6 * reach
-            table.text(j, i, said_tap, ha="center", va="center", fontsize=9, color="white" if dark else "black")
+    limit = float(np.abs(fit.kernel).max()) or 1.0
+    table.imshow(fit.kernel, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    table.set(xticks=[], yticks=[], title="kernel")
+    if fit.kernel.size <= 49:
+        for (i, j), value in np.ndenumerate(fit.kernel):
+            text = f"{value + 0.0:.3g}" if fit.determined[i, j] else "?"
+            dark = abs(value) > 0.6 * limit
+            table.text(j, i, text, ha="center", va="center", fontsize=9, color="white" if dark else "black")
     content = io.BytesIO()
     figure.savefig(content, format=ending[1:].lower())
     return content.getvalue()

@@ -1,4 +1,7 @@
-"""The review page itself: rows of scores into one HTML file that opens from disk."""
+"""The review page: one HTML file with the rows of scores, which opens from disk without a network.
+
+May import batch and what is below it. Jinja2 is loaded when a page is made.
+"""
 
 import base64
 import hashlib
@@ -11,23 +14,23 @@ from urllib.parse import quote
 
 from edgekit import __version__
 from edgekit.batch.score_cache import Row
+from edgekit.common.choices import SCORE
+from edgekit.common.escaping import escape_controls, unambiguous_path
 from edgekit.common.extras import install_command
-from edgekit.common.names import SCORE
-from edgekit.common.text import printable, unmistakable
 from edgekit.errors import MissingExtraError
 from edgekit.focus.blur_threshold import Threshold
 from edgekit.focus.measures import MEASURES
-from edgekit.report.pictures import Names
+from edgekit.report.images import Names
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
 ASSETS = Path(__file__).parent / "assets"
 
-#: In the order in which they build on one another; they share one scope.
+#: In order of their dependencies; they share one scope.
 SCRIPTS = ("rows.js", "histogram.js", "grid.js", "viewer.js", "main.js")
 
-#: How large a piece of the page is written at a time, in parts of the template's output.
+#: Parts of the template's output that are written together.
 PIECES = 256
 
 
@@ -37,7 +40,7 @@ class Page:
     Parameters
     ----------
     folder : Path
-        Where the page will lie; links lead from there.
+        The folder of the page; links are relative to it.
 
     Raises
     ------
@@ -52,18 +55,18 @@ class Page:
     def content(
         self, rows: Iterable[Row], failed: Iterable[Row], measures: tuple[str, ...], threshold: Threshold
     ) -> Iterator[bytes]:
-        """Give the page piece by piece: it may be longer than memory.
+        """Yield the page in pieces, since it may not fit in memory.
 
         Parameters
         ----------
         rows : iterable of Row
-            The images that have a score, or none because it is undefined.
+            The images that were scored; their score may be undefined.
         failed : iterable of Row
-            Those that could not be scored.
+            The images that failed.
         measures : tuple of str
             Names of the rows' values; the first is the one shown.
         threshold : Threshold
-            Where the page begins.
+            The threshold that the page shows at first.
         """
         script, style = _script(), _style()
         stream = self._template.stream(
@@ -74,7 +77,7 @@ class Page:
             style_hash=_hash(style),
             settings=settings(measures, threshold),
             rows=(record(row, self._folder) for row in rows),
-            failed=((printable(r.path), printable(r.reason.removeprefix(f"{r.path}: "))) for r in failed),
+            failed=((escape_controls(r.path), escape_controls(r.reason.removeprefix(f"{r.path}: "))) for r in failed),
         )
         stream.enable_buffering(PIECES)
         for piece in stream:
@@ -82,9 +85,9 @@ class Page:
 
 
 def settings(measures: tuple[str, ...], threshold: Threshold) -> dict[str, Any]:
-    """Return what holds for the whole page."""
+    """Return the data of the whole page."""
     first = measures[0]
-    limits = (0.0, 1.0) if first == SCORE else MEASURES[first].limits
+    limits = (0.0, 1.0) if first == SCORE else MEASURES[first].range
     value = threshold.value
     # JSON has no infinity.
     kept = str(value).replace("inf", "Infinity") if value is not None and math.isinf(value) else value
@@ -92,16 +95,16 @@ def settings(measures: tuple[str, ...], threshold: Threshold) -> dict[str, Any]:
 
 
 def record(row: Row, folder: Path) -> list[Any]:
-    """Return what the page knows of an image, in the order in which rows.js takes it apart."""
+    """Return the data of an image, in the order that rows.js expects."""
     names = Names(Path(row.path))
     preview = (folder / names.preview).exists()
     values = [None if math.isnan(v) else v for v in row.values]
     link = address(Path(row.path), folder)
-    return [unmistakable(row.path), link, names.stem, row.width, row.height, row.bytes, int(preview), values]
+    return [unambiguous_path(row.path), link, names.stem, row.width, row.height, row.bytes, int(preview), values]
 
 
 def address(path: Path, folder: Path) -> str:
-    """Return a link from a page in `folder` to a file: relative, so that both can be moved together.
+    """Return a relative link from a page in `folder` to a file, so that both can be moved together.
 
     Examples
     --------
@@ -109,7 +112,7 @@ def address(path: Path, folder: Path) -> str:
     '../50%25%20%231%3F.jpg'
     """
     try:
-        # By the names as they are typed, as browsers resolve them: not by where symbolic links lead.
+        # Symbolic links are not resolved, since browsers do not resolve them.
         relative = os.path.relpath(path.absolute(), folder.absolute())
     except ValueError:  # Another drive.
         return path.absolute().as_uri()
@@ -146,5 +149,5 @@ def _style() -> str:
 
 
 def _hash(text: str) -> str:
-    """Name a script or a style sheet, so that the browser runs this one and no other."""
+    """Return the hash of a script or a style sheet, so that the browser runs nothing else."""
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

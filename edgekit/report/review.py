@@ -1,36 +1,36 @@
-"""A folder with a review page and its pictures, and the record of what edgekit wrote there."""
+"""A folder with a review page, its images and an output log. May import the other modules of report and batch."""
 
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from edgekit.batch.output_log import NAME, Journal
-from edgekit.batch.score_cache import Book
+from edgekit.batch.output_log import NAME, OutputLog
+from edgekit.batch.score_cache import ScoreCache
 from edgekit.focus.blur_threshold import Threshold
-from edgekit.io.writing import placing
+from edgekit.io.writing import open_atomic
+from edgekit.report.images import ReviewImages
 from edgekit.report.page import Page
-from edgekit.report.pictures import Pictures
 
-#: The page's name in its folder.
+#: Name of the page in its folder.
 INDEX = "index.html"
 
 
 class Review:
-    """Makes a review page, in a ``with`` block that keeps others out of its folder.
+    """Makes a review page. A context manager that lets no other process write to the folder.
 
     Parameters
     ----------
     folder : Path
-        Made if it is not there.
+        Created if it does not exist.
     force : bool
         Replace a page that edgekit did not write.
 
     Attributes
     ----------
-    pictures : Pictures
-        Draws what the page shows, while the images are scored.
-    journal : Journal
-        The record of what edgekit wrote there.
+    images : ReviewImages
+        Makes the images of the page, while the inputs are scored.
+    log : OutputLog
+        The output log of the folder.
     index : Path
         The page.
 
@@ -39,17 +39,17 @@ class Review:
     MissingExtraError
         If Jinja2 is missing.
     OutputError
-        If a page is there that edgekit did not write, or its record cannot be used.
+        If there is a page that edgekit did not write, or the log cannot be used.
     """
 
     def __init__(self, folder: Path, *, force: bool = False) -> None:
         self.index = folder / INDEX
         self._page = Page(folder)
         with ExitStack() as opened:
-            self.journal = opened.enter_context(Journal(folder / NAME, alone=True))
-            self.journal.admit(self.index, force=force)
+            self.log = opened.enter_context(OutputLog(folder / NAME, alone=True))
+            self.log.check_replaceable(self.index, force=force)
             self._opened = opened.pop_all()
-        self.pictures = Pictures(folder, self.journal)
+        self.images = ReviewImages(folder, self.log)
 
     def __enter__(self) -> Self:
         return self
@@ -57,17 +57,16 @@ class Review:
     def __exit__(self, *_: object) -> None:
         self._opened.close()
 
-    def write(self, book: Book, measures: tuple[str, ...], threshold: Threshold) -> None:
-        """Write the page of all rows of a run, in one step.
+    def write(self, cache: ScoreCache, measures: tuple[str, ...], threshold: Threshold) -> None:
+        """Write the page with all rows of a run, in one step.
 
         Raises
         ------
         OutputError
             If it cannot be written.
         """
-        rows = (r for r in book.ranked(best_first=True) if r.status != "failed")
-        failed = (r for r in book.rows() if r.status == "failed")
-        index = self.index
-        with placing(index, lambda made: self.journal.enter(index, made, index, made, "page")) as file:
+        rows = (r for r in cache.ranked(best_first=True) if r.status != "failed")
+        failed = (r for r in cache.rows() if r.status == "failed")
+        with open_atomic(self.index, self.log.adder(self.index, "page")) as file:
             for piece in self._page.content(rows, failed, measures, threshold):
                 file.write(piece)

@@ -1,13 +1,9 @@
-"""The suites of bench.py, and what they stand on.
+"""Benchmarks of speed and memory, most of them beside other libraries and programs.
 
-Lowest first: `worker`, `launch` and `peak` run in processes of their own; `fleet` and `processes` talk to them;
-`contest` lets contenders take turns; `tables` and `plots` show what came out; the suites are at the top.
+`run.py` runs the suites in `suites/`; the other scripts run by themselves. `harness/` has what they stand on. In it,
+`worker` and `timed_command` run in processes of their own, `workers` and `processes` talk to them, and `comparison`
+runs the contenders in turn; `tables` and `plots` show the results.
 """
-
-from pathlib import Path
-
-#: The project.
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class LeftOut(Exception):

@@ -1,7 +1,10 @@
-"""A kernel as calls of OpenCV and NumPy on a strip. May import taps, interface, strips, bands and cv2."""
+"""Correlates the pixels of a tile with kernels and combines the responses, by OpenCV's and NumPy's functions.
 
+May import `operators.kernels`, the interface, `tiling`, `banded` and cv2.
+"""
+
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -10,19 +13,18 @@ from numpy.typing import NDArray
 
 from edgekit.backends.interface import Rounding
 from edgekit.backends.opencv import banded, tiling
-from edgekit.backends.opencv.banded import Run
+from edgekit.backends.opencv.banded import Step
 from edgekit.common.load_cv2 import cv2
 from edgekit.operators.kernels import Difference, Kernel, Matrix, differences, shape, sums_to_zero, transpose
 
 Array = NDArray[Any]
 
-#: From this many taps on `cv2.filter2D` may turn to a Fourier transform (50 in double precision),
-#: which rounds differently and lets one pixel touch all others.
-MOST_TAPS = 49
+#: With more coefficients `cv2.filter2D` may use a Fourier transform (50 in double precision). It rounds differently,
+#: and one NaN affects all pixels.
+MOST_COEFFICIENTS = 49
 BLOCK = 7
 
-#: From so many taps in a line on, in double precision, a product with a banded matrix is faster than `cv2.sepFilter2D`,
-#: though it multiplies by zeros, too.
+#: From this length on, in double precision, a product with a banded matrix takes less time than `cv2.sepFilter2D`.
 LONG = 25
 
 _ONE = ((1.0,),)
@@ -33,169 +35,240 @@ _DEPTHS = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Call:
-    """One of OpenCV's filters, whose result has the size of what it is given."""
+def correlate(pixels: Array, kernels: Sequence[Kernel], dtype: Any, rounding: Rounding) -> list[Array]:
+    # OpenCV filters floats in half the time of integers of 16 bits.
+    if pixels.dtype != np.uint8 and pixels.dtype != dtype:
+        pixels = tiling.converted(pixels, dtype)
+    return [_correlated(pixels, kernel, dtype, rounding) for kernel in kernels]
 
-    filter: Callable[[Array, int, Array, int], Any]
-    """Given pixels, the depth of the result, the result and a border, all but the first in OpenCV's words."""
 
-    size: tuple[int, int]
-    dtype: np.dtype[Any]
-    of_bytes: np.dtype[Any]
-    """The type of the result for pixels of 8 bits."""
-
-    def fill(self, image: Array, border: int, out: Array) -> None:
-        """Filter all pixels, with a border in OpenCV's words, into an array of the image's size."""
-        self.filter(image, _DEPTHS[out.dtype], out, border)
-
-    def __call__(self, window: Array, /) -> Array:
-        """Filter where the whole kernel fits."""
-        full = tiling.empty(window.shape, self.of_bytes if window.dtype == np.uint8 else self.dtype)
-        self.fill(window, cv2.BORDER_REPLICATE, full)
-        (rows, columns), (height, width) = self.size, window.shape[:2]
-        top, left = rows // 2, columns // 2
-        return full[top : top + height - rows + 1, left : left + width - columns + 1]
+def _correlated(pixels: Array, kernel: Kernel, dtype: Any, rounding: Rounding) -> Array:
+    channels = pixels.shape[2] if pixels.ndim == 3 else None
+    if channels == 1:
+        return _correlated(pixels[:, :, 0], kernel, dtype, rounding)[:, :, np.newaxis]
+    if channels is not None and channels > tiling.MOST_CHANNELS:
+        groups = (pixels[:, :, i : i + tiling.MOST_CHANNELS] for i in range(0, channels, tiling.MOST_CHANNELS))
+        parts = [_correlated(np.ascontiguousarray(g), kernel, dtype, rounding) for g in groups]
+        return np.concatenate(parts, axis=2)
+    total: Array | None = None
+    for chain in steps(kernel, dtype, rounding):
+        part = pixels
+        for step in chain:
+            part = step(part)
+        if total is None:
+            total = part
+        else:
+            total += part
+    assert total is not None
+    return total
 
 
 @lru_cache(maxsize=512)
-def program(kernel: Kernel, dtype: Any, rounding: Rounding) -> tuple[tuple[Run, ...], ...]:
-    """Return what to run one after another, for each of the kernel's chains, whose results add up.
+def steps(kernel: Kernel, dtype: Any, rounding: Rounding) -> tuple[tuple[Step, ...], ...]:
+    """Return the steps that correlate with a kernel, one after another; the results of its chains are added.
 
     Parameters
     ----------
     kernel : Kernel
-        What to run.
     dtype : dtype
         Single or double precision.
     rounding : Rounding
-        Where there is some, taps that sum to zero are run so that flat ground gives 0.
+        Unless sums are exact, coefficients that sum to zero are correlated so that a flat image gives 0.
     """
     how = np.dtype(dtype), rounding
     chains = kernel.chains if rounding is Rounding.NONE else kernel.rounded.chains
-    return tuple(tuple(_run(taps, *how) for taps in _grouped(chain, *how)) for chain in chains)
+    return tuple(tuple(_step(factors, *how) for factors in _grouped(chain, *how)) for chain in chains)
 
 
 def _grouped(chain: tuple[Matrix, ...], dtype: np.dtype[Any], rounding: Rounding) -> tuple[tuple[Matrix, ...], ...]:
-    """Group a chain by what is run in one call: a column and a row, where no rounding can leave a false edge."""
-    lines = {len(taps) == 1 for taps in chain}, {len(taps[0]) == 1 for taps in chain}
-    safe = rounding is Rounding.NONE or all(_odd(taps) for taps in chain if sums_to_zero(taps))
-    long = any(_long(taps, dtype, rounding) for taps in chain)
-    if len(chain) == 2 and lines == ({True, False}, {True, False}) and safe and not long:
+    """Put a column and a row into one step where rounding leaves no response on a flat image."""
+    lines = {len(factor) == 1 for factor in chain}, {len(factor[0]) == 1 for factor in chain}
+    safe = rounding is Rounding.NONE or all(_odd(factor) for factor in chain if sums_to_zero(factor))
+    banded = any(_is_banded(factor, dtype, rounding) for factor in chain)
+    if len(chain) == 2 and lines == ({True, False}, {True, False}) and safe and not banded:
         return (chain,)
-    return tuple((taps,) for taps in chain)
+    return tuple((factor,) for factor in chain)
 
 
-def _long(taps: Matrix, dtype: np.dtype[Any], rounding: Rounding) -> bool:
-    """Tell whether taps had better be run as a product, which sums in an order of its own."""
-    if dtype != np.float64 or rounding is Rounding.SEEN or min(shape(taps)) > 1:
+def _is_banded(factor: Matrix, dtype: np.dtype[Any], rounding: Rounding) -> bool:
+    """Tell whether a factor is correlated by a banded product, which has its own order of summing."""
+    if dtype != np.float64 or rounding is Rounding.SEEN or min(shape(factor)) > 1:
         return False
-    # Else there would be a difference for each tap, which takes longer whatever the length.
-    one_by_one = rounding is not Rounding.NONE and sums_to_zero(taps) and not _odd(taps)
-    return one_by_one or max(shape(taps)) >= LONG
+    # The other way is a difference for each coefficient, which takes longer at any length.
+    one_by_one = rounding is not Rounding.NONE and sums_to_zero(factor) and not _odd(factor)
+    return one_by_one or max(shape(factor)) >= LONG
 
 
-def _odd(taps: Matrix) -> bool:
-    """Tell whether each tap is minus the one mirrored at the centre."""
-    values = [t for line in taps for t in line]
+def _odd(factor: Matrix) -> bool:
+    """Tell whether each coefficient is minus the one opposite the centre."""
+    values = [c for line in factor for c in line]
     return all(a == -b for a, b in zip(values, reversed(values), strict=True))
 
 
-def _run(taps: tuple[Matrix, ...], dtype: np.dtype[Any], rounding: Rounding) -> Run:
+def _step(factors: tuple[Matrix, ...], dtype: np.dtype[Any], rounding: Rounding) -> Step:
     exact = rounding is Rounding.NONE
-    if not _long(taps[0], dtype, rounding):
-        return _called(taps, dtype, exact)
-    if exact or not sums_to_zero(taps[0]):
-        return banded.line(taps[0])
-    if of_steps := banded.line_of_steps(taps[0]):
-        return of_steps
-    called, over_bytes = _called(taps, dtype, exact), banded.line_over_bytes(taps[0])
-    return lambda window: (over_bytes if over_bytes and window.dtype == np.uint8 else called)(window)
+    if not _is_banded(factors[0], dtype, rounding):
+        return _called(factors, dtype, exact)
+    if exact or not sums_to_zero(factors[0]):
+        return banded.line(factors[0])
+    return banded.line_of_differences(factors[0]) or _called(factors, dtype, exact)
 
 
-def _called(taps: tuple[Matrix, ...], dtype: np.dtype[Any], exact: bool) -> Run:
-    rows, columns = (max(sides) for sides in zip(*map(shape, taps), strict=True))
-    along_x = next((t for t in taps if len(t) == 1), _ONE)
-    along_y = next((t for t in taps if t is not along_x), _ONE)
-    if len(taps) == 1 and min(rows, columns) > 1:
-        if not exact and (pairs := differences(taps[0])):
+def _called(factors: tuple[Matrix, ...], dtype: np.dtype[Any], exact: bool) -> Step:
+    rows, columns = (max(sides) for sides in zip(*map(shape, factors), strict=True))
+    along_x = next((f for f in factors if len(f) == 1), _ONE)
+    along_y = next((f for f in factors if f is not along_x), _ONE)
+    if len(factors) == 1 and min(rows, columns) > 1:
+        if not exact and (pairs := differences(factors[0])):
             return _differences(pairs, rows, columns, dtype)
-        return (_blocks if rows * columns > MOST_TAPS else _dense)(taps[0], dtype)
-    zero = next((t for t in taps if sums_to_zero(t)), None)
+        return (_blocks if rows * columns > MOST_COEFFICIENTS else _dense)(factors[0], dtype)
+    zero = next((f for f in factors if sums_to_zero(f)), None)
     if exact or zero is None:
         return _separable(along_y, along_x, dtype)
     if not _odd(zero):
         return _differences(differences(zero), rows, columns, dtype)
-    # OpenCV sums a column of odd taps as differences, which are exactly 0 on flat ground; a row only if it is short.
+    # OpenCV sums an odd column by differences, which are exactly 0 on a flat image; an odd row only if it is short.
     if zero is along_x and columns > 3:
-        return _turned(_separable(transpose(along_x), transpose(along_y), dtype))
+        return _transposed(_separable(transpose(along_x), transpose(along_y), dtype))
     return _separable(along_y, along_x, dtype)
 
 
-def _turned(run: Run) -> Run:
-    """Run with x and y swapped."""
+def _transposed(step: Step) -> Step:
+    """Return a step with x and y swapped."""
 
-    return lambda window: _transposed(run(_transposed(window)))
+    def transpose(pixels: Array) -> Array:
+        out = tiling.empty((pixels.shape[1], pixels.shape[0], *pixels.shape[2:]), pixels.dtype)
+        cv2.transpose(pixels, out)
+        return out
+
+    return lambda pixels: transpose(step(transpose(pixels)))
 
 
-def _transposed(window: Array) -> Array:
-    out = tiling.empty((window.shape[1], window.shape[0], *window.shape[2:]), window.dtype)
-    cv2.transpose(window, out)
-    return out
+def _cropped(call: Callable[[Array, int, Array], Any], rows: int, columns: int, dtype: Any, of_bytes: Any) -> Step:
+    """Return a step that keeps the pixels whose whole kernel lies within the tile.
+
+    Parameters
+    ----------
+    call : callable
+        One of OpenCV's filters: ``call(pixels, depth, out)``.
+    dtype, of_bytes : dtype
+        Types of the result; the second for pixels of 8 bits.
+    """
+    top, left = rows // 2, columns // 2
+
+    def step(pixels: Array) -> Array:
+        out = tiling.empty(pixels.shape, of_bytes if pixels.dtype == np.uint8 else dtype)
+        call(pixels, _DEPTHS[out.dtype], out)
+        height, width = pixels.shape[:2]
+        return out[top : top + height - rows + 1, left : left + width - columns + 1]
+
+    return step
 
 
-def _separable(along_y: Matrix, along_x: Matrix, dtype: np.dtype[Any]) -> Call:
+def _separable(along_y: Matrix, along_x: Matrix, dtype: np.dtype[Any]) -> Step:
     x, y = np.array(along_x, dtype), np.array(along_y, dtype)
-    return Call(
-        lambda image, depth, out, border: cv2.sepFilter2D(image, depth, x, y, out, borderType=border),
-        (y.size, x.size), dtype, dtype,
+    return _cropped(
+        lambda pixels, depth, out: cv2.sepFilter2D(pixels, depth, x, y, out, borderType=cv2.BORDER_REPLICATE),
+        y.size, x.size, dtype, dtype,
     )  # fmt: skip
 
 
-def _dense(taps: Matrix, dtype: np.dtype[Any]) -> Call:
-    kernel = np.array(taps, dtype)
-    # Of 8 bits by whole taps come whole numbers; where 16 bits hold them OpenCV takes half the time.
-    whole = all(float(t).is_integer() for line in taps for t in line)
-    narrow = whole and np.abs(kernel).sum() < 2**15 / 255 and dtype == np.float32
-    return Call(
-        lambda image, depth, out, border: cv2.filter2D(image, depth, kernel, out, borderType=border),
-        kernel.shape, dtype, np.dtype(np.int16) if narrow else dtype,
+def _dense(factor: Matrix, dtype: np.dtype[Any]) -> Step:
+    kernel = np.array(factor, dtype)
+    # 8-bit pixels and integer coefficients give integers. Where 16 bits hold them OpenCV takes half the time.
+    integers = all(float(c).is_integer() for line in factor for c in line)
+    narrow = integers and np.abs(kernel).sum() < 2**15 / 255 and dtype == np.float32
+    return _cropped(
+        lambda pixels, depth, out: cv2.filter2D(pixels, depth, kernel, out, borderType=cv2.BORDER_REPLICATE),
+        len(factor), len(factor[0]), dtype, np.dtype(np.int16) if narrow else dtype,
     )  # fmt: skip
 
 
-def _differences(pairs: Sequence[Difference], rows: int, columns: int, dtype: np.dtype[Any]) -> Run:
-    def run(window: Array) -> Array:
-        h, w = window.shape[0] - rows + 1, window.shape[1] - columns + 1
-        total = tiling.empty((h, w, *window.shape[2:]), dtype)
-        step = tiling.empty(total.shape, dtype)
+def _differences(pairs: Sequence[Difference], rows: int, columns: int, dtype: np.dtype[Any]) -> Step:
+    def step(pixels: Array) -> Array:
+        h, w = pixels.shape[0] - rows + 1, pixels.shape[1] - columns + 1
+        total = tiling.empty((h, w, *pixels.shape[2:]), dtype)
+        one = tiling.empty(total.shape, dtype)
         for n, (weight, (i, j), (k, m)) in enumerate(pairs):
-            into = step if n else total
-            # NumPy takes twice as long where rows have something between them.
-            cv2.subtract(window[i : i + h, j : j + w], window[k : k + h, m : m + w], into, dtype=_DEPTHS[dtype])
+            into = one if n else total
+            # NumPy's subtraction takes twice as long where rows are not contiguous.
+            cv2.subtract(pixels[i : i + h, j : j + w], pixels[k : k + h, m : m + w], into, dtype=_DEPTHS[dtype])
             if weight != 1:
                 into *= weight
             if n:
-                total += step
+                total += one
         return total
 
-    return run
+    return step
 
 
-def _blocks(taps: Matrix, dtype: np.dtype[Any]) -> Run:
-    """Correlate block by block, each small enough to be summed and not transformed."""
-    rows, columns = shape(taps)
+def _blocks(factor: Matrix, dtype: np.dtype[Any]) -> Step:
+    """Correlate block by block; each block is small enough that OpenCV does not transform it."""
+    rows, columns = shape(factor)
     blocks = []
     for i in range(0, rows, BLOCK):
         for j in range(0, columns, BLOCK):
-            block = tuple(line[j : j + BLOCK] for line in taps[i : i + BLOCK])
+            block = tuple(line[j : j + BLOCK] for line in factor[i : i + BLOCK])
             if any(map(any, block)):
                 blocks.append((i, j, *shape(block), _called((block,), dtype, exact=True)))
 
-    def run(window: Array) -> Array:
-        h, w = window.shape[0] - rows + 1, window.shape[1] - columns + 1
-        total = np.zeros((h, w, *window.shape[2:]), dtype)
+    def step(pixels: Array) -> Array:
+        h, w = pixels.shape[0] - rows + 1, pixels.shape[1] - columns + 1
+        total = np.zeros((h, w, *pixels.shape[2:]), dtype)
         for i, j, height, width, part in blocks:
-            total += part(window[i : i + h + height - 1, j : j + w + width - 1])
+            total += part(pixels[i : i + h + height - 1, j : j + w + width - 1])
         return total
 
-    return run
+    return step
+
+
+def weighted_sum(responses: Sequence[Array], weights: Sequence[float], out: Array | None = None) -> Array:
+    parts = [(r, w) for r, w in zip(responses, weights, strict=True) if w]
+    (first, weight), *rest = parts
+    # Integer responses are exact in single precision.
+    dtype = np.dtype(np.float32) if first.dtype == np.int16 else first.dtype
+    if not rest and weight == 1 and first.dtype == dtype:
+        return first
+    total = _place(out, first.shape, dtype)
+    # Converted first: NumPy takes longer for a product of two types.
+    np.copyto(total, first)
+    if weight != 1:
+        total *= dtype.type(weight)
+    for response, weight in rest:
+        total += np.multiply(response, weight, out=tiling.empty(response.shape, dtype), dtype=dtype)
+    return total
+
+
+def _place(out: Array | None, shape: tuple[int, ...], dtype: Any) -> Array:
+    """Return `out` if a result can be computed there, else a new array."""
+    if out is not None and out.dtype == dtype and out.shape == shape and out.flags.c_contiguous:
+        return out
+    return tiling.empty(shape, dtype)
+
+
+def magnitude(components: Sequence[Array], out: Array | None = None, *, overwrite: bool = False) -> Array:
+    # cv2.magnitude needs one pass, but its last digit is not always the same.
+    total: Array | None = None
+    for part in components:
+        # As NumPy's product, in a fifth of the time where rows are not contiguous.
+        squares = part if overwrite else tiling.empty(part.shape, part.dtype)
+        cv2.multiply(part, part, squares)
+        total = squares if total is None else cv2.add(total, squares, total)
+    assert total is not None
+    root = _place(out, total.shape, total.dtype)
+    # As exact as NumPy's root, in half the time.
+    cv2.sqrt(total, root)
+    return root
+
+
+def extent(values: Array, tiny: float = 0.0) -> tuple[float, bool, bool]:
+    least, most = float(values.min()), float(values.max())
+    finite = -math.inf < least and most < math.inf
+    size = max(most, -least) if finite else float(np.abs(values).max(initial=0, where=np.isfinite(values)))
+    some_tiny = tiny > 0 and not (finite and least >= tiny) and _some_below(values, tiny)
+    return size, finite, some_tiny
+
+
+def _some_below(values: Array, tiny: float) -> bool:
+    """Tell whether some absolute values are below `tiny`, but not 0."""
+    return bool(np.count_nonzero(np.abs(values) < tiny) > values.size - np.count_nonzero(values))

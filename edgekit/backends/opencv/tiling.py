@@ -1,127 +1,152 @@
-"""Work done strip by strip, on several threads, in memory that is used again. Standard library and NumPy only.
+"""Computes images tile by tile, on several threads, in memory that is used again.
 
-Full-size intermediate arrays wait for memory and cost page faults; a strip's stay in the second-level cache.
+A tile is a run of rows. Full-size intermediate arrays wait for memory and cause page faults; those of a tile stay in
+the second-level cache. May import `operators.borders`, the interface, NumPy and cv2.
 """
 
 import contextvars
 import math
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.backends.interface import ComputeRows, Halo, ImageLayout, Result
+from edgekit.common.load_cv2 import cv2
+from edgekit.errors import DtypeError
+from edgekit.operators.borders import OUTSIDE, index_map
+
 Array = NDArray[Any]
 T = TypeVar("T")
 
-#: Pixels in a strip. Half as many cost more in calls, twice as many no longer stay in the cache.
-STRIP = 2**18
+#: Pixels in a tile. Half as many need more calls, twice as many do not fit into the cache.
+TILE = 2**18
 
-#: A thread that does fewer strips costs more than it saves, if little is done to each.
-SHARE = 3
+#: Tiles for each thread, at least: a thread with fewer takes longer to start than it saves.
+TILES_PER_THREAD = 3
 
-#: More threads wait for memory, not for arithmetic.
+#: More threads wait for memory.
 MOST_THREADS = 8
+
+#: A kernel with a taller halo has so much to compute that a single tile is worth a thread.
+SHORT_HALO = 8
 
 #: Bytes of working memory that are kept for the next image.
 KEPT = 2**23
 
+#: OpenCV filters and pads up to this many channels.
+MOST_CHANNELS = 4
+
+#: OpenCV's names of borders. It has no filter with another border.
+CV2_BORDERS = {
+    "reflect": cv2.BORDER_REFLECT_101,
+    "symmetric": cv2.BORDER_REFLECT,
+    "edge": cv2.BORDER_REPLICATE,
+    "constant": cv2.BORDER_CONSTANT,
+}
+
+#: Types that `cv2.copyMakeBorder` accepts.
+_PADDED = {np.dtype(t) for t in (np.bool_, np.int8, np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64)}
+
 
 class _Arena:
-    """Memory for one strip's arrays, used again for the next strip."""
+    """Memory for the arrays of one tile, used again for the next tile."""
 
     def __init__(self) -> None:
-        self._blocks: list[Array] = []
-        self._used = 0
+        self.blocks: list[Array] = []
+        self.used = 0
         self.nbytes = 0
-        """All of its memory."""
-
-    def begin(self) -> None:
-        """Begin a strip: whatever the last one was lent is free."""
-        self._used = 0
-
-    def empty(self, size: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-        """Lend an uninitialised array."""
-        need, place = math.prod(size) * dtype.itemsize, self._used
-        if place == len(self._blocks):
-            self._blocks.append(np.empty(0, np.uint8))
-        block = self._blocks[place]
-        if block.nbytes < need:
-            self.nbytes += need - block.nbytes
-            block = self._blocks[place] = np.empty(need, np.uint8)
-        self._used = place + 1
-        return np.ndarray(size, dtype, block)
 
 
 class _Thread(threading.local):
-    """What this thread is doing."""
+    """The state of a thread."""
 
     arena: _Arena | None = None
-    alone = False
+    single = False
 
 
-_here = _Thread()
+_thread = _Thread()
 _spare: list[_Arena] = []
 
 
-def stay_alone() -> None:
-    """Keep what this thread does from using further threads: it is itself one of many."""
-    _here.alone = True
+def disable_nested_threads() -> None:
+    """Let this thread start no further threads: it is one of many workers."""
+    _thread.single = True
 
 
-def empty(size: tuple[int, ...], dtype: Any) -> Array:
-    """Return an uninitialised array, of memory used before where a strip is being done."""
-    return np.empty(size, dtype) if _here.arena is None else _here.arena.empty(size, np.dtype(dtype))
+def empty(shape: tuple[int, ...], dtype: Any) -> Array:
+    """Return an uninitialised array; while a tile is computed, from the thread's memory for tiles."""
+    arena, dtype = _thread.arena, np.dtype(dtype)
+    if arena is None:
+        return np.empty(shape, dtype)
+    need, place = math.prod(shape) * dtype.itemsize, arena.used
+    if place == len(arena.blocks):
+        arena.blocks.append(np.empty(0, np.uint8))
+    block = arena.blocks[place]
+    if block.nbytes < need:
+        arena.nbytes += need - block.nbytes
+        block = arena.blocks[place] = np.empty(need, np.uint8)
+    arena.used = place + 1
+    return np.ndarray(shape, dtype, block)
 
 
-def height(pixels: int, least: int) -> int:
-    """Return how many rows of so many pixels make a strip, `least` or more."""
-    return max(STRIP // pixels, least)
-
-
-def each(rows: int, height: int, threads: int, do: Callable[[int, int], None], share: int = SHARE) -> None:
-    """Do all rows, about `height` at a time.
+def each_tile(
+    rows: int, height: int, threads: int, compute: Callable[[int, int], None], per_thread: int = TILES_PER_THREAD
+) -> None:
+    """Compute all rows tile by tile. All tiles have the same height, except the last one.
 
     Parameters
     ----------
-    rows, height : int
-        Strips are as many as fit, and of one height but for the last.
+    rows : int
+        Of the result.
+    height : int
+        Largest height of a tile.
     threads : int
-        At most so many strips are done at a time, the calling thread's among them.
-    do : callable
-        ``do(start, stop)`` does some rows. What `empty` lends is its own until it returns.
-    share : int
-        At least so many strips for each thread.
+        Largest number of threads, the calling thread among them.
+    compute : callable
+        ``compute(start, stop)`` computes some rows. Arrays of `empty` belong to it until it returns.
+    per_thread : int
+        Tiles for each thread, at least.
     """
-    if rows <= height:
-        _lend(lambda arena: do(0, rows))
-        return
-    height = math.ceil(rows / math.ceil(rows / height))
+    height = math.ceil(rows / max(1, math.ceil(rows / height))) or 1
     todo = deque(range(0, rows, height))
     failures: list[BaseException] = []
 
-    def some(arena: _Arena) -> None:
-        while (start := _next(todo.popleft)) is not None:
-            arena.begin()
-            do(start, min(start + height, rows))
-
     def work() -> None:
+        outer = _thread.arena
         try:
-            _lend(some)
+            arena = _spare.pop()
+        except IndexError:
+            arena = _Arena()
+        _thread.arena = arena
+        try:
+            while todo:
+                try:
+                    start = todo.popleft()
+                except IndexError:  # Another thread was faster.
+                    break
+                arena.used = 0
+                compute(start, min(start + height, rows))
         except BaseException as error:
             todo.clear()
             failures.append(error)
+        finally:
+            _thread.arena = outer
+            arena.used = 0
+            if arena.nbytes <= KEPT:
+                _spare.append(arena)
 
-    helpers = 0 if _here.alone else min(threads, MOST_THREADS, len(todo) // share) - 1
-    # NumPy's error state, for one, is the caller's in every thread.
+    more = 0 if _thread.single else min(threads, MOST_THREADS, len(todo) // per_thread) - 1
     started: list[threading.Thread] = []
-    for _ in range(helpers):
+    for _ in range(more):
+        # The context carries NumPy's error state to the other threads.
         thread = threading.Thread(target=contextvars.copy_context().run, args=(work,))
         try:
             thread.start()
-        except RuntimeError:  # There are no more to be had; those there are do it all.
+        except RuntimeError:  # The system has no more threads.
             break
         started.append(thread)
     work()
@@ -131,22 +156,86 @@ def each(rows: int, height: int, threads: int, do: Callable[[int, int], None], s
         raise failures[0]
 
 
-def _next(take: Callable[[], T]) -> T | None:
-    """Take one more; another thread may have taken the last."""
-    try:
-        return take()
-    except IndexError:
-        return None
+def run_tiles(
+    compute: ComputeRows, layout: ImageLayout, rows: int, halo: int, result: Result,
+    sources: Sequence[Array | None], tile: object = None,
+) -> Array:  # fmt: skip
+    out, target = result.out, None
+    if out is not None:
+        if not isinstance(out, np.ndarray):
+            raise DtypeError(f"out must be a NumPy array, as the image is; found {type(out).__name__}")
+        result.check_out()
+        # A row of `out` that is written must not be read as a pixel afterwards.
+        if not any(s is not None and np.may_share_memory(out, s) for s in sources):
+            # Along an axis of one entry NumPy allows any stride in a contiguous array, OpenCV does not.
+            target = out.reshape(-1).reshape(out.shape) if out.flags.c_contiguous else out
+    if target is None:
+        target = np.empty(result.shape, result.dtype)
+
+    def fill(start: int, stop: int) -> None:
+        into = target[(slice(None),) * result.row_axis + (slice(start, stop),)]
+        made = compute(start, stop, into)
+        if made is not into:
+            into[...] = made
+
+    # A tile computes its halo as well: it should be several times as tall.
+    height = max(TILE // (layout.columns * (layout.channels or 1)), 4 * halo, 16)
+    with np.errstate(all="ignore"):
+        each_tile(rows, height, cv2.getNumThreads(), fill, TILES_PER_THREAD if halo <= SHORT_HALO else 1)
+    if out is None:
+        return target
+    if not np.may_share_memory(out, target):
+        out[...] = target
+    return out
 
 
-def _lend(work: Callable[[_Arena], None]) -> None:
-    """Do work for which `empty` lends from an arena."""
-    outer, arena = _here.arena, _next(_spare.pop) or _Arena()
-    arena.begin()
-    _here.arena = arena
-    try:
-        work(arena)
-    finally:
-        _here.arena = outer
-        if arena.nbytes <= KEPT:
-            _spare.append(arena)
+def pad(
+    image: Array, layout: ImageLayout, start: int, stop: int, halo: Halo, border: str, dtype: Any, fill: float
+) -> Array:
+    top, bottom, left, right = halo
+    if border == "valid":
+        start, stop = start + top, stop + top
+    start, stop = start - top, stop + bottom
+    above, below = max(-start, 0), max(stop - layout.rows, 0)
+    first, last = start + above, stop - below
+    known = image[first:last]
+    if known.strides[0] < math.prod(known.shape[1:]) * known.itemsize:
+        # Rows of a view may overlap, as those of sliding windows do. OpenCV does not accept that.
+        known = known.copy()
+    if border == "valid":
+        return known.astype(dtype, copy=False)
+    shape = (stop - start, left + layout.columns + right, *image.shape[2:])
+    if (
+        border in CV2_BORDERS
+        and image.dtype in _PADDED
+        # OpenCV reflects the tile and not the image: a last tile of one row has no row to reflect.
+        and max(above, below) < last - first
+        and max(left, right) < layout.columns
+        and (layout.channels or 1) <= MOST_CHANNELS
+    ):
+        padded = empty(shape, image.dtype)
+        bare = (known.view(np.uint8), padded.view(np.uint8)) if image.dtype == bool else (known, padded)
+        sides = (above, below, left, right)
+        cv2.copyMakeBorder(bare[0], *sides, CV2_BORDERS[border], bare[1], value=(fill,) * MOST_CHANNELS)
+        return padded if padded.dtype == dtype else converted(padded, dtype)
+    out = empty(shape, dtype)
+    inner = out[:, left : left + layout.columns]
+    inner[above : above + last - first] = known
+    for line, source in (
+        *enumerate(index_map(start, first, layout.rows, border)),
+        *enumerate(index_map(last, stop, layout.rows, border), last - start),
+    ):
+        inner[line] = fill if source == OUTSIDE else image[source]
+    for line, source in (
+        *enumerate(index_map(-left, 0, layout.columns, border)),
+        *enumerate(index_map(layout.columns, layout.columns + right, layout.columns, border), left + layout.columns),
+    ):
+        out[:, line] = fill if source == OUTSIDE else out[:, left + source]
+    return out
+
+
+def converted(array: Array, dtype: Any) -> Array:
+    """Return an array as another type, in the thread's memory for tiles."""
+    out = empty(array.shape, dtype)
+    np.copyto(out, array, casting="unsafe")
+    return out

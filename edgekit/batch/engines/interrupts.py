@@ -14,13 +14,13 @@ from typing import Any, Self
 #: The signals that ask a process to end: from the keyboard, from a supervisor, from a terminal that is closed.
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
-#: SIGTERM and SIGHUP within so many seconds of another signal are the same request: ``timeout`` sends SIGTERM to its
+#: SIGTERM and SIGHUP within so many seconds after another signal are the same request: ``timeout`` sends SIGTERM to its
 #: child and then to the process group of the child, and a shell sends SIGHUP after the terminal has sent it.
 ONE_REQUEST = 1.0
 
 
 class Interrupted(KeyboardInterrupt):
-    """This process was asked to end, by the signal `number`."""
+    """The signal `number` asked this process to end."""
 
     def __init__(self, number: int = signal.SIGINT) -> None:
         super().__init__(number)
@@ -28,46 +28,46 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Interrupts:
-    """Delays Ctrl-C to the end of a ``with`` block, so that items in progress are finished.
+    """Delays Ctrl-C until the end of a ``with`` block, so that items in progress are finished.
 
-    A second one ends the block at once. In a program that has called `handle_signals` the same holds for SIGTERM and
-    SIGHUP. Without effect outside the main thread, and on signals that the program handles in its own way.
+    A second Ctrl-C ends the block immediately. After `handle_signals` the same applies to SIGTERM and SIGHUP. It has no
+    effect outside the main thread, and on signals for which the program has its own handlers.
 
     Attributes
     ----------
     seen : int
-        The signal that came, 0 if there was none.
+        The number of the signal, 0 if there was none.
     """
 
     def __init__(self) -> None:
         self.seen = 0
-        self._held: dict[int, Any] = {}
+        self._delayed: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             handlers = {number: signal.getsignal(number) for number in SIGNALS}
-            self._held = {n: h for n, h in handlers.items() if h in (signal.default_int_handler, _handler.raise_it)}
-            for number in self._held:
-                signal.signal(number, self._see)
+            self._delayed = {n: h for n, h in handlers.items() if h in (signal.default_int_handler, _handler.raise_it)}
+            for number in self._delayed:
+                signal.signal(number, self._on_signal)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
-        self._let_go()
+        self._restore()
         if self.seen and kind is None:
             raise Interrupted(self.seen)
 
-    def _see(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         _handler.note(number)
         self.seen = number
-        self._let_go()
+        self._restore()
 
-    def _let_go(self) -> None:
-        while self._held:
-            signal.signal(*self._held.popitem())
+    def _restore(self) -> None:
+        while self._delayed:
+            signal.signal(*self._delayed.popitem())
 
 
 class _Handler:
-    """How a program handles the signals, from `handle_signals` on."""
+    """The signal handler of a program that called `handle_signals`."""
 
     def __init__(self) -> None:
         self.handled: set[int] = set()
@@ -75,10 +75,10 @@ class _Handler:
         self._last = -ONE_REQUEST
 
     def note(self, number: int) -> bool:
-        """Take note of a signal, and tell whether it is a new request."""
+        """Note the time of a signal, and tell whether it is a new request."""
         before, self._last = self._last, time.monotonic()
         for descriptor in self.terminals:
-            # Writing to a terminal that was closed would fail, and results could not be finished.
+            # Writing to a closed terminal would fail, and items in progress could not be finished.
             if not os.isatty(descriptor):
                 with Path(os.devnull).open("wb") as nowhere:
                     os.dup2(nowhere.fileno(), descriptor)
@@ -95,7 +95,8 @@ _handler = _Handler()
 def handle_signals() -> None:
     """Let SIGTERM and SIGHUP raise `Interrupted` in this process, as Ctrl-C raises KeyboardInterrupt.
 
-    For programs only: a library leaves the signals of its host alone. What is ignored stays so, as SIGHUP by ``nohup``.
+    Only for programs: a library must not change signal handlers. An ignored signal stays ignored, as SIGHUP with
+    ``nohup``.
     """
     for number in SIGNALS:
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
@@ -105,17 +106,17 @@ def handle_signals() -> None:
 
 
 def ignore_signals() -> None:
-    """Ignore all of the signals from now on, in this process."""
+    """Ignore all of the signals in this process from now on."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
 @contextlib.contextmanager
 def hidden_signals() -> Iterator[None]:
-    """Block the handled signals in processes that are started in this block.
+    """Block the handled signals in processes that are started in a ``with`` block.
 
-    A signal to the process group is then handled by this process only. A mask is inherited by processes and by those
-    that they start, from their first instruction on.
+    Then only this process handles a signal to the process group. New processes inherit the mask from their first
+    instruction on.
     """
     if not _handler.handled or sys.platform == "win32":
         yield
@@ -129,7 +130,7 @@ def hidden_signals() -> Iterator[None]:
 
 @contextlib.contextmanager
 def kept_handlers() -> Iterator[None]:
-    """Undo what libraries do to the signals in this block, where there was a handler before."""
+    """Restore signal handlers at the end of a ``with`` block, if there were any before; libraries may replace them."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""Threads of this process, for few items; and the choice between them and worker processes."""
+"""Threads of this process, for few items, and the choice between them and worker processes."""
 
 import os
 from collections import deque
@@ -7,7 +7,7 @@ from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, TypeVar
 
-from edgekit.backends.opencv.tiling import stay_alone
+from edgekit.backends.opencv.tiling import disable_nested_threads
 from edgekit.batch.engines import OUT_OF_MEMORY, Engine
 from edgekit.batch.engines.interrupts import Interrupts
 
@@ -17,34 +17,34 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
-#: Items handed out ahead, for each worker.
-AHEAD = 4
+#: Items queued for each worker.
+QUEUED = 4
 
-#: Fewer items are done here sooner than worker processes are there.
+#: With fewer items, threads finish before worker processes have started.
 FEW = 64
 
 
 def choose(
     items: Iterable[T], workers: int, limits: "WorkerLimits | None" = None, *, timeout: float | None = None
 ) -> tuple[Engine, Iterator[T]]:
-    """Return an engine of this machine, and all of the items, some of which were looked at.
+    """Return an engine on this machine, and an iterator over all of the items.
 
     Parameters
     ----------
     items : iterable
-        Few of them are done in this process, where there are no limits.
+        Fewer than `FEW` run in threads of this process if there are no limits.
     workers : int
-        How many are done at a time.
+        Items at a time.
     limits : WorkerLimits, optional
-        Are kept to, however few items there are.
+        Limits for each item. They need worker processes, even for few items.
     timeout : float, optional
-        Seconds that each of many items may take where there are no limits.
+        Seconds for each item, if there are many items and no limits.
     """
     source = iter(items)
     first = list(islice(source, FEW))
     engine: Engine = Threads(workers)
     if limits is not None or len(first) == FEW:
-        # A single image has no use for this, and starts sooner without.
+        # Not imported for a few images, which start faster without.
         from edgekit.batch.engines.processes import Processes, WorkerLimits
 
         engine = Processes(workers, limits or (WorkerLimits() if timeout is None else WorkerLimits(timeout)))
@@ -52,50 +52,52 @@ def choose(
 
 
 class Threads:
-    """Carries tasks out in this process; what crashes or hangs takes all with it.
+    """Runs tasks in threads of this process. A task that crashes or hangs ends or blocks the run.
 
     Parameters
     ----------
     workers : int
-        Threads: reading, filtering and writing leave the interpreter to the others. With one, everything happens in
-        the calling thread.
+        Number of threads; reading, filtering and writing release the interpreter lock. With 1, everything runs in the
+        calling thread.
     """
 
     def __init__(self, workers: int = 1) -> None:
         self._workers = workers
 
-    def run(self, task: Callable[[T], R], items: Iterable[T], lost: Callable[[T, str], R]) -> Generator[R, None, None]:
-        """Give the results of a task in the order of the items; see `edgekit.batch.engines.Engine`."""
-        one = partial(_within_memory, task, lost)
+    def run(
+        self, task: Callable[[T], R], items: Iterable[T], give_up: Callable[[T, str], R]
+    ) -> Generator[R, None, None]:
+        """Yield the results of the task in the order of the items; see `edgekit.batch.engines.Engine`."""
+        attempt = partial(_attempt, task, give_up)
         if self._workers == 1:
-            yield from map(one, items)
+            yield from map(attempt, items)
             return
-        # A single image has no use for this, and starts sooner without.
+        # Not imported for a single image, which starts faster without.
         from concurrent.futures import ThreadPoolExecutor
 
-        queue = iter(items)
-        with Interrupts() as interrupts, ThreadPoolExecutor(self._workers, initializer=stay_alone) as pool:
+        remaining = iter(items)
+        with Interrupts() as interrupts, ThreadPoolExecutor(self._workers, initializer=disable_nested_threads) as pool:
             try:
-                running = deque(pool.submit(one, i) for i in islice(queue, AHEAD * self._workers))
+                running = deque(pool.submit(attempt, i) for i in islice(remaining, QUEUED * self._workers))
                 while running:
                     result = running.popleft().result()
                     if interrupts.seen:
                         running = deque(future for future in running if not future.cancel())
                     else:
-                        running.extend(pool.submit(one, i) for i in islice(queue, 1))
+                        running.extend(pool.submit(attempt, i) for i in islice(remaining, 1))
                     yield result
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
 
 
-def _within_memory(task: Callable[[T], R], lost: Callable[[T, str], R], item: T) -> R:
+def _attempt(task: Callable[[T], R], give_up: Callable[[T, str], R], item: T) -> R:
     try:
         return task(item)
     except MemoryError:
-        return lost(item, OUT_OF_MEMORY)
+        return give_up(item, OUT_OF_MEMORY)
 
 
 def available_workers() -> int:
-    """Return how many processors this process may use."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

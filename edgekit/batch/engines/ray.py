@@ -1,6 +1,6 @@
-"""Many machines, by Ray Data of the extra ``ray``: a manifest of items, and one ``map_batches`` that does all the work.
+"""Many machines, by Ray Data of the extra ``ray``: items are split into blocks, and ``map_batches`` runs the task.
 
-Every machine must see the files under the same names, and have the same edgekit.
+Each machine must have the same edgekit, and see the files under the same names.
 """
 
 import contextlib
@@ -32,54 +32,54 @@ from edgekit.errors import MissingExtraError, WorkerError
 T = TypeVar("T")
 R = TypeVar("R")
 
-#: Items that a Ray task does. More would make Ray's share of the time smaller, and a lost task cost more.
+#: Items of a Ray task. With more items Ray's overhead is smaller, and the loss of a task costs more.
 BLOCK = 128
 
-#: Blocks for each processor into which few items are cut, so that all processors have their share.
+#: Blocks for each processor if there are few items, so that all processors are used.
 SHARES = 8
 
-#: Items of a portion for each processor. A portion is a dataset, which Ray needs a second or two to get going.
+#: Items of a portion for each processor. A portion is one dataset, which takes Ray a second or two to start.
 PORTION = 16 * BLOCK
 
-#: A portion has no more bytes than this, since the driver holds them: frames of clips travel as pictures.
+#: Bytes of a portion at most, since this process holds them: frames of videos are sent as arrays.
 BYTES = 64 * 2**20
 
-#: Portions under way: while one is done, the next is there and gets what becomes free.
-AHEAD = 2
+#: Portions in progress: the next one uses the processors that the first no longer needs.
+PORTIONS_IN_PROGRESS = 2
 
-#: Seconds that a cluster may take to answer, and what was stopped to end.
-PATIENCE = 10
+#: Seconds that a cluster may take to answer, and a stopped thread to end.
+TIMEOUT = 10
 
-#: Seconds in which tasks that were told to end have ended, with their worker processes.
-SETTLE = 1.0
+#: Seconds after which cancelled tasks have ended, with their worker processes.
+CANCEL_TIME = 1.0
 
-#: Ray's own word in the environment for whether a cluster that is started here reports on its use.
+#: The environment variable that controls whether a cluster started here reports usage statistics.
 _USAGE = "RAY_USAGE_STATS_ENABLED"
 
 
 @dataclass(frozen=True)
-class _Lost:
-    """Stands for the result of an item that has none."""
+class _Failed:
+    """The result of an item that was given up."""
 
     reason: str
 
 
 class Ray:
-    """Carries tasks out on a Ray cluster.
+    """Runs tasks on a Ray cluster.
 
-    What a lost machine was at is given to others. What crashes, hangs or needs too much memory costs its item: each
-    Ray task has a process of its own for the items. Ctrl-C ends a run with the blocks that are under way; what
-    was given until then is kept.
+    The items of a machine that is lost are given to others. An item that crashes, hangs or needs too much memory fails
+    alone, since each Ray task runs its items in a separate process. Ctrl-C ends a run without the blocks in progress;
+    earlier results are kept.
 
     Parameters
     ----------
     address : str, optional
-        Of the cluster, ``auto`` or ``host:port``. Without one it is what RAY_ADDRESS says, or a cluster of this machine
-        alone that goes with the process. If this process is connected to a cluster already, that is taken.
+        Of the cluster, ``auto`` or ``host:port``. Default: RAY_ADDRESS, or a cluster on this machine that ends with the
+        process. If this process is connected to a cluster, that one is used.
     workers : int, optional
-        Tasks at a time; as many as the cluster has processors where it is not given.
+        Ray tasks at a time. Default: the number of processors of the cluster.
     limits : WorkerLimits, optional
-        What an item may take.
+        Limits for each item.
 
     Raises
     ------
@@ -93,8 +93,8 @@ class Ray:
         self._ray = _library()
         self._address, self._workers, self._limits = address, workers, limits
 
-    def run(self, task: Callable[[T], R], items: Iterable[T], lost: Callable[[T, str], R]) -> Iterator[R]:
-        """Give the results of a task in the order of the items; see `edgekit.batch.engines.Engine`.
+    def run(self, task: Callable[[T], R], items: Iterable[T], give_up: Callable[[T, str], R]) -> Iterator[R]:
+        """Yield the results of a task in the order of the items; see `edgekit.batch.engines.Engine`.
 
         Raises
         ------
@@ -103,40 +103,40 @@ class Ray:
         """
         self._connect()
         processors = max(1, int(self._ray.cluster_resources().get("CPU", 1)))
-        work = partial(_work, task=task, folder=str(Path.cwd()), limits=self._limits, version=__version__)
+        run_block = partial(_run_block, task=task, folder=str(Path.cwd()), limits=self._limits, version=__version__)
         portions = _portions(items, PORTION * processors)
 
-        def begin(portion: list[tuple[T, bytes]]) -> tuple[list[T], _Ahead[Any]]:
-            manifest = _blocks([pickled for _, pickled in portion], SHARES * processors)
-            return [item for item, _ in portion], _Ahead(self._results(manifest, work))
+        def start(portion: list[tuple[T, bytes]]) -> tuple[list[T], _Prefetched[Any]]:
+            blocks = _blocks([pickled for _, pickled in portion], SHARES * processors)
+            return [item for item, _ in portion], _Prefetched(self._results(blocks, run_block))
 
-        running: deque[tuple[list[T], _Ahead[Any]]] = deque()
+        running: deque[tuple[list[T], _Prefetched[Any]]] = deque()
         with _quiet():
             try:
-                running.extend(map(begin, islice(portions, AHEAD)))
+                running.extend(map(start, islice(portions, PORTIONS_IN_PROGRESS)))
                 while running:
                     for item, result in zip(*running[0], strict=True):
-                        yield lost(item, result.reason) if isinstance(result, _Lost) else result
+                        yield give_up(item, result.reason) if isinstance(result, _Failed) else result
                     running.popleft()
-                    running.extend(map(begin, islice(portions, 1)))
+                    running.extend(map(start, islice(portions, 1)))
             except self._ray.exceptions.RayError as error:
                 raise WorkerError(f"Ray: {_cause(error)}") from error
             finally:
-                for end in (_Ahead.stop, _Ahead.wait):
+                for end in (_Prefetched.stop, _Prefetched.join):
                     for _, results in running:
                         end(results)
                 if running:
-                    # Tasks were told to end; after this none writes anything.
-                    time.sleep(SETTLE)
+                    # After this no cancelled task writes anything.
+                    time.sleep(CANCEL_TIME)
 
-    def _results(self, manifest: list[list[bytes]], work: Callable[[Any], Any]) -> Generator[Any]:
-        """Give the results of a portion in order, as they come in."""
+    def _results(self, blocks: list[list[bytes]], run_block: Callable[[Any], Any]) -> Generator[Any]:
+        """Yield the results of a portion in order."""
         import pyarrow
 
-        data = self._ray.data.from_arrow([pyarrow.table({"item": pyarrow.array(b, "binary")}) for b in manifest])
+        data = self._ray.data.from_arrow([pyarrow.table({"item": pyarrow.array(b, "binary")}) for b in blocks])
         data.context.enable_progress_bars = False
         data.context.execution_options.preserve_order = True
-        done = data.map_batches(work, batch_size=None, batch_format="pyarrow", concurrency=self._workers)
+        done = data.map_batches(run_block, batch_size=None, batch_format="pyarrow", concurrency=self._workers)
         for batch in done.iter_batches(batch_size=None, batch_format="pyarrow"):
             yield from (pickle.loads(result.as_py()) for result in batch["result"])
 
@@ -148,13 +148,13 @@ class Ray:
         host, _, port = (address or "").rpartition("/")[2].rpartition(":")
         try:
             if host and port.isdigit():
-                # Ray itself would try for minutes.
-                socket.create_connection((host, int(port)), PATIENCE).close()
+                # Ray itself would retry for minutes.
+                socket.create_connection((host, int(port)), TIMEOUT).close()
             with kept_handlers(), hidden_signals():
                 self._ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
         except (OSError, ValueError, RuntimeError) as error:
             raise WorkerError(
-                f"Ray cluster {address or 'of this machine'}: cannot be reached: {error}. Is it running there "
+                f"Ray cluster {address or 'of this machine'}: cannot be reached: {error}. Is it running "
                 "(ray status), and is the address host:port?"
             ) from error
 
@@ -164,47 +164,47 @@ def _library() -> Any:
         with kept_handlers():
             import ray.data
     except ModuleNotFoundError:
-        raise MissingExtraError(f"working on a cluster needs Ray: {install_command('ray')}") from None
+        raise MissingExtraError(f"a cluster needs Ray: {install_command('ray')}") from None
     return ray
 
 
-def _portions(items: Iterable[T], most: int) -> Iterator[list[tuple[T, bytes]]]:
-    """Cut items into portions of at most so many; each item comes with the same pickled."""
+def _portions(items: Iterable[T], size: int) -> Iterator[list[tuple[T, bytes]]]:
+    """Split items into portions of at most `size`; each item is paired with its pickled bytes."""
     portion: list[tuple[T, bytes]] = []
-    size = 0
+    nbytes = 0
     for item in items:
         pickled = pickle.dumps(item)
-        if portion and (len(portion) == most or size + len(pickled) > BYTES):
+        if portion and (len(portion) == size or nbytes + len(pickled) > BYTES):
             yield portion
-            portion, size = [], 0
+            portion, nbytes = [], 0
         portion.append((item, pickled))
-        size += len(pickled)
+        nbytes += len(pickled)
     if portion:
         yield portion
 
 
-def _blocks(items: list[T], shares: int) -> list[list[T]]:
-    """Cut items into equal blocks, as small as it takes to give each share one."""
-    size = min(BLOCK, math.ceil(len(items) / shares))
+def _blocks(items: list[T], count: int) -> list[list[T]]:
+    """Split items into equal blocks of at most `BLOCK`, and at least `count` blocks if possible."""
+    size = min(BLOCK, math.ceil(len(items) / count))
     return [items[n : n + size] for n in range(0, len(items), size)]
 
 
-class _Ahead(Generic[T]):
-    """Gives what a generator gives; a thread of its own takes it in from now on."""
+class _Prefetched(Generic[T]):
+    """Yields the values of a generator, which a thread reads ahead."""
 
     def __init__(self, results: Generator[T]) -> None:
         self._queue: SimpleQueue[tuple[T] | Exception | None] = SimpleQueue()
-        self._results, self._over = results, threading.Event()
-        self._thread = threading.Thread(target=self._take, daemon=True)
+        self._results, self._stopped = results, threading.Event()
+        self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
-    def _take(self) -> None:
+    def _read(self) -> None:
         end = None
         try:
-            # Closed, Ray Data lets go of what it has begun.
+            # Closing lets Ray Data release the blocks in progress.
             with contextlib.closing(self._results):
                 for result in self._results:
-                    if self._over.is_set():
+                    if self._stopped.is_set():
                         return
                     self._queue.put((result,))
         except Exception as error:
@@ -212,42 +212,41 @@ class _Ahead(Generic[T]):
         self._queue.put(end)
 
     def __iter__(self) -> Iterator[T]:
-        while isinstance(taken := self._queue.get(), tuple):
-            yield taken[0]
-        if taken is not None:
-            raise taken
+        while isinstance(value := self._queue.get(), tuple):
+            yield value[0]
+        if value is not None:
+            raise value
 
     def stop(self) -> None:
-        """Take in no more; Ray Data hears of it with the next block."""
-        self._over.set()
+        """Stop reading; this takes effect with the next block."""
+        self._stopped.set()
 
-    def wait(self) -> None:
-        """Wait for a while until the thread has ended."""
-        self._thread.join(PATIENCE)
+    def join(self) -> None:
+        """Wait until the thread has ended, but no longer than `TIMEOUT`."""
+        self._thread.join(TIMEOUT)
 
 
-def _work(batch: Any, task: Callable[[Any], Any], folder: str, limits: WorkerLimits | None, version: str) -> Any:
-    """Do the items of a block, on some machine of the cluster."""
+def _run_block(batch: Any, task: Callable[[Any], Any], folder: str, limits: WorkerLimits | None, version: str) -> Any:
+    """Run the task on the items of a block, on a machine of the cluster."""
     import pyarrow
 
     items = [pickle.loads(item.as_py()) for item in batch["item"]]
     try:
         if version != __version__:
-            raise WorkerError(f"edgekit {__version__} is there, and {version} here; install the same on every machine")
-        with contextlib.chdir(folder), _cancelled_at_once():
-            results = [*Processes(1, limits).run(task, items, _lose)]
+            raise WorkerError(f"edgekit {__version__} is installed there, and {version} here; install the same on each")
+        with contextlib.chdir(folder), _cancel_immediately():
+            results = [*Processes(1, limits).run(task, items, _give_up)]
     except (OSError, WorkerError) as error:
-        results = [_Lost(f"cannot be done on {platform.node()}: {error}")] * len(items)
+        results = [_Failed(f"cannot run on {platform.node()}: {error}")] * len(items)
     return pyarrow.table({"result": pyarrow.array(map(pickle.dumps, results), "binary")})
 
 
 @contextlib.contextmanager
-def _cancelled_at_once() -> Iterator[None]:
-    """Let a task end in the middle of its items when Ray cancels it: nobody takes its results.
+def _cancel_immediately() -> Iterator[None]:
+    """Let a task end before all of its items are done when Ray cancels it, since its results are not used.
 
-    Ray cancels by what SIGINT would do in its process. `Interrupts` would delay that if it were done by Python's own
-    handler. Nothing would be done where the cluster was started with SIGINT ignored, as shells start jobs in the
-    background.
+    Ray cancels a task with SIGINT. With Python's own handler `Interrupts` would delay it. If the cluster was started
+    with SIGINT ignored, as shells start background jobs, it would have no effect.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -259,19 +258,19 @@ def _cancelled_at_once() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _lose(_: Any, reason: str) -> _Lost:
-    return _Lost(reason)
+def _give_up(_: Any, reason: str) -> _Failed:
+    return _Failed(reason)
 
 
 def _cause(error: Exception) -> str:
-    """Return what went wrong first, out of a report of many lines."""
+    """Return the first error in a report of many lines."""
     named = re.search(r"^[A-Za-z_][\w.]*: .*", str(error), re.MULTILINE)
     return named[0] if named else str(error)
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Let Ray Data say nothing: a run has a progress bar of its own, and what goes wrong is raised."""
+    """Silence Ray Data: a run has its own progress bar, and errors are raised."""
     logger = logging.getLogger("ray.data")
     level = logger.level
     logger.setLevel(logging.CRITICAL)

@@ -1,4 +1,4 @@
-"""Jobs that find edges in an image."""
+"""Jobs that find edges in an image. May import edges, and what the base of the jobs imports."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.backends.interface import Array
-from edgekit.batch.jobs.render import PictureJob
+from edgekit.batch.jobs.render import RenderJob
 from edgekit.edges.boundaries import detect
 from edgekit.edges.canny_edges import canny, why_no_edges
 from edgekit.edges.thresholding import outline, threshold, why_no_mask
@@ -36,13 +36,13 @@ def _why_not_detected(image: Array, *, above: float | None = None) -> str:
 
 
 class Method(NamedTuple):
-    """How a command finds edges, and how it explains that there are none."""
+    """A function that finds edges, and one that explains why there are none."""
 
     find: Callable[..., Array]
     explain: Callable[..., str]
 
 
-#: Each way to find edges by the name of its command.
+#: Methods by the names of their commands.
 METHODS: Mapping[str, Method] = {
     "canny": Method(canny, why_no_edges),
     "threshold": Method(_threshold, _why_no_mask),
@@ -51,16 +51,16 @@ METHODS: Mapping[str, Method] = {
 
 
 @dataclass(frozen=True)
-class EdgeJob(PictureJob):
-    """Find edges in an image and make a picture of them: white on black, or how sure they are.
+class EdgeJob(RenderJob):
+    """Find edges in an image and render them: white on black, or as probabilities.
 
     Attributes
     ----------
     method : {"canny", "threshold", "detect"}
-        How edges are found.
+        The method.
     parameters : tuple of (name, value)
-        What the function of that name is told; only what is not its default. Also `outlined`, to draw
-        a mask's edges, and `above`, to make a mask of what `detect` is so sure of.
+        Arguments of the function, without those that have their default value. Also `outlined`, to draw the outline of
+        a mask, and `above`, to show the pixels whose probability is above it.
     """
 
     method: str
@@ -71,17 +71,17 @@ class EdgeJob(PictureJob):
         return "-".join((self.method, *(_named(n, v) for n, v in self.parameters), *(("overlay",) * self.overlay)))
 
     def check(self) -> None:
-        """Raise what is wrong with the job itself, before any image is read.
+        """Check the job itself, before any image is read.
 
         Raises
         ------
         ParameterError, MissingExtraError
-            For the first option that does not fit.
+            For the first invalid option.
         """
         super().check()
         if self.overlay and dict(self.parameters).get("border") == "valid":
             raise ParameterError('an overlay needs edges of the image\'s size; choose a border other than "valid"')
-        # Whatever the size of the images, a border that they have room for decides nothing here.
+        # The border "valid" could fail for the size of this image alone.
         tried = {name: "reflect" if value == "valid" else value for name, value in self.parameters}
         METHODS[self.method].find(np.zeros((64, 64), np.uint8), **tried)
 
@@ -89,12 +89,12 @@ class EdgeJob(PictureJob):
         return METHODS[self.method].find(image, **dict(self.parameters))
 
     def remark(self, image: Array, shown: NDArray[Any]) -> str:
-        """Say why no edge was found."""
+        """Return why no edge was found."""
         return "" if shown.any() else METHODS[self.method].explain(image, **dict(self.parameters))
 
 
 def _named(name: str, value: Any) -> str:
-    """Return a parameter's part of an output's name: a word speaks for itself, a number needs its name."""
+    """Return the part of an output's name for a parameter: a word alone, a number with the parameter's name."""
     if value is True or str(value).isalpha():
         return name if value is True else str(value)
     return f"{name}{value:g}" if isinstance(value, float) else f"{name}{value}"

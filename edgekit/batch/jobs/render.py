@@ -1,55 +1,55 @@
-"""A job that makes a picture of an image: what is common to filters and edges."""
+"""The base of jobs that render an image: filters and edges. May import io, display and what is below them."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from edgekit.backends.choice import load
 from edgekit.backends.interface import Array
-from edgekit.common.names import unknown
-from edgekit.common.read_limits import DEFAULT, Limits
-from edgekit.display.rendering import overlay, to_display
+from edgekit.common.choices import unknown_choice
+from edgekit.common.read_limits import DEFAULT_READ_LIMITS, ReadLimits
+from edgekit.display.rendering import Mode, overlay, to_display
 from edgekit.display.value_range import Range
 from edgekit.errors import ParameterError
-from edgekit.io.reading import decode
-from edgekit.io.stated import stated_range
-from edgekit.io.writing import encode, writable
+from edgekit.filters.inputs import from_numpy_image, to_numpy_image
+from edgekit.io.encoding import encode, writable_format
+from edgekit.io.reading import decode, stated_range
 
-#: Raised when the same job would give other pixels than before, so that old results count as stale.
+#: Increased when the same job gives other pixels than before, so that old results are stale.
 REVISION = 2
 
 DEPTHS = ("8", "16", "float")
 
 
-class Picture(NamedTuple):
-    """One image's result.
+class RenderedFile(NamedTuple):
+    """The result of a job for one file.
 
     Attributes
     ----------
-    data : bytes
-        The content of the output file.
     rows, columns : int
-        The input's size in pixels.
+        Size of the (first) input image in pixels.
     clipped : int
-        Values beyond what the picture can show.
+        Number of values outside the range of the output.
     white : float, optional
-        The response that is shown white; None where the output shows no response of a filter.
+        The response that is shown white in the (first) image; None if the output does not show a filter's response.
     note : str
-        What the user should know of the input or the result, such as that no edge was found.
+        What the user should know about the input or the result, such as that no edge was found.
+    data : bytes
+        Content of the output file; empty if the file was written window by window.
     """
 
-    data: bytes
     rows: int
     columns: int
     clipped: int
     white: float | None = None
     note: str = ""
+    data: bytes = b""
 
 
-class Shown(NamedTuple):
-    """A response as 8 or 16 bits, how many values were clipped, and the response that is shown white."""
+class RenderedResponse(NamedTuple):
+    """A response as 8 or 16 bits, the number of clipped values, and the response that is shown white."""
 
     image: Array
     clipped: int
@@ -57,72 +57,77 @@ class Shown(NamedTuple):
 
 
 @dataclass(frozen=True)
-class PictureJob(ABC):
-    """What to do to one image, as a value: picklable, hashable, the same on every engine.
+class RenderJob(ABC):
+    """What is done with one image, as a value: it can be pickled and hashed, and is the same on every engine.
 
     Attributes
     ----------
     display : {"full", "stretch", "signed"}
         How the response is shown; see `edgekit.to_display`.
     depth : {"8", "16", "float"}
-        Bits of the output; ``float`` keeps the response as it is.
+        Bits of the output; ``float`` keeps the response unchanged.
     overlay : bool
         Draw the response in colour over the image.
     ending : str
-        Of the output file, with its dot.
+        Extension of the output file, with its dot.
     backend, device : str
-        Where to compute.
-    limits : Limits
-        What may be taken on of each image.
+        Where the response is computed.
+    limits : ReadLimits
+        Limits for reading an image.
     """
 
-    display: str = field(default="full", kw_only=True)
+    display: Mode = field(default="full", kw_only=True)
     depth: str = field(default="8", kw_only=True)
     overlay: bool = field(default=False, kw_only=True)
     ending: str = field(default=".png", kw_only=True)
     backend: str = field(default="cv2", kw_only=True)
     device: str | None = field(default=None, kw_only=True)
-    limits: Limits = field(default=DEFAULT, kw_only=True)
+    limits: ReadLimits = field(default=DEFAULT_READ_LIMITS, kw_only=True)
 
     @property
     @abstractmethod
     def tag(self) -> str:
-        """The part of an output's name that tells what was done, such as ``sobel-45``."""
+        """The part of an output's name that describes the job, such as ``sobel-45``."""
 
     @property
     def key(self) -> str:
-        """A text of everything that decides the output; equal for equal jobs, in every process."""
+        """A text that contains everything the output depends on; equal for equal jobs, in every process."""
         return f"{self!r} revision {REVISION}"
 
     @property
-    def grey_will_do(self) -> bool:
-        """Whether the decoder's own grey, in whole levels and sooner there, is as good as colour."""
+    def bits(self) -> Literal[8, 16]:
+        """The bits of a rendered output."""
+        return 16 if self.depth == "16" else 8
+
+    @property
+    def decodes_to_grey(self) -> bool:
+        """Whether the gray image of the decoder, in whole levels and faster, can be used instead of colour."""
         return False
 
     @abstractmethod
     def respond(self, image: Array) -> Array:
-        """Return what the picture is to show."""
+        """Return the response that the output shows."""
 
-    def show(self, image: Array, in_range: Range | None = None) -> Shown:
-        """Return the picture of it; `in_range` is the range that the image's file states."""
-        return Shown(*to_display(self.respond(image), self.display, depth=int(self.depth), white=1.0))
+    def show(self, image: Array, in_range: Range | None = None) -> RenderedResponse:
+        """Return the rendered response; `in_range` is the range that the image file states."""
+        return RenderedResponse(*to_display(self.respond(image), self.display, depth=self.bits, white=1.0))
 
     def remark(self, image: Array, shown: Array) -> str:
-        """Return what the user should know of the result; nothing in the usual case."""
+        """Return what the user should know about the result; empty in the usual case."""
         return ""
 
     def check(self) -> None:
-        """Raise what is wrong with the job itself, before any image is read.
+        """Check the job itself, before any image is read.
 
         Raises
         ------
         ParameterError, KernelError, MissingExtraError
-            For the first option that does not fit.
+            For the first invalid option.
         """
         self.limits.check()
         if self.depth not in DEPTHS:
-            raise ParameterError(unknown("depth", self.depth, DEPTHS))
-        kind = writable(self.ending)
+            raise ParameterError(unknown_choice("depth", self.depth, DEPTHS))
+        kind = writable_format(self.ending)
         if self.depth not in kind.depths:
             raise ParameterError(
                 f"{kind.name} cannot hold depth {self.depth}; it holds {' or '.join(kind.depths)}. "
@@ -131,29 +136,28 @@ class PictureJob(ABC):
         if self.overlay and self.depth != "8":
             raise ParameterError(f"an overlay has 8 bits; found depth {self.depth}")
         if self.device is not None and self.backend != "torch":
-            raise ParameterError(f"device={self.device!r} is for the torch backend; choose backend torch")
+            raise ParameterError(f"device={self.device!r} needs the torch backend; choose backend torch")
         load(self.backend, self.device)
 
-    def run(self, data: bytes, name: str) -> Picture:
-        """Turn an input file's content into an output file's.
+    def run(self, data: bytes, name: str) -> RenderedFile:
+        """Decode the content of an input file, apply the job and encode the result.
 
         Raises
         ------
         EdgekitError
             If the input is not an image, or the job does not fit it.
         """
-        decoded = decode(data, name, colour=not self.grey_will_do, limits=self.limits)
+        decoded = decode(data, name, colour=not self.decodes_to_grey, limits=self.limits)
         image = decoded.image
         rows, columns = image.shape[:2]
         stated = stated_range(data, image.dtype)
-        computer = load(self.backend, self.device)
-        with computer.without_graph():
-            lent = computer.lend(image, self.device)
-            made = Shown(self.respond(lent), 0) if self.depth == "float" else self.show(lent, stated)
-            shown = computer.give_back(made.image)
-            note = "; ".join(filter(None, (decoded.note, self.remark(lent, shown))))
-        # Files hold no half precision and no single bits.
+        backend = load(self.backend, self.device)
+        pixels = from_numpy_image(image, backend, self.device)
+        response = RenderedResponse(self.respond(pixels), 0) if self.depth == "float" else self.show(pixels, stated)
+        shown = to_numpy_image(response.image, backend)
+        note = "; ".join(filter(None, (decoded.note, self.remark(pixels, shown))))
+        # File formats have neither half precision nor booleans.
         shown = shown.astype(np.float32) if shown.dtype in (np.float16, bool) else shown
         if self.overlay:
             shown = overlay(image, shown, in_range=stated)
-        return Picture(encode(shown, self.ending), rows, columns, made.clipped, made.white, note)
+        return RenderedFile(rows, columns, response.clipped, response.white, note, encode(shown, self.ending))

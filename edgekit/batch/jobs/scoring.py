@@ -1,4 +1,4 @@
-"""What to measure on one image, as a value: picklable, hashable, the same on every engine."""
+"""The job of scoring an image. May import focus, io and what is below them."""
 
 import math
 from collections.abc import Mapping
@@ -7,22 +7,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from edgekit.common.names import SCORE, unknown
-from edgekit.common.read_limits import DEFAULT, Limits
+from edgekit.common.choices import SCORE, unknown_choice
+from edgekit.common.read_limits import DEFAULT_READ_LIMITS, ReadLimits
 from edgekit.errors import ParameterError
 from edgekit.focus.composite import SIZE, VERSION, score
 from edgekit.focus.measures import MEASURES, sharpness
 from edgekit.io.reading import decode_grey
 
-#: Raised when a measure of an image changes, so that old rows count as stale.
+#: Increased when a measure of an image changes, so that old rows are stale.
 REVISION = 1
 
-#: What made a row.
+#: The version of the measures, for the column of this name.
 SCORER = f"edgekit-{REVISION}.{VERSION}"
 
 
 class Scored(NamedTuple):
-    """One image's row.
+    """The scores of one image.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Scored(NamedTuple):
     values : tuple of float
         In the order of the job's measures; NaN where undefined.
     reason : str
-        What the user should know of the image; nothing where it is whole.
+        A note about a truncated image; otherwise empty.
     """
 
     width: int
@@ -41,13 +41,13 @@ class Scored(NamedTuple):
 
     @property
     def status(self) -> str:
-        """``ok``; ``truncated`` where the file breaks off; ``undefined`` where a value is."""
+        """``undefined`` if a value is; ``truncated`` if the file is; otherwise ``ok``."""
         return "undefined" if any(map(math.isnan, self.values)) else "truncated" if self.reason else "ok"
 
 
 @dataclass(frozen=True)
 class ScoreJob:
-    """Measure the sharpness of an image.
+    """Measure the sharpness of an image; a value that can be pickled and hashed.
 
     Attributes
     ----------
@@ -56,38 +56,38 @@ class ScoreJob:
     roi : tuple of int, optional
         x, y, width and height of the part to measure, in pixels of the upright image.
     every : int
-        Of clips: one of so many frames.
+        Measure one of so many frames of a video.
     rate : float, optional
-        Of clips: at most so many frames a second.
-    limits : Limits
-        What may be taken on of each image.
+        Measure at most so many frames per second of a video.
+    limits : ReadLimits
+        Limits for reading an image.
     """
 
     measures: tuple[str, ...] = (SCORE,)
     roi: tuple[int, int, int, int] | None = None
     every: int = 1
     rate: float | None = None
-    limits: Limits = DEFAULT
+    limits: ReadLimits = DEFAULT_READ_LIMITS
 
     @property
     def key(self) -> str:
-        """A text of everything that decides the row; equal for equal jobs, in every process."""
+        """A text that contains everything the scores depend on; equal for equal jobs, in every process."""
         return f"{self!r} {SCORER}"
 
     def check(self) -> None:
-        """Raise what is wrong with the job itself, before any image is read.
+        """Check the job itself, before any image is read.
 
         Raises
         ------
         ParameterError
-            If a measure is not known, or the region has no pixels.
+            If a measure is unknown, or the region has no pixels.
         """
         self.limits.check()
         for name in self.measures:
             if name != SCORE and name not in MEASURES:
-                raise ParameterError(unknown("measure", name, (SCORE, *MEASURES)))
+                raise ParameterError(unknown_choice("measure", name, (SCORE, *MEASURES)))
         if len(set(self.measures)) < len(self.measures):
-            raise ParameterError("a measure was asked for twice")
+            raise ParameterError("a measure is given twice")
         if self.roi is not None and (min(self.roi[:2]) < 0 or min(self.roi[2:]) < 1):
             raise ParameterError(f"roi={','.join(map(str, self.roi))} must be x,y,width,height with a width and height")
         if self.every < 1 or (self.rate is not None and not 0 < self.rate < math.inf):
@@ -99,13 +99,13 @@ class ScoreJob:
         Raises
         ------
         EdgekitError
-            If it is not an image, or the region lies outside it.
+            If it is not an image, or the region is outside the image.
         """
         values: dict[str, float] = {}
-        # The score looks at a reduced image, and the decoder reduces fastest; the last half is left to averaging.
-        apart = SCORE in self.measures and self.roi is None
-        decoded = decode_grey(data, name, least=2 * SIZE if apart else None, limits=self.limits)
-        if apart:
+        # The score uses a reduced image. The decoder reduces fastest; the last factor of 2 is left to averaging.
+        reduced = SCORE in self.measures and self.roi is None
+        decoded = decode_grey(data, name, least=2 * SIZE if reduced else None, limits=self.limits)
+        if reduced:
             values[SCORE] = score(decoded.image)
         if len(self.measures) == len(values):
             return Scored(*decoded.size, self._defined(values), decoded.note)
@@ -114,15 +114,15 @@ class ScoreJob:
         return self.measure(decoded.image, name, values)._replace(reason=decoded.note)
 
     def measure(self, image: Any, name: str, known: Mapping[str, float] | None = None) -> Scored:
-        """Measure a whole image; what is known already is taken as it is.
+        """Measure a decoded image; `known` values are not measured again.
 
         Raises
         ------
         EdgekitError
-            If the region lies outside it.
+            If the region is outside the image.
         """
-        part, values = self.cut(image, name), dict(known or {})
-        # What overflows is undefined, and said to be.
+        part, values = self.crop(image, name), dict(known or {})
+        # A value that overflows is undefined.
         with np.errstate(all="ignore"):
             values |= {m: score(part) if m == SCORE else sharpness(part, m) for m in self.measures if m not in values}
         rows, columns = image.shape[:2]
@@ -131,13 +131,13 @@ class ScoreJob:
     def _defined(self, values: Mapping[str, float]) -> tuple[float, ...]:
         return tuple(v if math.isfinite(v := values[m]) else math.nan for m in self.measures)
 
-    def cut(self, image: Any, name: str) -> Any:
+    def crop(self, image: Any, name: str) -> Any:
         """Return the region of an image.
 
         Raises
         ------
         ParameterError
-            If it lies outside.
+            If it is outside the image.
         """
         if self.roi is None:
             return image
@@ -147,7 +147,9 @@ class ScoreJob:
         return image[y : y + h, x : x + w]
 
     def check_region(self, rows: int, columns: int, name: str) -> None:
-        """Raise unless the region, if there is one, lies within so many rows and columns."""
+        """Raise if there is a region and it is not within so many rows and columns."""
         x, y, w, h = self.roi or (0, 0, 0, 0)
         if x + w > columns or y + h > rows:
-            raise ParameterError(f"{name}: the region {x},{y},{w},{h} does not lie within {columns}x{rows} pixels")
+            raise ParameterError(
+                f"{name}: the region {x},{y},{w},{h} is not within the {columns}x{rows} pixels of the image"
+            )

@@ -1,0 +1,117 @@
+"""The types of option values: how they are parsed, and what shells complete. Imports click and `common` only."""
+
+import math
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from edgekit.common.choices import did_you_mean
+
+if TYPE_CHECKING:
+    ParamType = click.ParamType[Any]
+    ChoiceType = click.Choice[str]
+else:  # Before click 8.4 these classes are not generic.
+    ParamType, ChoiceType = click.ParamType, click.Choice
+
+
+class Text(ParamType):
+    """Free text. Shells complete the known words; the command itself checks the value."""
+
+    name = "text"
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self.words = words
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(word) for word in self.words if word.startswith(incomplete)]
+
+
+class PathOrUrl(ParamType):
+    """A path or a URL. Shells complete the names of folders (``dir``), or also of files (``file``)."""
+
+    name = "path"
+
+    def __init__(self, kind: str = "file") -> None:
+        self._kind = kind
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(incomplete, type=self._kind)]
+
+
+class Choice(ChoiceType):
+    """One of several words. The error message suggests a similar one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            self.fail(error.message + did_you_mean(value, self.choices), param, ctx)
+
+
+class Stencil(Text):
+    """4, 8 or isotropic."""
+
+    def __init__(self) -> None:
+        super().__init__(("4", "8", "isotropic"))
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return int(value) if str(value).isdigit() else value
+
+
+class Region(ParamType):
+    """x,y,width,height in pixels."""
+
+    name = "region"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        parts = str(value).split(",")
+        if len(parts) != 4 or not all(p.strip().isdigit() for p in parts):
+            self.fail(f"{value!r} is not x,y,width,height in pixels.", param, ctx)
+        return tuple(map(int, parts))
+
+
+class ByteCount(ParamType):
+    """A number of bytes; K, M, G and T are powers of 1024."""
+
+    name = "bytes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?", str(value), re.IGNORECASE)
+        if not found:
+            self.fail(f"{value!r} is not a size such as 500M or 8G.", param, ctx)
+        return int(float(found[1]) * 1024 ** (" KMGT".index(found[2].upper()) if found[2] else 0))
+
+
+class NumberOrWord(Text):
+    """A number, or one of a few words."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value in self.words:
+            return value
+        number = _number(value)
+        if math.isnan(number):
+            known = " or ".join(("a number", *self.words))
+            self.fail(f"{value!r} is not {known}.{did_you_mean(value, self.words)}", param, ctx)
+        return number
+
+
+class NumberOrPercent(ParamType):
+    """A number, or a percentage such as 95%."""
+
+    name = "number or percentage"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = _number(str(value).removesuffix("%"))
+        if math.isnan(number):
+            self.fail(f"{value!r} is neither a number nor a percentage such as 95%.", param, ctx)
+        return value if str(value).endswith("%") else number
+
+
+def _number(text: Any) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

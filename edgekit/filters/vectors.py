@@ -1,0 +1,160 @@
+"""The gradient vector, and banks of directions. May import `apply` and what it imports."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic
+
+from edgekit.backends.choice import backend_of
+from edgekit.common.types import ChannelAxis, ImageT
+from edgekit.errors import ParameterError
+from edgekit.filters.apply import filter_image
+from edgekit.filters.documentation import documented
+from edgekit.filters.reduction import at_any_size
+from edgekit.operators.borders import Border
+from edgekit.operators.filter_spec import AngleOf, Channel, Rotate, Scale, Tone
+from edgekit.operators.table import find
+
+
+@dataclass(frozen=True)
+class Gradient(Generic[ImageT]):
+    """A gradient: its two components, its magnitude and its direction.
+
+    Attributes
+    ----------
+    gx, gy : ndarray or Tensor
+        Positive where the image gets brighter to the right, and downward.
+    """
+
+    gx: ImageT
+    gy: ImageT
+
+    @property
+    def magnitude(self) -> ImageT:
+        """The root of gx² + gy², exactly 0 where both are 0."""
+        backend, parts = backend_of(self.gx), self._parts()
+        with backend.quiet():
+            return self._cast(at_any_size(backend.magnitude, parts, backend))
+
+    @property
+    def direction(self) -> ImageT:
+        """Degrees clockwise from +x, in [0, 360); 0 where the gradient is 0."""
+        xp, (gx, gy) = backend_of(self.gx).xp, self._parts()
+        degrees = xp.rad2deg(xp.arctan2(gy, gx))
+        degrees = self._cast(xp.where(degrees < 0, degrees + 360, degrees))
+        # A direction just below 360 is rounded to 360; the components of a gradient of 0 may be -0.0.
+        result: ImageT = xp.where((degrees >= 360) | ((gx == 0) & (gy == 0)), 0, degrees)
+        return result
+
+    def _parts(self) -> list[Any]:
+        """Return the components in the type of the computation: half precision does not hold their squares."""
+        backend = backend_of(self.gx)
+        return [backend.cast(part, backend.array_types(part).work) for part in (self.gx, self.gy)]
+
+    def _cast(self, array: Any) -> ImageT:
+        result: ImageT = backend_of(self.gx).cast(array, self.gx.dtype)
+        return result
+
+
+@documented
+def gradient(
+    image: ImageT,
+    *,
+    operator: str = "sobel",
+    size: int | None = None,
+    sigma: float | None = None,
+    scale: Scale = "unit",
+    border: Border = "reflect",
+    channel: Channel = "each",
+    tone: Tone = "linear",
+    channel_axis: ChannelAxis = "auto",
+    mask: ImageT | None = None,
+) -> Gradient[ImageT]:
+    """Return the components of the gradient, its magnitude and its direction.
+
+    Parameters
+    ----------
+    operator : {"sobel", "scharr", "prewitt", "roberts", "central", "farid", "gaussian"}
+        Name of the operator.
+
+    Returns
+    -------
+    Gradient
+        With ``.gx``, ``.gy``, ``.magnitude`` and ``.direction``.
+
+    Examples
+    --------
+    >>> import numpy as np, edgekit as ek
+    >>> down = np.tile(np.arange(5.0)[:, None], (1, 5))
+    >>> float(ek.gradient(down, operator="scharr").direction[2, 2])
+    90.0
+    """
+    gx, gy = filter_image(
+        image, operator, operator_parameters(operator, size=size, sigma=sigma), components=True,
+        scale=scale, border=border, channel=channel, tone=tone, channel_axis=channel_axis, mask=mask,
+    )  # fmt: skip
+    return Gradient(gx, gy)
+
+
+@documented
+def oriented(
+    image: ImageT,
+    angles: Sequence[float] | ImageT,
+    *,
+    operator: str = "sobel",
+    size: int | None = None,
+    sigma: float | None = None,
+    levels: int | None = None,
+    angle_of: AngleOf = "gradient",
+    rotate: Rotate = "steer",
+    scale: Scale = "unit",
+    border: Border = "reflect",
+    channel: Channel = "each",
+    tone: Tone = "linear",
+    channel_axis: ChannelAxis = "auto",
+    mask: ImageT | None = None,
+    out: ImageT | None = None,
+) -> ImageT:
+    """Filter with one operator in several directions. It takes the time of two filters and of weighted sums.
+
+    Parameters
+    ----------
+    angles : sequence of float
+        Directions in degrees; multiples of 45 for a compass operator or ``rotate="ring"``.
+    operator : str
+        Name of an operator with a direction.
+    levels : int, optional
+        Of the operator robinson: 3 or 5.
+
+    Returns
+    -------
+    ndarray or Tensor
+        Signed responses, one for each angle on a new first axis.
+
+    Examples
+    --------
+    >>> import numpy as np, edgekit as ek
+    >>> ek.oriented(np.eye(8), [0, 22.5, 45], operator="farid").shape
+    (3, 8, 8)
+    """
+    return filter_image(
+        image, operator, operator_parameters(operator, size=size, sigma=sigma, levels=levels), angles=angles,
+        angle_of=angle_of, rotate=rotate, scale=scale, border=border, channel=channel, tone=tone,
+        channel_axis=channel_axis, mask=mask, out=out,
+    )  # fmt: skip
+
+
+def operator_parameters(operator: str, **given: Any) -> dict[str, Any]:
+    """Return the parameters that were given.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such operator, or it has no such parameter.
+    """
+    given = {name: value for name, value in given.items() if value is not None}
+    known = find(operator).parameters
+    for name in given:
+        if name not in known:
+            takes = ", ".join(known) or "no parameter of its own"
+            raise ParameterError(f"{operator} does not take {name}=; it takes {takes}")
+    return given

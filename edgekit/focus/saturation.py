@@ -1,0 +1,61 @@
+"""Saturated regions of a focus stack. Their hard edges grow longer with blur and would count as sharpness.
+
+May import display, measures, composite and what is below them.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.common.load_cv2 import cv2
+from edgekit.display.value_range import score_range
+from edgekit.focus.composite import SATURATED
+from edgekit.focus.measures import planes_of
+
+Array = NDArray[Any]
+Mask = NDArray[np.bool_]
+
+#: Margin around a saturated pixel, as a fraction of the longer side of the image: its light spreads as it blurs.
+MARGIN = 1 / 100
+
+#: If more than this fraction of the pixels would be excluded, none is: the image is bright as a whole.
+MAX_EXCLUDED = 0.5
+
+#: Widths of the neighbourhoods that excluded pixels are filled from, as fractions of the longer side.
+NEIGHBOURHOODS = (1 / 32, 1 / 8, 1 / 2, 2)
+
+
+def saturated(image: Array) -> Mask:
+    """Return the mask of the pixels at the upper limit of the sensor."""
+    plane = planes_of(image)
+    low, high = score_range(image)
+    # The range of other floating images is that of their own values, so that the brightest pixel is no limit.
+    if image.dtype.kind == "f" and high > 1:
+        return np.zeros(plane.shape, bool)
+    return np.asarray(plane >= low + SATURATED * (high - low))
+
+
+def excluded(mask: Mask) -> Mask | None:
+    """Return saturated pixels with a margin around them; None if there are none, or too many."""
+    margin = math.ceil(MARGIN * max(mask.shape))
+    grown = cv2.dilate(mask.astype(np.uint8), np.ones((2 * margin + 1, 2 * margin + 1), np.uint8)) > 0
+    return grown if 0 < grown.mean() <= MAX_EXCLUDED else None
+
+
+def fill(image: Array, mask: Mask) -> Array:
+    """Return the luminance of an image with the masked pixels replaced by the mean of the nearest other pixels."""
+    plane = planes_of(image).astype(np.float64)
+    filled: Array = plane.copy()
+    weight = (~mask).astype(np.float64)
+    missing = mask
+    for fraction in NEIGHBOURHOODS:
+        width = 2 * round(fraction * max(plane.shape) / 2) + 1
+        total = cv2.blur(weight, (width, width))
+        near = missing & (total > 1e-6)
+        filled[near] = cv2.blur(plane * weight, (width, width))[near] / total[near]
+        missing = missing & ~near
+        if not missing.any():
+            break
+    return filled

@@ -1,0 +1,60 @@
+"""Focus measures of an image that is read window by window: those that are functions of sums of the Laplacian.
+
+May import `measures`, `filters` and `backends`.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.backends.opencv import fused
+from edgekit.filters.apply import apply
+from edgekit.focus.measures import MEASURES, planes_of
+
+#: Names of the measures that can be computed window by window.
+WINDOWED = tuple(name for name, row in MEASURES.items() if row.by_moments is not None)
+
+
+def laplacian_sums(image: NDArray[Any], rows: slice, columns: slice) -> tuple[float, float]:
+    """Return the sum of the Laplacian and of its squares over a window; exact for 8 bits.
+
+    Parameters
+    ----------
+    image : ndarray
+        The window with a halo of one pixel, where the image does not end.
+    rows, columns : slice
+        The window without its halo.
+    """
+    if image.dtype == np.uint8 and image.ndim == 2:
+        return fused.laplacian_sums(image, rows, columns)
+    with np.errstate(all="ignore"):
+        response = np.asarray(apply(planes_of(image), "laplacian", {})[rows, columns], np.float64)
+        return float(response.sum()), float(np.vdot(response, response))
+
+
+def from_sums(measures: Iterable[str], sums: Sequence[tuple[float, float]], pixels: int) -> tuple[float, ...]:
+    """Return measures of an image from `laplacian_sums` of its windows; NaN where undefined.
+
+    Parameters
+    ----------
+    measures : iterable of str
+        Names in `WINDOWED`.
+    sums : sequence of (float, float)
+        Those of all windows.
+    pixels : int
+        Number of pixels of the image.
+    """
+    with np.errstate(all="ignore"):
+        # Exact sums, divided once. With a reflected border the sum of the Laplacian is nearly zero, so that the
+        # difference of the two moments loses no digits.
+        mean, square = (_sum(part) / pixels for part in zip(*sums, strict=True))
+        functions = (MEASURES[name].by_moments for name in measures)
+        values = [float(function(mean, square)) for function in functions if function is not None]
+    return tuple(v if math.isfinite(v) else math.nan for v in values)
+
+
+def _sum(parts: Sequence[float]) -> float:
+    return math.fsum(parts) if all(map(math.isfinite, parts)) else math.nan

@@ -1,0 +1,1 @@
+"""What the benchmarks stand on. May import nothing of the suites."""

@@ -1,0 +1,40 @@
+"""The image that is filtered: a photograph in every size and type."""
+
+import functools
+import math
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from common.paths import ROOT
+
+Image = npt.NDArray[Any]
+
+PHOTOGRAPH = ROOT / "samples" / "camera.png"
+
+#: By how much the types stretch 8 bits.
+STRETCH = {"uint8": 1, "uint16": 257, "float32": 1}
+
+
+@functools.lru_cache(1)
+def photograph(megapixels: float, dtype: str = "uint8") -> Image:
+    """Return a grey photograph, 4 wide and 3 high."""
+    height, width = size(megapixels)
+    grey = cv2.imread(str(PHOTOGRAPH), cv2.IMREAD_GRAYSCALE)
+    assert grey is not None
+    # Fractions for float32, and levels between for uint16.
+    grown = cv2.resize(grey.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR) * STRETCH[dtype]
+    return grown if dtype == "float32" else np.rint(grown).astype(dtype)
+
+
+def size(megapixels: float) -> tuple[int, int]:
+    """Return height and width."""
+    height = round(math.sqrt(megapixels * 1e6 * 3 / 4))
+    return height, round(height * 4 / 3)
+
+
+def reach(dtype: str) -> float:
+    """Return the largest level."""
+    return 255.0 * STRETCH[dtype]

@@ -1,0 +1,79 @@
+"""What a call costs that has next to nothing to do: edgekit beside the bare call, on a small image."""
+
+import cv2
+import numpy as np
+
+from benchmarks import LeftOut
+from benchmarks.harness.comparison import Comparison, Contender, Work, compare
+from benchmarks.harness.images import PHOTOGRAPH, Image
+from benchmarks.harness.suite import Bench, Outcome
+from benchmarks.harness.tables import left_out, number, table, times
+from benchmarks.harness.worker import Call
+
+SIDE = 64
+
+SOBEL_X = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], np.float32)
+
+#: The call, the bare call, and what the bare call's numbers are multiplied with to be edgekit's.
+CALLS = {
+    "sobel-0": ("`ek.sobel(image, angle=0)`", "`cv2.filter2D`", 1 / 8),
+    "sobel": ("`ek.sobel(image)`", "`cv2.Sobel` twice, `cv2.magnitude`", 1 / 8),
+    "laplacian": ("`ek.laplacian(image)`", "`cv2.Laplacian`", 1.0),
+    "sharpness": ("`ek.sharpness(image)`", "`cv2.Laplacian(image, cv2.CV_64F).var()`", 1.0),
+}
+
+
+def image() -> Image:
+    """Return a piece of a photograph."""
+    whole = cv2.imread(str(PHOTOGRAPH), cv2.IMREAD_GRAYSCALE)
+    assert whole is not None
+    return np.ascontiguousarray(whole[100 : 100 + SIDE, 200 : 200 + SIDE])
+
+
+def make(name: str, call: str) -> Call:
+    """Return a contender's call."""
+    grey = image()
+    if name == "bare":
+        bare: dict[str, Call] = {
+            "sobel-0": lambda: cv2.filter2D(grey, cv2.CV_32F, SOBEL_X),
+            "sobel": lambda: cv2.magnitude(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)),
+            "laplacian": lambda: cv2.Laplacian(grey, cv2.CV_32F),
+            "sharpness": lambda: cv2.Laplacian(grey, cv2.CV_64F).var(),
+        }
+        return bare[call]
+    import edgekit as ek
+
+    ours: dict[str, Call] = {
+        "sobel-0": lambda: ek.sobel(grey, angle=0),
+        "sobel": lambda: ek.sobel(grey),
+        "laplacian": lambda: ek.laplacian(grey),
+        "sharpness": lambda: ek.sharpness(grey),
+    }
+    if call not in ours:
+        raise LeftOut(f"edgekit has no {call}")
+    return ours[call]
+
+
+def run(bench: Bench) -> Outcome:
+    """Measure each call."""
+    comparisons = [compare(work(call), bench.workers, bench.runs) for call in CALLS]
+    rows = [_row(comparison) for comparison in comparisons]
+    head = ["call", "µs", "OpenCV call", "µs", "ratio", "difference, µs"]
+    text = "\n".join([f"{SIDE}x{SIDE}, uint8:", "", table(head, rows), *left_out(comparisons)])
+    return Outcome(comparisons, {"overhead": text})
+
+
+def work(call: str) -> Work:
+    """Return one call."""
+    ours, bare, factor = CALLS[call]
+    contenders = (Contender("bare", bare, "peers", factor), Contender("edgekit", ours, "auto"))
+    return Work(
+        f"overhead-{call}", f"{ours}, {SIDE}x{SIDE}", __name__, {"call": call}, contenders, ["bare"], tolerance=1e-3
+    )
+
+
+def _row(comparison: Comparison) -> list[str]:
+    ours, bare = (comparison.entries[name] for name in ("edgekit", "bare"))
+    between = number(1e6 * (ours.median - bare.median))
+    ratio = times(comparison, "edgekit", "bare")
+    return [ours.label, number(1e6 * ours.median), bare.label, number(1e6 * bare.median), ratio, between]

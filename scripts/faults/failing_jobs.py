@@ -1,0 +1,56 @@
+"""Jobs that fail at some of their images, as a decoder of the real ones might; for `batch_faults.py`."""
+
+import os
+import signal
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgekit.batch.jobs.filtering import FilterJob
+from edgekit.batch.jobs.scoring import ScoreJob
+
+
+def crash() -> None:
+    """End this process as a write through a stray pointer does."""
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def hang() -> None:
+    """Never come back, and ignore SIGTERM."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    while True:
+        time.sleep(1)
+
+
+def grow() -> None:
+    """Take memory until there is none, and use every page of it."""
+    kept = []
+    while True:
+        kept.append(bytearray(2**26))
+        kept[-1][::4096] = b"x" * 2**14
+
+
+FAILURES = {"crash": crash, "hang": hang, "grow": grow}
+
+
+@dataclass(frozen=True)
+class _Failing:
+    """Pairs of a file name and the failure that happens at it."""
+
+    failures: tuple[tuple[str, str], ...] = field(default=(), kw_only=True)
+
+    def run(self, data: bytes, name: str) -> Any:
+        if failure := dict(self.failures).get(Path(name).name):
+            FAILURES[failure]()
+        return super().run(data, name)  # type: ignore[misc] # the job's, the next base of those below
+
+
+@dataclass(frozen=True)
+class FailingFilter(_Failing, FilterJob):
+    """A filter."""
+
+
+@dataclass(frozen=True)
+class FailingScore(_Failing, ScoreJob):
+    """A score."""

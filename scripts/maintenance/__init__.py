@@ -1,0 +1,1 @@
+"""Maintenance of the project: fuzzing, mutation testing, the README's generated blocks, the samples."""

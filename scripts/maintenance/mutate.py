@@ -1,0 +1,148 @@
+"""Break the code in many small ways, one at a time, and see which of them no test notices.
+
+    python scripts/maintenance/mutate.py                      # all modules of MODULES; an hour or two
+    python scripts/maintenance/mutate.py focus/measures --show      # one, and what survived, as a difference
+    python scripts/maintenance/mutate.py --write              # also fills the table of docs/mutation.md
+
+mutmut does the work, on a copy: the tree as git sees it, uncommitted changes to known files included. A module is
+mutated for the tests that concern it, on plain NumPy arrays; what messages say is left alone.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "mutation.md"
+
+#: Of each module the tests that concern it.
+MODULES = {
+    "operators/kernels": ("kernels", "taps", "filters_meaning", "filters_oracle"),
+    "operators/table": ("kernels", "taps", "filters_errors", "filters_meaning"),
+    "operators/filter_spec": (
+        "filters_errors", "filters_meaning", "filters_arrays", "filters_oracle", "numbers", "masks", "display",
+    ),
+    "filters/execute": ("filters_errors", "filters_arrays", "filters_oracle", "numbers", "masks", "layout"),
+    "filters/apply": ("filters_errors", "filters_meaning", "filters_arrays", "filters_oracle", "layout"),
+    "focus/measures": ("measures", "numbers", "properties_measures"),
+    "focus/composite": ("scores", "batches"),
+    "edges/canny_edges": ("edges", "edge_thresholds", "batches"),
+}  # fmt: skip
+
+#: Other kinds of array run the same lines again.
+CHOSEN = "not torch and not strided and not compiled"
+
+#: Lines that say what is wrong, and do not decide it.
+MESSAGES = (r"raise \w+Error\(", r"^\s*f?[\"'].*[\"']\)?$")
+
+#: Mutants run in forks of a process that has run all tests, and what that remembers they would not work out.
+FORGET = """
+
+def pytest_sessionstart(session):
+    import functools
+    import gc
+
+    for function in gc.get_objects():
+        if type(function) is functools._lru_cache_wrapper and function.__module__.startswith("edgekit"):
+            function.cache_clear()
+"""
+
+#: What mutmut notes of a mutant.
+STATUS = {0: "survived", 1: "killed", 3: "killed", 33: "not reached", 34: "left out", 24: "timed out", 36: "timed out"}
+
+
+def copy_to(folder: Path) -> None:
+    """Copy what git knows of, as it is now."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+
+
+def configure(folder: Path, module: str) -> None:
+    """Tell mutmut what to break, and what to run."""
+    # Python looks no more into a folder that was not there at first.
+    (folder / "mutants").mkdir()
+    settings = {
+        "source_paths": ["edgekit"],
+        "only_mutate": [f"edgekit/{module}.py"],
+        "also_copy": ["samples", "README.md"],
+        "do_not_mutate_patterns": list(MESSAGES),
+        "pytest_add_cli_args": ["-p", "no:cacheprovider", "-n", "0", "-k", CHOSEN],
+        "pytest_add_cli_args_test_selection": [f"tests/test_{name}.py" for name in MODULES[module]],
+        "use_git_change_detection": False,
+    }
+    # Lists of strings are the same in TOML as in JSON.
+    lines = ["", "[tool.mutmut]", *(f"{name} = {json.dumps(value)}" for name, value in settings.items()), ""]
+    for path, text in (("pyproject.toml", "\n".join(lines)), ("tests/conftest.py", FORGET)):
+        with (folder / path).open("a", encoding="utf-8") as file:
+            file.write(text)
+
+
+def mutmut(folder: Path, *arguments: str) -> str:
+    """Run mutmut in the copy; the package is found there, and not where it is installed."""
+    environment = {**os.environ, "PYTHONPATH": str(folder / "mutants"), "EDGEKIT_FAST": "0"}
+    command = [sys.executable, "-P", "-m", "mutmut", *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"mutmut {arguments[0]} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def run(module: str, children: int, show: bool) -> tuple[Counter[str], list[str]]:
+    """Mutate one module; return how many mutants became what, and the functions where some survived."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        copy_to(folder)
+        configure(folder, module)
+        mutmut(folder, "run", "--max-children", str(children))
+        codes = json.loads((folder / f"mutants/edgekit/{module}.py.meta").read_text("utf-8"))["exit_code_by_key"]
+        left = [key for key, code in codes.items() if STATUS.get(code) in ("survived", "not reached")]
+        for key in left if show else ():
+            print(mutmut(folder, "show", key))
+    functions = [re.sub(r"^.*\.x[_ǁ]|__mutmut_\d+$", "", key).replace("ǁ", ".") for key in left]
+    return Counter(STATUS.get(code, "broke off") for code in codes.values()), functions
+
+
+def report(results: dict[str, tuple[Counter[str], list[str]]]) -> str:
+    """Return the table."""
+    lines = ["| module | mutants | killed | timed out | survived | where |", "|---|---:|---:|---:|---:|---|"]
+    for module, (counts, functions) in results.items():
+        killed, late = counts["killed"] + counts["broke off"], counts["timed out"]
+        where = ", ".join(f"`{name}` {count}" for name, count in Counter(functions).most_common())
+        lines.append(f"| `{module}.py` | {counts.total()} | {killed} | {late} | {len(functions)} | {where} |")
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("modules", nargs="*", metavar="module", help=", ".join(MODULES))
+    parser.add_argument("--children", type=int, default=os.cpu_count(), help="mutants at a time")
+    parser.add_argument("--show", action="store_true", help="print what survived")
+    parser.add_argument("--write", action="store_true", help="fill the table of docs/mutation.md")
+    options = parser.parse_args(argv)
+    chosen = options.modules or list(MODULES)
+    if unknown := set(chosen) - set(MODULES):
+        parser.error(f"no tests are named for {', '.join(sorted(unknown))}; choose from {', '.join(MODULES)}")
+    if options.write and options.modules:
+        parser.error("--write needs the results of all modules")
+    table = report({module: run(module, options.children, options.show) for module in chosen})
+    print(table)
+    if options.write:
+        page = PAGE.read_text("utf-8")
+        filled = re.sub(r"(<!-- mutants -->\n).*?(<!-- /mutants -->)", rf"\1{table}\n\2", page, flags=re.DOTALL)
+        PAGE.write_text(filled, "utf-8")
+
+
+if __name__ == "__main__":
+    main()

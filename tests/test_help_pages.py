@@ -1,0 +1,56 @@
+"""Help pages: every option is explained below a heading, and the examples at the end are valid command lines."""
+
+import re
+import shlex
+
+import click
+import pytest
+from command_line import run
+
+from edgekit.cli import main
+
+COMMANDS = main.list_commands(click.Context(main))
+
+
+def command(name):
+    return main.get_command(click.Context(main), name)
+
+
+def headings(page):
+    return re.findall(r"^(\S.*):$", page, re.MULTILINE)
+
+
+def test_the_commands_are_listed_in_groups():
+    page = run("--help").stdout
+    assert headings(page)[-5:] == [
+        "First derivatives", "Second derivatives", "Kernels", "Edges and regions", "Sharpness and focus",
+    ]  # fmt: skip
+    assert re.findall(r"^  ([a-z]+)  +[A-Z]", page, re.MULTILINE) == COMMANDS
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_stands_below_a_heading_once(name):
+    page = run(name, "--help").stdout
+    for option in command(name).params:
+        if isinstance(option, click.Option):
+            assert option.group in headings(page)
+            assert len(re.findall(rf"^  (?:-\w, )?{option.opts[-1]}\b(?!-)", page, re.MULTILINE)) == 1, option.opts
+            assert re.match(r"^[A-Z\da-z][^:]+", option.help)
+            assert option.help.endswith(".")
+            assert "[default" not in option.help
+    assert "default:" not in page
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_examples_are_valid(name):
+    examples = re.findall(r"^    (edgekit .*)$", run(name, "--help").stdout, re.MULTILINE)
+    assert any(example.split()[1] == name for example in examples)
+    for example in examples:
+        _, other, *arguments = shlex.split(example)
+        command(other).make_context(other, arguments)
+
+
+def test_choices_and_defaults_are_named():
+    page = " ".join(run("canny", "--help").stdout.split())
+    assert "Lower hysteresis threshold, in gray levels per pixel or as a percentile such as 95%. Default: 0.4" in page
+    assert "Choices: reflect, symmetric, edge, constant, wrap, valid. Default: reflect." in page

@@ -1,0 +1,390 @@
+"""Strips: every row once, on as many threads as are allowed, in memory that nobody else has."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import edgekit as ek
+from edgekit.backends.opencv import backend, tiling
+from edgekit.batch.engines.local import Threads
+
+
+@pytest.fixture(autouse=True)
+def _nothing_spare(monkeypatch):
+    monkeypatch.setattr(tiling, "_spare", [])
+
+
+@pytest.fixture
+def begun(monkeypatch):
+    """The threads that were started."""
+    threads = []
+
+    class Counted(threading.Thread):
+        def start(self):
+            threads.append(self)
+            super().start()
+
+    monkeypatch.setattr(tiling, "threading", SimpleNamespace(Thread=Counted))
+    return threads
+
+
+def meeting(threads):
+    """Return a function that waits until it is called in so many threads, and the set of these."""
+    barrier, seen = threading.Barrier(threads), set()
+
+    def do(start, stop):
+        if threading.get_ident() not in seen:
+            seen.add(threading.get_ident())
+            barrier.wait(10)
+
+    return do, seen
+
+
+@given(st.integers(1, 400), st.integers(1, 450), st.integers(0, 12))
+@example(1, 1, 1)
+@example(8, 8, 2)
+@example(9, 8, 2)
+@example(257, 64, 3)
+def test_every_row_is_done_once(rows, height, threads):
+    runs = []
+    tiling.each_tile(rows, height, threads, lambda start, stop: runs.append((start, stop)))
+    runs.sort()
+    assert [0, *(stop for _, stop in runs)] == [*(start for start, _ in runs), rows]
+    sizes = [stop - start for start, stop in runs]
+    assert max(sizes) <= height
+    # As few as there can be, about as tall as one another, and of one height but for the last.
+    assert len(sizes) == -(-rows // height)
+    assert len(set(sizes[:-1])) <= 1
+    assert 0 <= sizes[0] - sizes[-1] < len(sizes)
+
+
+@pytest.mark.parametrize(("threads", "expected"), [(0, 1), (1, 1), (2, 2), (5, 5), (100, tiling.MOST_THREADS)])
+def test_as_many_threads_as_are_allowed(threads, expected, begun):
+    do, seen = meeting(expected)
+    tiling.each_tile(100, 1, threads, do)
+    assert len(seen) == expected
+    assert threading.get_ident() in seen
+    assert len(begun) == expected - 1
+    assert not any(t.is_alive() for t in begun)
+
+
+@pytest.mark.parametrize(("rows", "expected"), [(1, 0), (5, 0), (6, 1), (9, 2), (100, 7)])
+def test_no_more_threads_than_have_enough_to_do(rows, expected, begun):
+    tiling.each_tile(rows, 1, 20, lambda start, stop: None)
+    assert len(begun) == expected
+
+
+def test_a_thread_for_each_strip_of_a_wide_kernel(begun):
+    image = np.zeros((3 * 120, 2000), np.uint8)
+    before = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(3)
+        for kernel, expected in ((lambda: ek.sobel(image), 0), (lambda: ek.gaussian_gradient(image, sigma=3), 2)):
+            begun.clear()
+            kernel()
+            assert len(begun) == expected
+    finally:
+        cv2.setNumThreads(before)
+
+
+@pytest.mark.parametrize("where", ["helper", "caller"])
+@pytest.mark.parametrize("error", [ValueError("no such row"), KeyboardInterrupt()])
+def test_an_error_ends_it_all(where, error, begun):
+    do, _ = meeting(2)
+    caller, raised, after = threading.get_ident(), threading.Event(), []
+
+    def failing(start, stop):
+        do(start, stop)
+        if (threading.get_ident() == caller) == (where == "caller"):
+            raised.set()
+            raise error
+        assert raised.wait(10)
+        time.sleep(0.05)
+        after.append(start)
+
+    with pytest.raises(type(error)) as caught:
+        tiling.each_tile(1000, 1, 2, failing)
+    assert caught.value is error
+    # The other finishes what it was at.
+    assert len(after) == 1
+    assert not begun[0].is_alive()
+    tiling.each_tile(2, 2, 2, lambda start, stop: after.clear())
+    assert after == []
+
+
+def test_the_first_of_two_errors_counts(begun):
+    do, _ = meeting(2)
+    caller = threading.get_ident()
+
+    def failing(start, stop):
+        do(start, stop)
+        if threading.get_ident() == caller:
+            begun[0].join(10)
+            raise ArithmeticError("second")
+        raise ArithmeticError("first")
+
+    with pytest.raises(ArithmeticError, match="first"):
+        tiling.each_tile(10, 1, 2, failing)
+
+
+def test_an_error_in_one_strip_alone():
+    with pytest.raises(ZeroDivisionError):
+        tiling.each_tile(4, 4, 2, lambda start, stop: 1 / 0)
+    assert tiling.empty((1,), np.uint8).base is None
+
+
+def test_where_no_thread_can_be_started(monkeypatch):
+    class Last(threading.Thread):
+        left = 1
+
+        def start(self):
+            if not Last.left:
+                raise RuntimeError("can't start new thread")
+            Last.left -= 1
+            super().start()
+
+    monkeypatch.setattr(tiling, "threading", SimpleNamespace(Thread=Last))
+    do, seen = meeting(2)
+    rows = []
+    tiling.each_tile(50, 1, 6, lambda start, stop: (do(start, stop), rows.append(start)))
+    assert sorted(rows) == list(range(50))
+    assert len(seen) == 2
+
+
+def in_thread(function):
+    """Call a function in a thread of its own and return its result."""
+    result = []
+    thread = threading.Thread(target=lambda: result.append(function()))
+    thread.start()
+    thread.join()
+    return result[0]
+
+
+def test_who_is_one_of_many_stays_alone(begun):
+    def count(*, alone):
+        if alone:
+            tiling.disable_nested_threads()
+        before = len(begun)
+        tiling.each_tile(12, 1, 4, lambda start, stop: None)
+        return len(begun) - before
+
+    assert in_thread(lambda: count(alone=False)) == 3
+    assert in_thread(lambda: count(alone=True)) == 0
+    # Another thread's wish binds no other.
+    assert in_thread(lambda: count(alone=False)) == 3
+
+
+@pytest.mark.parametrize(("workers", "expected"), [(1, 3), (2, 0)])
+def test_workers_of_a_batch_disable_nested_threads(workers, expected, begun):
+    list(Threads(workers).run(lambda item: tiling.each_tile(12, 1, 4, lambda start, stop: None), [0], str))
+    assert len(begun) == expected
+
+
+def test_the_error_state_is_the_callers_in_all_threads():
+    do, seen = meeting(3)
+    states = []
+
+    def look(start, stop):
+        do(start, stop)
+        states.append(np.geterr()["over"])
+
+    with np.errstate(over="raise"):
+        tiling.each_tile(30, 1, 3, look)
+    assert len(seen) == 3
+    assert set(states) == {"raise"}
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("state", ["raise", "warn"])
+def test_what_overflows_is_infinite_on_every_thread(threads, state, monkeypatch):
+    monkeypatch.setattr(tiling, "TILE", 64)
+    monkeypatch.setattr(backend.cv2, "getNumThreads", lambda: threads)
+    image = np.zeros((300, 8), np.float16)
+    image[-1] = 60000
+    with np.errstate(over=state):
+        assert np.isinf(ek.sobel(image, angle=90, border="constant", scale="raw")).any()
+        assert np.geterr()["over"] == state
+
+
+def test_what_is_lent_is_ones_own():
+    do, seen = meeting(3)
+    lent, lock = {}, threading.Lock()
+
+    def fill(start, stop):
+        do(start, stop)
+        mine = [
+            tiling.empty(size, dtype) for size, dtype in (((3, 5), "f4"), ((7,), "u1"), ((0, 4), "f8"), ((2,), "f8"))
+        ]
+        assert [a.shape for a in mine] == [(3, 5), (7,), (0, 4), (2,)]
+        assert [a.dtype for a in mine] == [np.float32, np.uint8, np.float64, np.float64]
+        for value, array in enumerate(mine):
+            array[...] = start % 100 + value
+        time.sleep(0.001)
+        for value, array in enumerate(mine):
+            assert (array == start % 100 + value).all()
+        with lock:
+            lent.setdefault(threading.get_ident(), []).append(mine)
+
+    tiling.each_tile(60, 1, 3, fill)
+    assert len(seen) == len(lent) == 3
+    firsts = [runs[0] for runs in lent.values()]
+    for arrays in firsts:
+        assert not any(np.shares_memory(a, b) for i, a in enumerate(arrays) for b in arrays[:i])
+    for i, arrays in enumerate(firsts):
+        assert not any(np.shares_memory(a, b) for others in firsts[:i] for a in arrays for b in others)
+    # The next strip has the same memory, and so has the next image.
+    for runs in lent.values():
+        assert all(np.shares_memory(runs[0][0], other[0]) for other in runs)
+    known = [runs[0][0] for runs in lent.values()]
+    again = []
+    tiling.each_tile(1, 1, 1, lambda start, stop: again.append(tiling.empty((2, 2), np.uint8)))
+    assert any(np.shares_memory(again[0], k) for k in known)
+
+
+def test_memory_grows_with_what_is_asked():
+    addresses = []
+
+    def do(start, stop):
+        a, b = tiling.empty((10 * (start + 1),), np.uint8), tiling.empty((4,), np.float64)
+        a[...], b[...] = start, -1.0
+        assert (a == start).all()
+        assert (b == -1).all()
+        addresses.append(b.ctypes.data)
+
+    tiling.each_tile(5, 1, 1, do)
+    assert len(set(addresses)) == 1
+
+
+def test_outside_of_strips_memory_is_new():
+    a, b = tiling.empty((4, 4), np.float32), tiling.empty((4, 4), np.float32)
+    assert a.base is None
+    assert not np.shares_memory(a, b)
+    tiling.each_tile(8, 2, 2, lambda start, stop: tiling.empty((3,), np.uint8))
+    assert tiling.empty((4, 4), np.float32).base is None
+
+
+def test_memory_that_grows_is_counted_once():
+    tiling.each_tile(2, 1, 1, lambda start, stop: tiling.empty((1 + start, 1000), np.uint8))
+    assert [arena.nbytes for arena in tiling._spare] == [2000]
+
+
+@pytest.mark.parametrize(("excess", "kept"), [(0, 1), (1, 0)])
+def test_much_memory_is_not_kept(excess, kept):
+    half = tiling.KEPT // 2
+
+    def do(start, stop):
+        tiling.empty((half,), np.uint8)
+        tiling.empty((half + excess,), np.uint8)
+
+    tiling.each_tile(1, 1, 1, do)
+    assert len(tiling._spare) == kept
+    assert sum(a.nbytes for a in tiling._spare) == 2 * half * kept
+
+
+def test_a_failed_strip_gives_its_memory_back():
+    def do(start, stop):
+        tiling.empty((10,), np.uint8)
+        raise ZeroDivisionError
+
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError):
+            tiling.each_tile(1, 1, 1, do)
+    assert len(tiling._spare) == 1
+
+
+def test_spare_memory_may_be_gone_when_it_is_taken(monkeypatch):
+    class Raced(list):
+        def __bool__(self):
+            return True
+
+        def __len__(self):
+            return 1
+
+    monkeypatch.setattr(tiling, "_spare", Raced())
+    tiling.each_tile(1, 1, 1, lambda start, stop: tiling.empty((3,), np.uint8))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_strips_within_strips(threads):
+    seen = []
+
+    def outer(start, stop):
+        mine = tiling.empty((50,), np.uint8)
+        mine[...] = start
+
+        def inner(first, last):
+            other = tiling.empty((50,), np.uint8)
+            assert not np.shares_memory(mine, other)
+            other[...] = 200
+
+        tiling.each_tile(6, 2, threads, inner)
+        more = tiling.empty((50,), np.uint8)
+        assert more.base is not None
+        assert not np.shares_memory(mine, more)
+        more[...] = 100
+        assert (mine == start).all()
+        seen.append(start)
+
+    tiling.each_tile(20, 1, threads, outer)
+    assert sorted(seen) == list(range(20))
+    assert tiling.empty((1,), np.uint8).base is None
+
+
+@pytest.mark.parametrize(("threads", "expected"), [(1, 0), (3, 2)])
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda: ek.sobel(np.zeros((300, 8), np.uint8)),
+        lambda: ek.picture(np.zeros((300, 8), np.float32)),
+        lambda: ek.to_display(np.zeros((300, 8), np.float32)),
+        lambda: ek.sharpness(np.zeros((300, 8), np.uint8)),
+    ],
+    ids=["sobel", "picture", "to_display", "sharpness"],
+)
+def test_opencv_says_how_many_threads(work, threads, expected, monkeypatch, begun):
+    monkeypatch.setattr(tiling, "TILE", 64)
+    before = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(threads)
+        work()
+        assert cv2.getNumThreads() == threads
+    finally:
+        cv2.setNumThreads(before)
+    assert len(begun) == expected
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_a_forked_child_goes_on():
+    code = """
+        import os
+        import cv2
+        import numpy as np
+        import edgekit as ek
+        from edgekit.backends.opencv import tiling
+
+        cv2.setNumThreads(2)
+        tiling.TILE = 2**12
+        image = np.arange(300 * 70, dtype=np.uint16).reshape(300, 70) % 251
+        expected = ek.sobel(image)
+        assert tiling._spare
+        child = os.fork()
+        if not child:
+            os._exit(0 if (ek.sobel(image) == expected).all() else 1)
+        assert (ek.sobel(image) == expected).all()
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    """
+    ran = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stdout) == (0, ""), ran.stderr
