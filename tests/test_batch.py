@@ -238,7 +238,7 @@ def test_an_unexpected_error_costs_one_item(tmp_path, monkeypatch):
     assert "not enough memory" in reasons[2]
 
 
-@pytest.mark.parametrize("seed", [2, 5, *on_full(0, 1, 3, 4)])
+@pytest.mark.parametrize("seed", [5, *on_full(0, 1, 2, 3, 4)])
 def test_a_killed_run_is_taken_up_without_repeating_or_losing_an_item(tmp_path, seed):
     items(tmp_path / "in", 40)
     command = [sys.executable, "-m", "edgekit", "sobel", "in", "-o", "out", "--angle", "45", "-j", "2"]

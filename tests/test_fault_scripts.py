@@ -15,6 +15,7 @@ def faults(monkeypatch):
     return importlib.import_module("faults.batch_faults")
 
 
+@pytest.mark.full
 def test_a_few_faults_lose_nothing(faults, capsys, tmp_path, monkeypatch):
     page = tmp_path / "faults.md"
     page.write_text("<!-- faults -->\n<!-- /faults -->\n")
@@ -37,6 +38,7 @@ def test_what_is_lost_wrong_or_left_is_counted(faults, tmp_path):
     assert not tally.good
 
 
+@pytest.mark.full
 def test_a_long_run_is_looked_at(monkeypatch, tmp_path, capsys):
     monkeypatch.syspath_prepend(ROOT / "scripts")
     long_run = importlib.import_module("faults.long_run")

@@ -115,7 +115,7 @@ def test_export_for_any_size(name):
         close(program(batch(shape)), module(batch(shape)))
 
 
-@pytest.mark.parametrize("name", few(ONNX, "sobel-symmetric"))
+@pytest.mark.parametrize("name", few(ONNX))
 def test_onnx_for_any_size(name):
     onnxruntime = pytest.importorskip("onnxruntime")
     module = MODULES[name]

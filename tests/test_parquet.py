@@ -116,6 +116,7 @@ def test_without_the_library_it_is_said_before_anything_is_made(monkeypatch):
     assert not list(Path().glob(".scores*"))
 
 
+@pytest.mark.full
 def test_memory_does_not_grow_with_the_rows():
     code = """
         import math, resource, sys

@@ -113,10 +113,11 @@ def test_rows_are_those_of_the_local_run(output):
         assert Path("local", output).read_bytes() == Path("ray", output).read_bytes()
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("cluster", "photos")
 @pytest.mark.parametrize(
     ("command", "count"),
-    [(("sobel", "--angle", "30", "--angle", "90"), 2), pytest.param(("canny",), 1, marks=pytest.mark.full)],
+    [(("sobel", "--angle", "30", "--angle", "90"), 2), (("canny",), 1)],
 )
 def test_pictures_are_those_of_the_local_run_which_takes_them_up(command, count):
     local = run(*command, "photos", "-o", "local", "--rows", "local.parquet/")
@@ -136,6 +137,7 @@ def test_pictures_are_those_of_the_local_run_which_takes_them_up(command, count)
     assert {p: p.stat().st_mtime_ns for p in Path("ray").glob("*.png")} == written
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("photos")
 def test_the_command_line_finds_a_cluster_by_its_address_and_ray_says_nothing(cluster):
     command = [sys.executable, "-m", "edgekit", "sobel", "photos", "-o", "out", "--engine", "ray"]
@@ -147,6 +149,7 @@ def test_the_command_line_finds_a_cluster_by_its_address_and_ray_says_nothing(cl
     assert summed_up.startswith(f"edgekit: {COUNT - 1} done, 1 failed")
 
 
+@pytest.mark.full
 def test_a_node_that_is_lost_takes_nothing_with_it(cluster, second, job, wanted):
     pid = str(second.all_processes["raylet"][0].process.pid)
     job = replace(job, stuck=pid)
@@ -179,6 +182,7 @@ def test_images_that_crash_or_hang_their_worker_cost_their_rows(job, wanted):
     assert found == {row.path: row for row in wanted if row.path not in ("photos/12.png", "photos/13.png")}
 
 
+@pytest.mark.full
 def test_a_killed_driver_takes_up_where_it_was(cluster, job, wanted):
     code = f"""
         import os, signal
@@ -242,8 +246,9 @@ def test_the_example_of_the_page_runs(capsys):
     assert Counter(line.split()[1] for line in said) == {"ok": COUNT - 1, "failed": 1}
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("second")
-@pytest.mark.parametrize("portion", [10, *on_full(1000)])
+@pytest.mark.parametrize("portion", [10, 1000])
 def test_results_come_in_the_order_of_the_items(monkeypatch, portion):
     """Blocks that take no time overtake those before them."""
     monkeypatch.setattr(engines, "BLOCK", 4)

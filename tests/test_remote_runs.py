@@ -101,6 +101,7 @@ def script(monkeypatch):
     return importlib.import_module("faults.store_faults")
 
 
+@pytest.mark.full
 def test_faults_and_what_came_of_them(store, monkeypatch):
     faults = script(monkeypatch)
     monkeypatch.setattr(faults, "HALT", 1.2)
@@ -156,6 +157,7 @@ def test_worker_processes_score_through_faults(store):
     assert store.asked("HEAD") == 0
 
 
+@pytest.mark.full
 def test_worker_processes_show_and_keep_no_secret(store, tmp_path):
     store.photos(MANY)
     store.put("photos/0.png", b"no image")
@@ -173,6 +175,7 @@ def test_worker_processes_show_and_keep_no_secret(store, tmp_path):
     assert "Signature=***" in shown
 
 
+@pytest.mark.full
 def test_a_run_of_worker_processes_that_was_killed_is_taken_up(store):
     store.photos(MANY)
     store.faulty.latency = 0.05

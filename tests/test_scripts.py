@@ -230,6 +230,7 @@ for script in map(Path, sys.argv[1:]):
 """
 
 
+@pytest.mark.full
 def test_each_script_finds_the_others_from_where_it_lies():
     found = [p for p in sorted((ROOT / "scripts").glob("*/*.py")) if '__name__ == "__main__"' in p.read_text("utf-8")]
     assert len(found) > 20

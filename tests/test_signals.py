@@ -273,9 +273,9 @@ def test_the_library_leaves_signals_to_its_host(tmp_path):
 
 LEAVE_NOTHING = [
     "score small -o scores.csv --map maps --report page",
-    "score small --timeout 0.001",  # Workers are killed.
-    "pick small -n 3 -o out",
     *on_full(
+        "score small --timeout 0.001",  # Workers are killed.
+        "pick small -n 3 -o out",
         "sobel small -o out",
         "canny small -o out --rows rows.csv",
         "focus small --timeout 60 --plot focus.png",

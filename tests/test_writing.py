@@ -96,7 +96,7 @@ def test_in_a_folder_that_cannot_be_written_to(tmp_path):
 
 
 @pytest.mark.parametrize("engine", [(), ("--timeout", "20")], ids=["threads", "processes"])
-@pytest.mark.parametrize("seed", [0, 1, *on_full(2, 3, 4, 5)])
+@pytest.mark.parametrize("seed", [0, *on_full(1, 2, 3, 4, 5)])
 def test_killed_at_any_moment_nothing_is_half_written(seed, engine):
     photographs(24)
     run("sobel", "many", "-o", "whole")
