@@ -207,10 +207,12 @@ class Backend(Protocol):
             Whether the components may be overwritten.
         """
 
-    def fused(self, pixels: Array, spec: FilterSpec, out: Array | None) -> Array | None:
-        """Return the response of padded pixels without NaN, where every sum is exact; None without such a function.
+    def fused(
+        self, image: Array, layout: ImageLayout, start: int, stop: int, spec: FilterSpec, out: Array | None
+    ) -> Array | None:  # fmt: skip
+        """Return rows ``start`` to ``stop - 1`` of a response whose sums are all exact; None without such a function.
 
-        It equals the result of `correlate`, `weighted_sum` and `magnitude`, and takes less time.
+        They equal the result of `pad`, `correlate`, `weighted_sum` and `magnitude`, and take less time.
         """
 
     def keeps_nan_local(self, pixels: Array, kernels: Sequence[Kernel]) -> bool:

@@ -106,11 +106,14 @@ def respond(
         valid = None if mask is None else backend.pad(mask, layout, *at, mask.dtype, 1)
         return backend.pad(image, layout, *at, types.pixels, 0), valid
 
+    exact = rounding is Rounding.NONE and mask is None and kernel is None
+
     def compute(start: int, stop: int, into: Array | None) -> Array:
-        if conversion is None:
-            return _filter_tile(context, *read(image, start, stop), into)
-        response = _filter_tile(context, *read(image, start, stop), None)
-        return conversion.apply(backend.cast(response, types.result), into)
+        place = into if conversion is None else None
+        response = backend.fused(image, layout, start, stop, spec, place) if exact else None
+        if response is None:
+            response = _filter_tile(context, *read(image, start, stop), place)
+        return response if conversion is None else conversion.apply(backend.cast(response, types.result), into)
 
     tile = None if conversion is not None else TileFilter(image, read, partial(_filter_tile, context))
     result_dtype = types.result if conversion is None else conversion.dtype
@@ -148,10 +151,6 @@ def _result_shape(spec: FilterSpec, layout: ImageLayout) -> tuple[int, tuple[int
 def _filter_tile(context: _Context, pixels: Array, valid: Array | None, into: Array | None) -> Array:
     """Return the response of the padded pixels of a tile."""
     spec, backend, layout, types = context.spec, context.backend, context.layout, context.types
-    if context.rounding is Rounding.NONE and valid is None and context.kernel is None:
-        fused = backend.fused(pixels, spec, into)
-        if fused is not None:
-            return fused
     axis = layout.channel_axis
     combined = spec.channel != "each" and layout.channels is not None
     if combined:

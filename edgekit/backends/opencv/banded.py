@@ -75,6 +75,26 @@ def line_of_differences(coefficients: Matrix) -> Step | None:
     return lambda pixels: product(_neighbour_differences(pixels, axis))
 
 
+def line_over_bytes(coefficients: Matrix) -> Step | None:
+    """Return `line` for coefficients that sum to zero and pixels of 8 bits, computed without any rounding.
+
+    The coefficients are rounded to multiples of a power of two, so large that double precision holds every sum: the
+    response to a flat image is 0. None where this would change a coefficient in the digits of single precision.
+    """
+    values = np.ravel(coefficients).tolist()
+    total = math.fsum(map(abs, values))
+    # A sum is below 255 * total < 2^(exponent + 8); one of the 53 digits is left for the rounding below.
+    step = 2.0 ** max(math.frexp(total)[1] + 8 - 52, -1074)
+    # Half a step is then less than half a unit in the last place of single precision.
+    if min(abs(v) for v in values if v) < total * 2.0**-20:
+        return None
+    multiples = [round(v / step) for v in values]
+    # The largest coefficient absorbs what rounding left of the sum.
+    largest = max(range(len(multiples)), key=lambda i: abs(multiples[i]))
+    multiples[largest] -= sum(multiples)
+    return line(_laid([m * step for m in multiples], coefficients))
+
+
 def _neighbour_differences(pixels: Array, axis: int) -> Array:
     before, after = (pixels[:, :-1], pixels[:, 1:]) if axis else (pixels[:-1], pixels[1:])
     made = tiling.empty(before.shape, np.float64)

@@ -5,6 +5,7 @@ May import `operators.kernels`, the interface, `tiling`, `banded` and cv2.
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -63,6 +64,38 @@ def _correlated(pixels: Array, kernel: Kernel, dtype: Any, rounding: Rounding) -
     return total
 
 
+@dataclass(frozen=True)
+class OpenCVFilter:
+    """One of OpenCV's filters, as a step.
+
+    Attributes
+    ----------
+    call : callable
+        ``call(pixels, depth, out, border)``.
+    shape : tuple of int
+        Rows and columns of the kernel.
+    dtype, of_bytes : dtype
+        Types of the result; the second for pixels of 8 bits.
+    """
+
+    call: Callable[[Array, int, Array, int], Any]
+    shape: tuple[int, int]
+    dtype: Any
+    of_bytes: Any
+
+    def __call__(self, pixels: Array) -> Array:
+        """Return the pixels whose whole kernel lies within the given ones."""
+        out = tiling.empty(pixels.shape, self.of_bytes if pixels.dtype == np.uint8 else self.dtype)
+        self.fill(pixels, cv2.BORDER_REPLICATE, out)
+        (rows, columns), (height, width) = self.shape, pixels.shape[:2]
+        top, left = rows // 2, columns // 2
+        return out[top : top + height - rows + 1, left : left + width - columns + 1]
+
+    def fill(self, pixels: Array, border: int, out: Array) -> None:
+        """Compute all pixels, with one of OpenCV's borders."""
+        self.call(pixels, _DEPTHS[out.dtype], out, border)
+
+
 @lru_cache(maxsize=512)
 def steps(kernel: Kernel, dtype: Any, rounding: Rounding) -> tuple[tuple[Step, ...], ...]:
     """Return the steps that correlate with a kernel, one after another; the results of its chains are added.
@@ -111,7 +144,10 @@ def _step(factors: tuple[Matrix, ...], dtype: np.dtype[Any], rounding: Rounding)
         return _called(factors, dtype, exact)
     if exact or not sums_to_zero(factors[0]):
         return banded.line(factors[0])
-    return banded.line_of_differences(factors[0]) or _called(factors, dtype, exact)
+    if of_differences := banded.line_of_differences(factors[0]):
+        return of_differences
+    called, over_bytes = _called(factors, dtype, exact), banded.line_over_bytes(factors[0])
+    return lambda pixels: (over_bytes if over_bytes and pixels.dtype == np.uint8 else called)(pixels)
 
 
 def _called(factors: tuple[Matrix, ...], dtype: np.dtype[Any], exact: bool) -> Step:
@@ -144,43 +180,22 @@ def _transposed(step: Step) -> Step:
     return lambda pixels: transpose(step(transpose(pixels)))
 
 
-def _cropped(call: Callable[[Array, int, Array], Any], rows: int, columns: int, dtype: Any, of_bytes: Any) -> Step:
-    """Return a step that keeps the pixels whose whole kernel lies within the tile.
-
-    Parameters
-    ----------
-    call : callable
-        One of OpenCV's filters: ``call(pixels, depth, out)``.
-    dtype, of_bytes : dtype
-        Types of the result; the second for pixels of 8 bits.
-    """
-    top, left = rows // 2, columns // 2
-
-    def step(pixels: Array) -> Array:
-        out = tiling.empty(pixels.shape, of_bytes if pixels.dtype == np.uint8 else dtype)
-        call(pixels, _DEPTHS[out.dtype], out)
-        height, width = pixels.shape[:2]
-        return out[top : top + height - rows + 1, left : left + width - columns + 1]
-
-    return step
-
-
-def _separable(along_y: Matrix, along_x: Matrix, dtype: np.dtype[Any]) -> Step:
+def _separable(along_y: Matrix, along_x: Matrix, dtype: np.dtype[Any]) -> OpenCVFilter:
     x, y = np.array(along_x, dtype), np.array(along_y, dtype)
-    return _cropped(
-        lambda pixels, depth, out: cv2.sepFilter2D(pixels, depth, x, y, out, borderType=cv2.BORDER_REPLICATE),
-        y.size, x.size, dtype, dtype,
+    return OpenCVFilter(
+        lambda pixels, depth, out, border: cv2.sepFilter2D(pixels, depth, x, y, out, borderType=border),
+        (y.size, x.size), dtype, dtype,
     )  # fmt: skip
 
 
-def _dense(factor: Matrix, dtype: np.dtype[Any]) -> Step:
+def _dense(factor: Matrix, dtype: np.dtype[Any]) -> OpenCVFilter:
     kernel = np.array(factor, dtype)
     # 8-bit pixels and integer coefficients give integers. Where 16 bits hold them OpenCV takes half the time.
     integers = all(float(c).is_integer() for line in factor for c in line)
     narrow = integers and np.abs(kernel).sum() < 2**15 / 255 and dtype == np.float32
-    return _cropped(
-        lambda pixels, depth, out: cv2.filter2D(pixels, depth, kernel, out, borderType=cv2.BORDER_REPLICATE),
-        len(factor), len(factor[0]), dtype, np.dtype(np.int16) if narrow else dtype,
+    return OpenCVFilter(
+        lambda pixels, depth, out, border: cv2.filter2D(pixels, depth, kernel, out, borderType=border),
+        shape(factor), dtype, np.dtype(np.int16) if narrow else dtype,
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ megapixels. They are loaded when a process has filtered that much, or at once if
 import math
 import os
 import sys
+from collections.abc import Callable, Collection
 from functools import cache, lru_cache
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -16,12 +17,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.backends.interface import ImageLayout, Rounding
 from edgekit.backends.opencv import tiling
-from edgekit.backends.opencv.correlation import weighted_sum
+from edgekit.backends.opencv.correlation import OpenCVFilter, magnitude, steps, weighted_sum
 from edgekit.common.extras import install_command
 from edgekit.common.load_cv2 import cv2
 from edgekit.errors import MissingExtraError
+from edgekit.operators.borders import index_map
 from edgekit.operators.filter_spec import FilterSpec
+from edgekit.operators.kernels import Vector
 
 Array = NDArray[Any]
 
@@ -86,25 +90,30 @@ class _Loop(NamedTuple):
     weights: tuple[tuple[Any, ...], ...]
 
 
-def fused(pixels: Array, spec: FilterSpec, out: Array | None) -> Array | None:
-    if pixels.ndim != 2:
+def fused(
+    image: Array, layout: ImageLayout, start: int, stop: int, spec: FilterSpec, out: Array | None
+) -> Array | None:  # fmt: skip
+    if image.ndim != 2 or spec.border == "valid":
         return None
-    height, width = spec.shape
-    rows, columns = pixels.shape[0] - height + 1, pixels.shape[1] - width + 1
-    loop = _loop(spec) if pixels.dtype in _LOOPED and pixels.flags.c_contiguous else None
-    compiled = loops(rows * columns) if loop else None
-    sobel = compiled is None and pixels.dtype == np.uint8 and _is_sobel(spec)
-    if compiled is None and not sobel:
+    shape = (stop - start, layout.columns)
+    # The loops are compiled for contiguous images only.
+    loop = _loop(spec) if image.dtype in _LOOPED and image.flags.c_contiguous else None
+    compiled = loops(math.prod(shape)) if loop else None
+    linear = _linear(spec) if compiled is None and image.dtype == np.uint8 else None
+    if compiled is None and linear is None:
         return None
     # Planes of `out` may lie apart; each must be contiguous.
     if out is None or out.dtype != np.float32 or not (out[0] if out.ndim == 3 else out).flags.c_contiguous:
-        planes = (len(spec.components),) if spec.reduce in ("stack", "gradient") else ()
-        out = tiling.empty((*planes, rows, columns), np.float32)
-    if sobel:
-        return _sobel(pixels, spec, out)
+        stacked = (len(spec.components),) if spec.reduce in ("stack", "gradient") else ()
+        out = tiling.empty((*stacked, *shape), np.float32)
+    planes = out.reshape(-1, *shape)
+    if linear is not None:
+        _reduce(linear, _responses(linear, image, layout, start, stop, spec), spec, planes)
+        return out
     assert loop is not None
-    for weights, plane in zip(loop.weights, out.reshape(-1, rows, columns), strict=True):
-        getattr(compiled, loop.name)(pixels, loop.coefficients, weights, plane)
+    beyond = _beyond(image.shape, spec.border)
+    for weights, plane in zip(loop.weights, planes, strict=True):
+        getattr(compiled, loop.name)(image, start, beyond, loop.coefficients, weights, plane)
     return out
 
 
@@ -137,39 +146,103 @@ def _loop(spec: FilterSpec) -> _Loop | None:
     )
 
 
+@lru_cache(maxsize=16)
+def _beyond(shape: tuple[int, ...], border: str) -> tuple[int, ...]:
+    """Return the rows in the place of those above and below an image, and the columns left and right of it."""
+    return tuple(i for n in shape for end in (-1, n) for i in index_map(end, end + 1, n, border))
+
+
+class _Linear(NamedTuple):
+    """OpenCV's functions for the linear responses of a specification to 8-bit images.
+
+    Attributes
+    ----------
+    fill : callable
+        ``fill(pixels, border, out)`` computes the responses (N, H, W) of pixels (H, W).
+    borders : collection of str
+        The borders that `fill` has.
+    dtype : dtype
+        Of the responses.
+    weights : tuple of tuple of float
+        For each component a weight of each response.
+    sobel : bool
+        Whether the responses are the Sobel pair in integers.
+    """
+
+    fill: Callable[[Array, int, Array], None]
+    borders: Collection[str]
+    dtype: Any
+    weights: tuple[Vector, ...]
+    sobel: bool
+
+
 @lru_cache(maxsize=256)
-def _is_sobel(spec: FilterSpec) -> bool:
-    """Tell whether OpenCV's one function for both 3x3 Sobel kernels computes the response exactly."""
-    if spec.pair is None:
-        return False
-    corner, middle, weights = spec.pair
-    if spec.reduce == "magnitude" and weights != ((1, 0), (0, 1)):
-        return False
-    both = all(any(w) for w in zip(*weights, strict=True))
-    # Other factors than powers of two would be rounded elsewhere than in the plain steps.
-    return both and middle == 2 * corner and abs(math.frexp(corner)[0]) == 0.5
+def _linear(spec: FilterSpec) -> _Linear | None:
+    """Return functions that filter pixels as they are: with OpenCV's borders, not padded."""
+    weights = tuple(component.weights for component in spec.components)
+    if spec.reduce == "maximum" or spec.wide or any(side % 2 == 0 for side in spec.shape):
+        return None
+    if spec.pair is not None:
+        corner, middle, pairs = spec.pair
+        both = all(any(w) for w in zip(*pairs, strict=True))
+        # Other factors than powers of two would be rounded elsewhere than in the plain steps.
+        if both and middle == 2 * corner and abs(math.frexp(corner)[0]) == 0.5:
+            pairs = tuple(tuple(corner * w for w in line) for line in pairs)
+            return _Linear(_sobel_pair, ("reflect", "edge"), np.dtype(np.int16), pairs, sobel=True)
+    chains = [chain for kernel in spec.kernels for chain in steps(kernel, np.float32, Rounding.NONE)]
+    filters = [step for chain in chains for step in chain if isinstance(step, OpenCVFilter)]
+    one_call_each = len(filters) == len(spec.kernels) == len(chains) == sum(map(len, chains))
+    if not one_call_each or len({f.of_bytes for f in filters}) > 1:
+        return None
+
+    def fill(pixels: Array, border: int, out: Array) -> None:
+        for cv2_filter, response in zip(filters, out, strict=True):
+            cv2_filter.fill(pixels, border, response)
+
+    return _Linear(fill, tiling.CV2_BORDERS, filters[0].of_bytes, weights, sobel=False)
 
 
-def _sobel(pixels: Array, spec: FilterSpec, out: Array) -> Array:
-    assert spec.pair is not None
-    corner, _, weights = spec.pair
-    both = tiling.empty((2, *pixels.shape), np.int16)
-    cv2.spatialGradient(pixels, both[0], both[1], borderType=cv2.BORDER_REPLICATE)
-    gx, gy = both[:, 1:-1, 1:-1]
-    if spec.reduce == "magnitude":
-        x, y = parts = tiling.empty((2, *gx.shape), np.float32)
-        np.copyto(parts, both[:, 1:-1, 1:-1])
+def _sobel_pair(pixels: Array, border: int, out: Array) -> None:
+    cv2.spatialGradient(pixels, out[0], out[1], borderType=border)
+
+
+def _responses(
+    linear: _Linear, image: Array, layout: ImageLayout, start: int, stop: int, spec: FilterSpec
+) -> Array:  # fmt: skip
+    """Return the linear responses of some rows, (N, rows, columns)."""
+    top, bottom, left, _ = spec.halo
+    if spec.border in linear.borders:
+        first = max(start - top, 0)
+        pixels, border = tiling.without_overlap(image[first : stop + bottom]), tiling.CV2_BORDERS[spec.border]
+        top, left = start - first, 0
+    else:
+        pixels = tiling.pad(image, layout, start, stop, spec.halo, spec.border, image.dtype, 0)
+        border = cv2.BORDER_REPLICATE
+    responses = tiling.empty((len(linear.weights[0]), *pixels.shape), linear.dtype)
+    linear.fill(pixels, border, responses)
+    return responses[:, top : top + stop - start, left : left + layout.columns]
+
+
+def _reduce(linear: _Linear, responses: Array, spec: FilterSpec, planes: Array) -> None:
+    """Compute the result from the linear responses."""
+    if linear.sobel and spec.reduce == "magnitude":
+        (corner, _), _ = linear.weights
+        x, y = parts = tiling.empty(responses.shape, np.float32)
+        np.copyto(parts, responses)
         # The sum of the squares is an integer below 2^24: only the root is rounded.
         x *= x
         cv2.accumulateSquare(y, x)
         x *= corner * corner
-        cv2.sqrt(x, out)
-        return out
-    for line, plane in zip(weights, out.reshape(-1, *gx.shape), strict=True):
-        made = weighted_sum((gx, gy), [corner * w for w in line], plane)
-        if made is not plane:
-            plane[...] = made
-    return out
+        cv2.sqrt(x, planes[0])
+        return
+    if spec.reduce == "magnitude":
+        components = [weighted_sum(list(responses), w) for w in linear.weights]
+        made = [magnitude(components, planes[0], overwrite=True)]
+    else:
+        made = [weighted_sum(list(responses), w, plane) for w, plane in zip(linear.weights, planes, strict=True)]
+    for response, plane in zip(made, planes, strict=True):
+        if response is not plane:
+            plane[...] = response
 
 
 def laplacian_moments(image: Array) -> tuple[float, float]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+Beyond = tuple[int, int, int, int]
 Coefficients = tuple[int, ...]
 Weights = tuple[float, ...]
 
@@ -26,13 +27,54 @@ def _compiled(function: Callable[..., Any]) -> Any:
 
 # Numba adds integers of 32 bits in 64 bits, and a register holds half as many of these: each sum is cut to 32 bits.
 #
-# The three loops below compute a response of 3x3 kernels. They are written out one by one: Numba does not find a loop
-# in its cache that receives or closes over another function.
+# The three loops below compute a response of 3x3 kernels: each row without copying it, then its two ends. They are
+# written out one by one: Numba does not find a loop in its cache that receives or closes over another function.
 #
-#   pixels        (H + 2, W + 2), integers
+#   image         (H, W), integers
+#   start         the first row to compute
+#   beyond        the rows that are used above the first and below the last row, and the columns left of the first and
+#                 right of the last column; -1 for zeros
 #   coefficients  integers of int32, so small that no sum is larger than 2^24
 #   weights       factors of the sums, of float32
-#   out           (H, W), float32
+#   out           the rows from `start` on, float32
+
+
+@_compiled
+def _row(image: Array, i: int, beyond: Beyond, zeros: Array) -> Array:
+    """Return a row of the image, or the one that takes its place above the first or below the last row."""
+    if i < 0:
+        i = beyond[0]
+    elif i == image.shape[0]:
+        i = beyond[1]
+    return zeros if i < 0 else image[i]
+
+
+@_compiled
+def _copy_ends(row: Array, beyond: Beyond, ends: Array) -> None:
+    """Copy the neighbours of the first pixel of a row, and of the last: three pixels each."""
+    last, left, right = row.size - 1, beyond[2], beyond[3]
+    ends[0] = ends[3] = row[left] if left >= 0 else 0
+    ends[1], ends[4] = row[0], row[last]
+    ends[2] = ends[5] = row[right] if right >= 0 else 0
+    if last > 0:
+        ends[2], ends[3] = row[1], row[last - 1]
+
+
+@_compiled
+def _rows(image: Array, i: int, beyond: Beyond, zeros: Array, ends: Array) -> tuple[Array, Array, Array]:
+    """Return the rows above, at and below `i`, and copy their ends."""
+    above, here, below = _row(image, i - 1, beyond, zeros), image[i], _row(image, i + 1, beyond, zeros)
+    _copy_ends(above, beyond, ends[0])
+    _copy_ends(here, beyond, ends[1])
+    _copy_ends(below, beyond, ends[2])
+    return above, here, below
+
+
+@_compiled
+def _memory(image: Array) -> tuple[int, Array, Array]:
+    """Return the last column, a row of zeros, and memory for the ends of three rows."""
+    columns = image.shape[1]
+    return columns - 1, np.zeros(columns, image.dtype), np.empty((3, 6), image.dtype)
 
 
 @_compiled
@@ -48,48 +90,81 @@ def _gradient(above: Array, here: Array, below: Array, j: int, coefficients: Coe
 
 
 @_compiled
-def gradient_magnitude(pixels: Array, coefficients: Coefficients, weights: Weights, out: Array) -> None:
-    """Compute the root of the squares of both components; one weight for both."""
+def _magnitude(above: Array, here: Array, below: Array, j: int, coefficients: Coefficients, weights: Weights) -> Any:
     (unit,) = weights
-    for i in range(out.shape[0]):
-        above, here, below, line = pixels[i], pixels[i + 1], pixels[i + 2], out[i]
-        for j in range(out.shape[1]):
-            gx, gy = _gradient(above, here, below, j, coefficients)
-            gx, gy = unit * gx, unit * gy
-            line[j] = math.sqrt(gx * gx + gy * gy)
+    gx, gy = _gradient(above, here, below, j, coefficients)
+    gx, gy = unit * gx, unit * gy
+    return math.sqrt(gx * gx + gy * gy)
 
 
 @_compiled
-def gradient_along(pixels: Array, coefficients: Coefficients, weights: Weights, out: Array) -> None:
-    """Compute the weighted sum of both components; a component of weight 0 is left out."""
+def _along(above: Array, here: Array, below: Array, j: int, coefficients: Coefficients, weights: Weights) -> Any:
     along_x, along_y = weights
-    for i in range(out.shape[0]):
-        above, here, below, line = pixels[i], pixels[i + 1], pixels[i + 2], out[i]
-        for j in range(out.shape[1]):
-            gx, gy = _gradient(above, here, below, j, coefficients)
-            if along_y == 0:
-                line[j] = gx * along_x
-            elif along_x == 0:
-                line[j] = gy * along_y
-            else:
-                line[j] = gx * along_x + gy * along_y
+    gx, gy = _gradient(above, here, below, j, coefficients)
+    # A component of weight 0 is left out.
+    if along_y == 0:
+        return gx * along_x
+    if along_x == 0:
+        return gy * along_y
+    return gx * along_x + gy * along_y
 
 
 @_compiled
-def symmetric(pixels: Array, coefficients: Coefficients, weights: Weights, out: Array) -> None:
-    """Compute the response of a kernel with the symmetries of the square: corner, edge and centre coefficients."""
+def _symmetric(above: Array, here: Array, below: Array, j: int, coefficients: Coefficients, weights: Weights) -> Any:
     corner, edge, centre = coefficients
     (weight,) = weights
+    a0, a1, a2 = np.int32(above[j]), np.int32(above[j + 1]), np.int32(above[j + 2])
+    h0, h1, h2 = np.int32(here[j]), np.int32(here[j + 1]), np.int32(here[j + 2])
+    b0, b1, b2 = np.int32(below[j]), np.int32(below[j + 1]), np.int32(below[j + 2])
+    corners = np.int32(np.int32(a0 + a2) + np.int32(b0 + b2))
+    edges = np.int32(np.int32(a1 + b1) + np.int32(h0 + h2))
+    around = np.int32(np.int32(corner * corners) + np.int32(edge * edges))
+    return weight * np.float32(np.int32(around + np.int32(centre * h1)))
+
+
+@_compiled
+def gradient_magnitude(
+    image: Array, start: int, beyond: Beyond, coefficients: Coefficients, weights: Weights, out: Array
+) -> None:
+    """Compute the root of the squares of both components; one weight for both."""
+    last, zeros, ends = _memory(image)
     for i in range(out.shape[0]):
-        above, here, below, line = pixels[i], pixels[i + 1], pixels[i + 2], out[i]
-        for j in range(out.shape[1]):
-            a0, a1, a2 = np.int32(above[j]), np.int32(above[j + 1]), np.int32(above[j + 2])
-            h0, h1, h2 = np.int32(here[j]), np.int32(here[j + 1]), np.int32(here[j + 2])
-            b0, b1, b2 = np.int32(below[j]), np.int32(below[j + 1]), np.int32(below[j + 2])
-            corners = np.int32(np.int32(a0 + a2) + np.int32(b0 + b2))
-            edges = np.int32(np.int32(a1 + b1) + np.int32(h0 + h2))
-            around = np.int32(np.int32(corner * corners) + np.int32(edge * edges))
-            line[j] = weight * np.float32(np.int32(around + np.int32(centre * h1)))
+        above, here, below = _rows(image, start + i, beyond, zeros, ends)
+        line = out[i]
+        for j in range(1, last):
+            line[j] = _magnitude(above, here, below, j - 1, coefficients, weights)
+        line[0] = _magnitude(ends[0], ends[1], ends[2], 0, coefficients, weights)
+        line[last] = _magnitude(ends[0], ends[1], ends[2], 3, coefficients, weights)
+
+
+@_compiled
+def gradient_along(
+    image: Array, start: int, beyond: Beyond, coefficients: Coefficients, weights: Weights, out: Array
+) -> None:
+    """Compute the weighted sum of both components."""
+    last, zeros, ends = _memory(image)
+    for i in range(out.shape[0]):
+        above, here, below = _rows(image, start + i, beyond, zeros, ends)
+        line = out[i]
+        for j in range(1, last):
+            line[j] = _along(above, here, below, j - 1, coefficients, weights)
+        line[0] = _along(ends[0], ends[1], ends[2], 0, coefficients, weights)
+        line[last] = _along(ends[0], ends[1], ends[2], 3, coefficients, weights)
+
+
+@_compiled
+def symmetric(
+    image: Array, start: int, beyond: Beyond, coefficients: Coefficients, weights: Weights, out: Array
+) -> None:
+    """Compute the response of a kernel with the symmetries of the square: corner, edge and centre coefficients."""
+    last, zeros, ends = _memory(image)
+    for i in range(out.shape[0]):
+        above, here, below = _rows(image, start + i, beyond, zeros, ends)
+        line = out[i]
+        for j in range(1, last):
+            line[j] = _symmetric(above, here, below, j - 1, coefficients, weights)
+        line[0] = _symmetric(ends[0], ends[1], ends[2], 0, coefficients, weights)
+        line[last] = _symmetric(ends[0], ends[1], ends[2], 3, coefficients, weights)
 
 
 @_compiled

@@ -198,10 +198,7 @@ def pad(
     start, stop = start - top, stop + bottom
     above, below = max(-start, 0), max(stop - layout.rows, 0)
     first, last = start + above, stop - below
-    known = image[first:last]
-    if known.strides[0] < math.prod(known.shape[1:]) * known.itemsize:
-        # Rows of a view may overlap, as those of sliding windows do. OpenCV does not accept that.
-        known = known.copy()
+    known = without_overlap(image[first:last])
     if border == "valid":
         return known.astype(dtype, copy=False)
     shape = (stop - start, left + layout.columns + right, *image.shape[2:])
@@ -232,6 +229,11 @@ def pad(
     ):
         out[:, line] = fill if source == OUTSIDE else out[:, left + source]
     return out
+
+
+def without_overlap(pixels: Array) -> Array:
+    """Return pixels whose rows do not overlap. Those of sliding windows do, and OpenCV does not accept that."""
+    return pixels.copy() if pixels.strides[0] < math.prod(pixels.shape[1:]) * pixels.itemsize else pixels
 
 
 def converted(array: Array, dtype: Any) -> Array:

@@ -102,7 +102,7 @@ def magnitude(components: Sequence[Array], out: Array | None = None, *, overwrit
     return squares.sqrt_()
 
 
-def fused(pixels: Array, spec: FilterSpec, out: Array | None) -> None:
+def fused(image: Array, layout: ImageLayout, start: int, stop: int, spec: FilterSpec, out: Array | None) -> None:
     return None
 
 
