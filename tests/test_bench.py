@@ -5,7 +5,6 @@ import json
 import math
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import cv2
@@ -74,10 +73,6 @@ def measured(bench, patch, photographs, tmp_path_factory):
 @pytest.fixture(scope="module")
 def ran(measured, patch):
     """What all suites leave."""
-    history = importlib.import_module("benchmarks.suites.revisions")
-    if (ROOT / ".git").exists():
-        same = [history.Change("nothing at all", "HEAD", "HEAD", workload) for workload in ("small", "help")]
-        patch.setattr(history, "CHANGES", tuple(same))
     return measured("all")
 
 
@@ -105,7 +100,7 @@ def test_a_drawing(patch, bars, tmp_path):
 @pytest.mark.full
 def test_every_suite_runs(bench, everything):
     assert list(everything["suites"]) == list(bench.SUITES)
-    assert all(comparisons for name, comparisons in everything["suites"].items() if name != "revisions")
+    assert all(everything["suites"].values())
 
 
 @pytest.mark.full
@@ -153,7 +148,7 @@ def test_every_block_is_written(ran):
         for block in expected or re.findall(r"<!-- (\w+) -->", before):
             (content,) = re.findall(rf"<!-- {block} -->\n(.*?)<!-- /{block} -->", written, re.DOTALL)
             assert "Not measured yet" not in content, block
-            assert content.count("\n|") >= 3 or block == "revisions", block
+            assert content.count("\n|") >= 3, block
         # What people wrote stays.
         assert prose(written) == prose(before)
 
@@ -171,13 +166,6 @@ def test_drawings_are_pictures(ran):
     assert {"filter-magnitude", "score", "batch-whole", *scaling} <= drawings
     for path in ran.glob("*.png"):
         assert cv2.imread(str(path)).shape[1] == 1080
-
-
-@pytest.mark.full
-def test_revisions_leave_no_worktree_behind(ran):
-    if (ROOT / ".git").exists():
-        listed = subprocess.run(["git", "-C", str(ROOT), "worktree", "list"], capture_output=True, check=True)
-        assert b"before-0" not in listed.stdout
 
 
 def work(comparison, **changes):

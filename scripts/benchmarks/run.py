@@ -31,7 +31,7 @@ from common.paths import README, ROOT
 PAGE = ROOT / "docs" / "performance.md"
 
 #: The suites: modules of `benchmarks.suites`, whose `run` measures.
-SUITES = ("copy", "filter", "score", "batch", "startup", "overhead", "scaling", "detect", "revisions")
+SUITES = ("copy", "filter", "score", "batch", "startup", "overhead", "scaling", "detect", "fast_paths")
 
 #: These read a folder of photographs.
 FOLDERS = ("score", "batch")

@@ -35,7 +35,7 @@ MOST_THREADS = 8
 SHORT_HALO = 8
 
 #: Bytes of working memory that are kept for the next image.
-KEPT = 2**23
+KEPT = 2**25
 
 #: OpenCV filters and pads up to this many channels.
 MOST_CHANNELS = 4
