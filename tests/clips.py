@@ -1,4 +1,4 @@
-"""Makes clips to test with: each frame tells its number by its grey."""
+"""Makes clips to test with: each frame tells its number by its gray."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +17,7 @@ def pattern(shift: int = 0, size: tuple[int, int] = (96, 128)) -> np.ndarray:
 
 
 def write_clip(path: Path, frames: list[np.ndarray], times: list[float] | None = None, codec: str = "mpeg4") -> Path:
-    """Write grey pictures as a clip, at `times` in seconds or ten a second; no frame takes anything from another."""
+    """Write gray pictures as a clip, at `times` in seconds or ten a second; no frame takes anything from another."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=RATE)
         stream.height, stream.width = frames[0].shape[:2]

@@ -79,9 +79,9 @@ def test_a_job_gives_the_same_bytes_every_time():
     first, second = JOB.run(data, "a"), pickle.loads(pickle.dumps(JOB)).run(data, "a")
     assert first == second
     assert (first.rows, first.columns) == (40, 50)
-    grey = ek.read_image(data, colour=False)
-    response = ek.sobel(grey, angle=45)
-    white = ek.white_level(grey, "sobel", angle=45)
+    gray = ek.read_image(data, colour=False)
+    response = ek.sobel(gray, angle=45)
+    white = ek.white_level(gray, "sobel", angle=45)
     assert first.clipped == int((np.rint(np.abs(response) * np.float32(255 / white)) > 255).sum())
 
 

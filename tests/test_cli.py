@@ -17,8 +17,8 @@ pytestmark = pytest.mark.usefixtures("at_home")
 def test_one_image_lies_beside_its_input_under_a_name_that_tells_the_filter():
     result = run("sobel", "photo.png", "--angle", "45")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "photo.sobel-45.png\n", "")
-    grey = cv2.imread("photo.png", cv2.IMREAD_GRAYSCALE)
-    gx, gy = (cv2.Sobel(grey, cv2.CV_64F, *d, borderType=cv2.BORDER_REFLECT_101) for d in ((1, 0), (0, 1)))
+    gray = cv2.imread("photo.png", cv2.IMREAD_GRAYSCALE)
+    gx, gy = (cv2.Sobel(gray, cv2.CV_64F, *d, borderType=cv2.BORDER_REFLECT_101) for d in ((1, 0), (0, 1)))
     response = np.abs((gx + gy) * np.sqrt(0.5)) / 8
     white = 255 / 8
     np.testing.assert_allclose(shown("photo.sobel-45.png"), np.clip(response * 255 / white, 0, 255), atol=0.5001)
@@ -101,10 +101,10 @@ def test_numbers_are_those_of_the_functions(tone, dtype):
     np.testing.assert_array_equal(np.load("out.npy"), expected)
 
 
-def test_the_picture_of_eight_bits_is_made_of_the_decoders_grey():
+def test_the_picture_of_eight_bits_is_made_of_the_decoders_gray():
     run("sobel", "photo.png", "-o", "picture.png")
-    grey = cv2.imread("photo.png", cv2.IMREAD_GRAYSCALE)
-    np.testing.assert_array_equal(shown("picture.png"), ek.to_display(ek.sobel(grey)).image)
+    gray = cv2.imread("photo.png", cv2.IMREAD_GRAYSCALE)
+    np.testing.assert_array_equal(shown("picture.png"), ek.to_display(ek.sobel(gray)).image)
 
 
 def test_overlay_draws_in_colour_where_the_edges_are():

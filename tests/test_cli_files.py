@@ -51,7 +51,7 @@ def test_a_folder_without_images_is_said_to_have_none(command, content):
         Path("folder/notes.txt").write_text("hello")
     said = run(command[0], "folder", *command[1:]).stderr
     assert "edgekit: no images found" in said
-    assert ("1 skipped (no images)" in said) == (content == "a text")
+    assert ("1 skipped (not images)" in said) == (content == "a text")
 
 
 def test_a_folder_is_mirrored_and_a_broken_file_costs_one_row(tree):
@@ -69,9 +69,9 @@ def test_a_folder_is_mirrored_and_a_broken_file_costs_one_row(tree):
     assert sorted(result.stdout.splitlines()) == [f"edges/{p}" for p in listing("edges")[1:]]
     *failures, summary = result.stderr.splitlines()
     assert len(failures) == 2
-    assert any("photos/broken.png: a PNG file that is truncated" in line for line in failures)
+    assert any("photos/broken.png: this PNG file is truncated" in line for line in failures)
     assert any("photos/empty.jpg: the file is empty (0 bytes)" in line for line in failures)
-    assert summary.startswith("edgekit: 6 done, 2 failed, 1 skipped (no images) in ")
+    assert summary.startswith("edgekit: 6 done, 2 failed, 1 skipped (not images) in ")
 
 
 def test_a_name_that_is_no_text():

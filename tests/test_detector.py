@@ -192,8 +192,8 @@ def test_colours_of_one_lightness(depth, kind):
         found = flattened(kind, ek.detect(kind.image(roots**2)))
         columns = np.flatnonzero((found > SURE).all(0))
         assert columns.tolist() in ([44], [45])
-        grey = np.broadcast_to((roots**2) @ [0.299, 0.587, 0.114], (64, 96))
-        assert np.ptp(grey) < 0.06
+        gray = np.broadcast_to((roots**2) @ [0.299, 0.587, 0.114], (64, 96))
+        assert np.ptp(gray) < 0.06
         assert (found > SURE).sum() == 64
 
 
@@ -205,8 +205,8 @@ def test_a_difference_of_colours_counts_as_one_of_lightness(kind):
     # Half a level is added below the root, and white is the largest value.
     roots *= math.sqrt(1 + 0.5 / 255) / roots.max()
     found = flattened(kind, ek.detect(kind.image(roots**2 - 0.5 / 255)))
-    between_colours, between_greys = (found[20:44, c - 2 : c + 2].max(1) for c in (48, 96))
-    assert between_colours.min() >= between_greys.max() > SURE
+    between_colours, between_grays = (found[20:44, c - 2 : c + 2].max(1) for c in (48, 96))
+    assert between_colours.min() >= between_grays.max() > SURE
 
 
 def test_object_in_the_shade(kind):
@@ -226,12 +226,12 @@ def test_only_the_first_three_of_four_channels_are_seen(kind):
         np.testing.assert_array_equal(found, kind.plain(ek.detect(kind.image(colour.astype(dtype)))))
 
 
-def test_grey_in_any_number_of_channels(kind):
-    grey = photograph("camera")
-    expected = kind.plain(ek.detect(kind.image(grey)))
+def test_gray_in_any_number_of_channels(kind):
+    gray = photograph("camera")
+    expected = kind.plain(ek.detect(kind.image(gray)))
     for channels in (1, 2, 3, 5):
-        found = ek.detect(kind.image(np.repeat(grey[..., None], channels, 2)))
-        assert tuple(found.shape) == ((1, *grey.shape) if kind.is_torch else grey.shape)
+        found = ek.detect(kind.image(np.repeat(gray[..., None], channels, 2)))
+        assert tuple(found.shape) == ((1, *gray.shape) if kind.is_torch else gray.shape)
         # All strengths are relative: as many equal channels as may be change nothing but roundings.
         different = np.abs(flattened(kind, found) - expected) > 1e-4
         assert different.mean() < 1e-3

@@ -192,10 +192,10 @@ def test_other_operators_show_a_quarter_of_an_ideal_step_white(row, kind):
 
 
 def test_the_picture_of_sobel_is_that_of_opencv(kind):
-    grey = oracle.picture("uint8", (60, 70))
+    gray = oracle.picture("uint8", (60, 70))
     for angle, order in ((0, (1, 0)), (90, (0, 1))):
-        sobel = cv2.Sobel(np.array(grey), cv2.CV_32F, *order)
-        found = ek.picture(kind.image(grey), angle=angle)
+        sobel = cv2.Sobel(np.array(gray), cv2.CV_32F, *order)
+        found = ek.picture(kind.image(gray), angle=angle)
         np.testing.assert_array_equal(kind.plain(found.image), cv2.convertScaleAbs(sobel))
         assert found.clipped == (np.abs(sobel) > 255).sum()
 

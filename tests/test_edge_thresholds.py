@@ -51,13 +51,13 @@ def test_a_step_is_found_up_to_its_magnitude_in_opencvs_units(sigma, height, kin
 @pytest.mark.parametrize("name", ["camera", "chelsea", "coffee"])
 def test_edges_at_50_and_150_are_those_of_opencv_after_a_gaussian(name):
     image = ek.read_image(SAMPLES / f"{name}.png")
-    grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    gray = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     sigma = 1.4
-    blurred = cv2.GaussianBlur(grey, (0, 0), sigma)
+    blurred = cv2.GaussianBlur(gray, (0, 0), sigma)
     # OpenCV's Sobel operator smooths by a variance of 1/2 along the edge and 1/3 across it. Near the thresholds the two
     # still differ, and so that no line of one is missing for that, the other has lower ones.
     same = math.sqrt(sigma**2 + 5 / 12)
-    found, more = (ek.canny(grey, sigma=same, low=50 * k, high=150 * k, scale="raw") for k in (1, 0.8))
+    found, more = (ek.canny(gray, sigma=same, low=50 * k, high=150 * k, scale="raw") for k in (1, 0.8))
     theirs, more_of_theirs = (cv2.Canny(blurred, 50 * k, 150 * k, L2gradient=True) > 0 for k in (1, 0.8))
     assert found.mean() > 0.01
     # Measured: 0.940 and more.

@@ -49,25 +49,25 @@ finders = pytest.mark.parametrize("finder", FINDERS.values(), ids=FINDERS)
 @pytest.mark.parametrize(("low", "high"), [(0, 0), (0, 1.5), (33.3, 77.7), (100, 100), (50, 300)])
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
 def test_canny_of_photographs_is_opencvs(name, low, high):
-    grey = photograph(name, slice(None), slice(None))
-    np.testing.assert_array_equal(ek.canny(grey, low=low, high=high, **LIKE_OPENCV), opencv(grey, low, high))
+    gray = photograph(name, slice(None), slice(None))
+    np.testing.assert_array_equal(ek.canny(gray, low=low, high=high, **LIKE_OPENCV), opencv(gray, low, high))
 
 
 @pytest.mark.parametrize("levels", [2, 6, 256])
 @pytest.mark.parametrize("size", [*SIZES, (64, 50)])
 def test_canny_of_noise_is_opencvs(size, levels, kind):
     # Of few levels many neighbours are equal.
-    grey = np.random.default_rng(levels).integers(0, levels, size, np.uint8)
+    gray = np.random.default_rng(levels).integers(0, levels, size, np.uint8)
     for low, high in ((0, 0), (1, 3), (levels / 2, 1.5 * levels)):
-        found = kind.plain(ek.canny(kind.image(grey), low=low, high=high, **LIKE_OPENCV))
-        np.testing.assert_array_equal(found, opencv(grey, low, high))
+        found = kind.plain(ek.canny(kind.image(gray), low=low, high=high, **LIKE_OPENCV))
+        np.testing.assert_array_equal(found, opencv(gray, low, high))
 
 
 @settings(deadline=None)
 @given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12)), st.tuples(THRESHOLD, THRESHOLD))
-def test_canny_is_opencvs(grey, thresholds):
+def test_canny_is_opencvs(gray, thresholds):
     low, high = sorted(thresholds)
-    np.testing.assert_array_equal(ek.canny(grey, low=low, high=high, **LIKE_OPENCV), opencv(grey, low, high))
+    np.testing.assert_array_equal(ek.canny(gray, low=low, high=high, **LIKE_OPENCV), opencv(gray, low, high))
 
 
 @pytest.mark.parametrize("sigma", [1, 1.4, 2, 3])

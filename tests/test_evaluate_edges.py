@@ -194,8 +194,8 @@ def test_the_dark_shows_what_depends_on_exposure(run, script, monkeypatch):
         # 0.2. In the dark an eighth of that: there the best threshold finds the same two rims, but the one that is best
         # in the light finds nothing.
         seen.append(int(image.max()))
-        grey = image[..., 0].astype(np.float32)
-        out = 2 / 255 * np.abs(np.diff(grey, axis=1, append=grey[:, -1:]))
+        gray = image[..., 0].astype(np.float32)
+        out = 2 / 255 * np.abs(np.diff(gray, axis=1, append=gray[:, -1:]))
         out[:, [5, 10]] = image.max() / 1000
         return out
 

@@ -13,7 +13,7 @@ from oracle import ROWS, picture
 import edgekit as ek
 from edgekit.filters.apply import apply, filter_image
 
-GREY = picture("uint8")
+GRAY = picture("uint8")
 BUILTIN = {
     ek.ParameterError: ValueError,
     ek.ShapeError: ValueError,
@@ -50,7 +50,7 @@ def masked():
         (torch.zeros(5, 5, dtype=torch.complex64), ek.DtypeError, "found torch.complex64"),
     ],
 )
-@pytest.mark.parametrize("row", [ROWS[0], ROWS[5], ROWS[-1]], ids=lambda row: row.id)
+@pytest.mark.parametrize("row", ROWS[:: len(ROWS) // 3], ids=lambda row: row.id)
 def test_wrong_image(row, image, error, message):
     with pytest.raises(error, match=message) as caught:
         filter_image(image, row.operator, row.parameters)
@@ -69,7 +69,7 @@ def test_wrong_image(row, image, error, message):
         (ek.sobel, {"angle": [0, 45]}, "must be a number of degrees"),
         (ek.sobel, {"angle": 1j}, "must be a number of degrees"),
         (ek.sobel, {"border": "mirror"}, "border='mirror' is not known; choose one of reflect, symmetric, edge"),
-        (ek.sobel, {"channel": "grey"}, "channel='grey' is not known; choose one of each, luminance, max, dizenzo"),
+        (ek.sobel, {"channel": "gray"}, "channel='gray' is not known; choose one of each, luminance, max, dizenzo"),
         (ek.sobel, {"tone": "gamma"}, "tone='gamma' is not known; choose one of linear, log"),
         (ek.sobel, {"scale": "full"}, "scale='full' is not known; choose one of unit, raw"),
         (ek.sobel, {"scale": None}, "scale=None is not known"),
@@ -113,7 +113,7 @@ def test_wrong_image(row, image, error, message):
     ],
 )
 def test_wrong_option(function, options, message):
-    for image in (GREY, torch.zeros(6, 7)):
+    for image in (GRAY, torch.zeros(6, 7)):
         with pytest.raises(ek.ParameterError, match=message) as caught:
             function(image, **options)
         assert isinstance(caught.value, ValueError)
@@ -129,10 +129,10 @@ def test_wrong_option(function, options, message):
         (ek.gradient, {"angle": 3}),
         (ek.gradient, {"angle_of": "edge"}),
         (ek.gradient, {"rotate": "ring"}),
-        (ek.gradient, {"out": GREY}),
+        (ek.gradient, {"out": GRAY}),
         (ek.gradient, {"operator": "scharr", "size": 3}),
-        (ek.canny, {"out": GREY}),
-        (ek.zero_crossings, {"out": GREY}),
+        (ek.canny, {"out": GRAY}),
+        (ek.zero_crossings, {"out": GRAY}),
     ],
 )
 def test_an_option_that_there_is_not(function, options):
@@ -140,22 +140,22 @@ def test_an_option_that_there_is_not(function, options):
     if "operator" in options:
         error, message = ek.ParameterError, "scharr does not take size=; it takes no parameter of its own"
     with pytest.raises(error, match=message):
-        function(GREY, **options)
+        function(GRAY, **options)
 
 
 def test_an_option_is_checked_whatever_was_called_before():
     # True equals 1, and so does 1.0: what is remembered of one must not answer for the other.
-    ek.gaussian_gradient(GREY, sigma=1)
-    ek.dog(GREY, sigma=1)
+    ek.gaussian_gradient(GRAY, sigma=1)
+    ek.dog(GRAY, sigma=1)
     for function in (ek.gaussian_gradient, ek.dog):
         with pytest.raises(ek.ParameterError, match="sigma=True must be a positive"):
-            function(GREY, sigma=True)
+            function(GRAY, sigma=True)
 
 
 @pytest.mark.parametrize("sigma", [np.float32(1.5), np.float64(1.5), np.int64(2)])
 def test_numbers_of_numpy_are_numbers(sigma):
     np.testing.assert_array_equal(
-        ek.gaussian_gradient(GREY, sigma=sigma), ek.gaussian_gradient(GREY, sigma=float(sigma))
+        ek.gaussian_gradient(GRAY, sigma=sigma), ek.gaussian_gradient(GRAY, sigma=float(sigma))
     )
 
 
@@ -177,12 +177,12 @@ def test_numbers_of_numpy_are_numbers(sigma):
 )
 def test_wrong_kernel(taps, message, kind):
     with pytest.raises(ek.KernelError, match=message) as caught:
-        ek.correlate(kind.image(GREY), taps)
+        ek.correlate(kind.image(GRAY), taps)
     assert isinstance(caught.value, ValueError)
 
 
 def test_wrong_mask(kind):
-    image = kind.image(GREY)
+    image = kind.image(GRAY)
     for mask, error, message in (
         (
             kind.image(np.ones((13, 17), np.uint8)),
@@ -215,7 +215,7 @@ def test_luminance_of_other_than_colour(channels, kind):
 
 def test_image_and_angles_of_two_kinds():
     with pytest.raises(ek.DtypeError, match="image is a ndarray and its angles a Tensor; convert one"):
-        ek.sobel(GREY, angle=torch.zeros(13, 17))
+        ek.sobel(GRAY, angle=torch.zeros(13, 17))
     with pytest.raises(ek.DtypeError, match="image is a Tensor and its angles a ndarray; convert one"):
         ek.sobel(torch.zeros(13, 17), angle=np.zeros((13, 17)))
 
@@ -239,5 +239,5 @@ def test_the_host_is_left_alone(kind):
             response = apply(kind.image(picture(dtype)), row.operator, row.parameters)
             ek.to_display(response)
     with pytest.raises(ek.ParameterError):
-        ek.sobel(kind.image(GREY), border="mirror")
+        ek.sobel(kind.image(GRAY), border="mirror")
     assert host() == before

@@ -249,9 +249,9 @@ def reduced(kind, response):
 def test_luminance(dtype, kind):
     array = colour(dtype)
     for image in (array, np.concatenate([array, array[:, :, :1]], axis=2)):
-        grey = array @ np.array([0.299, 0.587, 0.114])
+        gray = array @ np.array([0.299, 0.587, 0.114])
         response = reduced(kind, kind.plain(ek.sobel(kind.image(image), angle=0, channel="luminance")))
-        np.testing.assert_allclose(response, components(grey)[0], rtol=0, atol=1e-6 * np.abs(grey).max())
+        np.testing.assert_allclose(response, components(gray)[0], rtol=0, atol=1e-6 * np.abs(gray).max())
 
 
 def test_strongest_channel(kind):
@@ -288,7 +288,7 @@ def test_dizenzo(kind):
 
 
 @pytest.mark.parametrize("channel", ["each", "luminance", "max", "dizenzo"])
-def test_grey_needs_no_reducing(channel, kind):
+def test_gray_needs_no_reducing(channel, kind):
     image = kind.image(picture("uint8"))
     expected = kind.plain(ek.sobel(image))
     np.testing.assert_array_equal(kind.plain(ek.sobel(image, channel=channel)), expected)

@@ -319,8 +319,8 @@ def test_wrong_parameters_are_refused(wrong):
 @pytest.fixture(scope="module")
 def blurs():
     """Tenengrad of the photograph by the radius of its blur, in half pixels, and its scatter under noise."""
-    grey = ek.read_image(Path(__file__).parents[1] / "samples" / "camera.png", colour=False)
-    small = cv2.resize(grey, (128, 128), interpolation=cv2.INTER_AREA).astype(np.float32)
+    gray = ek.read_image(Path(__file__).parents[1] / "samples" / "camera.png", colour=False)
+    small = cv2.resize(gray, (128, 128), interpolation=cv2.INTER_AREA).astype(np.float32)
     random = np.random.default_rng(0)
     table = []
     for radius in np.arange(0, 30.5, 0.5):

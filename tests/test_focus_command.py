@@ -25,8 +25,8 @@ FOCUS, COUNT = 5.6, 12
 
 
 def photograph() -> np.ndarray:
-    grey = ek.read_image(SAMPLE, colour=False)
-    return cv2.resize(grey, (160, 160), interpolation=cv2.INTER_AREA).astype(np.float32) / 2
+    gray = ek.read_image(SAMPLE, colour=False)
+    return cv2.resize(gray, (160, 160), interpolation=cv2.INTER_AREA).astype(np.float32) / 2
 
 
 def disc(radius: float) -> np.ndarray:
@@ -85,8 +85,8 @@ def test_one_json_object():
     assert found["peak"]["status"] == "peak"
     assert found["peak"]["position"] == pytest.approx(FOCUS, abs=0.15)
     assert found["left_out"] == 0
-    grey = cv2.imread("stack/z3.png", cv2.IMREAD_GRAYSCALE)
-    assert found["images"][3]["score"] == pytest.approx(cv2.Laplacian(grey, cv2.CV_64F).var(), rel=1e-9)
+    gray = cv2.imread("stack/z3.png", cv2.IMREAD_GRAYSCALE)
+    assert found["images"][3]["score"] == pytest.approx(cv2.Laplacian(gray, cv2.CV_64F).var(), rel=1e-9)
 
 
 @pytest.mark.parametrize("measure", ["tenengrad", "brenner", "modified_laplacian", "squared_gradient", "vollath_f4"])

@@ -18,7 +18,7 @@ from edgekit.errors import DecodeError, EdgekitError, ParameterError, TooLargeEr
 from edgekit.io import decoders
 from edgekit.io.formats import sniff
 from edgekit.io.headers import size_by_header
-from edgekit.io.reading import decode, decode_grey, decode_reduced
+from edgekit.io.reading import decode, decode_gray, decode_reduced
 from edgekit.io.tiff import read_pages
 
 WIDTH, HEIGHT = 56000, 8000
@@ -81,7 +81,7 @@ def no_decoding(monkeypatch):
 ])  # fmt: skip
 def test_a_bomb_is_refused_by_what_it_claims(name):
     said = "claims 16,383 x 16,383" if name == "WebP" else "claims 56,000 x 8,000"
-    for read in (decode, decode_grey, decode_reduced):
+    for read in (decode, decode_gray, decode_reduced):
         with pytest.raises(TooLargeError, match=f"^bomb: {said} pixels; at most 134,217,728 are read"):
             read(claiming(name), "bomb")
 
@@ -202,9 +202,9 @@ def test_content_decides():
     cursor[2] = 2
     for data, name in ((icon, "ICO"), (bytes(cursor), "CUR"), (FILES["TGA"], "TGA"), (FILES["packed TGA"], "TGA")):
         assert sniff(data[:18]).name == name
-    grey = pillow("TGA", COLOUR[:, :, 0].copy())
-    assert sniff(grey[:18]).name == "TGA"
-    np.testing.assert_array_equal(ek.read_image(grey), COLOUR[:, :, 0])
+    gray = pillow("TGA", COLOUR[:, :, 0].copy())
+    assert sniff(gray[:18]).name == "TGA"
+    np.testing.assert_array_equal(ek.read_image(gray), COLOUR[:, :, 0])
     np.testing.assert_array_equal(ek.read_image(FILES["farbfeld"]), COLOUR * np.uint16(257))
     # PostScript would start another program.
     for other in (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", bytes(64), b"\0\0\2\0" + bytes(60)):
@@ -266,11 +266,11 @@ def test_damage_raises_nothing_of_its_own_and_pixels_are_those_of_imread(tmp_pat
         if 0 < np.prod(size_by_header(data, sniff(data[:18]).name) or (0,) if sniff(data[:18]) else 0) < 2**22:
             expected = cv2.imread(str(tmp_path / "a"), cv2.IMREAD_GRAYSCALE)
             try:
-                grey = decode_grey(data, name).image
+                gray = decode_gray(data, name).image
             except EdgekitError:
                 continue
-            if expected is not None and grey.dtype == np.uint8:
-                np.testing.assert_array_equal(grey, expected)
+            if expected is not None and gray.dtype == np.uint8:
+                np.testing.assert_array_equal(gray, expected)
     assert decoded > 100
     assert all(name in said for name, said in refused)
 

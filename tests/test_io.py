@@ -16,7 +16,7 @@ from edgekit.errors import DecodeError, KernelError, OutputError, ParameterError
 from edgekit.io.encoding import encode
 from edgekit.io.formats import FORMATS, sniff
 from edgekit.io.kernels import read_kernel
-from edgekit.io.reading import decode_grey, decode_reduced
+from edgekit.io.reading import decode_gray, decode_reduced
 from edgekit.io.writing import write_atomic
 
 
@@ -98,7 +98,7 @@ def test_tiff_keeps_its_depth(dtype, tmp_path):
     np.testing.assert_array_equal(read, values)
 
 
-def test_grey_is_what_opencv_makes_of_it(photo):
+def test_gray_is_what_opencv_makes_of_it(photo):
     for kind in ("PNG", "JPEG", "WEBP"):
         data = saved(Image.fromarray(photo), kind)
         expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
@@ -135,7 +135,7 @@ def test_tifffile_reads_what_the_others_do_not(tmp_path):
 def test_what_is_written_is_read_back(ending, dtype, shape, tmp_path):
     image = (np.arange(np.prod(shape)).reshape(shape) * 2).astype(dtype)
     ek.write_image(tmp_path / f"a{ending}", image)
-    # Lossless WebP has no grey: it comes back as three equal channels.
+    # Lossless WebP has no gray: it comes back as three equal channels.
     read = ek.read_image(tmp_path / f"a{ending}", colour=len(shape) == 3)
     assert read.dtype == image.dtype
     np.testing.assert_array_equal(read, image)
@@ -192,7 +192,7 @@ def test_files_that_are_none_say_what_they_are(tmp_path):
         (".", UnreadableError, "found a folder"),
         ("pipe.png", UnreadableError, "found a pipe"),
         ("text.png", DecodeError, "begin with b'hello, w'"),
-        ("cut.png", DecodeError, "a PNG file that cannot be decoded"),
+        ("cut.png", DecodeError, "this PNG file cannot be decoded"),
     ):
         with pytest.raises(error, match=said) as raised:
             ek.read_image(tmp_path / name)
@@ -286,7 +286,7 @@ def test_kernel_files(name, content, tmp_path):
 )
 def test_a_jpeg_is_reduced_to_no_less_than_is_asked_for(least, size):
     data = encode(np.full((600, 1000), 90, np.uint8), ".jpg")
-    read = decode_grey(data, "photo.jpg", least=least)
+    read = decode_gray(data, "photo.jpg", least=least)
     assert read.image.shape == size
     assert read.size == (1000, 600)
     assert decode_reduced(data, "photo.jpg", least=least).shape[:2] == size

@@ -16,7 +16,7 @@ from edgekit.batch.jobs.scoring import ScoreJob
 from edgekit.batch.large import WindowOptions, filter_windows, score_windows
 from edgekit.batch.window_grid import grid_for
 from edgekit.errors import DecodeError
-from edgekit.io.conversion import to_grey_as_tiff
+from edgekit.io.conversion import to_gray_as_tiff
 from edgekit.io.opening import open_windows
 from edgekit.io.tiff_windows import TiffWriter
 from edgekit.io.windows import Cache, read_error
@@ -103,10 +103,10 @@ def test_colour(planar, channel, tmp_path):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-def test_grey_is_that_of_the_readers_of_whole_files(dtype, tmp_path):
+def test_gray_is_that_of_the_readers_of_whole_files(dtype, tmp_path):
     image = pixels(dtype, (64, 4096, 3))
     tifffile.imwrite(tmp_path / "in.tif", image, photometric="rgb")
-    np.testing.assert_array_equal(to_grey_as_tiff(image), ek.read_image(tmp_path / "in.tif", colour=False))
+    np.testing.assert_array_equal(to_gray_as_tiff(image), ek.read_image(tmp_path / "in.tif", colour=False))
 
 
 def test_channels_that_are_no_colours_are_filtered_each(tmp_path):

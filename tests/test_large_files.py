@@ -200,10 +200,10 @@ def test_colour_becomes_what_the_whole_file_becomes(colour):
 def test_opacity_is_dropped_as_in_whole_files(dtype, opacity, channel):
     image = pixels(dtype, (90, 101, 4))
     tifffile.imwrite("colour.tif", image, photometric="rgb", extrasamples=[opacity], tile=(32, 32))
-    grey = {"photometric": "minisblack", "planarconfig": "contig", "extrasamples": [opacity]}
-    tifffile.imwrite("grey.tif", image[..., 2:], **grey)
+    gray = {"photometric": "minisblack", "planarconfig": "contig", "extrasamples": [opacity]}
+    tifffile.imwrite("gray.tif", image[..., 2:], **gray)
     # A second channel without a meaning is one of its own.
-    for name in ("colour", "grey")[: 1 if opacity == "unspecified" else 2]:
+    for name in ("colour", "gray")[: 1 if opacity == "unspecified" else 2]:
         for do, output in ((run, "whole.tif"), (run_in_no_memory, "windows.tif")):
             assert do("sobel", f"{name}.tif", "-o", output, "--channel", channel, "--force").exit_code == 0
         np.testing.assert_array_equal(tifffile.imread("windows.tif"), tifffile.imread("whole.tif"))

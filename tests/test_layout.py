@@ -69,8 +69,8 @@ def test_gradients_and_banks_keep_the_new_axis_first(axis):
     image = np.moveaxis(IMAGE, -1, axis)
     bank = ek.oriented(image, [0, 45, 90], channel_axis=axis)
     np.testing.assert_array_equal(bank, np.moveaxis(ek.oriented(IMAGE, [0, 45, 90]), -1, axis + 1))
-    grey = ek.oriented(image, [0, 45], channel="luminance", channel_axis=axis)
-    np.testing.assert_array_equal(grey, ek.oriented(IMAGE, [0, 45], channel="luminance"))
+    gray = ek.oriented(image, [0, 45], channel="luminance", channel_axis=axis)
+    np.testing.assert_array_equal(gray, ek.oriented(IMAGE, [0, 45], channel="luminance"))
     gradient = ek.gradient(image, operator="farid", channel_axis=axis)
     np.testing.assert_array_equal(gradient.gy, np.moveaxis(ek.gradient(IMAGE, operator="farid").gy, -1, axis))
 
@@ -92,8 +92,8 @@ def test_masks_angles_and_outputs_are_in_the_image_s_layout():
     each_pixel = np.linspace(0, 90, valid.size, dtype=np.float32).reshape(valid.shape)
     found = ek.sobel(image, angle=each_pixel, channel_axis=0)
     np.testing.assert_array_equal(found, np.moveaxis(ek.sobel(IMAGE, angle=each_pixel[:, :, None]), -1, 0))
-    grey = ek.sobel(image, angle=each_pixel, channel="luminance", channel_axis=0)
-    np.testing.assert_array_equal(grey, ek.sobel(IMAGE, angle=each_pixel, channel="luminance"))
+    gray = ek.sobel(image, angle=each_pixel, channel="luminance", channel_axis=0)
+    np.testing.assert_array_equal(gray, ek.sobel(IMAGE, angle=each_pixel, channel="luminance"))
 
     out = np.empty_like(image)
     assert ek.sobel(image, channel_axis=0, out=out) is out

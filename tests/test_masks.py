@@ -115,11 +115,11 @@ def test_a_number_is_the_level(dtype, kind):
 @pytest.mark.parametrize("channels", [3, 4])
 def test_colour_is_compared_by_luminance(channels, kind):
     array = picture("float64", (14, 15, channels))
-    grey = array[..., :3] @ WEIGHTS
+    gray = array[..., :3] @ WEIGHTS
     found = ek.threshold(kind.image(array), 0.1)
     assert tuple(found.shape) == ((1, 14, 15) if kind.is_torch else (14, 15))
-    np.testing.assert_array_equal(kind.plain(found).reshape(14, 15), grey > 0.1)
-    found, expected = kind.plain(ek.threshold(kind.image(array))), kind.plain(ek.threshold(kind.image(grey)))
+    np.testing.assert_array_equal(kind.plain(found).reshape(14, 15), gray > 0.1)
+    found, expected = kind.plain(ek.threshold(kind.image(array))), kind.plain(ek.threshold(kind.image(gray)))
     np.testing.assert_array_equal(found.reshape(14, 15), expected)
     colour = np.stack([two_tones(seed=s) for s in range(channels)], 2)
     rounded = np.rint(colour[..., :3] @ WEIGHTS).astype(np.uint8)
@@ -228,7 +228,7 @@ def test_inputs_are_left_alone(kind):
         ({"size": 5.0}, "size=5.0 must be an odd number"),
         ({"size": True}, "size=True must be an odd number"),
         ({"channel": "dizenzo"}, "channel='dizenzo' is not known; choose one of luminance, each, max"),
-        ({"channel": "grey"}, "channel='grey' is not known"),
+        ({"channel": "gray"}, "channel='gray' is not known"),
     ],
 )
 def test_wrong_option(options, message, kind):

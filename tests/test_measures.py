@@ -139,10 +139,10 @@ def test_formula(name, dtype, size, kind):
 def test_colour_is_measured_on_its_luminance(name, dtype, channels, kind):
     array = picture(dtype, (14, 17, channels))
     wide = array.astype(np.float64)
-    grey = wide[:, :, 0] if channels == 1 else wide[:, :, :3] @ [0.299, 0.587, 0.114]
+    gray = wide[:, :, 0] if channels == 1 else wide[:, :, :3] @ [0.299, 0.587, 0.114]
     single = kind.is_torch and dtype == "float32"
     found = ek.sharpness(kind.image(array), name)
-    assert float(found) == pytest.approx(FORMULAS[name](grey), rel=2e-4 if single else 1e-9)
+    assert float(found) == pytest.approx(FORMULAS[name](gray), rel=2e-4 if single else 1e-9)
 
 
 def extremes(dtype, size):

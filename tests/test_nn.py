@@ -192,6 +192,7 @@ def test_sharpness_loss():
         (lambda: nn.Sobel(bordr="edge"), TypeError, "unexpected keyword argument 'bordr'"),
         (lambda: nn.GradientMagnitude("laplacian"), ek.ParameterError, "laplacian has no gradient vector"),
         (lambda: nn.Oriented(float("nan")), ek.ParameterError, "angles must be finite"),
+        (lambda: nn.Oriented(channel="max"), ek.ParameterError, "choose one of each, luminance|one of each"),
         (lambda: nn.Filter([[1, 2]]), ek.KernelError, "odd number of rows and columns"),
         (lambda: nn.Sharpness("sharp"), ek.ParameterError, "measure='sharp' is not known"),
         (lambda: nn.GradientLoss(of="angle"), ek.ParameterError, "choose one of components, magnitude"),

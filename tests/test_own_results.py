@@ -63,7 +63,7 @@ def test_pick_and_focus_leave_results_out():
 def test_files_that_are_no_images_are_counted_by_themselves():
     run("sobel", "photos/a.png")
     Path("photos/notes.txt").write_text("hello")
-    assert "2 scored, 1 skipped (no images), 1 result of earlier runs left out in " in scored("photos")[1]
+    assert "2 scored, 1 skipped (not images), 1 result of earlier runs left out in " in scored("photos")[1]
 
 
 def test_an_output_folder_below_its_input():
@@ -106,7 +106,7 @@ def test_what_holds_nothing_else_is_taken():
 def test_a_file_that_is_no_image_is_counted_once_where_results_are_taken():
     run("sobel", "photos", "-o", "edges")
     Path("edges/notes.txt").write_text("hello")
-    assert "2 scored, 1 skipped (no images) in " in scored("edges")[1]
+    assert "2 scored, 1 skipped (not images) in " in scored("edges")[1]
 
 
 def test_a_run_never_filters_what_lies_in_its_own_output_folder():
@@ -159,7 +159,7 @@ def test_maps_and_the_pictures_of_a_report():
     names, said = scored("photos", "-r")
     assert names == ["a.png", "b.png", "c.png"]
     assert "6 results of earlier runs left out" in said
-    assert run("sobel", "photos", "-r", "-o", "out").stderr.count("3 done, 1 skipped (no images), 6 results") == 1
+    assert run("sobel", "photos", "-r", "-o", "out").stderr.count("3 done, 1 skipped (not images), 6 results") == 1
 
 
 def test_drawings_of_a_focus_stack():

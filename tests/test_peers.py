@@ -12,7 +12,7 @@ from skimage import filters
 import edgekit as ek
 from edgekit.filters.apply import apply
 
-GREY = picture("uint8", (23, 29))
+GRAY = picture("uint8", (23, 29))
 FLOAT = picture("float64", (23, 29))
 
 
@@ -26,20 +26,20 @@ def assert_close(found, expected, rtol=1e-12):
 @pytest.mark.parametrize("size", [3, 5, 7])
 def test_opencv_sobel(size):
     for angle, order in ((0, (1, 0)), (90, (0, 1))):
-        expected = cv2.Sobel(GREY, cv2.CV_32F, *order, ksize=size)
-        np.testing.assert_array_equal(ek.sobel(GREY, size=size, angle=angle, scale="raw"), expected)
+        expected = cv2.Sobel(GRAY, cv2.CV_32F, *order, ksize=size)
+        np.testing.assert_array_equal(ek.sobel(GRAY, size=size, angle=angle, scale="raw"), expected)
 
 
 def test_opencv_scharr():
     for angle, order in ((0, (1, 0)), (90, (0, 1))):
-        expected = cv2.Scharr(GREY, cv2.CV_32F, *order)
-        np.testing.assert_array_equal(ek.scharr(GREY, angle=angle, scale="raw"), expected)
+        expected = cv2.Scharr(GRAY, cv2.CV_32F, *order)
+        np.testing.assert_array_equal(ek.scharr(GRAY, angle=angle, scale="raw"), expected)
 
 
 def test_opencv_laplacian():
-    np.testing.assert_array_equal(ek.laplacian(GREY), cv2.Laplacian(GREY, cv2.CV_32F, ksize=1))
+    np.testing.assert_array_equal(ek.laplacian(GRAY), cv2.Laplacian(GRAY, cv2.CV_32F, ksize=1))
     taps = [[2, 0, 2], [0, -8, 0], [2, 0, 2]]
-    np.testing.assert_array_equal(ek.correlate(GREY, taps), cv2.Laplacian(GREY, cv2.CV_32F, ksize=3))
+    np.testing.assert_array_equal(ek.correlate(GRAY, taps), cv2.Laplacian(GRAY, cv2.CV_32F, ksize=3))
 
 
 @pytest.mark.parametrize(
@@ -51,8 +51,8 @@ def test_opencv_laplacian():
 )  # fmt: skip
 def test_opencv_filter2d(border, code):
     taps = np.random.default_rng(0).integers(-9, 10, (5, 3)).astype(np.float32)
-    expected = cv2.filter2D(GREY, cv2.CV_32F, taps, borderType=code)
-    np.testing.assert_array_equal(ek.correlate(GREY, taps, border=border), expected)
+    expected = cv2.filter2D(GRAY, cv2.CV_32F, taps, borderType=code)
+    np.testing.assert_array_equal(ek.correlate(GRAY, taps, border=border), expected)
 
 
 def test_opencv_phase_and_magnitude():

@@ -100,7 +100,7 @@ def test_white_may_be_given(mode, white, kind):
 
 
 def test_levels_by_hand(kind):
-    # Central differences of 0 and 40: halves of them, and as far from mid-grey on either side.
+    # Central differences of 0 and 40: halves of them, and as far from mid-gray on either side.
     image = kind.image(np.uint8([[0, 0, 40, 40, 0, 0]]))
     for mode, levels in (("full", [0, 102, 102, 102, 102, 0]), ("signed", [128, 179, 179, 77, 77, 128])):
         found = ek.picture(image, "central", mode=mode, white=50, angle=0)

@@ -149,8 +149,8 @@ def test_worker_processes_score_through_faults(store):
     assert (process.returncode, f"{MANY} scored" in said) == (0, True), said
     found = {row["path"]: row["laplacian_variance"] for row in map(json.loads, printed.splitlines())}
     for n in range(MANY):
-        grey = cv2.imdecode(np.frombuffer(photo(n), np.uint8), cv2.IMREAD_GRAYSCALE)
-        expected = cv2.Laplacian(grey, cv2.CV_64F).var()
+        gray = cv2.imdecode(np.frombuffer(photo(n), np.uint8), cv2.IMREAD_GRAYSCALE)
+        expected = cv2.Laplacian(gray, cv2.CV_64F).var()
         assert found[f"{store.url}/photos/{n}.png"] == pytest.approx(expected, rel=1e-9)
     # What the listing said is not asked again.
     assert all(store.asked("GET", f"photos/{n}.png") == 2 for n in range(MANY))

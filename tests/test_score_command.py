@@ -73,8 +73,8 @@ def test_without_an_output_a_table_sorted_by_score_is_printed():
 def test_the_exact_variance_of_the_laplacian():
     run("photos", "-o", "s.jsonl", "--measure", "laplacian_variance", "--measure", "score")
     for row in map(json.loads, Path("s.jsonl").read_text().splitlines()):
-        grey = cv2.imread(row["path"], cv2.IMREAD_GRAYSCALE)
-        assert row["laplacian_variance"] == pytest.approx(cv2.Laplacian(grey, cv2.CV_64F).var(), rel=1e-9)
+        gray = cv2.imread(row["path"], cv2.IMREAD_GRAYSCALE)
+        assert row["laplacian_variance"] == pytest.approx(cv2.Laplacian(gray, cv2.CV_64F).var(), rel=1e-9)
         assert row["blurred"] is None
         assert 0 <= row["score"] < 1
 
@@ -191,9 +191,9 @@ def test_odd_names_do_not_break_the_rows():
 def test_a_region():
     run("photos/0.png", "-o", "whole.csv", "--measure", "laplacian_variance")
     run("photos/0.png", "-o", "part.csv", "--measure", "laplacian_variance", "--roi", "32,16,100,64")
-    grey = cv2.imread("photos/0.png", cv2.IMREAD_GRAYSCALE)[16:80, 32:132]
+    gray = cv2.imread("photos/0.png", cv2.IMREAD_GRAYSCALE)[16:80, 32:132]
     (part,) = table("part.csv")
-    assert float(part["laplacian_variance"]) == pytest.approx(cv2.Laplacian(grey, cv2.CV_64F).var(), rel=1e-9)
+    assert float(part["laplacian_variance"]) == pytest.approx(cv2.Laplacian(gray, cv2.CV_64F).var(), rel=1e-9)
     assert (part["width"], part["height"]) == ("320", "256")
     outside = run("photos/0.png", "--roi", "300,0,100,10")
     assert outside.exit_code == 1

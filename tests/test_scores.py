@@ -59,7 +59,7 @@ def noisy(image, sigma, seed=5):
 
 
 def load(name):
-    """Return a made picture or a sample, grey, as floats."""
+    """Return a made picture or a sample, gray, as floats."""
     if name == "made":
         return made()
     image = ek.read_image(SAMPLES / name)
@@ -265,8 +265,8 @@ def test_colour_is_scored_on_its_luminance(name, kind):
     opaque = np.concatenate([image, np.full_like(image[:, :, :1], 255)], axis=2)
     for colour in (image, opaque):
         assert float(ek.score(kind.image(colour))) == pytest.approx(expected, abs=1e-5)
-    grey = np.repeat(image[:, :, 1:2], 3, axis=2)
-    assert float(ek.score(kind.image(grey))) == pytest.approx(ek.score(image[:, :, 1]), abs=1e-5)
+    gray = np.repeat(image[:, :, 1:2], 3, axis=2)
+    assert float(ek.score(kind.image(gray))) == pytest.approx(ek.score(image[:, :, 1]), abs=1e-5)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])

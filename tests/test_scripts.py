@@ -97,7 +97,7 @@ def test_contact_sheet_has_its_size_and_is_in_the_repository(script, tmp_path):
     assert (tmp_path / "sheet.png").stat().st_size < 1_000_000
 
 
-def test_contact_sheet_shows_zero_as_mid_grey_and_darkness_as_loss(script):
+def test_contact_sheet_shows_zero_as_mid_gray_and_darkness_as_loss(script):
     pytest.importorskip("matplotlib")
     sheet = script("figures.contact_sheet")
     photograph = sheet.fitted(ek.read_image(ROOT / "samples" / "coffee.png"), 4)

@@ -16,7 +16,7 @@ from edgekit.io.video import is_video, read_frames
 
 @pytest.fixture
 def clip(tmp_path):
-    """Forty frames, each with a mean grey of its own."""
+    """Forty frames, each with a mean gray of its own."""
     return write_clip(tmp_path / "clip.mp4", [np.full((48, 64), 20 + 5 * n, np.uint8) for n in range(40)])
 
 
@@ -29,7 +29,7 @@ def test_every_frame_is_there_at_its_time(clip):
     assert is_video(clip)
 
 
-def test_grey_is_opencvs(tmp_path):
+def test_gray_is_opencvs(tmp_path):
     path = write_clip(tmp_path / "clip.mp4", [pattern(n) for n in range(3)])
     capture = cv2.VideoCapture(str(path))
     for frame in read_frames(path):

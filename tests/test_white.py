@@ -45,10 +45,10 @@ def filtered(*arguments, do=run):
 @pytest.mark.parametrize(("angle", "order"), [(0, (1, 0)), (90, (0, 1))])
 @pytest.mark.parametrize("more", [(), ("--backend", "torch"), ("--scale", "raw")], ids=str)
 def test_sobel_of_eight_bits_looks_as_opencv_shows_it(angle, order, more):
-    grey = smooth("uint8", 0, 255)
-    cv2.imwrite("in.png", grey)
+    gray = smooth("uint8", 0, 255)
+    cv2.imwrite("in.png", gray)
     said = filtered("sobel", "in.png", "--angle", angle, "-o", "out.png", *more)
-    response = cv2.Sobel(grey, cv2.CV_32F, *order)
+    response = cv2.Sobel(gray, cv2.CV_32F, *order)
     np.testing.assert_array_equal(shown("out.png"), cv2.convertScaleAbs(response))
     assert said["white"] == 255 / 8
     assert said["clipped"] == (np.abs(response) > 255).sum()
@@ -85,7 +85,7 @@ def test_colour_has_the_range_of_what_is_filtered(dtype, more, do):
     tifffile.imwrite("in.tif", image, photometric="rgb", tile=(32, 48))
     said = filtered("sobel", "in.tif", "-o", "out.tif", *more, do=do)
     seen = image if "each" in more else 0.299 * red.astype(float) + 0.701 * dark
-    # The decoder's own grey has whole levels.
+    # The decoder's own gray has whole levels.
     assert said["white"] == pytest.approx(np.subtract(*percentiles(seen.reshape(-1))[::-1]) / 8, abs=0.2)
 
 
@@ -167,9 +167,9 @@ def test_an_image_without_a_range_is_black(do):
 
 
 def test_white_may_be_given():
-    grey = smooth("uint8", 0, 255)
-    cv2.imwrite("in.png", grey)
-    response = cv2.Sobel(grey, cv2.CV_64F, 1, 0) / 8
+    gray = smooth("uint8", 0, 255)
+    cv2.imwrite("in.png", gray)
+    response = cv2.Sobel(gray, cv2.CV_64F, 1, 0) / 8
     # The ideal step of Sobel over 8 bits is 127.5; of the 5x5 kernel 48/128 of 255.
     step_5 = 255 * 48 / 128
     for size, given, white in ((3, "20", 20), (3, "10%", 12.75), (3, "100%", 127.5), (5, "100%", step_5)):

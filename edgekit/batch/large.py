@@ -281,8 +281,8 @@ class _SeriesFilter:
 
     def _as_decoded(self, image: Array) -> Array:
         """Return a window of the file with the channels that the decoder of whole files gives."""
-        if self.series.grey_alpha or (self.series.colour and self._job.decodes_to_grey):
-            return self.series.to_grey(image)
+        if self.series.gray_alpha or (self.series.colour and self._job.decodes_to_gray):
+            return self.series.to_gray(image)
         return image[:, :, :3] if self.series.colour else image
 
     def _filter(self, image: Array) -> Array:
@@ -323,7 +323,7 @@ def score_windows(
     if job.roi is not None:
         x, y, w, h = job.roi
         job.check_region(series.rows, series.columns, name)
-        values = replace(job, roi=None).measure(series.to_grey(series.read(0, y, y + h, x, x + w)), name).values
+        values = replace(job, roi=None).measure(series.to_gray(series.read(0, y, y + h, x, x + w)), name).values
         return Scored(series.columns, series.rows, values)
     if whole := [m for m in job.measures if m not in WINDOWED]:
         raise ParameterError(
@@ -343,9 +343,9 @@ def score_windows(
 def _laplacian_sums(series: Series, window: Window) -> tuple[float, float]:
     top, bottom, rows = add_halo(window.top, window.bottom, 1, 1, series.rows, "reflect")
     left, right, columns = add_halo(window.left, window.right, 1, 1, series.columns, "reflect")
-    return laplacian_sums(series.to_grey(series.read(0, top, bottom, left, right)), rows, columns)
+    return laplacian_sums(series.to_gray(series.read(0, top, bottom, left, right)), rows, columns)
 
 
 def read_whole(series: Series) -> Array:
     """Return the first image of a series, in gray if the decoders of whole files return gray."""
-    return series.to_grey(series.read(0, 0, series.rows, 0, series.columns))
+    return series.to_gray(series.read(0, 0, series.rows, 0, series.columns))

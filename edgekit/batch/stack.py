@@ -23,7 +23,7 @@ from edgekit.focus.measures import MEASURES, sharpness
 from edgekit.focus.saturation import Mask, excluded, fill, saturated
 from edgekit.focus.search import Peak, find_peak
 from edgekit.io.files import is_tiff, read_bytes
-from edgekit.io.reading import decode_grey
+from edgekit.io.reading import decode_gray
 from edgekit.io.tiff import read_pages
 
 Array = NDArray[Any]
@@ -180,7 +180,7 @@ def _open(paths: Sequence[Path], pages: bool, limits: ReadLimits) -> Iterator[tu
 
 
 def _read(path: Path, limits: ReadLimits) -> Array:
-    return decode_grey(read_bytes(path), str(path), limits=limits).image
+    return decode_gray(read_bytes(path), str(path), limits=limits).image
 
 
 def _page(page: Array | EdgekitError) -> Array:

@@ -43,7 +43,7 @@ def focus(inputs: tuple[str, ...], **values: Any) -> int:
 
     The command prints the measure of each image, then the peak: its position, standard error and confidence. If the
     peak is at the first or last image, the best focus may lie beyond it. tenengrad, the energy of the gradient, is
-    less sensitive to noise than measures that use the Laplacian.
+    less sensitive to noise than measures that use the Laplacian. Pixels that are saturated in any image are left out.
     """
     from edgekit.batch.stack import Positions, images_of, measure_stack
     from edgekit.cli.engines import engine_for

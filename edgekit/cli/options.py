@@ -126,6 +126,11 @@ _OPTIONS: Mapping[str, Callable[..., Decorator]] = {
         "--method", type=NumberOrWord(("otsu", "li", "triangle", "adaptive")), default="otsu", show_default=True,
         metavar="NAME", help="How the threshold is computed, or the threshold itself as a number. "
                              "Choices: otsu, li, triangle, adaptive, a number."),
+    "threshold.channel": _option(
+        "--channel", type=Choice(("luminance", "each", "max")), default="luminance", show_default=True,
+        metavar="MODE",
+        help="The gray levels of colour images: the luminance, each channel by itself, or the maximum over the "
+             "channels."),
     "threshold.size": _option(
         "--size", type=int, metavar="PIXELS",
         help="Width of the neighbourhood for --method adaptive, odd.", show_default="35"),

@@ -104,7 +104,7 @@ def open_bar(total: int | None, *, quiet: bool, unit: str = "img") -> Any:
 def skipped_counts(not_images: int, results: int) -> list[tuple[int, str]]:
     """Return how many files of folders were skipped, and why."""
     counts = (
-        (not_images, "skipped (no images)"),
+        (not_images, "skipped (not images)"),
         (results, f"result{'s' * (results > 1)} of earlier runs left out"),
     )
     return [(n, what) for n, what in counts if n]

@@ -177,8 +177,8 @@ def canny(
 
     Notes
     -----
-    Where OpenCV has the same parameters it gives the same pixels: ``cv2.Canny(grey, low, high, L2gradient=True)``
-    is ``canny(grey, sigma=0, low=low, high=high, scale="raw", border="edge", interpolate=False)``.
+    Where OpenCV has the same parameters it gives the same pixels: ``cv2.Canny(gray, low, high, L2gradient=True)``
+    is ``canny(gray, sigma=0, low=low, high=high, scale="raw", border="edge", interpolate=False)``.
 
     References
     ----------

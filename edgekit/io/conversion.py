@@ -1,4 +1,4 @@
-"""Converts decoded images: order of the channels, grey, size. By OpenCV; imports nothing else of edgekit."""
+"""Converts decoded images: order of the channels, gray, size. By OpenCV; imports nothing else of edgekit."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def swap_red_and_blue(image: Array) -> Array:
     return np.ascontiguousarray(image[:, :, [2, 1, 0, 3][: image.shape[2]]])
 
 
-def to_grey(image: Array) -> Array:
+def to_gray(image: Array) -> Array:
     """Return the luminance of an RGB image in its own type. Types that OpenCV does not convert stay RGB."""
     if image.ndim == 2 or image.shape[2] not in (3, 4) or image.dtype.name not in _OPENCV_TYPES:
         return image
@@ -31,19 +31,19 @@ def to_grey(image: Array) -> Array:
 _TIFF_WEIGHTS = (4899, 9617, 1868)
 
 
-def to_grey_as_tiff(image: Array) -> Array:
+def to_gray_as_tiff(image: Array) -> Array:
     """Return the luminance of an RGB or RGBA image as OpenCV's TIFF reader computes it.
 
-    It rounds in another way than `to_grey`, which converts all types other than uint8 and uint16 here.
+    It rounds in another way than `to_gray`, which converts all types other than uint8 and uint16 here.
     """
     if image.dtype not in (np.uint8, np.uint16):
-        return to_grey(image)
+        return to_gray(image)
     # These sums are exact: products of 8 and 14 bits in float32, of 16 and 14 bits in float64. Halves are rounded up.
     rgb = np.ascontiguousarray(image[:, :, :3])
     if image.dtype == np.uint8:
         return cv2.transform(rgb, np.array([[*_TIFF_WEIGHTS, 0.5]], np.float32) / 2**14)
-    grey = cv2.transform(rgb.astype(np.float64), np.array([[*_TIFF_WEIGHTS, 2**13]], np.float64) / 2**14)
-    return grey.astype(image.dtype)
+    gray = cv2.transform(rgb.astype(np.float64), np.array([[*_TIFF_WEIGHTS, 2**13]], np.float64) / 2**14)
+    return gray.astype(image.dtype)
 
 
 def shrink(image: Array, longest: int) -> Array:

@@ -35,7 +35,7 @@ class Content(NamedTuple):
     format : Format
         Its format.
     colour : bool
-        False if only grey is needed.
+        False if only gray is needed.
     limits : ReadLimits
         Limits for reading it.
     """
@@ -74,7 +74,7 @@ _END_OF_IMAGE = b"\xff\xd9"
 
 
 def truncated_jpeg_by_opencv(content: Content) -> Array | None:
-    """Decode a truncated JPEG file as `cv2.imread` does: missing parts are grey or coarse."""
+    """Decode a truncated JPEG file as `cv2.imread` does: missing parts are gray or coarse."""
     image = _by_opencv(content, content.data.removesuffix(b"\xff") + _END_OF_IMAGE)
     return image if image is not None and image.min() != image.max() else None
 
@@ -147,7 +147,7 @@ def _open_pillow(content: Content) -> Any:
 
 
 def _pillow_array(image: Any) -> Array:
-    """Decode an image of Pillow: upright, grey or RGB."""
+    """Decode an image of Pillow: upright, gray or RGB."""
     from PIL import ImageOps
 
     image.load()

@@ -152,7 +152,7 @@ def encode_png(image: Array) -> bytes:
     Parameters
     ----------
     image : ndarray of uint8 or uint16
-        (H, W) or (H, W, 1) grey, (H, W, 3) RGB, (H, W, 4) RGBA.
+        (H, W) or (H, W, 1) gray, (H, W, 3) RGB, (H, W, 4) RGBA.
 
     References
     ----------

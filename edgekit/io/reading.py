@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgekit.common.load_cv2 import cv2
 from edgekit.common.read_limits import DEFAULT_READ_LIMITS, MAX_PIXELS, ReadLimits
 from edgekit.errors import DecodeError, ParameterError, TooLargeError, UnreadableError, raise_if_out_of_memory
-from edgekit.io.conversion import swap_red_and_blue, to_grey
+from edgekit.io.conversion import swap_red_and_blue, to_gray
 from edgekit.io.decoders import (
     Content,
     Decoder,
@@ -47,7 +47,7 @@ def read_image(
     source : path, bytes or file object
         A file, its URL, the content of a file, or a file object, which is read from its current position to the end.
     colour : bool
-        If False, the image is converted to grey, by the decoder itself where it can. Types that OpenCV does not
+        If False, the image is converted to gray, by the decoder itself where it can. Types that OpenCV does not
         convert keep their colour.
     max_pixels : int
         An image whose header states more pixels is refused before memory is allocated.
@@ -74,8 +74,8 @@ def read_image(
     Examples
     --------
     >>> import numpy as np, edgekit as ek
-    >>> ek.write_image("grey.png", np.uint8([[1, 2], [3, 4]]))
-    >>> ek.read_image("grey.png")
+    >>> ek.write_image("gray.png", np.uint8([[1, 2], [3, 4]]))
+    >>> ek.read_image("gray.png")
     array([[1, 2],
            [3, 4]], dtype=uint8)
     """
@@ -155,10 +155,10 @@ def decode(data: bytes, name: str, *, colour: bool = True, limits: ReadLimits = 
     part = _first((truncated_jpeg_by_opencv if found.name == "JPEG" else truncated_by_pillow,), content, [])
     if part is None:
         reason = next((r for r in reversed(reasons) if r), "no reader can decode it")
-        raise DecodeError(f"{name}: a {found.name} file that cannot be decoded: {reason}. Copy or export it again")
+        raise DecodeError(f"{name}: this {found.name} file cannot be decoded: {reason}. Copy or export it again")
     if limits.truncated == "refuse":
         raise DecodeError(
-            f"{name}: a {found.name} file that is truncated: only a part of it can be decoded. Copy or export it "
+            f"{name}: this {found.name} file is truncated: only a part of it can be decoded. Copy or export it "
             'again, or keep that part (--truncated keep, truncated="keep")'
         )
     return Decoded(part, (part.shape[1], part.shape[0]), truncated=True)
@@ -190,12 +190,12 @@ def _first(decoders: Iterable[Decoder], content: Content, reasons: list[str]) ->
             continue
         if image is not None and image.ndim in (2, 3) and image.size:
             native = image.astype(image.dtype.newbyteorder("="), copy=False)
-            return native if content.colour else to_grey(native)
+            return native if content.colour else to_gray(native)
     return None
 
 
-#: The flags with which OpenCV decodes a JPEG file at 1/8, 1/4 or 1/2 of its size, in grey and in colour.
-_REDUCED_GREY = {
+#: The flags with which OpenCV decodes a JPEG file at 1/8, 1/4 or 1/2 of its size, in gray and in colour.
+_REDUCED_GRAY = {
     8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
     4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
     2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
@@ -203,10 +203,10 @@ _REDUCED_GREY = {
 _REDUCED_COLOUR = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
 
 
-def decode_grey(
+def decode_gray(
     data: bytes, name: str, *, least: int | None = None, limits: ReadLimits = DEFAULT_READ_LIMITS
 ) -> Decoded:
-    """Return the image in `data` in grey, as `decode` does.
+    """Return the image in `data` in gray, as `decode` does.
 
     Parameters
     ----------
@@ -218,14 +218,14 @@ def decode_grey(
     DecodeError
         As `decode` does.
     """
-    reduced = None if least is None else _reduced_jpeg(data, name, least, _REDUCED_GREY, limits)
+    reduced = None if least is None else _reduced_jpeg(data, name, least, _REDUCED_GRAY, limits)
     return decode(data, name, colour=False, limits=limits) if reduced is None else reduced
 
 
 def decode_reduced(
     data: bytes, name: str, *, least: int | None = None, limits: ReadLimits = DEFAULT_READ_LIMITS
 ) -> Array:
-    """Return the image in `data` in colour, as `decode` does; `least` is that of `decode_grey`.
+    """Return the image in `data` in colour, as `decode` does; `least` is that of `decode_gray`.
 
     Raises
     ------

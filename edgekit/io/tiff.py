@@ -66,7 +66,7 @@ def opencv_is_wrong(content: Content) -> bool:
     """Tell whether OpenCV 5.0 decodes this TIFF file wrongly, without an error.
 
     With more than 8 bits it mixes up separate planes, halves the depth of two channels, and does not invert inverted
-    grey.
+    gray.
     """
     tifffile = load_tifffile()
     try:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgekit.common.extras import install_command
 from edgekit.errors import DecodeError, MissingExtraError, ParameterError
-from edgekit.io.conversion import to_grey_as_tiff
+from edgekit.io.conversion import to_gray_as_tiff
 from edgekit.io.tiff import load_tifffile, page_range
 from edgekit.io.windows import MAX_TILE, Layout, Series, Windows, read_error
 
@@ -74,7 +74,7 @@ class _Series(Series):
         self.channels = page.samplesperpixel if "S" in page.axes else None
         self.colour = self.channels is not None and page.photometric in (2, 6)
         opacity = tuple(page.extrasamples)[:1]
-        self.grey_alpha = self.channels == 2 and opacity in ((1,), (2,))
+        self.gray_alpha = self.channels == 2 and opacity in ((1,), (2,))
         # OpenCV blends 8-bit colours with black.
         self._on_black = self.channels == 4 and self.colour and opacity == (2,) and self.dtype == np.uint8
         self._inverted = page.photometric == 0 and self.dtype.kind in "bu"
@@ -149,10 +149,10 @@ class _Series(Series):
             tile[..., :3] = (tile[..., :3].astype(np.uint16) * tile[..., 3:] + 127) // 255
         return ~tile if self._inverted else tile
 
-    def to_grey(self, image: Array) -> Array:
-        # OpenCV cannot decode these, so that the reader of whole files converts them with `to_grey`.
+    def to_gray(self, image: Array) -> Array:
+        # OpenCV cannot decode these, so that the reader of whole files converts them with `to_gray`.
         not_opencv = self._planar and self.dtype.itemsize > 1
-        return to_grey_as_tiff(image) if self.colour and not not_opencv else super().to_grey(image)
+        return to_gray_as_tiff(image) if self.colour and not not_opencv else super().to_gray(image)
 
     def _decode(self, plane: int, sample: int, i: int, j: int) -> Array:
         page, keyframe = self._pages[plane], self._page
@@ -224,7 +224,7 @@ def _check(path: Path, page: Any) -> None:
         found = f"the orientation {page.tags.valueof('Orientation')}"
     if found is not None:
         raise ParameterError(
-            f"{path}: expected grey or RGB numbers of 8 bits or more, upright, to be read by windows; found {found}. "
+            f"{path}: expected gray or RGB numbers of 8 bits or more, upright, to be read by windows; found {found}. "
             "Save it that way"
         )
 

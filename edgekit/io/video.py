@@ -81,7 +81,7 @@ def read_frames(
     rate : float, optional
         Read at most so many frames per second.
     colour : bool
-        Give RGB instead of grey.
+        Give RGB instead of gray.
     only : container of int, optional
         Read only the frames with these numbers.
     limits : ReadLimits

@@ -54,7 +54,7 @@ def _full_size_only(attributes: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Series(Series):
-    """An array of images: grey, or RGB(A) if its last axis has length 3 or 4."""
+    """An array of images: gray, or RGB(A) if its last axis has length 3 or 4."""
 
     def __init__(self, path: Path, name: str, array: Any, axes: str | None) -> None:
         self._path, self.name, self._array = path, name, array

@@ -1,9 +1,10 @@
 """Filters whose direction or kernel is learned. May import `filters`, `modules` and torch."""
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 
+from edgekit.common.choices import unknown_choice
 from edgekit.common.types import ChannelAxis
 from edgekit.errors import ParameterError
 from edgekit.filters.apply import filter_image, specification
@@ -13,6 +14,10 @@ from edgekit.nn.modules import Module
 from edgekit.operators.borders import Border
 from edgekit.operators.filter_spec import AngleOf, Channel, Scale, Tone
 from edgekit.operators.table import find, own_operator
+
+#: Channel modes in which the response is linear in the cosine and sine of the angle.
+_Channel = Literal["each", "luminance"]
+_CHANNELS = get_args(_Channel)
 
 
 @documented
@@ -67,10 +72,12 @@ class Oriented(Module):
         angle_of: AngleOf = "gradient",
         scale: Scale = "unit",
         border: Border = "reflect",
-        channel: Literal["each", "luminance"] = "each",
+        channel: _Channel = "each",
         tone: Tone = "linear",
         channel_axis: ChannelAxis = "auto",
     ) -> None:
+        if channel not in _CHANNELS:
+            raise ParameterError(unknown_choice("channel", channel, _CHANNELS))
         values = operator_parameters(operator, size=size, sigma=sigma)
         options: dict[str, Any] = {
             "angle_of": angle_of,

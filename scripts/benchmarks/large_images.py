@@ -136,7 +136,7 @@ def content(path: Path) -> np.ndarray:
 
 
 def make(path: Path, side: int, packing: str | None) -> Path:
-    """Write a grey image of 8 bits: blurred noise, as smooth as a photograph, each tile another part of it."""
+    """Write a gray image of 8 bits: blurred noise, as smooth as a photograph, each tile another part of it."""
     rng = np.random.default_rng(0)
     noise = cv2.GaussianBlur(rng.normal(128, 400, (4 * TILE, 4 * TILE)).astype(np.float32), (0, 0), 3)
     texture = np.clip(noise, 0, 255).astype(np.uint8)

@@ -78,11 +78,11 @@ class Lens:
 
 
 def photograph(name: str) -> npt.NDArray[np.float32]:
-    """Return a photograph in grey, reduced."""
-    grey = ek.read_image(SAMPLES / name, colour=False)
-    factor = SIZE / max(grey.shape)
-    size = tuple(round(side * factor) for side in reversed(grey.shape))
-    return cv2.resize(grey, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    """Return a photograph in gray, reduced."""
+    gray = ek.read_image(SAMPLES / name, colour=False)
+    factor = SIZE / max(gray.shape)
+    size = tuple(round(side * factor) for side in reversed(gray.shape))
+    return cv2.resize(gray, size, interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
 def disc(radius: float) -> npt.NDArray[np.float64]:

@@ -40,32 +40,32 @@ MOST_THREADS = 4
 
 
 class Photograph(NamedTuple):
-    """A photograph in colour, if it has any, and in grey."""
+    """A photograph in colour, if it has any, and in gray."""
 
     colour: Image
-    grey: Image
+    gray: Image
 
 
 def laplacian_variance(photograph: Photograph) -> float:
     """Return what the tutorials call sharpness, by OpenCV alone."""
-    return float(cv2.Laplacian(photograph.grey, cv2.CV_64F).var())
+    return float(cv2.Laplacian(photograph.gray, cv2.CV_64F).var())
 
 
 def by_tiles(photograph: Photograph) -> float:
     """Return a high percentile of the variance of the Laplacian by tiles of a reduced photograph."""
-    grey = photograph.grey
-    factor = SIZE / max(grey.shape)
+    gray = photograph.gray
+    factor = SIZE / max(gray.shape)
     if factor < 1:
-        rows, columns = (max(1, round(n * factor)) for n in grey.shape)
-        grey = cv2.resize(grey, (columns, rows), interpolation=cv2.INTER_AREA)
-    bands = np.array_split(cv2.Laplacian(grey, cv2.CV_64F), TILES)
+        rows, columns = (max(1, round(n * factor)) for n in gray.shape)
+        gray = cv2.resize(gray, (columns, rows), interpolation=cv2.INTER_AREA)
+    bands = np.array_split(cv2.Laplacian(gray, cv2.CV_64F), TILES)
     tiles = [tile for band in bands for tile in np.array_split(band, TILES, axis=1) if tile.size]
     return float(np.percentile([tile.var() for tile in tiles], PERCENTILE))
 
 
 def unblurred(photograph: Photograph) -> float:
     """Return scikit-image's blur effect, turned so that higher is sharper."""
-    return -float(blur_effect(photograph.grey))
+    return -float(blur_effect(photograph.gray))
 
 
 def thumbnail_edges(photograph: Photograph) -> float:
@@ -85,8 +85,8 @@ def thumbnail_edges(photograph: Photograph) -> float:
 
 #: Every column of the comparison by name; higher is sharper.
 FORMULAS: dict[str, Callable[[Photograph], float]] = {
-    "**score**": lambda p: float(ek.score(p.grey)),
-    **{name: partial(lambda p, name: float(ek.sharpness(p.grey, name)), name=name) for name in ek.MEASURES},
+    "**score**": lambda p: float(ek.score(p.gray)),
+    **{name: partial(lambda p, name: float(ek.sharpness(p.gray, name)), name=name) for name in ek.MEASURES},
     "OpenCV: variance of the Laplacian, full size": laplacian_variance,
     f"{PERCENTILE}th percentile of that over {TILES}×{TILES} tiles at {SIZE} px": by_tiles,
     "scikit-image: blur_effect, negated": unblurred,
@@ -105,13 +105,13 @@ def area_under_curve(sharp: Sequence[float], blurred: Sequence[float]) -> float:
 def values_of(path: Path) -> list[float] | None:
     """Return the value of every formula; None for a file that cannot be read, which is said."""
     try:
-        colour, grey = ek.read_image(path), ek.read_image(path, colour=False)
+        colour, gray = ek.read_image(path), ek.read_image(path, colour=False)
     except ek.EdgekitError as error:
         print(f"{path}: {error}", file=sys.stderr)
         return None
-    if grey.ndim == 3:  # Types that have no decoder for grey.
-        grey = grey @ LUMINANCE
-    return [formula(Photograph(colour, grey)) for formula in FORMULAS.values()]
+    if gray.ndim == 3:  # Types that have no decoder for gray.
+        gray = gray @ LUMINANCE
+    return [formula(Photograph(colour, gray)) for formula in FORMULAS.values()]
 
 
 def measure(folder: Path, threads: int) -> list[list[float]]:

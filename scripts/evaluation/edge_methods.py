@@ -21,7 +21,7 @@ SIGMA = 2.0
 #: Canny's low threshold as a part of the high one, the share that MATLAB's detector made common.
 LOW = 0.4
 
-#: Levels of grey, which a step over the whole range has.
+#: Levels of gray, which a step over the whole range has.
 RANGE = 255
 
 #: What such a step reads after a Gaussian of scale SIGMA, where the gradient reads 1 on a ramp of one level per pixel.
@@ -100,8 +100,8 @@ def gaussian(image: Image) -> npt.NDArray[Any]:
 
 def opencv_canny(image: Image, high: float) -> Mask:
     """OpenCV's Canny of the blurred photograph, as its tutorials call it."""
-    grey = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (0, 0), SIGMA)
-    return cv2.Canny(grey, LOW * high, high, L2gradient=True) > 0
+    gray = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (0, 0), SIGMA)
+    return cv2.Canny(gray, LOW * high, high, L2gradient=True) > 0
 
 
 def scikit_canny(image: Image, high: float) -> Mask:

@@ -53,7 +53,7 @@ def draw(curves: Sequence[tuple[str, Agreement, Agreement | None]], path: Path) 
     axes.legend(loc="lower left", title="ODS", alignment="left", framealpha=0.95)
     sources = "; ".join(dict.fromkeys(f"doi:{row.source}" for row in PUBLISHED))
     figure.supxlabel(
-        f"Grey: equal F, from 0.1 to 0.9. Dotted: published ODS on the test photographs of BSDS500,\n{sources}",
+        f"Gray: equal F, from 0.1 to 0.9. Dotted: published ODS on the test photographs of BSDS500,\n{sources}",
         size=9, color=FAINT,
     )  # fmt: skip
     FigureCanvasAgg(figure).print_png(str(path))

@@ -60,7 +60,7 @@ def rows(photograph: Image) -> list[Row]:
             Panel("Magnitude", "picture(image).image", edges),
             Panel("Overlay", "overlay(image, magnitude)", ek.overlay(large, edges)),
         ]),
-        Row("One direction: bright where it gets brighter that way, grey is zero", [
+        Row("One direction: bright where it gets brighter that way, gray is zero", [
             Panel(f"{angle}° {arrow}", f"sobel(image, angle={angle})", signed(small, angle))
             for angle, arrow in ((0, "→"), (45, "↘"), (90, "↓"), (135, "↙"))
         ]),
@@ -86,7 +86,7 @@ def magnitude(photograph: Image, tone: str = "linear") -> Image:
 
 
 def signed(photograph: Image, angle: float) -> Image:
-    """Show the response in one direction: 0 is mid-grey."""
+    """Show the response in one direction: 0 is mid-gray."""
     return ek.picture(photograph, mode="signed", angle=angle, channel="luminance").image
 
 
@@ -103,8 +103,8 @@ def draw(content: list[Row]) -> Image:
             left = MARGIN + column * (wide + GAP)
             write(figure, left, foot - tall - 33, panel.name, 19)
             write(figure, left, foot - tall - 10, panel.code, 15.5, color=FAINT, family="DejaVu Sans Mono")
-            grey = panel.picture.ndim == 2
-            picture = np.repeat(panel.picture[..., None], 3, axis=2) if grey else panel.picture
+            gray = panel.picture.ndim == 2
+            picture = np.repeat(panel.picture[..., None], 3, axis=2) if gray else panel.picture
             figure.figimage(picture, left, height - foot, origin="upper")
         top = foot
     canvas = FigureCanvasAgg(figure)

@@ -68,7 +68,7 @@ def draw(image: torch.Tensor, sharpened: torch.Tensor, history: list[float], pat
     row = image.shape[-2] // 2
     for name, picture, colour in (("photograph", image, "#999999"), ("sharpened", sharpened, "#d55e00")):
         bottom[2].plot(picture.mean(0)[row, :80].numpy(), color=colour, lw=1.2, label=name)
-    bottom[2].set(xlabel="pixel of the middle line", ylabel="grey")
+    bottom[2].set(xlabel="pixel of the middle line", ylabel="gray")
     bottom[2].legend(frameon=False)
     figure.savefig(path)
 

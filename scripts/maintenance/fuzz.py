@@ -63,7 +63,7 @@ def fuzz(options: argparse.Namespace, corpus: Path, folder: Path) -> None:
         from edgekit.common.read_limits import ReadLimits
         from edgekit.errors import EdgekitError
         from edgekit.io.kernels import read_kernel
-        from edgekit.io.reading import decode, decode_grey
+        from edgekit.io.reading import decode, decode_gray
     # What the decoders print of each damaged file.
     os.dup2(os.open(folder / "printed", os.O_WRONLY | os.O_CREAT), 2)
 
@@ -72,7 +72,7 @@ def fuzz(options: argparse.Namespace, corpus: Path, folder: Path) -> None:
             for truncated in ("refuse", "keep"):
                 limits = ReadLimits(MAX_PIXELS, truncated)
                 yield lambda limits=limits: decode(data, "fuzzed", limits=limits)
-            yield lambda: decode_grey(data, "fuzzed", least=16, limits=ReadLimits(MAX_PIXELS))
+            yield lambda: decode_gray(data, "fuzzed", least=16, limits=ReadLimits(MAX_PIXELS))
         else:
             path = (folder / "kernel").with_suffix(KERNELS[(kind - 1) % len(KERNELS)])
             path.write_bytes(data)
@@ -112,8 +112,8 @@ def seeds() -> Iterator[tuple[int, bytes]]:
     import tifffile
     from PIL import Image
 
-    grey = np.arange(12 * 17, dtype=np.uint8).reshape(12, 17)
-    colour = np.dstack((grey, grey[::-1], 255 - grey))
+    gray = np.arange(12 * 17, dtype=np.uint8).reshape(12, 17)
+    colour = np.dstack((gray, gray[::-1], 255 - gray))
     picture = Image.fromarray(colour)
     for kind in (
         "PNG",
@@ -145,14 +145,14 @@ def seeds() -> Iterator[tuple[int, bytes]]:
         frames = [picture.rotate(180)] if "save_all" in more else []
         picture.save(file, kind, append_images=frames, **more)
         yield IMAGE, file.getvalue()
-    for ending, image in ((".hdr", colour / np.float32(255)), (".pfm", grey / np.float32(255)), (".ras", colour),
-                          (".pam", colour), (".png", grey.astype(np.uint16) * 257)):  # fmt: skip
+    for ending, image in ((".hdr", colour / np.float32(255)), (".pfm", gray / np.float32(255)), (".ras", colour),
+                          (".pam", colour), (".png", gray.astype(np.uint16) * 257)):  # fmt: skip
         yield IMAGE, cv2.imencode(ending, image)[1].tobytes()
     for dtype in ("uint8", "uint16", "int32", "float32", "float64"):
         for more in ({}, {"compression": "zlib"}, {"tile": (16, 16)}, {"bigtiff": True}, {"photometric": "miniswhite"}):
             file = io.BytesIO()
             with contextlib.suppress(ValueError):
-                tifffile.imwrite(file, grey.astype(dtype), **more)
+                tifffile.imwrite(file, gray.astype(dtype), **more)
                 yield IMAGE, file.getvalue()
         file = io.BytesIO()
         np.save(file, colour.astype(dtype))

@@ -107,7 +107,7 @@ class FilterJob(RenderJob):
             raise ParameterError('an overlay needs a response of the image\'s size; choose a border other than "valid"')
 
     @property
-    def decodes_to_grey(self) -> bool:
+    def decodes_to_gray(self) -> bool:
         """Whether the gray image of the decoder, in whole levels and faster, can be used for luminance."""
         return (self.channel, self.tone, self.depth, self.overlay) == ("luminance", "linear", "8", False)
 

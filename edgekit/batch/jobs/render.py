@@ -100,7 +100,7 @@ class RenderJob(ABC):
         return 16 if self.depth == "16" else 8
 
     @property
-    def decodes_to_grey(self) -> bool:
+    def decodes_to_gray(self) -> bool:
         """Whether the gray image of the decoder, in whole levels and faster, can be used instead of colour."""
         return False
 
@@ -147,7 +147,7 @@ class RenderJob(ABC):
         EdgekitError
             If the input is not an image, or the job does not fit it.
         """
-        decoded = decode(data, name, colour=not self.decodes_to_grey, limits=self.limits)
+        decoded = decode(data, name, colour=not self.decodes_to_gray, limits=self.limits)
         image = decoded.image
         rows, columns = image.shape[:2]
         stated = stated_range(data, image.dtype)

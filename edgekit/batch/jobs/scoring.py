@@ -12,7 +12,7 @@ from edgekit.common.read_limits import DEFAULT_READ_LIMITS, ReadLimits
 from edgekit.errors import ParameterError
 from edgekit.focus.composite import SIZE, VERSION, score
 from edgekit.focus.measures import MEASURES, sharpness
-from edgekit.io.reading import decode_grey
+from edgekit.io.reading import decode_gray
 
 #: Increased when a measure of an image changes, so that old rows are stale.
 REVISION = 1
@@ -104,13 +104,13 @@ class ScoreJob:
         values: dict[str, float] = {}
         # The score uses a reduced image. The decoder reduces fastest; the last factor of 2 is left to averaging.
         reduced = SCORE in self.measures and self.roi is None
-        decoded = decode_grey(data, name, least=2 * SIZE if reduced else None, limits=self.limits)
+        decoded = decode_gray(data, name, least=2 * SIZE if reduced else None, limits=self.limits)
         if reduced:
             values[SCORE] = score(decoded.image)
         if len(self.measures) == len(values):
             return Scored(*decoded.size, self._defined(values), decoded.note)
         if decoded.image.shape[:2] != decoded.size[::-1]:
-            decoded = decode_grey(data, name, limits=self.limits)
+            decoded = decode_gray(data, name, limits=self.limits)
         return self.measure(decoded.image, name, values)._replace(reason=decoded.note)
 
     def measure(self, image: Any, name: str, known: Mapping[str, float] | None = None) -> Scored:

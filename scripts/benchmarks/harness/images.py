@@ -20,12 +20,12 @@ STRETCH = {"uint8": 1, "uint16": 257, "float32": 1}
 
 @functools.lru_cache(1)
 def photograph(megapixels: float, dtype: str = "uint8") -> Image:
-    """Return a grey photograph, 4 wide and 3 high."""
+    """Return a gray photograph, 4 wide and 3 high."""
     height, width = size(megapixels)
-    grey = cv2.imread(str(PHOTOGRAPH), cv2.IMREAD_GRAYSCALE)
-    assert grey is not None
+    gray = cv2.imread(str(PHOTOGRAPH), cv2.IMREAD_GRAYSCALE)
+    assert gray is not None
     # Fractions for float32, and levels between for uint16.
-    grown = cv2.resize(grey.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR) * STRETCH[dtype]
+    grown = cv2.resize(gray.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR) * STRETCH[dtype]
     return grown if dtype == "float32" else np.rint(grown).astype(dtype)
 
 

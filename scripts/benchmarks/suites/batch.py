@@ -28,8 +28,8 @@ _OPENCV = """
 import cv2, sys, pathlib
 from multiprocessing import Pool
 def one(path):
-    grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    edges = cv2.magnitude(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1))
+    gray = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    edges = cv2.magnitude(cv2.Sobel(gray, cv2.CV_32F, 1, 0), cv2.Sobel(gray, cv2.CV_32F, 0, 1))
     cv2.imwrite(f"{sys.argv[2]}/{path.stem}.png", cv2.convertScaleAbs(edges))
 if __name__ == "__main__":
     with Pool(int(sys.argv[3])) as pool:

@@ -34,13 +34,13 @@ def image() -> Image:
 def make(name: str) -> Call:
     """Return a contender's call."""
     photograph = image()
-    grey = cv2.cvtColor(photograph, cv2.COLOR_RGB2GRAY)
+    gray = cv2.cvtColor(photograph, cv2.COLOR_RGB2GRAY)
     if name == "opencv":
-        return lambda: cv2.Canny(grey, 50, 150)
+        return lambda: cv2.Canny(gray, 50, 150)
     if name == "skimage":
         from skimage.feature import canny
 
-        return lambda: canny(grey, sigma=2)
+        return lambda: canny(gray, sigma=2)
     import edgekit as ek
 
     return lambda: ek.detect(photograph)

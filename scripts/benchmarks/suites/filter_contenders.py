@@ -212,12 +212,12 @@ def _by_scipy(operation: str, image: Image) -> Call:
         return image.astype(np.float32)
 
     def magnitude() -> Image:
-        grey = floating()
-        return np.hypot(ndimage.sobel(grey, 1), ndimage.sobel(grey, 0))
+        gray = floating()
+        return np.hypot(ndimage.sobel(gray, 1), ndimage.sobel(gray, 0))
 
     def correlated() -> list[Image]:
-        grey = floating()
-        return [ndimage.correlate(grey, t) for t in kernels(operation)]
+        gray = floating()
+        return [ndimage.correlate(gray, t) for t in kernels(operation)]
 
     calls: dict[str, Call] = {"magnitude": magnitude, "laplacian": lambda: ndimage.laplace(floating())}
     return calls.get(operation, correlated)
@@ -235,8 +235,8 @@ def _by_kornia(operation: str, image: Image) -> Call:
     taps = [torch.from_numpy(t)[None] for t in kernels(operation)]
 
     def filtered() -> Any:
-        grey = tensor()
-        return torch.cat([kornia.filters.filter2d(grey, t) for t in taps])
+        gray = tensor()
+        return torch.cat([kornia.filters.filter2d(gray, t) for t in taps])
 
     return filtered
 

@@ -32,22 +32,22 @@ def image() -> Image:
 
 def make(name: str, call: str) -> Call:
     """Return a contender's call."""
-    grey = image()
+    gray = image()
     if name == "bare":
         bare: dict[str, Call] = {
-            "sobel-0": lambda: cv2.filter2D(grey, cv2.CV_32F, SOBEL_X),
-            "sobel": lambda: cv2.magnitude(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)),
-            "laplacian": lambda: cv2.Laplacian(grey, cv2.CV_32F),
-            "sharpness": lambda: cv2.Laplacian(grey, cv2.CV_64F).var(),
+            "sobel-0": lambda: cv2.filter2D(gray, cv2.CV_32F, SOBEL_X),
+            "sobel": lambda: cv2.magnitude(cv2.Sobel(gray, cv2.CV_32F, 1, 0), cv2.Sobel(gray, cv2.CV_32F, 0, 1)),
+            "laplacian": lambda: cv2.Laplacian(gray, cv2.CV_32F),
+            "sharpness": lambda: cv2.Laplacian(gray, cv2.CV_64F).var(),
         }
         return bare[call]
     import edgekit as ek
 
     ours: dict[str, Call] = {
-        "sobel-0": lambda: ek.sobel(grey, angle=0),
-        "sobel": lambda: ek.sobel(grey),
-        "laplacian": lambda: ek.laplacian(grey),
-        "sharpness": lambda: ek.sharpness(grey),
+        "sobel-0": lambda: ek.sobel(gray, angle=0),
+        "sobel": lambda: ek.sobel(gray),
+        "laplacian": lambda: ek.laplacian(gray),
+        "sharpness": lambda: ek.sharpness(gray),
     }
     if call not in ours:
         raise LeftOut(f"edgekit has no {call}")

@@ -154,9 +154,9 @@ def largest_difference(folder: Path, table_of_scores: Path) -> float:
     found = []
     for row in rows:
         path = Path(row["path"])
-        grey = cv2.imread(str(path if path.is_absolute() else folder / path.name), cv2.IMREAD_GRAYSCALE)
-        assert grey is not None
-        found.append(abs(float(row["laplacian_variance"]) - float(cv2.Laplacian(grey, cv2.CV_64F).var())))
+        gray = cv2.imread(str(path if path.is_absolute() else folder / path.name), cv2.IMREAD_GRAYSCALE)
+        assert gray is not None
+        found.append(abs(float(row["laplacian_variance"]) - float(cv2.Laplacian(gray, cv2.CV_64F).var())))
     return max(found)
 
 
