@@ -25,7 +25,7 @@ class Watched(ScoreJob):
     log: str = ""
     stuck: str = ""
 
-    def run(self, data: bytes, name: str) -> Scored:
+    def run(self, data: bytes, name: str, page: int | None = None) -> Scored:
         self._say("begun", name)
         if "crash" in name:
             os.kill(os.getpid(), signal.SIGSEGV)

@@ -21,11 +21,12 @@ from edgekit.batch.image_makers import SharpnessMaps
 from edgekit.batch.jobs.filtering import FilterJob
 from edgekit.batch.jobs.scoring import ScoreJob
 from edgekit.batch.output_log import NAME, OutputLog
+from edgekit.batch.outputs import Item, assign
 from edgekit.batch.rendering import RenderWork
 from edgekit.batch.runner import Status, Tally, run
 from edgekit.batch.score_cache import ScoreCache
 from edgekit.batch.scoring import score_files
-from edgekit.batch.sources import Item, Source, assign, collect
+from edgekit.batch.sources import Source, collect
 from edgekit.common.read_limits import ReadLimits
 from edgekit.errors import OutputError
 from edgekit.io.encoding import encode
@@ -219,12 +220,12 @@ def test_pictures_that_a_worker_leaves_unfinished_are_taken_away(tmp_path, inter
 def test_an_unexpected_error_costs_one_item(tmp_path, monkeypatch):
     todo = items(tmp_path / "in", 3)
 
-    def failing(job, data, name):
+    def failing(job, data, name, page):
         if "001" in name:
             raise ZeroDivisionError("a bug")
         if "002" in name:
             raise MemoryError
-        return original(job, data, name)
+        return original(job, data, name, page)
 
     original = FilterJob.run
     monkeypatch.setattr(FilterJob, "run", failing)

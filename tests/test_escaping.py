@@ -14,9 +14,10 @@ from command_line import run
 from hostile import NAMES
 from sampling import on_full
 
+from edgekit.batch.outputs import assign
 from edgekit.batch.rows import ScoreTable, csv_lines
 from edgekit.batch.score_cache import Row
-from edgekit.batch.sources import assign, collect
+from edgekit.batch.sources import collect
 from edgekit.common.escaping import escape_controls, unambiguous_path
 
 #: What a terminal acts on, or shows in another order.

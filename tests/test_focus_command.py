@@ -234,11 +234,11 @@ def test_pages_of_what_is_none():
 def test_pages_in_colour_and_turned():
     colour = np.random.default_rng(0).integers(0, 256, (3, 20, 30, 3), dtype=np.uint8)
     tifffile.imwrite("colour.tif", colour, photometric="rgb")
-    np.testing.assert_array_equal(list(read_pages("colour.tif")), colour)
+    np.testing.assert_array_equal([page.array for page in read_pages("colour.tif")], colour)
     deep = colour[..., 0].astype(np.uint16)
     tifffile.imwrite("white.tif", deep, photometric="miniswhite", byteorder=">")
-    np.testing.assert_array_equal(list(read_pages("white.tif")), 65535 - deep)
-    assert all(page.dtype.isnative for page in read_pages("white.tif"))
+    np.testing.assert_array_equal([page.array for page in read_pages("white.tif")], 65535 - deep)
+    assert all(page.array.dtype.isnative for page in read_pages("white.tif"))
 
 
 def test_burnt_spots_do_not_count():

@@ -37,8 +37,9 @@ def test_rows_are_those_of_json_lines_with_types():
     read = pyarrow.parquet.read_table("s.parquet")
     types = {field.name: str(field.type) for field in read.schema}
     assert types == {
-        "path": "string", "bytes": "int64", "mtime": "double", "width": "int64", "height": "int64", "score": "double",
-        "brenner": "double", "blurred": "bool", "status": "string", "reason": "string", "scorer": "string",
+        "path": "string", "page": "int64", "bytes": "int64", "mtime": "double", "width": "int64", "height": "int64",
+        "score": "double", "brenner": "double", "blurred": "bool", "status": "string", "reason": "string",
+        "scorer": "string",
     }  # fmt: skip
     rows = [json.loads(line) for line in Path("s.jsonl").read_text("utf-8").splitlines()]
     for row in rows:
@@ -104,7 +105,7 @@ def test_no_row_still_has_columns():
     for output in ("none.parquet", "nothing.parquet/"):
         assert run("score", "none", "-o", output).exit_code == 0
         read = pyarrow.parquet.read_table(output)
-        assert (read.num_rows, read.column_names[:2]) == (0, ["path", "bytes"])
+        assert (read.num_rows, read.column_names[:2]) == (0, ["path", "page"])
 
 
 def test_without_the_library_it_is_said_before_anything_is_made(monkeypatch):
@@ -146,20 +147,20 @@ def test_filters_give_the_same_rows_in_every_form(engine):
     read = pyarrow.parquet.read_table("r.parquet")
     types = {field.name: str(field.type) for field in read.schema}
     assert types == {
-        "input": "string", "output": "string", "filter": "string", "status": "string", "reason": "string",
-        "width": "int64", "height": "int64", "clipped": "int64", "white": "double",
+        "input": "string", "page": "int64", "output": "string", "filter": "string", "status": "string",
+        "reason": "string", "width": "int64", "height": "int64", "clipped": "int64", "white": "double",
     }  # fmt: skip
     rows = read.to_pylist()
     assert len(rows) == 8
     assert rows[0] == {
-        "input": "photos/broken.png", "output": "edges/broken.sobel-0.png", "filter": "sobel-0", "status": "failed",
-        "reason": rows[0]["reason"], "width": None, "height": None, "clipped": None, "white": None,
+        "input": "photos/broken.png", "page": None, "output": "edges/broken.sobel-0.png", "filter": "sobel-0",
+        "status": "failed", "reason": rows[0]["reason"], "width": None, "height": None, "clipped": None, "white": None,
     }  # fmt: skip
     assert rows[0]["reason"].startswith("photos/broken.png: expected an image")
     assert [row["status"] for row in rows] == 2 * ["failed"] + 6 * ["done"]
     assert rows[2] == {
-        "input": "photos/flat.png", "output": "edges/flat.sobel-0.png", "filter": "sobel-0", "status": "done",
-        "reason": None, "width": 40, "height": 50, "clipped": 0, "white": 31.875,
+        "input": "photos/flat.png", "page": None, "output": "edges/flat.sobel-0.png", "filter": "sobel-0",
+        "status": "done", "reason": None, "width": 40, "height": 50, "clipped": 0, "white": 31.875,
     }  # fmt: skip
     # What is there already has its row as well, and its file is edgekit's own.
     run(*command, "r.parquet")
@@ -189,7 +190,9 @@ def test_rows_of_filters_replace_only_edgekits_own():
         assert not list(Path("edges").glob("*.png"))
     assert Path("mine.csv").read_text() == "precious"
     assert run("sobel", "photos", "-o", "edges", "--rows", "mine.csv", "--force").exit_code == 1
-    assert Path("mine.csv").read_bytes().startswith(b"input,output,filter,status,reason,width,height,clipped,white\n")
+    assert (
+        Path("mine.csv").read_bytes().startswith(b"input,page,output,filter,status,reason,width,height,clipped,white\n")
+    )
     Path("mine.csv").write_text("precious again")
     assert run("sobel", "photos", "-o", "edges", "--rows", "mine.csv").exit_code == 2
     assert Path("mine.csv").read_text() == "precious again"

@@ -31,7 +31,7 @@ def test_a_row_for_each_frame(clip):
     result = run("score", "clip.mp4", "-o", "scores.csv", "--measure", "score", "--measure", "tenengrad")
     assert result.exit_code == 0, result.stderr
     found = rows("scores.csv")
-    assert list(found[0])[:3] == ["path", "frame", "time"]
+    assert list(found[0])[:4] == ["path", "page", "frame", "time"]
     assert [int(r["frame"]) for r in found] == list(range(11))
     for row, frame in zip(found, read_frames(clip), strict=True):
         assert float(row["time"]) == pytest.approx(frame.time)

@@ -49,7 +49,7 @@ def test_rows_of_a_folder():
     assert result.exit_code == 0, result.output
     assert result.stdout == ""
     rows = table("scores.csv")
-    columns = "path bytes mtime width height score blurred status reason scorer"
+    columns = "path page bytes mtime width height score blurred status reason scorer"
     assert list(rows[0]) == columns.split()
     assert [r["path"] for r in rows] == [f"photos/{n}.png" for n in range(8)]
     assert [r["blurred"] for r in rows] == ["false"] * 4 + ["true"] * 4

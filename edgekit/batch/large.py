@@ -156,7 +156,7 @@ def result_bytes(source: Windows, job: RenderJob) -> int:
 
 
 def _result_bytes(series: Series, job: RenderJob) -> int:
-    channels = 3 if job.overlay or series.colour else series.channels or 1
+    channels = max(3 if job.overlay else 1, series.channels or 1)
     wide = (series.dtype.kind in "iu" and series.dtype.itemsize > 2) or series.dtype == np.float64
     size = {"8": 1, "16": 2, "float": 8 if wide else 4}[job.depth]
     return series.planes * series.rows * series.columns * channels * size
@@ -281,9 +281,9 @@ class _SeriesFilter:
 
     def _as_decoded(self, image: Array) -> Array:
         """Return a window of the file with the channels that the decoder of whole files gives."""
-        if self.series.gray_alpha or (self.series.colour and self._job.decodes_to_gray):
+        if self.series.colour and self._job.decodes_to_gray:
             return self.series.to_gray(image)
-        return image[:, :, :3] if self.series.colour else image
+        return image[:, :, :3] if self.series.colour and not self._job.uses_bands else image
 
     def _filter(self, image: Array) -> Array:
         job = self._job

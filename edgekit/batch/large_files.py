@@ -27,13 +27,10 @@ from edgekit.batch.large import (
 from edgekit.common.read_limits import ReadLimits
 from edgekit.errors import EdgekitError, ParameterError
 from edgekit.io.files import is_zarr
-from edgekit.io.opening import has_windows, open_windows
+from edgekit.io.opening import WINDOW_ENDINGS, has_windows, open_windows
 from edgekit.io.stores import StorePath
 from edgekit.io.windows import Series, Windows
 from edgekit.io.writing import Draft, open_draft, open_draft_folder
-
-#: Extensions of files that can be written window by window.
-ENDINGS = (".tif", ".tiff", ".zarr")
 
 #: Bytes for each pixel that are needed to filter a whole image, besides the file, the image and a copy of it.
 WORKING = 8
@@ -69,7 +66,9 @@ def filter_file(
         if opened is None:
             return None
         source, large = opened
-        able = isinstance(job, FilterJob) and output.suffix.lower() in ENDINGS and not isinstance(output, StorePath)
+        able = (
+            isinstance(job, FilterJob) and output.suffix.lower() in WINDOW_ENDINGS and not isinstance(output, StorePath)
+        )
         series = source.series[0]
         several = len(source.series) > 1 or series.planes > 1 or series.separate_channels
         if not (large or source.format == "Zarr" or output.suffix.lower() == ".zarr" or (able and several)):
@@ -134,7 +133,7 @@ def _opened(path: Path, limits: ReadLimits) -> Iterator[tuple[Windows, bool] | N
         return
     available = allowance()
     try:
-        source = open_windows(path)
+        source = open_windows(path, limits.background)
     except EdgekitError:
         # The decoders of whole files may read a small file, or say what is wrong with it.
         if is_zarr(path) or path.stat().st_size > available:
@@ -151,7 +150,7 @@ def _why_unable(source: Windows, job: RenderJob) -> str:
     series = source.series[0]
     size = f"{series.columns:,} x {series.rows:,} pixels"
     if isinstance(job, FilterJob):
-        formats = ", ".join(ENDINGS)
+        formats = ", ".join(WINDOW_ENDINGS)
         return (
             f"{size} are filtered window by window, and written as {formats}; choose such an output with -o, or use "
             "--format tif"

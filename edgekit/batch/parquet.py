@@ -19,8 +19,8 @@ PART = 1_000_000
 
 #: Types of the columns, by their names in PyArrow. The columns of measures are float64.
 _TYPES = {
-    "path": "string", "frame": "int64", "time": "float64", "bytes": "int64", "mtime": "float64", "width": "int64",
-    "height": "int64", "blurred": "bool", "status": "string", "reason": "string", "scorer": "string",
+    "path": "string", "page": "int64", "frame": "int64", "time": "float64", "bytes": "int64", "mtime": "float64",
+    "width": "int64", "height": "int64", "blurred": "bool", "status": "string", "reason": "string", "scorer": "string",
     "input": "string", "output": "string", "filter": "string", "clipped": "int64",
 }  # fmt: skip
 

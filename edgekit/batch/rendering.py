@@ -15,9 +15,10 @@ from edgekit.batch.jobs.render import RenderedFile
 from edgekit.batch.large import ONE_THREAD, WindowOptions
 from edgekit.batch.large_files import filter_file
 from edgekit.batch.output_log import OutputLog
+from edgekit.batch.outputs import Item
 from edgekit.batch.rows import Record
 from edgekit.batch.runner import Failure, Known, Status, Work
-from edgekit.batch.sources import STREAM, Item
+from edgekit.batch.sources import STREAM
 from edgekit.common.escaping import escape_cell, unambiguous_path
 from edgekit.errors import OutputError, UnreadableError
 from edgekit.io.files import read_bytes, status_of
@@ -28,7 +29,7 @@ from edgekit.io.writing import Draft, discard_draft, publish_draft, write_atomic
 DETAILS = ("width", "height", "clipped", "white")
 
 #: Columns of the rows.
-COLUMNS = ("input", "output", "filter", "status", "reason", *DETAILS)
+COLUMNS = ("input", "page", "output", "filter", "status", "reason", *DETAILS)
 
 _NO_DETAILS: Mapping[str, Any] = {}
 
@@ -60,6 +61,7 @@ class RenderOutcome(NamedTuple):
         item = self.item
         values = (
             STREAM if item.source.stream else unambiguous_path(str(item.source.path)),
+            item.source.page,
             STREAM if str(item.output) == STREAM else unambiguous_path(str(item.output)),
             item.job.tag,
             self.status.value,
@@ -112,7 +114,7 @@ class RenderWork(Work[Item, _Prepared, _Written, RenderOutcome]):
         self._inputs = set(map(canonical_path, inputs))
 
     def name(self, item: Item) -> str:
-        return str(item.source.path)
+        return item.source.name
 
     def prepare(self, item: Item) -> _Prepared | Known[RenderOutcome]:
         """Check that the result may be written; an unchanged result is kept, a stream is rendered at once."""
@@ -164,7 +166,7 @@ class RenderWork(Work[Item, _Prepared, _Written, RenderOutcome]):
                 raise UnreadableError("standard input: empty (0 bytes); pipe an image into edgekit")
         else:
             data, name = read_bytes(source.path), str(source.path)
-        rendered = job.run(data, name)
+        rendered = job.run(data, name, source.page)
         if str(output) == STREAM:
             sys.stdout.buffer.write(rendered.data)
             sys.stdout.buffer.flush()
@@ -178,9 +180,9 @@ class RenderWork(Work[Item, _Prepared, _Written, RenderOutcome]):
 def _render(prepared: _Prepared, window_options: WindowOptions) -> _Written:
     """Read an input and write a draft of the result; in a worker."""
     source, job, output = prepared.item
-    filtered = filter_file(source.path, job, output, window_options)
+    filtered = None if source.page is not None else filter_file(source.path, job, output, window_options)
     if filtered is None:
-        rendered = job.run(read_bytes(source.path), str(source.path))
+        rendered = job.run(read_bytes(source.path), source.name, source.page)
         written = write_draft(rendered.data, output)
     else:
         rendered, written = filtered

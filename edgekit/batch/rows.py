@@ -56,7 +56,7 @@ class ScoreTable(NamedTuple):
     def columns(self) -> tuple[str, ...]:
         """Names of the columns, in order."""
         path, *rest = BEFORE
-        return (path, *(("frame", "time") if self.has_frames else ()), *rest, *self.measures, *AFTER)
+        return (path, "page", *(("frame", "time") if self.has_frames else ()), *rest, *self.measures, *AFTER)
 
     def record(self, row: Row) -> dict[str, Any]:
         """Return the record of a row."""
@@ -64,9 +64,10 @@ class ScoreTable(NamedTuple):
         measured = {m: None if math.isnan(v) else v for m, v in zip(self.measures, values, strict=True)}
         first = measured[self.measures[0]]
         blurred = None if self.threshold is None or first is None else first < self.threshold
-        frame = {"frame": row.frame, "time": row.time} if self.has_frames else {}
+        number = None if row.page else row.frame
+        frame = {"frame": number, "time": row.time} if self.has_frames else {}
         return {
-            "path": unambiguous_path(row.path), **frame, "bytes": row.bytes, "mtime": row.mtime / 1e9,
+            "path": unambiguous_path(row.path), "page": row.page, **frame, "bytes": row.bytes, "mtime": row.mtime / 1e9,
             "width": row.width, "height": row.height, **measured,
             "blurred": blurred, "status": row.status, "reason": escape_cell(row.reason), "scorer": SCORER,
         }  # fmt: skip
@@ -79,7 +80,8 @@ class ScoreTable(NamedTuple):
             record = self.record(row)
             values = ("-" if record[m] is None else f"{record[m]:.4g}" for m in self.measures)
             mark = row.status if row.status != "ok" else "blurred" if record["blurred"] else ""
-            name = escape_controls(record["path"]) + ("" if row.frame is None else f" {row.frame} ({row.time:.3f} s)")
+            place = f":{row.page}" if row.page else "" if row.frame is None else f" {row.frame} ({row.time:.3f} s)"
+            name = escape_controls(record["path"]) + place
             yield "  ".join([*(v.rjust(w) for v, w in zip(values, widths, strict=True)), mark.ljust(9), name]) + "\n"
 
 

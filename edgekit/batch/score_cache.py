@@ -8,7 +8,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from edgekit.batch.sqlite_store import Schema, SqliteStore
 from edgekit.io.stores import canonical_path
@@ -56,9 +56,9 @@ class Row(NamedTuple):
     reason : str
         Why it failed, or a note about the image.
     frame : int or None
-        Number of the frame in a video, from 0.
+        Number of the frame in a video, or of the image in a file with several, from 0.
     time : float or None
-        Seconds from the start of the video.
+        Seconds from the start of the video; None for images.
     """
 
     path: str
@@ -71,6 +71,11 @@ class Row(NamedTuple):
     reason: str
     frame: int | None = None
     time: float | None = None
+
+    @property
+    def page(self) -> int | None:
+        """The number of the image in a file with several, from 1 on."""
+        return None if self.frame is None or self.time is not None else self.frame + 1
 
     @property
     def score(self) -> float | None:
@@ -111,15 +116,16 @@ class ScoreCache(SqliteStore):
         name = (os.fsencode(canonical_path(path)),)
         return self._run_sql("INSERT OR IGNORE INTO temp.visited VALUES (?)", name).rowcount == 1
 
-    def reuse(self, path: str, size: int, mtime: int) -> list[Row]:
-        """Make the stored rows of an unchanged file part of this run: one row, or those of a video's frames in order.
+    def reuse(self, path: str, size: int, mtime: int, *, frame: int | Literal["all"] | None = None) -> list[Row]:
+        """Make stored rows of an unchanged file part of this run: that of one frame or page, or all in order.
 
         Rows that failed are not reused.
         """
+        one = () if frame == "all" else (NO_FRAME if frame is None else frame,)
         found = self._run_sql(
             "UPDATE scored SET run = ? WHERE path = ? AND bytes = ? AND mtime = ? AND job = ? AND status != 'failed' "
-            f"RETURNING {_COLUMNS}",
-            (self._run, os.fsencode(path), size, mtime, self._job),
+            f"{'AND frame = ? ' * len(one)}RETURNING {_COLUMNS}",
+            (self._run, os.fsencode(path), size, mtime, self._job, *one),
         ).fetchall()
         return sorted(map(_row, found), key=lambda row: row.frame or 0)
 

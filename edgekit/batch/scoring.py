@@ -14,6 +14,7 @@ from edgekit.batch.image_makers import ImageMaker, ImageTask
 from edgekit.batch.jobs.scoring import Scored, ScoreJob
 from edgekit.batch.large import ONE_THREAD, WindowOptions
 from edgekit.batch.large_files import check_whole, score_file
+from edgekit.batch.outputs import each_image
 from edgekit.batch.runner import Failure, Known, Status, Work, run
 from edgekit.batch.score_cache import Row, ScoreCache
 from edgekit.batch.sources import Source
@@ -33,6 +34,7 @@ def score_files(
     *,
     image_makers: Sequence[ImageMaker] = (),
     force: bool = False,
+    page: int | None = None,
     window_options: WindowOptions = ONE_THREAD,
 ) -> Iterator[Row]:
     """Yield a row for each image and for each frame of a video, from the cache if the file is unchanged.
@@ -51,11 +53,19 @@ def score_files(
         Each makes images of every scored image, such as sharpness maps.
     force : bool
         Measure all images, and do not use the cache.
+    page : int, optional
+        Measure only the image with this number, from 1 on, of files with several.
     window_options : WindowOptions
         For images that are measured window by window.
     """
     work = _ImageWork(job, cache, image_makers, force, window_options)
-    new = (s for s in prefetch_status(sources, lambda source: (source.path,)) if cache.visit(str(s.path)))
+    new = (
+        one
+        for source in prefetch_status(sources, lambda source: (source.path,))
+        if cache.visit(str(source.path))
+        # Images of a file are made of its first page.
+        for one in ([source] if image_makers else each_image(source, page))
+    )
     for are_videos, group in itertools.groupby(new, is_video_source):
         if not are_videos:
             yield from run(work, group, engine)
@@ -88,7 +98,7 @@ def score_video(
     stat = status_of(source.path)
     blank = _blank(source, stat)
     file = blank.path, blank.bytes, blank.mtime
-    known = {} if force else {row.frame: row for row in cache.reuse(*file)}
+    known = {} if force else {row.frame: row for row in cache.reuse(*file, frame="all")}
     if known and cache.has_all_frames(*file, len(known)):
         yield from known.values()
         return
@@ -116,7 +126,7 @@ def score_video(
 def _blank(source: Source, stat: os.stat_result | None = None) -> Row:
     """Return the row of an image that is not measured yet."""
     size, mtime = (0, 0) if stat is None else (stat.st_size, stat.st_mtime_ns)
-    return Row(str(source.path), size, mtime, None, None, (), "", "")
+    return Row(str(source.path), size, mtime, None, None, (), "", "", source.page and source.page - 1)
 
 
 class _FrameWork(Work[Frame, Frame, Row, Row]):
@@ -189,7 +199,7 @@ class _ImageWork(Work[Source, _Prepared, _Result, Row]):
         self._job, self._cache, self._image_makers, self._force = job, cache, image_makers, force
 
     def name(self, item: Source) -> str:
-        return str(item.path)
+        return item.name
 
     def prepare(self, item: Source) -> _Prepared | Known[Row]:
         stat = status_of(item.path)
@@ -197,7 +207,7 @@ class _ImageWork(Work[Source, _Prepared, _Result, Row]):
         for maker in self._image_makers:
             maker.reserve(item)
         tasks = tuple(maker.task_if_stale(item, stat, self._job, force=self._force) for maker in self._image_makers)
-        known = [] if self._force else self._cache.reuse(blank.path, blank.bytes, blank.mtime)
+        known = [] if self._force else self._cache.reuse(blank.path, blank.bytes, blank.mtime, frame=blank.frame)
         if known and not any(tasks):
             return Known(known[0])
         return _Prepared(item, stat, known[0] if known else blank, tasks)
@@ -229,10 +239,11 @@ def _score_image(prepared: _Prepared, job: ScoreJob, window_options: WindowOptio
     is_scored = bool(row.status)
     if makes_images:
         check_whole(path, job.limits)
-    scored = None if is_scored else score_file(path, job, window_options)
+    page = prepared.source.page
+    scored = None if is_scored or page is not None else score_file(path, job, window_options)
     data = read_bytes(path) if makes_images or not (is_scored or scored) else b""
     if not is_scored:
-        row = _scored_row(row, scored or job.run(data, row.path))
+        row = _scored_row(row, scored or job.run(data, prepared.source.name, page))
     return _Result(row, tuple(_make_images(task, data) for task in prepared.image_tasks))
 
 

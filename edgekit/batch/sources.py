@@ -1,19 +1,17 @@
-"""Finds the input files: walks folders, expands globs, lists stores; and names the outputs.
+"""Finds the input files: walks folders, expands globs, lists stores.
 
-May import jobs, results, io and errors.
+May import results, io and errors.
 """
 
 import fnmatch
 import glob
 import os
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
-from edgekit.batch.jobs.render import RenderJob
 from edgekit.batch.results import Results
 from edgekit.errors import ParameterError, UnreadableError
 from edgekit.io.files import head_of, is_zarr
@@ -21,7 +19,6 @@ from edgekit.io.formats import BY_ENDING, HEAD, sniff
 from edgekit.io.stores import StorePath, path_of, require_fsspec
 from edgekit.io.urls import WEB_SCHEMES, is_url, redacted
 from edgekit.io.video import is_video
-from edgekit.io.writing import fit_name
 
 #: Standard input as an input, standard output as an output.
 STREAM = "-"
@@ -38,19 +35,19 @@ class Source(NamedTuple):
         Its path below the output folder.
     stream : bool
         Whether it is standard input, and not a file with that name.
+    page : int or None
+        The number of the image in a file with several, from 1 on.
     """
 
     path: Path
     relative: PurePath
     stream: bool = False
+    page: int | None = None
 
-
-class Item(NamedTuple):
-    """An input, a job, and the output of the job (``-`` is standard output)."""
-
-    source: Source
-    job: RenderJob
-    output: Path
+    @property
+    def name(self) -> str:
+        """The name in messages."""
+        return str(self.path) if self.page is None else f"{self.path}:{self.page}"
 
 
 class Found(NamedTuple):
@@ -296,81 +293,6 @@ def _is_input(path: Path, *, videos: bool) -> bool:
         return False
     # A folder that cannot be listed is included, so that reading it gives the error.
     return sniff(head_of(path, HEAD)) is not None or path.is_dir() or (videos and is_video(path))
-
-
-def root_of(output: str | None, inputs: Sequence[str]) -> Path | None:
-    """Return the folder that `output` means; None if it is a file or not given.
-
-    Raises
-    ------
-    ParameterError
-        If several results would be written to a file, or a path that looks like one.
-    """
-    if output is None or output == STREAM:
-        return None
-    path = path_of(output)
-    if (path.is_dir() and not is_zarr(path)) or output.endswith(("/", os.sep)):
-        return path
-    several = len(inputs) > 1 or any(map(is_tree, inputs))
-    if several and (path.exists() or path.suffix.lower() in BY_ENDING):
-        raise ParameterError(f"{path}: several results need a folder, and this is a file; choose a folder with -o")
-    return path if several or not (path.exists() or path.suffix) else None
-
-
-def assign(found: Found, jobs: Sequence[RenderJob], output: str | None, root: Path | None) -> list[Item]:
-    """Return the items of a run: an output for each source and job.
-
-    Without `output` a result is written beside its input, under a name that contains the job's tag. An output folder
-    mirrors the tree of the inputs. Results that would have the same name keep the full names of their inputs.
-
-    Parameters
-    ----------
-    found : Found
-        The inputs.
-    jobs : sequence of RenderJob
-        What is done with each.
-    output : str, optional
-        The option ``-o``.
-    root : Path, optional
-        The output folder, from `root_of`.
-
-    Raises
-    ------
-    ParameterError
-        If there are more results than outputs, or two results have the same output.
-    """
-    pairs = [(source, job) for source in found.sources for job in jobs]
-    if output is None and found.tree:
-        raise ParameterError("the results of a folder or a glob need an output folder; choose one with -o")
-    for source in found.sources if output is None else ():
-        if isinstance(source.path, StorePath) and source.path.scheme in WEB_SCHEMES:
-            raise ParameterError(
-                f"{source.path}: a result cannot be written beside it; choose a file or a folder with -o"
-            )
-    if output == STREAM or (output is None and any(s.stream for s in found.sources)):
-        if len(pairs) != 1:
-            raise ParameterError(f"standard output takes one result; found {len(pairs)}. Choose a folder with -o")
-        return [Item(*pairs[0], Path(STREAM))]
-    if output is not None and root is None:
-        path = path_of(output)
-        if len(pairs) != 1:
-            raise ParameterError(f"{path} takes one result; found {len(pairs)}. Choose a folder with -o")
-        return [Item(*pairs[0], path)]
-
-    suffixes = {job: f".{job.tag}{job.ending}" for job in jobs}
-
-    def output_of(source: Source, job: RenderJob, full: bool) -> Path:
-        folder = source.path.parent if root is None else root / source.relative.parent
-        name = "stdin" if source.stream else source.relative.name if full else source.relative.stem
-        return folder / fit_name(name, suffixes[job])
-
-    # Full names count as well: a.jpg.png must not have the output of a.jpg where that keeps its full name.
-    shared = Counter(path for s, j in pairs for path in {output_of(s, j, full=False), output_of(s, j, full=True)})
-    items = [Item(s, j, output_of(s, j, full=shared[output_of(s, j, full=False)] > 1)) for s, j in pairs]
-    twice = [path for path, n in Counter(i.output for i in items).items() if n > 1]
-    if twice:
-        raise ParameterError(f"{twice[0]}: two results of this run would be written here; run edgekit for each")
-    return items
 
 
 def natural(name: str) -> list[Any]:

@@ -23,6 +23,7 @@ from edgekit.focus.measures import MEASURES, sharpness
 from edgekit.focus.saturation import Mask, excluded, fill, saturated
 from edgekit.focus.search import Peak, find_peak
 from edgekit.io.files import is_tiff, read_bytes
+from edgekit.io.pixels import Pixels
 from edgekit.io.reading import decode_gray
 from edgekit.io.tiff import read_pages
 
@@ -176,17 +177,17 @@ def _open(paths: Sequence[Path], pages: bool, limits: ReadLimits) -> Iterator[tu
             yield str(path), partial(_read, path, limits)
         return
     for number, page in enumerate(read_pages(paths[0], limits), 1):
-        yield f"{paths[0]}:{number}", partial(_page, page)
+        yield f"{paths[0]}:{number}", partial(_page, page, limits)
 
 
 def _read(path: Path, limits: ReadLimits) -> Array:
     return decode_gray(read_bytes(path), str(path), limits=limits).image
 
 
-def _page(page: Array | EdgekitError) -> Array:
+def _page(page: Pixels | EdgekitError, limits: ReadLimits) -> Array:
     if isinstance(page, EdgekitError):
         raise page
-    return page
+    return page.over(limits.background).gray().array
 
 
 def _measure(image: tuple[str, Callable[[], Array]], measure: str) -> _Measured:

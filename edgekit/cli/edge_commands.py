@@ -107,6 +107,6 @@ def _job(name: str, values: dict[str, Any], ending: str) -> "EdgeJob":
         method=name,
         parameters=tuple(given.items()),
         ending=ending,
-        limits=ReadLimits(values["max_pixels"], values["truncated"]),
+        limits=ReadLimits(values["max_pixels"], values["truncated"], values["background"]),
         **{option: values[option] for option in ("depth", "overlay", "backend", "device")},
     )

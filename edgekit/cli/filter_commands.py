@@ -75,7 +75,7 @@ def _jobs(name: str, parameters: tuple[str, ...], values: dict[str, Any], ending
             kernel=kernel,
             angle=angle,
             ending=ending,
-            limits=ReadLimits(values["max_pixels"], values["truncated"]),
+            limits=ReadLimits(values["max_pixels"], values["truncated"], values["background"]),
             **{option: values[option] for option in shared if option in values},
         )
         for angle in dict.fromkeys(values.get("angles") or (None,))

@@ -60,7 +60,7 @@ def focus(inputs: tuple[str, ...], **values: Any) -> int:
     positions = Positions(values["positions"])
     measure = values["measure"]
     engine, _ = engine_for(paths, values, paths=inputs)
-    limits = ReadLimits(values["max_pixels"], values["truncated"])
+    limits = ReadLimits(values["max_pixels"], values["truncated"], values["background"])
     stack = measure_stack(paths, pages, measure, positions, engine, limits)
     peak = None
     try:

@@ -11,6 +11,7 @@ import click
 
 from edgekit.cli.help_pages import Option
 from edgekit.cli.parameter_types import (
+    Background,
     ByteCount,
     Choice,
     NumberOrPercent,
@@ -173,6 +174,9 @@ _OPTIONS: Mapping[str, Callable[..., Decorator]] = {
     "map": _option(
         "--map", type=PathOrUrl("dir"), metavar="DIR",
         help="Write an image of the local sharpness for each input into this folder."),
+    "page": _option(
+        "--page", type=_positive, metavar="N",
+        help="Read only image N of files with several images or pages.", show_default="all of them"),
     "report": _option(
         "--report", type=PathOrUrl("dir"), metavar="DIR",
         help="Write a web page for reviewing the images into this folder."),
@@ -246,6 +250,10 @@ _OPTIONS: Mapping[str, Callable[..., Decorator]] = {
     "truncated": _option(
         "--truncated", type=Choice(TRUNCATED), default="refuse", show_default=True, metavar="MODE",
         help="Truncated image files: refuse them, or keep the part that can be decoded."),
+    "background": _option(
+        "--background", type=Background(), default="auto", show_default=True, metavar="COLOUR",
+        help="What transparent images are laid over. auto: black if the opaque pixels are bright, else white. Choices: "
+             "auto, white, black, a colour such as #8080ff."),
     # Messages.
     "json": _option("--json", "as_json", is_flag=True, help="Print one JSON object for each item."),
     "quiet": _option("-q", "--quiet", is_flag=True, help="Print errors only."),
@@ -266,12 +274,12 @@ _OPTIONS: Mapping[str, Callable[..., Decorator]] = {
 
 #: The options of all commands that read several images.
 FILES = ("recursive", "include", "exclude")
-BATCH = ("jobs", "timeout", "memory", "max_pixels", "truncated")
+BATCH = ("jobs", "timeout", "memory", "max_pixels", "truncated", "background")
 OUTPUT = ("json", "quiet", "debug")
 ENGINE = ("engine", "address")
 
 #: The options of all commands that write an image for each image.
-IMAGES = ("output", "format", "depth", *FILES, "force", "rows")
+IMAGES = ("output", "format", "depth", *FILES, "page", "force", "rows")
 
 #: The options that choose the direction of an operator, and its kernel.
 DIRECTION = ("angle", "angle_of", "rotate")

@@ -9,6 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from edgekit.common.choices import did_you_mean
+from edgekit.common.read_limits import BACKGROUNDS
 
 if TYPE_CHECKING:
     ParamType = click.ParamType[Any]
@@ -96,6 +97,17 @@ class NumberOrWord(Text):
             known = " or ".join(("a number", *self.words))
             self.fail(f"{value!r} is not {known}.{did_you_mean(value, self.words)}", param, ctx)
         return number
+
+
+class Background(ParamType):
+    """The background of transparent images: a name, or a colour #rrggbb."""
+
+    name = "colour"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value not in BACKGROUNDS and not re.fullmatch("#[0-9a-fA-F]{6}", str(value)):
+            self.fail(f"{value!r} is none of {', '.join(BACKGROUNDS)}, nor a colour such as #8080ff.", param, ctx)
+        return value
 
 
 class NumberOrPercent(ParamType):

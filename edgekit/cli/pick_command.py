@@ -48,7 +48,7 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
     method = values["method"] or ("windows" if values["window"] is not None else "spread")
     if method in ("spread", "best") and values["count"] is None:
         raise click.UsageError("give the number of images with -n, or the length of a window with --window.")
-    limits = ReadLimits(values["max_pixels"], values["truncated"])
+    limits = ReadLimits(values["max_pixels"], values["truncated"], values["background"])
     job = PickJob(
         ScoreJob(values["measures"] or ("score",), values["roi"], values["every"], values["rate"], limits),
         method, values["count"], values["window"], values["min_gap"], f".{values['ending']}",

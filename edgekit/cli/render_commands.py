@@ -32,10 +32,11 @@ def render_images(
     make_jobs : callable
         Takes the extension of the outputs and returns the jobs.
     """
+    from edgekit.batch.outputs import assign, root_of
     from edgekit.batch.rendering import COLUMNS, RenderWork
     from edgekit.batch.rows import discard_records, sink_of
     from edgekit.batch.runner import run
-    from edgekit.batch.sources import assign, collect, root_of
+    from edgekit.batch.sources import collect
     from edgekit.cli.engines import engine_for, window_options_for
     from edgekit.cli.output import RunOutput, skipped_counts
     from edgekit.cli.state_paths import open_output_log, open_results
@@ -56,7 +57,7 @@ def render_images(
         if rows is not None:
             sink = _logged(sink, path_of(rows), log, force)
         found = collect(inputs, results=results, **{k: values[k] for k in ("recursive", "include", "exclude")})
-        items = assign(found, jobs, output, root)
+        items = assign(found, jobs, output, root, values["page"])
         skipped = skipped_counts(found.skipped, results.left_out)
         files = (s.path for s in found.sources if not s.stream)
         work = RenderWork(log, files, force=force, window_options=window_options_for(values, alone=len(items) == 1))
@@ -95,7 +96,7 @@ def _show(outcome: "RenderOutcome", shown: "RunOutput", values: dict[str, Any]) 
         name_file(outcome.item.output)
     if outcome.reason and not failed and not values["quiet"]:
         shown.clear_bar()
-        complain(f"{outcome.item.source.path}: {outcome.reason}")
+        complain(f"{outcome.item.source.name}: {outcome.reason}")
     shown.add(outcome, trace=outcome.trace)
 
 

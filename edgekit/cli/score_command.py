@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 _GROUPS = {
-    "Input and output": ("output", *FILES, "force", "map", "report"),
+    "Input and output": ("output", *FILES, "page", "force", "map", "report"),
     "Measurement": ("measure", "roi", "every", "rate"),
     "Evaluation": ("threshold", "fail_below", "top", "bottom"),
     "Batch": BATCH,
@@ -65,7 +65,7 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
         raise click.UsageError("--top and --bottom exclude each other.")
     output = None if values["output"] is None else path_of(values["output"])
     sink = None if values["output"] is None else sink_of(values["output"])
-    limits = ReadLimits(values["max_pixels"], values["truncated"])
+    limits = ReadLimits(values["max_pixels"], values["truncated"], values["background"])
     job = ScoreJob(values["measures"] or ("score",), values["roi"], values["every"], values["rate"], limits)
     job.check()
     _check_local(inputs, values)
@@ -129,11 +129,10 @@ def _score(
     engine, items = engine_for(sources, values, 1 if alone else None, paths=inputs)
     options = window_options_for(values, alone=alone)
     has_frames = False
-    for row in score_files(
-        items, job, cache, engine, image_makers=makers, force=values["force"], window_options=options
-    ):
+    chosen = {name: values[name] for name in ("force", "page")}
+    for row in score_files(items, job, cache, engine, image_makers=makers, window_options=options, **chosen):
         shown.add(row, score=row.score)
-        has_frames |= row.frame is not None
+        has_frames |= row.time is not None
     return has_frames
 
 

@@ -1,5 +1,6 @@
 """Limits for reading images, as a value that is part of a job. Imports errors and `choices` only."""
 
+import re
 from dataclasses import dataclass, field
 from numbers import Integral
 
@@ -9,6 +10,12 @@ from edgekit.errors import ParameterError, TooLargeError
 #: The default of `max_pixels`, 1.5 times the size of a 90-megapixel photo. With 8 bits per channel such an image is
 #: decoded, converted to RGB and filtered in 2 GiB of memory; with more bits it may need more.
 MAX_PIXELS = 2**27
+
+#: A colour in hexadecimal digits.
+_COLOUR = re.compile("#[0-9a-fA-F]{6}")
+
+#: Names of backgrounds for transparent images.
+BACKGROUNDS = ("auto", "white", "black")
 
 #: What can be done with a truncated file.
 TRUNCATED = ("keep", "refuse")
@@ -24,11 +31,15 @@ class ReadLimits:
         An image whose header states more pixels is refused before memory is allocated.
     truncated : {"refuse", "keep"}
         Whether a truncated file is refused, or the part that can be decoded is kept.
+    background : str
+        What transparent images are laid over: ``white``, ``black``, a colour ``#rrggbb``, or ``auto``: black if the
+        opaque pixels are bright, else white.
     """
 
     # Not in the repr, from which a job's key is computed: no result depends on it.
     max_pixels: int = field(default=MAX_PIXELS, repr=False)
     truncated: str = "refuse"
+    background: str = "auto"
 
     def check(self) -> None:
         """Raise if a limit itself is invalid.
@@ -42,6 +53,10 @@ class ReadLimits:
             raise ParameterError(f"max_pixels={self.max_pixels!r} must be a whole number, at least 1")
         if self.truncated not in TRUNCATED:
             raise ParameterError(unknown_choice("truncated", self.truncated, TRUNCATED))
+        if self.background not in BACKGROUNDS and not _COLOUR.fullmatch(str(self.background)):
+            raise ParameterError(
+                f"background={self.background!r} must be one of {', '.join(BACKGROUNDS)}, or a colour such as #8080ff"
+            )
 
     def check_size(self, size: tuple[int, int], name: str) -> None:
         """Raise if an image of this width and height is too large.

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from edgekit.backends.choice import backend_of
 from edgekit.common.load_cv2 import cv2
 from edgekit.common.types import ChannelAxis
-from edgekit.display.value_range import score_range
+from edgekit.display.value_range import Range, score_range
 from edgekit.filters.inputs import check_image, to_numpy_image
 from edgekit.focus.measures import measured_type, planes_of
 
@@ -79,7 +79,7 @@ class _Parts(NamedTuple):
     """The range of gray levels; NaN where the score is undefined."""
 
 
-def score(image: Any, *, channel_axis: ChannelAxis = "auto") -> Any:
+def score(image: Any, *, channel_axis: ChannelAxis = "auto", in_range: Range | None = None) -> Any:
     """Return the composite score of the sharpness of an image, in [0, 1).
 
     Parameters
@@ -89,6 +89,8 @@ def score(image: Any, *, channel_axis: ChannelAxis = "auto") -> Any:
         if they are within it. Each image of a batch is scored separately.
     channel_axis : int, None or "auto"
         The axis of the channels, as for `edgekit.sobel`.
+    in_range : (float, float), optional
+        The values of black and white, if they are not those of the type, such as (0, 4095) for 12 bits.
 
     Returns
     -------
@@ -120,8 +122,8 @@ def score(image: Any, *, channel_axis: ChannelAxis = "auto") -> Any:
     """
     image, _ = check_image(image, channel_axis)
     if isinstance(image, np.ndarray):
-        return _score(_parts(image))
-    values = [_score(_parts(one)) for one in _numpy_images(image)]
+        return _score(_parts(image, in_range))
+    values = [_score(_parts(one, in_range)) for one in _numpy_images(image)]
     return image.new_tensor(values, dtype=measured_type(image)).reshape(_batch(image))
 
 
@@ -202,8 +204,8 @@ def reduced(image: Array) -> Array:
 
 
 @np.errstate(all="ignore")
-def _parts(image: Array) -> _Parts:
-    low, high = score_range(image)
+def _parts(image: Array, in_range: Range | None = None) -> _Parts:
+    low, high = in_range or score_range(image)
     plane = image if image.ndim == 2 and image.dtype.kind != "f" else planes_of(image)
     if not TINIEST < max(abs(low), abs(high)) < LARGEST:
         # Single precision does not hold the values or their range.

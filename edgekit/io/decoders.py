@@ -1,6 +1,6 @@
-"""The decoders by OpenCV, Pillow and NumPy, each with the same signature; `tiff` has one more.
+"""The decoders by OpenCV, Pillow, netpbmfile and NumPy, each with the same signature; `tiff` has one more.
 
-May import errors, read limits, formats and headers.
+May import errors, read limits, formats, headers and pixels.
 """
 
 import io
@@ -9,7 +9,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,8 @@ from edgekit.common.load_cv2 import cv2
 from edgekit.common.read_limits import ReadLimits
 from edgekit.io.conversion import swap_red_and_blue
 from edgekit.io.formats import Format
-from edgekit.io.headers import size_by_header, without_animation
+from edgekit.io.headers import has_opacity, plain_png, range_by_header, size_by_header
+from edgekit.io.pixels import Pixels
 
 Array = NDArray[Any]
 
@@ -38,6 +39,8 @@ class Content(NamedTuple):
         False if only gray is needed.
     limits : ReadLimits
         Limits for reading it.
+    page : int
+        The number of the image in the file, from 0 on.
     """
 
     data: bytes
@@ -45,48 +48,94 @@ class Content(NamedTuple):
     format: Format
     colour: bool
     limits: ReadLimits
+    page: int = 0
 
 
-#: Returns the whole image; None, or any exception, if it cannot decode the content.
-Decoder = Callable[[Content], Array | None]
+#: Returns the pixels of the image; None, or any exception, if it cannot decode the content.
+Decoder = Callable[[Content], Pixels | None]
+
+#: Formats whose orientation OpenCV does not apply. Pillow reads it.
+_TURNED_LATER = ("WebP", "AVIF")
 
 
-def by_opencv(content: Content) -> Array | None:
+def by_opencv(content: Content) -> Pixels | None:
     """Decode with OpenCV, if the header tells the size of the image."""
-    data = without_animation(content.data) if content.format.name == "PNG" else content.data
+    data = plain_png(content.data) if content.format.name == "PNG" else content.data
     return None if data is None else _by_opencv(content, data)
 
 
-def _by_opencv(content: Content, data: bytes) -> Array | None:
-    size = size_by_header(data, content.format.name)
+def _by_opencv(content: Content, data: bytes) -> Pixels | None:
+    name = content.format.name
+    size = size_by_header(data, name)
     if size is None:
         return None
     content.limits.check_size(size, content.name)
+    transparent = has_opacity(data, name)
+    later = transparent or name in _TURNED_LATER
     flags = (cv2.IMREAD_ANYCOLOR if content.colour else cv2.IMREAD_GRAYSCALE) | cv2.IMREAD_ANYDEPTH
-    image: Array | None = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    if image is None or image.ndim == 2:
-        return image
-    return swap_red_and_blue(image)
+    flags |= cv2.IMREAD_IGNORE_ORIENTATION if later else 0
+    with _QUIET_OPENCV:
+        image: Array | None = cv2.imdecode(
+            np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED if transparent else flags
+        )
+    if image is None or (transparent and image.ndim == 2 and name == "PNG"):
+        # It drops the transparent level of gray images.
+        return None
+    pixels = Pixels(
+        image if image.ndim == 2 else swap_red_and_blue(image),
+        rgb=image.ndim == 3,
+        opacity=image.ndim == 3 and image.shape[2] == 4,
+        range=range_by_header(data, name, image.dtype),
+    )
+    return pixels.upright(orientation_by_pillow(content)) if later else pixels
+
+
+class _QuietOpenCV:
+    """OpenCV without log messages, as long as a thread decodes: edgekit reports what is wrong with a file."""
+
+    def __init__(self) -> None:
+        self._lock, self._threads, self._level = threading.Lock(), 0, 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._threads:
+                self._level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+            self._threads += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._threads -= 1
+            if not self._threads:
+                cv2.utils.logging.setLogLevel(self._level)
+
+
+_QUIET_OPENCV = _QuietOpenCV()
+
+
+def gray_by_opencv(data: bytes) -> Array | None:
+    """Return what `cv2.imread` reads as a gray image, in the depth of the file."""
+    with _QUIET_OPENCV:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
 
 
 #: The marker at the end of a JPEG file.
 _END_OF_IMAGE = b"\xff\xd9"
 
 
-def truncated_jpeg_by_opencv(content: Content) -> Array | None:
+def truncated_jpeg_by_opencv(content: Content) -> Pixels | None:
     """Decode a truncated JPEG file as `cv2.imread` does: missing parts are gray or coarse."""
-    image = _by_opencv(content, content.data.removesuffix(b"\xff") + _END_OF_IMAGE)
-    return image if image is not None and image.min() != image.max() else None
+    pixels = _by_opencv(content, content.data.removesuffix(b"\xff") + _END_OF_IMAGE)
+    return pixels if pixels is not None and pixels.array.min() != pixels.array.max() else None
 
 
-def by_pillow(content: Content) -> Array | None:
+def by_pillow(content: Content) -> Pixels | None:
     """Decode with the Pillow plugin of the format."""
     with no_warnings():
         image = _open_pillow(content)
-        return None if image is None else _pillow_array(image)
+        return None if image is None else _pillow_pixels(image)
 
 
-def truncated_by_pillow(content: Content) -> Array | None:
+def truncated_by_pillow(content: Content) -> Pixels | None:
     """Decode the first part of a file that Pillow reports as truncated."""
     with no_warnings():
         image = _open_pillow(content)
@@ -99,8 +148,8 @@ def truncated_by_pillow(content: Content) -> Array | None:
                 return None
         # Keeps the decoded part; Pillow would start again otherwise.
         image.tile = []
-        array = _pillow_array(image)
-        return array if array.any() else None
+        pixels = _pillow_pixels(image)
+        return pixels if pixels.array.any() else None
 
 
 def size_by_pillow(content: Content) -> tuple[int, int]:
@@ -111,11 +160,14 @@ def size_by_pillow(content: Content) -> tuple[int, int]:
             if image is None:
                 return 0, 0
             width, height = image.size
-            # The EXIF tag Orientation: values from 5 on exchange width and height.
-            return (height, width) if image.getexif().get(0x0112, 1) >= 5 else (width, height)
+            # Values from 5 on exchange width and height.
+            return (height, width) if image.getexif().get(_ORIENTATION, 1) >= 5 else (width, height)
     except Exception:  # The decoders report what is wrong with the file.
         return 0, 0
 
+
+#: The EXIF tag Orientation.
+_ORIENTATION = 0x0112
 
 #: Warning filters belong to the whole process, so only one thread may change them at a time.
 _WARNINGS = threading.Lock()
@@ -130,43 +182,104 @@ def no_warnings() -> Iterator[None]:
 
 
 def _open_pillow(content: Content) -> Any:
-    """Open an image without decoding it; None if Pillow has no plugin for the format.
+    """Open an image without decoding it; None if Pillow has no plugin for the format."""
+    image = _by_plugin(io.BytesIO(content.data), content.format)
+    if image is not None:
+        content.limits.check_size(image.size, content.name)
+        if content.page:
+            image.seek(content.page)
+    return image
+
+
+def _by_plugin(file: BinaryIO, format: Format) -> Any:
+    """Open an image of Pillow.
 
     `Image.open` would try all plugins, some of which start other programs, and has its own limit of pixels.
     """
     from PIL import Image
 
-    if not content.format.pillow:
+    if not format.pillow:
         return None
     Image.preinit()
-    if content.format.pillow not in Image.OPEN:
+    if format.pillow not in Image.OPEN:
         Image.init()
-    image = Image.OPEN[content.format.pillow][0](io.BytesIO(content.data), "")
-    content.limits.check_size(image.size, content.name)
-    return image
+    return Image.OPEN[format.pillow][0](file, "")
 
 
-def _pillow_array(image: Any) -> Array:
-    """Decode an image of Pillow: upright, gray or RGB."""
+def frames_by_pillow(file: BinaryIO, format: Format) -> int:
+    """Return the number of frames in an open file; 1 if Pillow cannot open it."""
+    with no_warnings():
+        image = _by_plugin(file, format)
+        return getattr(image, "n_frames", 1)
+
+
+def orientation_by_pillow(content: Content) -> int:
+    """Return the orientation that the file states, as a number of EXIF; 1, upright, if Pillow finds none."""
+    try:
+        with no_warnings():
+            image = _open_pillow(content)
+            return 1 if image is None else int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # The decoders report what is wrong with the file.
+        return 1
+
+
+def _pillow_pixels(image: Any) -> Pixels:
+    """Decode an image of Pillow: upright, gray or RGB, with its opacity."""
     from PIL import ImageOps
 
     image.load()
     with suppress(Exception):  # The EXIF block is damaged: the orientation is not known.
         image = ImageOps.exif_transpose(image)
-    if image.mode in ("LA", "1"):
-        image = image.convert("L")
+    opacity = image.has_transparency_data
+    if image.mode in ("LA", "La", "1") or (image.mode == "L" and opacity):
+        image = image.convert("LA" if opacity else "L")
+    elif opacity:
+        image = image.convert("RGBA")
     elif image.mode not in ("L", "RGB", "F", "I") and not image.mode.startswith("I;16"):
         image = image.convert("RGB")
-    return np.asarray(image)
+    array = np.asarray(image)
+    return Pixels(array, rgb=array.ndim == 3 and array.shape[2] > 2, opacity=opacity)
 
 
-def by_numpy(content: Content) -> Array:
+#: The kinds of netpbm files that netpbmfile reads. OpenCV reads those of floats.
+_NETPBM_KINDS = (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6", b"P7")
+
+
+def by_netpbmfile(content: Content) -> Pixels | None:
+    """Decode PBM, PGM, PPM and PAM files with netpbmfile, in the values of the file."""
+    size = size_by_header(content.data, content.format.name)
+    if size is None or content.data[:2] not in _NETPBM_KINDS:
+        return None
+    content.limits.check_size(size, content.name)
+    from netpbmfile import NetpbmFile
+
+    with NetpbmFile(io.BytesIO(content.data)) as file:
+        array, kind, top = file.asarray(), file.tupltype, file.maxval
+        first = array[0] if file.axes.startswith("I") else array
+        # In PBM files 1 is black.
+        inverted = content.data[:2] in (b"P1", b"P4")
+    if top < 256 and first.dtype.kind == "b":
+        first = np.where(first ^ inverted, np.uint8(255), np.uint8(0))
+        top = 255
+    channels = first.shape[2] if first.ndim == 3 else 1
+    usual = np.iinfo(first.dtype).max
+    return Pixels(
+        first,
+        rgb=channels >= 3,
+        opacity=kind.endswith("ALPHA") or (not kind and channels in (2, 4)),
+        range=(0.0, float(top)) if 0 < top != usual else None,
+        notes=("the images after the first one were not read",) if first is not array else (),
+    )
+
+
+def by_numpy(content: Content) -> Pixels:
     """Return the array in an NPY file."""
     array = npy_array(content.data)
     if array.ndim not in (2, 3):
         raise ValueError(f"expected an array of shape (rows, columns[, channels]), found {array.shape}")
     content.limits.check_size((array.shape[1], array.shape[0]), content.name)
-    return array
+    channels = array.shape[2] if array.ndim == 3 else 1
+    return Pixels(array, rgb=channels in (3, 4))
 
 
 def npy_array(data: bytes) -> Array:
@@ -192,9 +305,9 @@ def npy_array(data: bytes) -> Array:
     return np.frombuffer(data, dtype, count, file.tell()).reshape(shape, order="F" if fortran_order else "C")
 
 
-def by_farbfeld(content: Content) -> Array:
+def by_farbfeld(content: Content) -> Pixels:
     """Decode farbfeld (https://tools.suckless.org/farbfeld): RGBA with 16 bits per channel."""
     width, height = (int.from_bytes(content.data[at : at + 4], "big") for at in (8, 12))
     content.limits.check_size((width, height), content.name)
     pixels = np.frombuffer(content.data, ">u2", 4 * width * height, 16)
-    return pixels.reshape(height, width, 4)[:, :, :3]
+    return Pixels(pixels.reshape(height, width, 4), rgb=True, opacity=True)

@@ -43,7 +43,7 @@ def writable_format(ending: str) -> Format:
         raise ParameterError(f"cannot write {ending or 'a file without an ending'!r}; choose one of {names}") from None
 
 
-def encode(image: Array, ending: str) -> bytes:
+def encode(image: Array, ending: str, *, bands: bool = False) -> bytes:
     """Return the content of an image file.
 
     Parameters
@@ -52,11 +52,13 @@ def encode(image: Array, ending: str) -> bytes:
         (rows, columns), or (rows, columns, channels) in RGB or RGBA order.
     ending : str
         Chooses the format, such as ``.png``.
+    bands : bool
+        Whether channels after the third are bands, and not the opacity.
 
     Raises
     ------
     ParameterError
-        If the format cannot store the type of the image.
+        If the format cannot store the type of the image, or its bands.
     ShapeError, DtypeError
         If `image` is not an image.
     """
@@ -79,11 +81,29 @@ def encode(image: Array, ending: str) -> bytes:
     depth = {"uint8": "8", "uint16": "16", "float32": "float", "float64": "float"}.get(image.dtype.name)
     if depth not in kind.depths:
         raise ParameterError(f"{kind.name} cannot hold {image.dtype}; write .tif or .npy, or choose another depth")
+    if bands and image.ndim == 3 and image.shape[2] not in (1, 3) and 0 not in image.shape:
+        return _bands_by_tifffile(image, kind.name)
     if image.ndim not in (2, 3) or 0 in image.shape or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)):
         raise ShapeError(f"{kind.name} holds (rows, columns) or (rows, columns, 1, 3 or 4); found {image.shape}")
     if kind.name == "PNG" and has_isal():
         return encode_png(image)
     return _by_opencv(image, ending.lower(), kind.name, _OPENCV_PARAMETERS.get(kind.name, ()))
+
+
+def _bands_by_tifffile(image: Array, format: str) -> bytes:
+    """Return a TIFF file with a channel for each band."""
+    if format != "TIFF":
+        raise ParameterError(
+            f"{format} cannot hold {image.shape[2]} bands; write .tif or .npy, or combine the bands (--channel max)"
+        )
+    import tifffile
+
+    buffer, further = io.BytesIO(), ["unspecified"] * (image.shape[2] - 1)
+    tifffile.imwrite(
+        buffer, image, photometric="minisblack", planarconfig="contig", extrasamples=further, compression="zlib",
+        metadata=None,
+    )  # fmt: skip
+    return buffer.getvalue()
 
 
 def encode_jpeg(image: Array, quality: int) -> bytes:

@@ -1,4 +1,6 @@
-"""Reads width and height from the headers of image files, before memory is allocated. Standard library only.
+"""Reads size, opacity and range of values from the headers of image files, before memory is allocated.
+
+Standard library only.
 
 This is for the formats that OpenCV decodes, since OpenCV does not tell the size before it decodes. Opening each file
 with Pillow first would take longer than decoding a small one. Each function reads the fields that OpenCV reads.
@@ -7,6 +9,7 @@ with Pillow first would take longer than decoding a small one. Each function rea
 import re
 import struct
 from collections.abc import Callable, Iterator
+from typing import Any
 
 Size = tuple[int, int]
 
@@ -124,16 +127,14 @@ def _jpeg_2000(data: bytes) -> Size | None:
 
 def _avif(data: bytes) -> Size | None:
     # An image of several tiles states its own size and that of a tile.
-    return max(_extents(data, 0, len(data)), key=lambda size: size[0] * size[1], default=None)
+    return max(_extents(data), key=lambda size: size[0] * size[1], default=None)
 
 
-def _extents(data: bytes, start: int, end: int) -> Iterator[Size]:
-    for kind, begin, after in _boxes(data, start, end):
+def _extents(data: bytes) -> Iterator[Size]:
+    for kind, begin, _ in _properties(data, 0, len(data)):
         if kind == b"ispe":
             width, height = struct.unpack_from(">II", data, begin + 4)
             yield width, height
-        elif kind in (b"meta", b"iprp", b"ipco"):
-            yield from _extents(data, begin + (4 if kind == b"meta" else 0), after)
 
 
 def _boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
@@ -156,12 +157,88 @@ _READERS: dict[str, Callable[[bytes], Size | None]] = {
 }  # fmt: skip
 
 
-def without_animation(data: bytes) -> bytes | None:
-    """Return a PNG file without its animation; None if a chunk goes beyond the end of the file.
+def has_opacity(data: bytes, format: str) -> bool:
+    """Tell whether a PNG, WebP, GIF or AVIF file has transparent pixels, or may have some."""
+    match format:
+        case "PNG":
+            # The color types with alpha; a tRNS chunk stands before the pixels.
+            return data[25:26] in (b"\x04", b"\x06") or any(kind == b"tRNS" for kind, _, _ in _png_chunks(data))
+        case "WebP":
+            return bool(data[12:16] == b"VP8X" and data[20] & 0x10) or (
+                data[12:16] == b"VP8L" and len(data) > 24 and bool(data[24] & 0x10)
+            )
+        case "GIF":
+            # A graphic control extension that states a transparent colour.
+            at = data.find(b"\x21\xf9\x04")
+            return 0 <= at < len(data) - 3 and bool(data[at + 3] & 1)
+        case "JPEG 2000":
+            return b"cdef" in data[:4096]
+        case "AVIF":
+            return any(kind == b"auxC" for kind, _, _ in _properties(data, 0, len(data)))
+    return False
 
-    `cv2.imdecode` of OpenCV 5.0 blends the frames of an animation into the first image, `cv2.imread` does not. The
-    chunks IHDR and IDAT alone are a complete image. For a truncated chunk both would allocate the length that the
-    chunk states, up to 4 GiB.
+
+def has_colours_and_gamma(data: bytes) -> bool:
+    """Tell whether a PNG file has colours and states a gamma: then OpenCV weighs them in another way."""
+    return bool(data[25] & 2) and any(kind == b"gAMA" for kind, _, _ in _png_chunks(data))
+
+
+def is_compressed_bmp(data: bytes) -> bool:
+    """Tell whether this is a BMP file with run-length encoding."""
+    return data[:2] == b"BM" and data[30:34] in (b"\1\0\0\0", b"\2\0\0\0")
+
+
+def has_palette(data: bytes, format: str) -> bool:
+    """Tell whether this is a JPEG 2000 file whose pixels are indices of colours."""
+    return format == "JPEG 2000" and b"pclr" in data[:4096]
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield type, start and end of the content of each chunk of a PNG file before its pixels."""
+    at = 8
+    while at + 12 <= len(data) and (kind := data[at + 4 : at + 8]) != b"IDAT":
+        length = int.from_bytes(data[at : at + 4], "big")
+        yield kind, at + 8, at + 8 + length
+        at += 12 + length
+
+
+def range_by_header(data: bytes, format: str, dtype: Any) -> tuple[float, float] | None:
+    """Return the values of black and white of a file whose pixels have fewer bits than their type; None for others.
+
+    Parameters
+    ----------
+    dtype : dtype
+        The type of the decoded pixels.
+    """
+    bits = None
+    if format == "AVIF":
+        found = next((data[a : a + 3] for k, a, _ in _properties(data, 0, len(data)) if k == b"av1C"), b"")
+        if len(found) == 3:
+            bits = 8 if not found[2] & 0x40 else 12 if found[2] & 0x20 else 10
+    elif format == "JPEG 2000" and (start := data.find(b"\xff\x51")) > 0 and len(data) > start + 40:
+        bits = 1 + (data[start + 40] & 0x7F)
+    return None if bits is None or bits >= 8 * dtype.itemsize else (0.0, 2.0**bits - 1)
+
+
+def _properties(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Yield the boxes of item properties of an AVIF file."""
+    for kind, begin, after in _boxes(data, start, end):
+        if kind in (b"meta", b"iprp", b"ipco"):
+            yield from _properties(data, begin + (4 if kind == b"meta" else 0), after)
+        else:
+            yield kind, begin, after
+
+
+#: The chunks of a PNG file that its pixels depend on, and the orientation.
+_PNG_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"IDAT", b"IEND")
+
+
+def plain_png(data: bytes) -> bytes | None:
+    """Return a PNG file without animation, gamma, profile and text; None if a chunk goes beyond the end of the file.
+
+    `cv2.imdecode` of OpenCV 5.0 blends the frames of an animation into the first image, `cv2.imread` does not. With a
+    gamma it weighs colours in another way when it converts to gray, and it prints warnings about profiles. For a
+    truncated chunk it would allocate the length that the chunk states, up to 4 GiB.
     """
     kept, start, at, kind = [], 0, 8, b""
     while kind != b"IEND":
@@ -169,7 +246,7 @@ def without_animation(data: bytes) -> bytes | None:
         if after > len(data):
             return None
         kind = data[at + 4 : at + 8]
-        if kind in (b"acTL", b"fcTL", b"fdAT"):
+        if kind not in _PNG_CHUNKS:
             kept.append(data[start:at])
             start = after
         at = after

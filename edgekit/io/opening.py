@@ -6,14 +6,22 @@ from edgekit.io.files import is_tiff, is_zarr
 from edgekit.io.stores import StorePath
 from edgekit.io.windows import Windows, read_error
 
+#: Extensions of files that can be written window by window.
+WINDOW_ENDINGS = (".tif", ".tiff", ".zarr")
+
 
 def has_windows(path: Path) -> bool:
     """Tell whether a file can be read window by window: a local TIFF file or Zarr."""
     return not isinstance(path, StorePath) and (is_zarr(path) or is_tiff(path))
 
 
-def open_windows(path: str | Path) -> Windows:
+def open_windows(path: str | Path, background: str = "auto") -> Windows:
     """Open a TIFF file or a Zarr; only its metadata is read.
+
+    Parameters
+    ----------
+    background : str
+        What transparent images are laid over, as in `edgekit.common.read_limits.ReadLimits`.
 
     Raises
     ------
@@ -27,11 +35,13 @@ def open_windows(path: str | Path) -> Windows:
         If a library is missing.
     """
     path = Path(path)
-    if is_zarr(path):
-        from edgekit.io.zarr_windows import open_zarr as opener
-    else:
-        from edgekit.io.tiff_windows import open_tiff as opener
     try:
-        return opener(path)
+        if is_zarr(path):
+            from edgekit.io.zarr_windows import open_zarr
+
+            return open_zarr(path)
+        from edgekit.io.tiff_windows import open_tiff
+
+        return open_tiff(path, background)
     except Exception as error:
         raise read_error(path, error) from error

@@ -1,4 +1,4 @@
-"""What a decoder returns: pixels, and what they mean. Also how they are turned upright and laid over a background.
+"""What a decoder returns: pixels, and what they mean. They are turned upright, laid over a background, made gray.
 
 May import `conversion` and NumPy.
 """
@@ -40,6 +40,22 @@ class Spacing(NamedTuple):
     y: float
     x: float
     unit: str = ""
+
+
+class Light(NamedTuple):
+    """The brightness of opaque pixels: its sum, from 0 for black to 1 for white, and the sum of their opacity."""
+
+    total: float
+    opacity: float
+
+    def plus(self, other: "Light") -> "Light":
+        """Return the sum over two parts of an image."""
+        return Light(self.total + other.total, self.opacity + other.opacity)
+
+    @property
+    def background(self) -> str:
+        """The background on which these pixels can be seen."""
+        return "black" if self.total > self.opacity / 2 else "white"
 
 
 @dataclass(frozen=True)
@@ -98,3 +114,86 @@ class Pixels:
     def with_notes(self, *notes: str) -> "Pixels":
         """Return the pixels with more notes; empty ones are left out."""
         return replace(self, notes=(*self.notes, *filter(None, notes)))
+
+    def limits(self) -> Range:
+        """Return the values of black and white: those that the file states, else those of the type."""
+        if self.range is not None:
+            return self.range
+        kind = self.array.dtype.kind
+        if kind == "f":
+            return 0.0, 1.0
+        return (0.0, 1.0) if kind == "b" else (0.0, float(np.iinfo(self.array.dtype).max))
+
+    def _weighted(self) -> tuple[Array, Array]:
+        """Return the opacity from 0 to 1, (H, W, 1), and the colours multiplied by it."""
+        work: Any = np.float64 if self.array.dtype.itemsize > 2 else np.float32
+        opacity = self.array[:, :, -1:].astype(work)
+        weight = (opacity / work(self._full_opacity())).clip(0, 1)
+        return weight, self.array[:, :, :-1].astype(work) * (1 if self.premultiplied else weight)
+
+    def _full_opacity(self) -> float:
+        return 1.0 if self.array.dtype.kind == "f" else self.limits()[1]
+
+    def light(self) -> "Light":
+        """Return how bright the opaque pixels are."""
+        weight, light = self._weighted()
+        low, high = self.limits()
+        total = float(weight.sum(dtype=np.float64)) * light.shape[2]
+        return Light((float(light.sum(dtype=np.float64)) - low * total) / ((high - low) or 1), total)
+
+    def over(self, background: str) -> "Pixels":
+        """Return the pixels laid over a background, without opacity.
+
+        Parameters
+        ----------
+        background : str
+            ``white``, ``black``, a colour ``#rrggbb``, or ``auto``: black if the opaque pixels are bright, else white.
+        """
+        if not self.opacity:
+            return self
+        colours, opacity = self.array[:, :, :-1], self.array[:, :, -1]
+        plain = replace(self, array=np.squeeze(colours, 2) if colours.shape[2] == 1 else colours, opacity=False)
+        if opacity.size == 0 or opacity.min() >= self._full_opacity():
+            return plain
+        weight, light = self._weighted()
+        low, high = self.limits()
+        if background == "auto":
+            background = self.light().background
+        shown = _background(background, self.rgb, light.shape[2])
+        light += (low + (high - low) * shown).astype(light.dtype) * (1 - weight)
+        if self.array.dtype.kind in "iu":
+            np.rint(light, out=light)
+        laid = light.astype(self.array.dtype)
+        return replace(plain, array=laid[:, :, 0] if laid.shape[2] == 1 else laid).with_notes(
+            f"transparent: laid over {background}"
+        )
+
+    def gray(self) -> "Pixels":
+        """Return the luminance, or the mean of bands that have no colours. Types that OpenCV does not convert stay."""
+        plain = self.colours()
+        return plain if plain.array.ndim == 2 else replace(plain, array=to_gray(plain.array))
+
+    def colours(self) -> "Pixels":
+        """Return red, green and blue; or one channel, the mean of bands that have no colours."""
+        if self.array.ndim == 2 or (self.rgb and self.bands == 3):
+            return self
+        if self.rgb:
+            more = self.bands - 3
+            note = f"luminance: of red, green and blue, without {more} further band{'s' * (more > 1)}"
+            return replace(self, array=self.array[:, :, :3]).with_notes(note)
+        mean = self.array.mean(axis=2, dtype=np.float64)
+        mean = np.rint(mean) if self.array.dtype.kind in "iu" else mean
+        return replace(self, array=mean.astype(self.array.dtype)).with_notes(
+            f"luminance: the mean of {self.bands} bands"
+        )
+
+
+def _background(name: str, rgb: bool, channels: int) -> Array:
+    """Return a background as a fraction between black and white for each channel."""
+    text = {"white": "#ffffff", "black": "#000000"}.get(name, name)
+    colour = np.array([int(text[at : at + 2], 16) / 255 for at in (1, 3, 5)])
+    luminance = float(colour @ (0.299, 0.587, 0.114))
+    made = np.full(channels, luminance)
+    if rgb:
+        made[:3] = colour
+    return made

@@ -2,8 +2,8 @@
 
 import io
 import os
-import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from edgekit.common.load_cv2 import cv2
 from edgekit.common.read_limits import DEFAULT_READ_LIMITS, MAX_PIXELS, ReadLimits
 from edgekit.errors import DecodeError, ParameterError, TooLargeError, UnreadableError, raise_if_out_of_memory
-from edgekit.io.conversion import swap_red_and_blue, to_gray
+from edgekit.io.conversion import swap_red_and_blue
 from edgekit.io.decoders import (
     Content,
     Decoder,
     by_farbfeld,
+    by_netpbmfile,
     by_numpy,
     by_opencv,
     by_pillow,
@@ -26,9 +27,11 @@ from edgekit.io.decoders import (
 )
 from edgekit.io.files import read_bytes
 from edgekit.io.formats import HEAD, sniff
-from edgekit.io.headers import size_by_header
+from edgekit.io.headers import has_colours_and_gamma, has_palette, is_compressed_bmp, size_by_header
+from edgekit.io.pages import images_in
+from edgekit.io.pixels import Pixels, Range
 from edgekit.io.stores import StorePath, path_of
-from edgekit.io.tiff import Range, by_tifffile, first_page_range, opencv_is_wrong
+from edgekit.io.tiff import by_tifffile, first_page_range, opencv_is_wrong
 
 Array = NDArray[Any]
 
@@ -114,25 +117,60 @@ class Decoded(NamedTuple):
     Attributes
     ----------
     image : ndarray
-        (H, W), or (H, W, 3) in RGB order.
+        (H, W), or (H, W, channels): red, green, blue and further bands, without opacity.
     size : (int, int)
         Width and height of the original, which is larger if `image` was decoded at reduced size.
     truncated : bool
         Whether the file is truncated, and `image` holds what could be decoded.
+    rgb : bool
+        Whether the first three channels are red, green and blue.
+    range : (float, float) or None
+        The values of black and white, if the file states them; else those of the type.
+    nodata : float or None
+        The value of pixels that were not measured.
+    notes : tuple of str
+        What was left out or converted.
+    opencv_differs : bool
+        Whether `cv2.imread` reads other gray levels.
     """
 
     image: Array
     size: tuple[int, int]
     truncated: bool = False
+    rgb: bool = False
+    range: Range | None = None
+    nodata: float | None = None
+    notes: tuple[str, ...] = ()
+    opencv_differs: bool = False
 
     @property
     def note(self) -> str:
         """What the user should know about the image; empty if it is complete."""
-        return "truncated: only the part that could be decoded was kept" if self.truncated else ""
+        truncated = "truncated: only the part that could be decoded was kept" if self.truncated else ""
+        return "; ".join(filter(None, (truncated, *self.notes)))
 
 
-def decode(data: bytes, name: str, *, colour: bool = True, limits: ReadLimits = DEFAULT_READ_LIMITS) -> Decoded:
-    """Return the image in `data`; `name` is the name of the file in messages.
+def decode(
+    data: bytes,
+    name: str,
+    *,
+    colour: bool = True,
+    bands: bool = True,
+    limits: ReadLimits = DEFAULT_READ_LIMITS,
+    page: int | None = None,
+) -> Decoded:
+    """Return the image in `data`.
+
+    Parameters
+    ----------
+    name : str
+        The name of the file in messages.
+    colour : bool
+        If False, the image is converted to gray.
+    bands : bool
+        If False, bands other than red, green and blue are left out, and bands without colours are averaged.
+    page : int, optional
+        The number of the image in the file, from 1 on. Default: the first; then the note says that there are more.
 
     Raises
     ------
@@ -147,11 +185,15 @@ def decode(data: bytes, name: str, *, colour: bool = True, limits: ReadLimits = 
             f"{name}: expected an image; found {len(data)} bytes that begin with {data[:8]!r}, which is no format "
             "that can be read. Convert it to PNG, JPEG or TIFF"
         )
-    content = Content(data, name, found, colour, limits)
+    count = images_in(data) if page != 1 else 1
+    if page is not None and not 1 <= page <= count:
+        raise DecodeError(f"{name}: expected an image with the number {page}; found {count} in the file")
+    content = Content(data, name, found, colour, limits, (page or 1) - 1)
+    others = f"image 1 of {count} in the file" if page is None and count > 1 else ""
     reasons: list[str] = []
-    image = _first(_decoders(content), content, reasons)
-    if image is not None:
-        return Decoded(image, (image.shape[1], image.shape[0]))
+    pixels = _first(_decoders(content), content, reasons)
+    if pixels is not None:
+        return _finished(pixels.with_notes(others), content, bands=bands)
     part = _first((truncated_jpeg_by_opencv if found.name == "JPEG" else truncated_by_pillow,), content, [])
     if part is None:
         reason = next((r for r in reversed(reasons) if r), "no reader can decode it")
@@ -161,7 +203,23 @@ def decode(data: bytes, name: str, *, colour: bool = True, limits: ReadLimits = 
             f"{name}: this {found.name} file is truncated: only a part of it can be decoded. Copy or export it "
             'again, or keep that part (--truncated keep, truncated="keep")'
         )
-    return Decoded(part, (part.shape[1], part.shape[0]), truncated=True)
+    return _finished(part.with_notes(others), content, bands=bands)._replace(truncated=True)
+
+
+def _finished(pixels: Pixels, content: Content, *, bands: bool) -> Decoded:
+    """Lay pixels over the background, and leave out channels that are not needed."""
+    gamma = content.format.name == "PNG" and has_colours_and_gamma(content.data)
+    laid = pixels.over(content.limits.background)
+    shown = laid.gray() if not content.colour else laid if bands else laid.colours()
+    return Decoded(
+        shown.array,
+        (shown.array.shape[1], shown.array.shape[0]),
+        rgb=shown.rgb and shown.array.ndim == 3,
+        range=shown.range,
+        nodata=shown.nodata,
+        notes=shown.notes,
+        opencv_differs=gamma or laid.notes != pixels.notes,
+    )
 
 
 def _decoders(content: Content) -> tuple[Decoder, ...]:
@@ -171,27 +229,43 @@ def _decoders(content: Content) -> tuple[Decoder, ...]:
             return (by_numpy,)
         case "farbfeld":
             return (by_farbfeld,)
+        case "netpbm":
+            return (by_netpbmfile, by_opencv, by_pillow)
         case "TIFF":
             wrong = opencv_is_wrong(content)
-            return (by_tifffile, by_opencv, by_pillow) if wrong else (by_opencv, by_pillow, by_tifffile)
+            # Pillow reads colours of 16 bits with 8.
+            return (by_tifffile, by_opencv, by_pillow) if wrong else (by_opencv, by_tifffile, by_pillow)
+    # OpenCV goes astray in rows of run-length encoded BMP files, and returns the indices of palettes of JPEG 2000.
+    if content.page or is_compressed_bmp(content.data) or has_palette(content.data, content.format.name):
+        return (by_pillow,)
     return (by_opencv, by_pillow)
 
 
-def _first(decoders: Iterable[Decoder], content: Content, reasons: list[str]) -> Array | None:
+def _first(decoders: Iterable[Decoder], content: Content, reasons: list[str]) -> Pixels | None:
     """Return the image of the first decoder that succeeds, in native byte order; append why others failed."""
     for decoder in decoders:
         try:
-            image = decoder(content)
+            pixels = decoder(content)
         except TooLargeError:
             raise
         except Exception as error:  # Decoders may raise anything on damaged files.
             raise_if_out_of_memory(error)
-            reasons.append(str(error).strip().rstrip("."))
+            reasons.append(_reason(error))
             continue
-        if image is not None and image.ndim in (2, 3) and image.size:
-            native = image.astype(image.dtype.newbyteorder("="), copy=False)
-            return native if content.colour else to_gray(native)
+        if pixels is not None and pixels.array.ndim in (2, 3) and pixels.array.size:
+            native = pixels.array.astype(pixels.array.dtype.newbyteorder("="), copy=False)
+            stated = pixels.range
+            if content.format.name == "TIFF" and stated is None and native.dtype.itemsize > 1:
+                stated = first_page_range(content.data, native.dtype)
+            return replace(pixels, array=native, range=stated)
     return None
+
+
+def _reason(error: Exception) -> str:
+    """Return why a decoder failed, unless its exception is about the decoder's own code."""
+    text = str(error).strip().rstrip(".")
+    internal = isinstance(error, LookupError | TypeError | AttributeError | AssertionError) or "zip()" in text
+    return "" if internal or len(text.split()) < 3 else text
 
 
 #: The flags with which OpenCV decodes a JPEG file at 1/8, 1/4 or 1/2 of its size, in gray and in colour.
@@ -204,12 +278,19 @@ _REDUCED_COLOUR = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4,
 
 
 def decode_gray(
-    data: bytes, name: str, *, least: int | None = None, limits: ReadLimits = DEFAULT_READ_LIMITS
+    data: bytes,
+    name: str,
+    *,
+    least: int | None = None,
+    limits: ReadLimits = DEFAULT_READ_LIMITS,
+    page: int | None = None,
 ) -> Decoded:
     """Return the image in `data` in gray, as `decode` does.
 
     Parameters
     ----------
+    page : int, optional
+        As for `decode`.
     least : int, optional
         A JPEG file may be decoded at 1/2, 1/4 or 1/8 of its size, with at least `least` pixels on its longer side.
 
@@ -219,7 +300,7 @@ def decode_gray(
         As `decode` does.
     """
     reduced = None if least is None else _reduced_jpeg(data, name, least, _REDUCED_GRAY, limits)
-    return decode(data, name, colour=False, limits=limits) if reduced is None else reduced
+    return decode(data, name, colour=False, limits=limits, page=page) if reduced is None else reduced
 
 
 def decode_reduced(
@@ -251,29 +332,3 @@ def _reduced_jpeg(data: bytes, name: str, least: int, flags: Mapping[int, int], 
     if image is None:
         return None
     return Decoded(image, size_by_pillow(Content(data, name, found, False, limits)))
-
-
-def stated_range(data: bytes, dtype: np.dtype[Any]) -> Range | None:
-    """Return the range of values that a file states, such as 0 to 4095 for 12 bits stored in 16.
-
-    Parameters
-    ----------
-    data : bytes
-        The content of the file.
-    dtype : dtype
-        The type of the decoded pixels.
-
-    Returns
-    -------
-    (float, float) or None
-        None for images of 8 bits, and for files that state no range.
-    """
-    found = sniff(data[:HEAD]) if dtype.itemsize > 1 else None
-    if found is not None and found.name == "TIFF":
-        return first_page_range(data, dtype)
-    if found is None or found.name != "netpbm" or dtype != np.uint16:
-        # Netpbm files of other types are decoded by Pillow, which scales the values.
-        return None
-    head = re.sub(rb"#[^\r\n]*", b"", data[:4096])
-    largest = re.search(rb"\bMAXVAL\s+(\d+)", head) or re.match(rb"P[2356]\s+\d+\s+\d+\s+(\d+)\s", head)
-    return (0.0, float(largest[1])) if largest and int(largest[1]) else None

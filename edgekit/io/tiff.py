@@ -6,7 +6,7 @@ May import errors, read limits, decoders, files and stores. `tiff_windows` reads
 import contextlib
 import io
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,10 @@ from edgekit.common.read_limits import DEFAULT_READ_LIMITS, ReadLimits
 from edgekit.errors import DecodeError, TooLargeError, UnreadableError
 from edgekit.io.decoders import Content, no_warnings
 from edgekit.io.files import open_regular, status_of
+from edgekit.io.pixels import Pixels, Range
 from edgekit.io.stores import path_of
 
 Array = NDArray[Any]
-
-Range = tuple[float, float]
 
 #: Channels per pixel that the limit of pixels allows for.
 _CHANNELS = 4
@@ -31,17 +30,6 @@ _RANGE_TAGS = (("SMinSampleValue", "SMaxSampleValue"), ("MinSampleValue", "MaxSa
 
 #: Photometric interpretations of plain values: WhiteIsZero, BlackIsZero and RGB.
 _PLAIN_VALUES = (0, 1, 2)
-
-#: How to turn an image upright, by the TIFF tag Orientation.
-_UPRIGHT: dict[int, Callable[[Array], Array]] = {
-    2: lambda a: a[:, ::-1],
-    3: lambda a: a[::-1, ::-1],
-    4: lambda a: a[::-1],
-    5: lambda a: a.swapaxes(0, 1),
-    6: lambda a: a.swapaxes(0, 1)[:, ::-1],
-    7: lambda a: a.swapaxes(0, 1)[::-1, ::-1],
-    8: lambda a: a.swapaxes(0, 1)[::-1],
-}
 
 
 def load_tifffile() -> Any:
@@ -56,31 +44,62 @@ def load_tifffile() -> Any:
     return tifffile
 
 
-def by_tifffile(content: Content) -> Array:
-    """Decode the first page."""
+def by_tifffile(content: Content) -> Pixels:
+    """Decode a page of the image, by default the first one."""
     with load_tifffile().TiffFile(io.BytesIO(content.data)) as file:
-        return page_image(file.pages.first, content.name, content.limits)
+        page = file.pages[image_pages(file)[content.page]]
+        return page_pixels(page, content.name, content.limits)
+
+
+def image_pages(file: Any) -> list[int]:
+    """Return the numbers of the pages that are images, without smaller versions of others and masks."""
+    numbers = range(len(file.pages))
+    if len(numbers) < 2:
+        return list(numbers)
+    # NewSubfileType: bit 0 is a smaller version, bit 2 a transparency mask.
+    whole = [n for n in numbers if not getattr(file.pages[n], "subfiletype", 0) & 5]
+    return whole or list(numbers)
 
 
 def opencv_is_wrong(content: Content) -> bool:
-    """Tell whether OpenCV 5.0 decodes this TIFF file wrongly, without an error.
+    """Tell whether OpenCV 5.0 decodes this TIFF file wrongly, without an error, or leaves something out.
 
-    With more than 8 bits it mixes up separate planes, halves the depth of two channels, and does not invert inverted
-    gray.
+    It is right for gray and RGB of 8 and 16 bits without further channels, and for photometric interpretations that
+    tifffile does not convert.
     """
-    tifffile = load_tifffile()
     try:
-        with tifffile.TiffFile(io.BytesIO(content.data)) as file:
-            page = file.pages.first
-            planes = page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and page.samplesperpixel > 1
-            inverted = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
-            return bool(page.bitspersample > 8 and (planes or inverted or page.samplesperpixel not in (1, 3, 4)))
+        with load_tifffile().TiffFile(io.BytesIO(content.data)) as file:
+            number = image_pages(file)[content.page]
+            return number > 0 or is_wrong_by_opencv(file.pages[number])
     except Exception:  # The file is damaged: the decoders report how.
         return False
 
 
-def page_image(page: Any, name: str, limits: ReadLimits) -> Array:
-    """Return a page of tifffile as an image: upright, not inverted, (H, W) or (H, W, 3).
+def is_wrong_by_opencv(page: Any) -> bool:
+    """Tell the same for a page of tifffile."""
+    bits, channels = page.bitspersample, page.samplesperpixel
+    unusual = page.extrasamples or page.photometric == _CMYK or channels not in (1, 3)
+    if bits <= 8 or unusual:
+        return bool(unusual)
+    mixed = channels > 1 and (page.planarconfig == _SEPARATE or page.dtype.kind == "i")
+    return bool(mixed or bits not in (16, 32, 64) or page.photometric in (_WHITE_IS_ZERO, _PALETTE))
+
+
+#: Photometric interpretations.
+_WHITE_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 2, 3, 5, 6
+
+#: The planar configuration with a plane for each channel.
+_SEPARATE = 2
+
+#: tifffile stores an array (3, H, W) in this way unless it is told otherwise.
+_PLANES = "its 3 planes are red, green and blue; if they are a stack, store it with photometric='minisblack'"
+
+#: Kinds of extra channels: associated (premultiplied) and unassociated opacity.
+_ASSOCIATED, _UNASSOCIATED = 1, 2
+
+
+def page_pixels(page: Any, name: str, limits: ReadLimits) -> Pixels:
+    """Return a page of tifffile: upright, not inverted, palettes and CMYK converted to RGB.
 
     Raises
     ------
@@ -89,7 +108,6 @@ def page_image(page: Any, name: str, limits: ReadLimits) -> Array:
     ValueError
         If the page is damaged.
     """
-    tifffile = load_tifffile()
     limits.check_size((page.imagewidth, page.imagelength), name)
     if math.prod(page.shape) > _CHANNELS * limits.max_pixels:
         raise TooLargeError(f"{name}: claims an array of {' x '.join(map(str, page.shape))}, too many for an image")
@@ -102,20 +120,82 @@ def page_image(page: Any, name: str, limits: ReadLimits) -> Array:
         raise ValueError("its depth cannot be read")
     with no_warnings():
         array: Array = page.asarray()
-    if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and array.ndim == 3:
+    if page.planarconfig == _SEPARATE and array.ndim == 3:
         array = np.moveaxis(array, 0, -1)
-    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and array.dtype.kind in "bu":
-        array = ~array
+    if array.ndim not in (2, 3):
+        raise ValueError(f"expected rows, columns and channels; found an array of shape {array.shape}")
+    pixels = interpret(page, array)
     orientation = page.tags.get("Orientation")
-    if orientation is not None and orientation.value in _UPRIGHT:
-        array = _UPRIGHT[orientation.value](array)
-    if array.ndim == 3 and array.shape[2] < 3:
+    return pixels if orientation is None else pixels.upright(orientation.value)
+
+
+def interpret(page: Any, array: Array) -> Pixels:
+    """Return what the stored values of a page, or of a window of it, mean.
+
+    Parameters
+    ----------
+    page : TiffPage
+        The page of tifffile.
+    array : ndarray
+        (H, W) or (H, W, channels), as stored.
+    """
+    bits, photometric = page.bitspersample, int(page.photometric)
+    stated = page_range(page) if array.dtype.itemsize > 1 else None
+    if array.dtype.kind == "u" and bits < 8 * array.dtype.itemsize:
+        stated = stated or (0.0, 2.0**bits - 1)
+    if photometric == _WHITE_IS_ZERO and array.dtype.kind in "bu":
+        array = ~array if array.dtype.kind == "b" else array.dtype.type(2**bits - 1) - array
+    elif photometric == _PALETTE and page.colormap is not None:
+        array, stated = _through_palette(array, page.colormap, bits), None
+    colours = {_RGB: 3, _YCBCR: 3, _PALETTE: 3, _CMYK: 4}.get(photometric, 1)
+    channels = array.shape[2] if array.ndim == 3 else 1
+    kinds = tuple(map(int, page.extrasamples))[: max(0, channels - colours)]
+    if photometric == _CMYK and channels >= 4:
+        array, colours = _cmyk_to_rgb(array, 2**bits - 1 if array.dtype.kind == "u" else 1), 3
+        channels = array.shape[2]
+    alpha = next((n for n, kind in enumerate(kinds) if kind in (_ASSOCIATED, _UNASSOCIATED)), None)
+    if alpha is not None and array.ndim == 3 and colours + alpha < channels:
+        order = [n for n in range(channels) if n != colours + alpha]
+        array = array[:, :, [*order, colours + alpha]] if colours + alpha < channels - 1 else array
+    elif array.ndim == 3 and channels == 1:
         array = array[:, :, 0]
-    array = array[:, :, :3] if array.ndim == 3 else array
-    return array
+    return Pixels(
+        array,
+        rgb=colours == 3 and channels >= 3,
+        opacity=alpha is not None,
+        premultiplied=alpha is not None and kinds[alpha] == _ASSOCIATED,
+        range=stated,
+        nodata=page_nodata(page),
+        notes=(_PLANES,) if colours == 3 and page.planarconfig == _SEPARATE and page.is_shaped else (),
+    )
 
 
-def read_pages(path: str | Path, limits: ReadLimits = DEFAULT_READ_LIMITS) -> Iterator[Array | DecodeError]:
+def _through_palette(array: Array, colormap: Array, bits: int) -> Array:
+    """Return the colours (H, W, 3) of the indices of a palette."""
+    colours = np.asarray(colormap).T[np.minimum(array, len(colormap[0]) - 1)]
+    # Some programs write 8 bits into the 16 of the palette.
+    shift = 0 if bits > 8 or colormap.max() < 256 else 8
+    return (colours >> shift).astype(np.uint16 if bits > 8 else np.uint8)
+
+
+def _cmyk_to_rgb(array: Array, top: float) -> Array:
+    """Convert inks to red, green and blue without a colour profile; further channels stay."""
+    inks = array[:, :, :4].astype(np.float64) / top
+    rgb = (1 - inks[:, :, :3]) * (1 - inks[:, :, 3:]) * top
+    colours = np.rint(rgb).astype(array.dtype) if array.dtype.kind in "iu" else rgb.astype(array.dtype)
+    return np.concatenate([colours, array[:, :, 4:]], axis=2)
+
+
+def page_nodata(page: Any) -> float | None:
+    """Return the value of pixels that were not measured, of GDAL's tag 42113; None if there is none."""
+    text = page.tags.valueof(42113)
+    try:
+        return None if text is None else float(text)
+    except (TypeError, ValueError):
+        return None
+
+
+def read_pages(path: str | Path, limits: ReadLimits = DEFAULT_READ_LIMITS) -> Iterator[Pixels | DecodeError]:
     """Read the pages of a TIFF file, one at a time.
 
     Parameters
@@ -127,9 +207,8 @@ def read_pages(path: str | Path, limits: ReadLimits = DEFAULT_READ_LIMITS) -> It
 
     Yields
     ------
-    ndarray or DecodeError
-        (H, W), or (H, W, 3) in RGB order; in the depth of the file. For a damaged page the error; the next pages
-        follow.
+    Pixels or DecodeError
+        In the depth of the file. For a damaged page the error; the next pages follow.
 
     Raises
     ------
@@ -143,7 +222,7 @@ def read_pages(path: str | Path, limits: ReadLimits = DEFAULT_READ_LIMITS) -> It
     >>> import numpy as np, tifffile
     >>> from edgekit.io.tiff import read_pages
     >>> tifffile.imwrite("stack.tif", np.zeros((3, 4, 5), np.uint8), photometric="minisblack")
-    >>> [page.shape for page in read_pages("stack.tif")]
+    >>> [page.array.shape for page in read_pages("stack.tif")]
     [(4, 5), (4, 5), (4, 5)]
     """
     path = path_of(path)
@@ -158,33 +237,33 @@ def read_pages(path: str | Path, limits: ReadLimits = DEFAULT_READ_LIMITS) -> It
             file = stack.enter_context(load_tifffile().TiffFile(source, name=path.name))
         except Exception as error:  # tifffile may raise anything on damaged files.
             raise DecodeError(f"{path}: expected a TIFF file with pages: {error}") from error
-        for number in range(_page_count(file, path)):
+        for number in _numbers(file, path):
             try:
-                image = page_image(file.pages[number], f"{path}: page {number + 1}", limits)
+                pixels = page_pixels(file.pages[number], f"{path}: page {number + 1}", limits)
             except TooLargeError as error:
                 yield error
                 continue
             except Exception as error:
                 yield DecodeError(f"{path}: page {number + 1} cannot be decoded: {error}. Copy or export it again")
                 continue
-            yield image.astype(image.dtype.newbyteorder("="), copy=False)
+            yield pixels
 
 
-def _page_count(file: Any, path: Path) -> int:
+def _numbers(file: Any, path: Path) -> list[int]:
     try:
-        count = len(file.pages)
+        numbers = image_pages(file)
     except Exception as error:
         raise DecodeError(f"{path}: a TIFF file whose pages cannot be counted: {error}") from error
-    if not count:
+    if not numbers:
         raise DecodeError(f"{path}: a TIFF file without a page that can be found. Copy or export it again")
-    return count
+    return numbers
 
 
 def first_page_range(data: bytes, dtype: np.dtype[Any]) -> Range | None:
     """Return the range of values that the tags of the first page state; None if there is none."""
     try:
         with load_tifffile().TiffFile(io.BytesIO(data)) as file:
-            page = file.pages.first
+            page = file.pages[image_pages(file)[0]]
             # If the depth is not that of the decoded image, the decoders scale the values differently.
             return page_range(page) if page.bitspersample == 8 * dtype.itemsize else None
     except Exception:  # The pixels could be decoded; if other parts are damaged, no range is stated.
@@ -204,7 +283,7 @@ def page_range(page: Any) -> Range | None:
         if math.isfinite(high - low) and low < high:
             if page.photometric == 0 and page.dtype.kind == "u":
                 # The pixels are inverted when they are read.
-                top = float(np.iinfo(page.dtype).max)
+                top = 2.0**page.bitspersample - 1
                 low, high = top - high, top - low
             return low, high
     return None

@@ -3,9 +3,11 @@
 May import errors, conversion, `tiff` and `windows`.
 """
 
+import itertools
 import math
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
@@ -15,7 +17,8 @@ from numpy.typing import NDArray
 from edgekit.common.extras import install_command
 from edgekit.errors import DecodeError, MissingExtraError, ParameterError
 from edgekit.io.conversion import to_gray_as_tiff
-from edgekit.io.tiff import load_tifffile, page_range
+from edgekit.io.pixels import Light, Pixels
+from edgekit.io.tiff import interpret, is_wrong_by_opencv, load_tifffile
 from edgekit.io.windows import MAX_TILE, Layout, Series, Windows, read_error
 
 Array = NDArray[Any]
@@ -38,13 +41,13 @@ _OME_ATTRIBUTES = ("PhysicalSizeX", "PhysicalSizeXUnit", "PhysicalSizeY", "Physi
               "PhysicalSizeZUnit", "TimeIncrement", "TimeIncrementUnit")  # fmt: skip
 
 
-def open_tiff(path: Path) -> Windows:
-    """Open a TIFF file; see `edgekit.io.windows.open_windows`."""
+def open_tiff(path: Path, background: str) -> Windows:
+    """Open a TIFF file; see `edgekit.io.opening.open_windows`."""
     file = load_tifffile().TiffFile(path)
     try:
         attributes = {"ome": file.is_ome, "pixels": _ome_pixels(file.ome_metadata)}
         lock = threading.Lock()
-        return Windows("TIFF", [_Series(path, one, lock) for one in file.series], file.close, attributes)
+        return Windows("TIFF", [_Series(path, one, lock, background) for one in file.series], file.close, attributes)
     except BaseException:
         file.close()
         raise
@@ -63,21 +66,22 @@ def _ome_pixels(description: str | None) -> dict[str, str]:
 class _Series(Series):
     """A series of tifffile: pages of the same size and type."""
 
-    def __init__(self, path: Path, series: Any, lock: threading.Lock) -> None:
+    def __init__(self, path: Path, series: Any, lock: threading.Lock, background: str) -> None:
         self._path, self._lock = path, lock
         self._page = page = series.keyframe
         _check(path, page)
-        self.dtype = page.dtype.newbyteorder("=")
+        # What is stored, and what it means.
+        self._type = page.dtype.newbyteorder("=")
         self._planar = page.axes == "SYX"
-        self.stated_range = page_range(page) if self.dtype.itemsize > 1 else None
+        self._samples = page.samplesperpixel if "S" in page.axes else None
         self.rows, self.columns = page.imagelength, page.imagewidth
-        self.channels = page.samplesperpixel if "S" in page.axes else None
-        self.colour = self.channels is not None and page.photometric in (2, 6)
-        opacity = tuple(page.extrasamples)[:1]
-        self.gray_alpha = self.channels == 2 and opacity in ((1,), (2,))
-        # OpenCV blends 8-bit colours with black.
-        self._on_black = self.channels == 4 and self.colour and opacity == (2,) and self.dtype == np.uint8
-        self._inverted = page.photometric == 0 and self.dtype.kind in "bu"
+        extra = () if self._samples is None else (self._samples,)
+        meaning = interpret(page, np.zeros((1, 1, *extra), self._type))
+        self._background, self._transparent = background, meaning.opacity
+        shown = meaning.over("white")
+        self.dtype, self.colour, self.stated_range = shown.array.dtype, shown.rgb, shown.range
+        self.channels = shown.array.shape[2] if shown.array.ndim == 3 else None
+        self._whole_by_opencv = not is_wrong_by_opencv(page)
         inner = len(page.shape)
         shape = series.shape
         while shape[-inner:] != page.shape and shape[-1:] == (1,):
@@ -85,17 +89,18 @@ class _Series(Series):
             shape = shape[:-1]
         self.leading = tuple(shape[: len(shape) - inner])
         self.axes = series.axes[: len(self.leading)]
+        self._choosing, self._chosen = threading.Lock(), dict[int, str]()
         self._pages = list(series.pages)
         # ImageJ describes only the first page; the others follow it without a gap.
         self._start = series.dataoffset if len(self._pages) != self.planes else None
         if self._start is None and len(self._pages) != self.planes:
             raise DecodeError(f"{path}: {self.planes} images are stated, {len(self._pages)} found. Export it again")
         self._uncompressed = self._start is not None or (
-            page.compression == 1 and not page.is_tiled and page.is_contiguous
+            page.compression == 1 and not page.is_tiled and page.is_contiguous and page.fillorder == 1
         )
         self.layout = self._layout(page)
         self._check_length()
-        size = math.prod(self.layout.tile) * self.dtype.itemsize * (self.channels or 1)
+        size = math.prod(self.layout.tile) * self._type.itemsize * (self._samples or 1)
         if size > MAX_TILE:
             rows, columns = self.layout.tile
             raise ParameterError(
@@ -108,10 +113,11 @@ class _Series(Series):
         page = self._page
         if self._uncompressed:
             start, count = (page.dataoffsets[0], 1) if self._start is None else (self._start, self.planes)
-            held = page.parent.filehandle.size >= start + count * self.nbytes
+            stored = self.rows * self.columns * (self._samples or 1) * self._type.itemsize
+            held = page.parent.filehandle.size >= start + count * stored
         else:
             down, across = (math.ceil(n / m) for n, m in zip((self.rows, self.columns), self.layout.tile, strict=True))
-            held = len(page.databytecounts) >= down * across * (self.channels or 1 if self._planar else 1)
+            held = len(page.databytecounts) >= down * across * (self._samples or 1 if self._planar else 1)
         if not held:
             raise DecodeError(
                 f"{self._path}: claims {self.columns:,} x {self.rows:,} pixels, but the file is too short for that. "
@@ -119,7 +125,7 @@ class _Series(Series):
             )
 
     def _layout(self, page: Any) -> Layout:
-        line = self.columns * (1 if self._planar else self.channels or 1) * self.dtype.itemsize
+        line = self.columns * (1 if self._planar else self._samples or 1) * self._type.itemsize
         if page.is_tiled:
             tile = page.tilelength, page.tilewidth
         else:
@@ -133,70 +139,90 @@ class _Series(Series):
         return Layout(tile, not page.is_tiled, "TIFF", options)
 
     def decode_tile(self, plane: int, i: int, j: int) -> Array:
+        pixels = self._pixels(plane, i, j)
+        if not pixels.opacity:
+            return pixels.array
+        background = self._background
+        if background == "auto":
+            with self._choosing:
+                if plane not in self._chosen:
+                    self._chosen[plane] = self._choose(plane)
+            background = self._chosen[plane]
+        return pixels.over(background).array
+
+    def _choose(self, plane: int) -> str:
+        """Choose the background by all tiles of an image, as for a whole image."""
+        down, across = (math.ceil(n / m) for n, m in zip((self.rows, self.columns), self.layout.tile, strict=True))
+        height, width = self.layout.tile
+        total = Light(0.0, 0.0)
+        for i, j in itertools.product(range(down), range(across)):
+            pixels = self._pixels(plane, i, j)
+            # Tiles may be larger than the image.
+            inside = pixels.array[: self.rows - i * height, : self.columns - j * width]
+            total = total.plus(replace(pixels, array=inside).light())
+        return total.background
+
+    def _pixels(self, plane: int, i: int, j: int) -> Pixels:
+        """Return what a tile means."""
         try:
             if self._uncompressed:
                 tile = self._strip(plane, i)
             elif self._planar:
-                tile = np.stack([self._decode(plane, s, i, j)[..., 0] for s in range(self.channels or 1)], axis=-1)
+                tile = np.stack([self._decode(plane, s, i, j)[..., 0] for s in range(self._samples or 1)], axis=-1)
             else:
                 tile = self._decode(plane, 0, i, j)
-                tile = tile[..., 0] if self.channels is None else tile
+                tile = tile[..., 0] if self._samples is None else tile
         except Exception as error:
             _check_codecs(self._path, error)
             raise read_error(self._path, error) from error
-        if self._on_black:
-            tile = tile.copy()
-            tile[..., :3] = (tile[..., :3].astype(np.uint16) * tile[..., 3:] + 127) // 255
-        return ~tile if self._inverted else tile
+        return interpret(self._page, tile)
 
     def to_gray(self, image: Array) -> Array:
-        # OpenCV cannot decode these, so that the reader of whole files converts them with `to_gray`.
-        not_opencv = self._planar and self.dtype.itemsize > 1
-        return to_gray_as_tiff(image) if self.colour and not not_opencv else super().to_gray(image)
+        return to_gray_as_tiff(image) if self.colour and self._whole_by_opencv else super().to_gray(image)
 
     def _decode(self, plane: int, sample: int, i: int, j: int) -> Array:
         page, keyframe = self._pages[plane], self._page
         height, width = self.layout.tile
         across, down = math.ceil(self.columns / width), math.ceil(self.rows / height)
         index = (sample * down + i) * across + j
-        channels = 1 if self._planar else self.channels or 1
+        channels = 1 if self._planar else self._samples or 1
         data = None
         # Pages of zeros, and empty tiles, need not be in the file.
         if page is not None and page.databytecounts[index]:
             data = self._read(page, page.dataoffsets[index], page.databytecounts[index])
         if data is None:
-            return np.full((height, width, channels), keyframe.nodata, self.dtype)
+            return np.full((height, width, channels), keyframe.nodata, self._type)
         tables = {"jpegtables": page.jpegtables} if keyframe.jpegtables is not None else {}
         decoded, _, shape = keyframe.decode(data, index, **tables)
         if decoded is None:
             raise ValueError(f"the tile in row {i} and column {j} is empty")
         tile: Array
         tile = decoded.reshape(-1, decoded.shape[-2], channels) if keyframe.is_tiled else decoded.reshape(*shape[1:])
-        return tile.astype(self.dtype, copy=False)
+        return tile.astype(self._type, copy=False)
 
     def _strip(self, plane: int, i: int) -> Array:
         """Return a strip of uncompressed rows."""
-        height, size = self.layout.tile[0], self.rows * self.columns * self.dtype.itemsize
+        height, size = self.layout.tile[0], self.rows * self.columns * self._type.itemsize
         page = self._pages[plane] if self._start is None else self._pages[0]
         if page is None:
-            channels = () if self.channels is None else (self.channels,)
-            return np.zeros((height, self.columns, *channels), self.dtype)
-        start = page.dataoffsets[0] if self._start is None else self._start + plane * size * (self.channels or 1)
+            samples = () if self._samples is None else (self._samples,)
+            return np.zeros((height, self.columns, *samples), self._type)
+        start = page.dataoffsets[0] if self._start is None else self._start + plane * size * (self._samples or 1)
         count = min(height, self.rows - i * height)
-        together = 1 if self._planar else self.channels or 1
-        line = self.columns * together * self.dtype.itemsize
+        together = 1 if self._planar else self._samples or 1
+        line = self.columns * together * self._type.itemsize
         parts = [
             np.frombuffer(
                 self._read(page, start + s * size + i * height * line, count * line),
-                self.dtype.newbyteorder(self._page.parent.byteorder),
+                self._type.newbyteorder(self._page.parent.byteorder),
             )
-            for s in range(self.channels or 1 if self._planar else 1)
+            for s in range(self._samples or 1 if self._planar else 1)
         ]
         if self._planar:
             strip = np.stack(parts, axis=-1).reshape(count, self.columns, len(parts))
         else:
-            strip = parts[0].reshape(count, self.columns, *(() if self.channels is None else (self.channels,)))
-        return strip.astype(self.dtype, copy=False)
+            strip = parts[0].reshape(count, self.columns, *(() if self._samples is None else (self._samples,)))
+        return strip.astype(self._type, copy=False)
 
     def _read(self, page: Any, offset: int, length: int) -> bytes:
         # The pages of an OME-TIFF series may be in several files.
@@ -214,7 +240,9 @@ class _Series(Series):
 def _check(path: Path, page: Any) -> None:
     """Raise if a page is not upright, or its pixels are not plain numbers."""
     found = None
-    if page.photometric not in (0, 1, 2) and not (page.photometric == 6 and page.compression in (7, 33003, 34712)):
+    if page.photometric not in (0, 1, 2, 3, 5) and not (
+        page.photometric == 6 and page.compression in (7, 33003, 34712)
+    ):
         found = f"the photometric interpretation {getattr(page.photometric, 'name', page.photometric)}"
     elif page.dtype is None or page.dtype.itemsize * 8 != page.bitspersample or page.dtype.kind not in "uif":
         found = f"pixels of {page.bitspersample} bits, {page.dtype or 'of no known type'}"

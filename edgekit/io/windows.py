@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import DecodeError, EdgekitError, UnreadableError, raise_if_out_of_memory
-from edgekit.io.conversion import to_gray
+from edgekit.io.pixels import Pixels
 
 Array = NDArray[Any]
 
@@ -63,9 +63,7 @@ class Series(ABC):
     channels : int or None
         None if the images have no axis for channels.
     colour : bool
-        Whether the channels are RGB or RGBA.
-    gray_alpha : bool
-        Whether the channels are gray and opacity.
+        Whether the first three channels are red, green and blue.
     dtype : dtype
         The type of the pixels, in native byte order.
     layout : Layout
@@ -81,7 +79,6 @@ class Series(ABC):
     columns: int
     channels: int | None
     colour: bool
-    gray_alpha: bool = False
     dtype: np.dtype[Any]
     layout: Layout
     stated_range: tuple[float, float] | None = None
@@ -104,11 +101,11 @@ class Series(ABC):
     @property
     def separate_channels(self) -> bool:
         """Whether each channel is an image of its own."""
-        return self.channels is not None and not self.colour and not self.gray_alpha
+        return self.channels is not None and not self.colour
 
     def to_gray(self, image: Array) -> Array:
         """Return a window in gray, as `read_image` does for whole files."""
-        return to_gray(image) if self.colour else image if image.ndim == 2 else image[:, :, 0]
+        return Pixels(image, rgb=self.colour).gray().array
 
     def read(self, plane: int, top: int, bottom: int, left: int, right: int) -> Array:
         """Return a window: rows ``top .. bottom - 1``, columns ``left .. right - 1``. Positions wrap around.

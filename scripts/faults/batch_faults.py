@@ -36,12 +36,13 @@ from common.paths import ROOT
 from edgekit.batch.engines.processes import Processes, WorkerLimits
 from edgekit.batch.jobs.scoring import ScoreJob
 from edgekit.batch.output_log import NAME, OutputLog
+from edgekit.batch.outputs import Item
 from edgekit.batch.rendering import RenderWork
 from edgekit.batch.runner import Status
 from edgekit.batch.runner import run as run_work
 from edgekit.batch.score_cache import ScoreCache
 from edgekit.batch.scoring import score_files
-from edgekit.batch.sources import Item, Source
+from edgekit.batch.sources import Source
 from faults.failing_jobs import FailingFilter, FailingScore
 
 PAGE = ROOT / "docs" / "faults.md"

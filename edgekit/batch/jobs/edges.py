@@ -85,6 +85,10 @@ class EdgeJob(RenderJob):
         tried = {name: "reflect" if value == "valid" else value for name, value in self.parameters}
         METHODS[self.method].find(np.zeros((64, 64), np.uint8), **tried)
 
+    @property
+    def uses_bands(self) -> bool:
+        return bool(dict(self.parameters).get("channel", "luminance") != "luminance")
+
     def respond(self, image: Array) -> Array:
         return METHODS[self.method].find(image, **dict(self.parameters))
 

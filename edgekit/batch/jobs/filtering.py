@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from edgekit.backends.interface import Array
@@ -11,6 +12,7 @@ from edgekit.display.rendering import MODES, largest, picture, to_display, white
 from edgekit.display.value_range import Range
 from edgekit.errors import ParameterError
 from edgekit.filters.apply import apply, specification
+from edgekit.io.opening import WINDOW_ENDINGS, has_windows
 from edgekit.operators.kernels import Matrix
 from edgekit.operators.table import Operator, find, own_operator
 
@@ -110,6 +112,13 @@ class FilterJob(RenderJob):
     def decodes_to_gray(self) -> bool:
         """Whether the gray image of the decoder, in whole levels and faster, can be used for luminance."""
         return (self.channel, self.tone, self.depth, self.overlay) == ("luminance", "linear", "8", False)
+
+    @property
+    def uses_bands(self) -> bool:
+        return self.channel != "luminance"
+
+    def holds_all(self, path: Path) -> bool:
+        return self.ending in WINDOW_ENDINGS and has_windows(path)
 
     def _check_white(self, white: float | str) -> None:
         if not 0 < _number(white) < math.inf:

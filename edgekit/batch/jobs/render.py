@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from edgekit.display.value_range import Range
 from edgekit.errors import ParameterError
 from edgekit.filters.inputs import from_numpy_image, to_numpy_image
 from edgekit.io.encoding import encode, writable_format
-from edgekit.io.reading import decode, stated_range
+from edgekit.io.reading import decode
 
 #: Increased when the same job gives other pixels than before, so that old results are stale.
 REVISION = 2
@@ -104,6 +105,11 @@ class RenderJob(ABC):
         """Whether the gray image of the decoder, in whole levels and faster, can be used instead of colour."""
         return False
 
+    @property
+    def uses_bands(self) -> bool:
+        """Whether bands other than red, green and blue are used."""
+        return False
+
     @abstractmethod
     def respond(self, image: Array) -> Array:
         """Return the response that the output shows."""
@@ -139,18 +145,32 @@ class RenderJob(ABC):
             raise ParameterError(f"device={self.device!r} needs the torch backend; choose backend torch")
         load(self.backend, self.device)
 
-    def run(self, data: bytes, name: str) -> RenderedFile:
+    def holds_all(self, path: Path) -> bool:
+        """Tell whether one output holds the results of all images of an input file."""
+        return False
+
+    def run(self, data: bytes, name: str, page: int | None = None) -> RenderedFile:
         """Decode the content of an input file, apply the job and encode the result.
+
+        Parameters
+        ----------
+        data : bytes
+            The content.
+        name : str
+            The name of the file in messages.
+        page : int, optional
+            The number of the image in a file with several, from 1 on.
 
         Raises
         ------
         EdgekitError
             If the input is not an image, or the job does not fit it.
         """
-        decoded = decode(data, name, colour=not self.decodes_to_gray, limits=self.limits)
+        wanted: Any = {"colour": not self.decodes_to_gray, "bands": self.uses_bands}
+        decoded = decode(data, name, limits=self.limits, page=page, **wanted)
         image = decoded.image
         rows, columns = image.shape[:2]
-        stated = stated_range(data, image.dtype)
+        stated = decoded.range
         backend = load(self.backend, self.device)
         pixels = from_numpy_image(image, backend, self.device)
         response = RenderedResponse(self.respond(pixels), 0) if self.depth == "float" else self.show(pixels, stated)
@@ -160,4 +180,5 @@ class RenderJob(ABC):
         shown = shown.astype(np.float32) if shown.dtype in (np.float16, bool) else shown
         if self.overlay:
             shown = overlay(image, shown, in_range=stated)
-        return RenderedFile(rows, columns, response.clipped, response.white, note, encode(shown, self.ending))
+        made = encode(shown, self.ending, bands=decoded.rgb or decoded.image.ndim == 3)
+        return RenderedFile(rows, columns, response.clipped, response.white, note, made)

@@ -12,10 +12,15 @@ from edgekit.common.read_limits import DEFAULT_READ_LIMITS, ReadLimits
 from edgekit.errors import ParameterError
 from edgekit.focus.composite import SIZE, VERSION, score
 from edgekit.focus.measures import MEASURES, sharpness
+from edgekit.io.decoders import gray_by_opencv
+from edgekit.io.pixels import Range
 from edgekit.io.reading import decode_gray
 
 #: Increased when a measure of an image changes, so that old rows are stale.
 REVISION = 1
+
+#: The measure whose thresholds are written for what `cv2.imread` reads.
+_OPENCV = "laplacian_variance"
 
 #: The version of the measures, for the column of this name.
 SCORER = f"edgekit-{REVISION}.{VERSION}"
@@ -93,8 +98,8 @@ class ScoreJob:
         if self.every < 1 or (self.rate is not None and not 0 < self.rate < math.inf):
             raise ParameterError(f"every={self.every} and rate={self.rate} must be positive")
 
-    def run(self, data: bytes, name: str) -> Scored:
-        """Measure the image in `data`.
+    def run(self, data: bytes, name: str, page: int | None = None) -> Scored:
+        """Measure the image in `data`, or that with the number `page`, from 1 on.
 
         Raises
         ------
@@ -104,17 +109,22 @@ class ScoreJob:
         values: dict[str, float] = {}
         # The score uses a reduced image. The decoder reduces fastest; the last factor of 2 is left to averaging.
         reduced = SCORE in self.measures and self.roi is None
-        decoded = decode_gray(data, name, least=2 * SIZE if reduced else None, limits=self.limits)
+        decoded = decode_gray(data, name, least=2 * SIZE if reduced else None, limits=self.limits, page=page)
         if reduced:
-            values[SCORE] = score(decoded.image)
+            values[SCORE] = score(decoded.image, in_range=decoded.range)
         if len(self.measures) == len(values):
             return Scored(*decoded.size, self._defined(values), decoded.note)
         if decoded.image.shape[:2] != decoded.size[::-1]:
-            decoded = decode_gray(data, name, limits=self.limits)
-        return self.measure(decoded.image, name, values)._replace(reason=decoded.note)
+            decoded = decode_gray(data, name, limits=self.limits, page=page)
+        first = page in (None, 1)
+        if first and _OPENCV in self.measures and decoded.opencv_differs and (gray := gray_by_opencv(data)) is not None:
+            values[_OPENCV] = sharpness(self.crop(gray, name), _OPENCV)
+        return self.measure(decoded.image, name, values, decoded.range)._replace(reason=decoded.note)
 
-    def measure(self, image: Any, name: str, known: Mapping[str, float] | None = None) -> Scored:
-        """Measure a decoded image; `known` values are not measured again.
+    def measure(
+        self, image: Any, name: str, known: Mapping[str, float] | None = None, in_range: Range | None = None
+    ) -> Scored:
+        """Measure a decoded image; `known` values are not measured again, `in_range` are its black and white.
 
         Raises
         ------
@@ -124,7 +134,11 @@ class ScoreJob:
         part, values = self.crop(image, name), dict(known or {})
         # A value that overflows is undefined.
         with np.errstate(all="ignore"):
-            values |= {m: score(part) if m == SCORE else sharpness(part, m) for m in self.measures if m not in values}
+            values |= {
+                m: score(part, in_range=in_range) if m == SCORE else sharpness(part, m)
+                for m in self.measures
+                if m not in values
+            }
         rows, columns = image.shape[:2]
         return Scored(columns, rows, self._defined(values))
 

@@ -1,0 +1,94 @@
+"""Counts the images of a file, without decoding them: pages of TIFF files, frames of animations.
+
+May import decoders, files, formats and stores.
+"""
+
+import io
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from edgekit.io.decoders import frames_by_pillow
+from edgekit.io.files import open_regular
+from edgekit.io.formats import BY_ENDING, HEAD, Format, sniff
+from edgekit.io.stores import StorePath
+
+#: Formats that can hold several images.
+SEVERAL = ("TIFF", "PNG", "GIF", "WebP", "AVIF")
+
+#: More pages are not counted: their list may be a circle.
+MOST_PAGES = 2**20
+
+#: The TIFF tag NewSubfileType. Bit 0 is a smaller version of another image, bit 2 a transparency mask.
+_SUBFILE, _NO_IMAGE = 254, 5
+
+
+def image_count(path: Path) -> int:
+    """Return the number of images in a local file; 1 if it cannot be told, and for objects in stores."""
+    known = BY_ENDING.get(path.suffix.lower())
+    if isinstance(path, StorePath) or (known is not None and known.name not in SEVERAL):
+        return 1
+    try:
+        with open_regular(path) as file:
+            return count_images(file)
+    except OSError:  # Reading the file gives the error.
+        return 1
+
+
+def images_in(data: bytes) -> int:
+    """Return the number of images in the content of a file; 1 if it cannot be told."""
+    return count_images(io.BytesIO(data))
+
+
+def count_images(file: BinaryIO) -> int:
+    """Return the number of images in an open file; 1 if it cannot be told."""
+    found = sniff(file.read(HEAD))
+    if found is None or found.name not in SEVERAL:
+        return 1
+    file.seek(0)
+    try:
+        return max(1, _count(file, found))
+    except Exception:  # The file is damaged: the decoders report how.
+        return 1
+
+
+def _count(file: BinaryIO, found: Format) -> int:
+    match found.name:
+        case "TIFF":
+            kinds = list(_tiff_kinds(file))
+            return sum(not kind & _NO_IMAGE for kind in kinds) or len(kinds)
+        case "PNG":
+            return _animation_frames(file)
+    return frames_by_pillow(file, found)
+
+
+def _tiff_kinds(file: BinaryIO) -> Iterator[int]:
+    """Yield NewSubfileType of each page of a TIFF file, 0 where it is not stated."""
+    order = "<" if file.read(2) == b"II" else ">"
+    big = file.read(2) in (b"+\0", b"\0+")
+    length, count, word = (20, "Q", "Q") if big else (12, "H", "I")
+    file.seek(8 if big else 4)
+    (offset,) = struct.unpack(order + word, file.read(struct.calcsize(word)))
+    seen: set[int] = set()
+    while offset and offset not in seen and len(seen) < MOST_PAGES:
+        seen.add(offset)
+        file.seek(offset)
+        (entries,) = struct.unpack(order + count, file.read(struct.calcsize(count)))
+        data = file.read(entries * length)
+        tags = (data[at : at + length] for at in range(0, len(data), length))
+        kinds = (int.from_bytes(t[8:12] if not big else t[12:16], "little" if order == "<" else "big")
+                 for t in tags if struct.unpack_from(order + "H", t)[0] == _SUBFILE)  # fmt: skip
+        yield next(kinds, 0)
+        (offset,) = struct.unpack(order + word, file.read(struct.calcsize(word)))
+
+
+def _animation_frames(file: BinaryIO) -> int:
+    """Return the number of frames that the header of a PNG file states."""
+    file.seek(8)
+    while len(head := file.read(8)) == 8 and head[4:] != b"IDAT":
+        length = int.from_bytes(head[:4], "big")
+        if head[4:] == b"acTL":
+            return int.from_bytes(file.read(4), "big")
+        file.seek(length + 4, io.SEEK_CUR)
+    return 1
