@@ -49,7 +49,7 @@ def test_a_job_is_a_value():
         {"operator": "scharr"}, {"parameters": (("size", 5),)}, {"angle": 46.0}, {"angle_of": "edge"},
         {"rotate": "ring"}, {"scale": "raw"}, {"border": "wrap"}, {"channel": "max"}, {"tone": "log"},
         {"display": "signed"}, {"white": 20.0}, {"white": "20%"}, {"depth": "16"}, {"overlay": True},
-        {"ending": ".tif"},
+        {"ending": ".tif"}, {"spacing": 2.0}, {"spacing": (1.0, 2.0)},
         {"backend": "torch"}, {"kernel": ((1.0,),)}, {"device": "cpu"}, {"limits": ReadLimits(truncated="keep")},
     ],
     ids=str,

@@ -22,6 +22,7 @@ from edgekit.filters.execute import Conversion, respond
 from edgekit.filters.inputs import check_image, fill, level
 from edgekit.operators.borders import Border
 from edgekit.operators.filter_spec import AngleOf, Channel, Rotate, Scale, Tone
+from edgekit.operators.spacing import Spacing
 from edgekit.operators.table import Operator, find
 
 Mode = Literal["full", "stretch", "signed"]
@@ -125,6 +126,7 @@ def picture(
     angle_of: AngleOf = "gradient",
     rotate: Rotate = "steer",
     scale: Scale = "unit",
+    spacing: Spacing = 1.0,
     border: Border = "reflect",
     channel: Channel = "each",
     tone: Tone = "linear",
@@ -165,8 +167,8 @@ def picture(
     array([[  0, 255, 255,   0]], dtype=uint8)
     """
     options: dict[str, Any] = {
-        "angle": angle, "angle_of": angle_of, "rotate": rotate, "scale": scale, "border": border, "channel": channel,
-        "tone": tone,
+        "angle": angle, "angle_of": angle_of, "rotate": rotate, "scale": scale, "spacing": spacing,
+        "border": border, "channel": channel, "tone": tone,
     }  # fmt: skip
     _check_angle(angle)
     operator = operator if isinstance(operator, Operator) else find(operator)
@@ -244,6 +246,7 @@ def white_level(
     angle_of: AngleOf = "gradient",
     rotate: Rotate = "steer",
     scale: Scale = "unit",
+    spacing: Spacing = 1.0,
     border: Border = "reflect",
     channel: Channel = "each",
     tone: Tone = "linear",
@@ -254,7 +257,8 @@ def white_level(
 
     With R the range of the image it is R / 8 for first derivatives at unit scale, for all angles and sizes: Sobel of 8
     bits is shown as by ``cv2.convertScaleAbs(cv2.Sobel(...))``. For all other operators it is a quarter of their
-    response to an ideal step of height R, across their direction (across x or y without a direction). Kernels that do
+    response to an ideal step of height R, across their direction (across x or y without a direction). With a spacing
+    it is the white level of the responses per unit: equal spacing does not change the rendered image. Kernels that do
     not sum to 0, such as those that blur or sharpen, keep the level of the image: their white is the whole response to
     the step.
 
@@ -290,8 +294,8 @@ def white_level(
     2000.0
     """
     options: dict[str, Any] = {
-        "angle": angle, "angle_of": angle_of, "rotate": rotate, "scale": scale, "border": border, "channel": channel,
-        "tone": tone,
+        "angle": angle, "angle_of": angle_of, "rotate": rotate, "scale": scale, "spacing": spacing,
+        "border": border, "channel": channel, "tone": tone,
     }  # fmt: skip
     _check_angle(angle)
     operator = operator if isinstance(operator, Operator) else find(operator)
@@ -312,8 +316,8 @@ def _white(
     if step_fraction is not None:
         factor = spec.step_response * step_fraction
     elif operator.directed:
-        # Scale "raw" multiplies the response and its white level by the same factor.
-        unit = specification(operator, parameters, angle, {**options, "scale": "unit"})
+        # Scale and spacing multiply the response and its white level by the same factor.
+        unit = specification(operator, parameters, angle, {**options, "scale": "unit", "spacing": 1.0})
         factor = spec.step_response / unit.step_response * GRADIENT_WHITE
     else:
         factor = spec.step_response * (1 if spec.keeps_level else STEP_WHITE)

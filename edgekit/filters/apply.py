@@ -13,6 +13,7 @@ from edgekit.errors import DtypeError, KernelError, ParameterError, ShapeError
 from edgekit.filters.execute import respond
 from edgekit.filters.inputs import as_image, fill
 from edgekit.operators.filter_spec import FilterSpec, filter_spec
+from edgekit.operators.spacing import pixel_spacing
 from edgekit.operators.table import Kind, Operator, find, own_operator
 
 #: Values of an operator's own parameters, by name.
@@ -86,7 +87,7 @@ def apply(
     angle : float or array, optional
         With an array each sample or pixel has its own angle.
     **options
-        ``angle_of``, ``rotate``, ``scale``, ``border``, ``channel`` and ``tone``, as for `edgekit.sobel`.
+        ``angle_of``, ``rotate``, ``scale``, ``spacing``, ``border``, ``channel`` and ``tone``, as for `edgekit.sobel`.
     """
     if isinstance(operator, str):
         operator = find(operator)
@@ -155,6 +156,8 @@ def specification(
     """
     if angles is not None:
         angles = tuple(map(_degrees, angles if result == "stack" else (angles,)))
+    if "spacing" in options:
+        options = {**options, "spacing": pixel_spacing(options["spacing"])}
     try:
         return filter_spec(operator, angles, result=result, **parameters, **options)
     except TypeError:

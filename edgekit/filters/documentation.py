@@ -41,6 +41,13 @@ PARAMETERS = {
         on x²/2. ``raw``: kernel coefficients as the reference prints them, such as those of ``cv2.Sobel`` and
         ``cv2.Scharr``.
     """,
+    "spacing": """
+    spacing : float or (float, float)
+        Distance of neighbouring pixels, or the distances (dy, dx) of rows and columns, as for `numpy.gradient`. A first
+        derivative is per unit of this distance (gx / dx, gy / dy), a second derivative per squared unit. Directions
+        are those of the plane with this spacing. Two different distances need kernels along x and y: not for rotated
+        or diagonal kernels.
+    """,
     "border": """
     border : {"reflect", "symmetric", "edge", "constant", "wrap", "valid"}
         How pixels beyond the image are extrapolated, with the names of `numpy.pad`. ``reflect`` is OpenCV's

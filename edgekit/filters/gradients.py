@@ -7,6 +7,7 @@ from edgekit.filters.apply import filter_image
 from edgekit.filters.documentation import documented
 from edgekit.operators.borders import Border
 from edgekit.operators.filter_spec import AngleOf, Channel, Rotate, Scale, Tone
+from edgekit.operators.spacing import Spacing
 from edgekit.operators.table import OPERATORS
 
 
@@ -19,6 +20,7 @@ def sobel(
     angle_of: AngleOf = "gradient",
     rotate: Rotate = "steer",
     scale: Scale = "unit",
+    spacing: Spacing = 1.0,
     border: Border = "reflect",
     channel: Channel = "each",
     tone: Tone = "linear",
@@ -50,7 +52,7 @@ def sobel(
     return filter_image(
         image, OPERATORS["sobel"], {"size": size},
         angle=angle, angle_of=angle_of, rotate=rotate, scale=scale, border=border, channel=channel, tone=tone,
-        channel_axis=channel_axis, mask=mask, out=out,
+        spacing=spacing, channel_axis=channel_axis, mask=mask, out=out,
     )  # fmt: skip
 
 
@@ -62,6 +64,7 @@ def scharr(
     angle_of: AngleOf = "gradient",
     rotate: Rotate = "steer",
     scale: Scale = "unit",
+    spacing: Spacing = 1.0,
     border: Border = "reflect",
     channel: Channel = "each",
     tone: Tone = "linear",
@@ -84,7 +87,7 @@ def scharr(
     return filter_image(
         image, OPERATORS["scharr"], {},
         angle=angle, angle_of=angle_of, rotate=rotate, scale=scale, border=border, channel=channel, tone=tone,
-        channel_axis=channel_axis, mask=mask, out=out,
+        spacing=spacing, channel_axis=channel_axis, mask=mask, out=out,
     )  # fmt: skip
 
 
@@ -96,6 +99,7 @@ def prewitt(
     angle_of: AngleOf = "gradient",
     rotate: Rotate = "steer",
     scale: Scale = "unit",
+    spacing: Spacing = 1.0,
     border: Border = "reflect",
     channel: Channel = "each",
     tone: Tone = "linear",
@@ -119,7 +123,7 @@ def prewitt(
     return filter_image(
         image, OPERATORS["prewitt"], {},
         angle=angle, angle_of=angle_of, rotate=rotate, scale=scale, border=border, channel=channel, tone=tone,
-        channel_axis=channel_axis, mask=mask, out=out,
+        spacing=spacing, channel_axis=channel_axis, mask=mask, out=out,
     )  # fmt: skip
 
 
@@ -131,6 +135,7 @@ def roberts(
     angle_of: AngleOf = "gradient",
     rotate: Rotate = "steer",
     scale: Scale = "unit",
+    spacing: Spacing = 1.0,
     border: Border = "reflect",
     channel: Channel = "each",
     tone: Tone = "linear",
@@ -155,7 +160,7 @@ def roberts(
     return filter_image(
         image, OPERATORS["roberts"], {},
         angle=angle, angle_of=angle_of, rotate=rotate, scale=scale, border=border, channel=channel, tone=tone,
-        channel_axis=channel_axis, mask=mask, out=out,
+        spacing=spacing, channel_axis=channel_axis, mask=mask, out=out,
     )  # fmt: skip
 
 
@@ -168,6 +173,7 @@ def farid(
     angle_of: AngleOf = "gradient",
     rotate: Rotate = "steer",
     scale: Scale = "unit",
+    spacing: Spacing = 1.0,
     border: Border = "reflect",
     channel: Channel = "each",
     tone: Tone = "linear",
@@ -196,7 +202,7 @@ def farid(
     return filter_image(
         image, OPERATORS["farid"], {"size": size},
         angle=angle, angle_of=angle_of, rotate=rotate, scale=scale, border=border, channel=channel, tone=tone,
-        channel_axis=channel_axis, mask=mask, out=out,
+        spacing=spacing, channel_axis=channel_axis, mask=mask, out=out,
     )  # fmt: skip
 
 
@@ -209,6 +215,7 @@ def gaussian_gradient(
     angle_of: AngleOf = "gradient",
     rotate: Rotate = "steer",
     scale: Scale = "unit",
+    spacing: Spacing = 1.0,
     border: Border = "reflect",
     channel: Channel = "each",
     tone: Tone = "linear",
@@ -237,7 +244,7 @@ def gaussian_gradient(
     return filter_image(
         image, OPERATORS["gaussian"], {"sigma": sigma},
         angle=angle, angle_of=angle_of, rotate=rotate, scale=scale, border=border, channel=channel, tone=tone,
-        channel_axis=channel_axis, mask=mask, out=out,
+        spacing=spacing, channel_axis=channel_axis, mask=mask, out=out,
     )  # fmt: skip
 
 
@@ -249,6 +256,7 @@ def kirsch(
     angle_of: AngleOf = "gradient",
     rotate: Rotate = "steer",
     scale: Scale = "unit",
+    spacing: Spacing = 1.0,
     border: Border = "reflect",
     channel: Channel = "each",
     tone: Tone = "linear",
@@ -281,7 +289,7 @@ def kirsch(
     return filter_image(
         image, OPERATORS["kirsch"], {},
         angle=angle, angle_of=angle_of, rotate=rotate, scale=scale, border=border, channel=channel, tone=tone,
-        channel_axis=channel_axis, mask=mask, out=out,
+        spacing=spacing, channel_axis=channel_axis, mask=mask, out=out,
     )  # fmt: skip
 
 
@@ -294,6 +302,7 @@ def robinson(
     angle_of: AngleOf = "gradient",
     rotate: Rotate = "steer",
     scale: Scale = "unit",
+    spacing: Spacing = 1.0,
     border: Border = "reflect",
     channel: Channel = "each",
     tone: Tone = "linear",
@@ -327,5 +336,5 @@ def robinson(
     return filter_image(
         image, OPERATORS["robinson"], {"levels": levels},
         angle=angle, angle_of=angle_of, rotate=rotate, scale=scale, border=border, channel=channel, tone=tone,
-        channel_axis=channel_axis, mask=mask, out=out,
+        spacing=spacing, channel_axis=channel_axis, mask=mask, out=out,
     )  # fmt: skip

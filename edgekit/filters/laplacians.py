@@ -7,6 +7,7 @@ from edgekit.filters.apply import filter_image
 from edgekit.filters.documentation import documented
 from edgekit.operators.borders import Border
 from edgekit.operators.filter_spec import Channel, Scale, Tone
+from edgekit.operators.spacing import Spacing
 from edgekit.operators.table import OPERATORS, own_operator
 
 
@@ -17,6 +18,7 @@ def laplacian(
     stencil: Literal[4, 8, "isotropic"] = 4,
     sigma: float | None = None,
     scale: Scale = "unit",
+    spacing: Spacing = 1.0,
     border: Border = "reflect",
     channel: Channel = "each",
     tone: Tone = "linear",
@@ -46,7 +48,7 @@ def laplacian(
     """
     return filter_image(
         image, OPERATORS["laplacian"], {"stencil": stencil, "sigma": sigma},
-        scale=scale, border=border, channel=channel, tone=tone,
+        scale=scale, spacing=spacing, border=border, channel=channel, tone=tone,
         channel_axis=channel_axis, mask=mask, out=out,
     )  # fmt: skip
 
@@ -58,6 +60,7 @@ def dog(
     sigma: float = 1.0,
     sigma2: float | None = None,
     scale: Scale = "unit",
+    spacing: Spacing = 1.0,
     border: Border = "reflect",
     channel: Channel = "each",
     tone: Tone = "linear",
@@ -89,7 +92,7 @@ def dog(
     """
     return filter_image(
         image, OPERATORS["dog"], {"sigma": sigma, "sigma2": sigma2},
-        scale=scale, border=border, channel=channel, tone=tone,
+        scale=scale, spacing=spacing, border=border, channel=channel, tone=tone,
         channel_axis=channel_axis, mask=mask, out=out,
     )  # fmt: skip
 

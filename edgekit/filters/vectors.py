@@ -12,6 +12,7 @@ from edgekit.filters.documentation import documented
 from edgekit.filters.reduction import at_any_size
 from edgekit.operators.borders import Border
 from edgekit.operators.filter_spec import AngleOf, Channel, Rotate, Scale, Tone
+from edgekit.operators.spacing import Spacing
 from edgekit.operators.table import find
 
 
@@ -22,7 +23,7 @@ class Gradient(Generic[ImageT]):
     Attributes
     ----------
     gx, gy : ndarray or Tensor
-        Positive where the image gets brighter to the right, and downward.
+        Positive where the image gets brighter to the right, and downward; per pixel, or per unit of the spacing.
     """
 
     gx: ImageT
@@ -63,6 +64,7 @@ def gradient(
     size: int | None = None,
     sigma: float | None = None,
     scale: Scale = "unit",
+    spacing: Spacing = 1.0,
     border: Border = "reflect",
     channel: Channel = "each",
     tone: Tone = "linear",
@@ -90,7 +92,7 @@ def gradient(
     """
     gx, gy = filter_image(
         image, operator, operator_parameters(operator, size=size, sigma=sigma), components=True,
-        scale=scale, border=border, channel=channel, tone=tone, channel_axis=channel_axis, mask=mask,
+        scale=scale, spacing=spacing, border=border, channel=channel, tone=tone, channel_axis=channel_axis, mask=mask,
     )  # fmt: skip
     return Gradient(gx, gy)
 
@@ -107,6 +109,7 @@ def oriented(
     angle_of: AngleOf = "gradient",
     rotate: Rotate = "steer",
     scale: Scale = "unit",
+    spacing: Spacing = 1.0,
     border: Border = "reflect",
     channel: Channel = "each",
     tone: Tone = "linear",
@@ -139,7 +142,7 @@ def oriented(
     return filter_image(
         image, operator, operator_parameters(operator, size=size, sigma=sigma, levels=levels), angles=angles,
         angle_of=angle_of, rotate=rotate, scale=scale, border=border, channel=channel, tone=tone,
-        channel_axis=channel_axis, mask=mask, out=out,
+        spacing=spacing, channel_axis=channel_axis, mask=mask, out=out,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from edgekit.filters.vectors import operator_parameters
 from edgekit.nn.modules import Module
 from edgekit.operators.borders import Border
 from edgekit.operators.filter_spec import AngleOf, Channel, Scale, Tone
+from edgekit.operators.spacing import Spacing
 from edgekit.operators.table import find, own_operator
 
 #: Channel modes in which the response is linear in the cosine and sine of the angle.
@@ -71,6 +72,7 @@ class Oriented(Module):
         sigma: float | None = None,
         angle_of: AngleOf = "gradient",
         scale: Scale = "unit",
+        spacing: Spacing = 1.0,
         border: Border = "reflect",
         channel: _Channel = "each",
         tone: Tone = "linear",
@@ -82,10 +84,12 @@ class Oriented(Module):
         options: dict[str, Any] = {
             "angle_of": angle_of,
             "scale": scale,
+            "spacing": spacing,
             "border": border,
             "channel": channel,
             "tone": tone,
         }
+        specification(find(operator), values, 0.0, options)
         super().__init__(operator=operator, learnable=learnable, **values, **options, channel_axis=channel_axis)
         self.operator, self.values, self.options, self.channel_axis = operator, values, options, channel_axis
         start = torch.as_tensor(angle)
@@ -96,7 +100,6 @@ class Oriented(Module):
             self.angle = torch.nn.Parameter(start)
         else:
             self.register_buffer("angle", start)
-        specification(find(operator), self.values, 0.0, self.options)
 
     def extra_repr(self) -> str:
         degrees = f"{self.angle.item():g}" if self.angle.ndim == 0 else f"tensor of shape {tuple(self.angle.shape)}"

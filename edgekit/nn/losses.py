@@ -14,6 +14,7 @@ from edgekit.filters.vectors import operator_parameters
 from edgekit.nn.modules import Module, Sharpness, gradient_operator
 from edgekit.operators.borders import Border
 from edgekit.operators.filter_spec import Channel, Scale, Tone
+from edgekit.operators.spacing import Spacing
 from edgekit.operators.table import find
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -66,6 +67,7 @@ class GradientLoss(Module):
         size: int | None = None,
         sigma: float | None = None,
         scale: Scale = "unit",
+        spacing: Spacing = 1.0,
         border: Border = "reflect",
         channel: Channel = "each",
         tone: Tone = "linear",
@@ -73,7 +75,9 @@ class GradientLoss(Module):
     ) -> None:
         gradient_operator(operator)
         values = operator_parameters(operator, size=size, sigma=sigma)
-        options: dict[str, Any] = {"scale": scale, "border": border, "channel": channel, "tone": tone}
+        options: dict[str, Any] = {
+            "scale": scale, "spacing": spacing, "border": border, "channel": channel, "tone": tone,
+        }  # fmt: skip
         super().__init__(
             operator=operator, of=of, norm=norm, reduction=reduction, **values, **options, channel_axis=channel_axis
         )

@@ -13,12 +13,13 @@ from edgekit.filters.vectors import operator_parameters
 from edgekit.focus.measures import MEASURES, sharpness
 from edgekit.operators.borders import Border
 from edgekit.operators.filter_spec import AngleOf, Channel, Rotate, Scale, Tone
+from edgekit.operators.spacing import Spacing
 from edgekit.operators.table import Kind, Operator, find
 
 #: Defaults of the options that all filters have; `extra_repr` shows only other values.
 DEFAULTS = {
-    "angle": None, "angle_of": "gradient", "rotate": "steer", "scale": "unit", "border": "reflect", "channel": "each",
-    "tone": "linear", "channel_axis": "auto",
+    "angle": None, "angle_of": "gradient", "rotate": "steer", "scale": "unit", "spacing": 1.0, "border": "reflect",
+    "channel": "each", "tone": "linear", "channel_axis": "auto",
 }  # fmt: skip
 
 
@@ -40,11 +41,11 @@ class _Filter(Module):
         self, operator: str, parameters: dict[str, Any], *, angle: float | None = None, channel_axis: ChannelAxis,
         **options: Any,
     ) -> None:  # fmt: skip
+        # Invalid options raise here, and not with the first image.
+        specification(find(operator), parameters, angle, options)
         super().__init__(**parameters, angle=angle, **options, channel_axis=channel_axis)
         self.operator, self.values, self.angle = operator, parameters, angle
         self.channel_axis, self.options = channel_axis, options
-        # Invalid options raise here, and not with the first image.
-        specification(find(operator), parameters, angle, options)
 
     def forward(self, image: torch.Tensor, *, mask: torch.Tensor | None = None) -> torch.Tensor:
         """Filter (..., C, H, W) or (H, W); `mask` is True where the image is valid."""
@@ -87,14 +88,15 @@ class Sobel(_Filter):
         angle_of: AngleOf = "gradient",
         rotate: Rotate = "steer",
         scale: Scale = "unit",
+        spacing: Spacing = 1.0,
         border: Border = "reflect",
         channel: Channel = "each",
         tone: Tone = "linear",
         channel_axis: ChannelAxis = "auto",
     ) -> None:
         super().__init__(
-            "sobel", {"size": size}, angle=angle, angle_of=angle_of, rotate=rotate, scale=scale, border=border,
-            channel=channel, tone=tone, channel_axis=channel_axis,
+            "sobel", {"size": size}, angle=angle, angle_of=angle_of, rotate=rotate, scale=scale, spacing=spacing,
+            border=border, channel=channel, tone=tone, channel_axis=channel_axis,
         )  # fmt: skip
 
 
@@ -125,14 +127,15 @@ class Scharr(_Filter):
         angle_of: AngleOf = "gradient",
         rotate: Rotate = "steer",
         scale: Scale = "unit",
+        spacing: Spacing = 1.0,
         border: Border = "reflect",
         channel: Channel = "each",
         tone: Tone = "linear",
         channel_axis: ChannelAxis = "auto",
     ) -> None:
         super().__init__(
-            "scharr", {}, angle=angle, angle_of=angle_of, rotate=rotate, scale=scale, border=border, channel=channel,
-            tone=tone, channel_axis=channel_axis,
+            "scharr", {}, angle=angle, angle_of=angle_of, rotate=rotate, scale=scale, spacing=spacing, border=border,
+            channel=channel, tone=tone, channel_axis=channel_axis,
         )  # fmt: skip
 
 
@@ -165,14 +168,15 @@ class Laplacian(_Filter):
         stencil: Literal[4, 8, "isotropic"] = 4,
         sigma: float | None = None,
         scale: Scale = "unit",
+        spacing: Spacing = 1.0,
         border: Border = "reflect",
         channel: Channel = "each",
         tone: Tone = "linear",
         channel_axis: ChannelAxis = "auto",
     ) -> None:
         super().__init__(
-            "laplacian", {"stencil": stencil, "sigma": sigma}, scale=scale, border=border, channel=channel, tone=tone,
-            channel_axis=channel_axis,
+            "laplacian", {"stencil": stencil, "sigma": sigma}, scale=scale, spacing=spacing, border=border,
+            channel=channel, tone=tone, channel_axis=channel_axis,
         )  # fmt: skip
 
 
@@ -217,6 +221,7 @@ class GradientMagnitude(_Filter):
         size: int | None = None,
         sigma: float | None = None,
         scale: Scale = "unit",
+        spacing: Spacing = 1.0,
         border: Border = "reflect",
         channel: Channel = "each",
         tone: Tone = "linear",
@@ -224,8 +229,8 @@ class GradientMagnitude(_Filter):
     ) -> None:
         gradient_operator(operator)
         super().__init__(
-            operator, operator_parameters(operator, size=size, sigma=sigma), scale=scale, border=border,
-            channel=channel, tone=tone, channel_axis=channel_axis,
+            operator, operator_parameters(operator, size=size, sigma=sigma), scale=scale, spacing=spacing,
+            border=border, channel=channel, tone=tone, channel_axis=channel_axis,
         )  # fmt: skip
         self._shown = {"operator": operator, **self._shown}
 

@@ -23,6 +23,7 @@ from edgekit.operators.kernels import (
     transpose,
     weighted_sum,
 )
+from edgekit.operators.spacing import PIXELS, check_operator, spaced
 from edgekit.operators.table import OPERATORS, Kind, Operator, cos_sin
 
 Channel = Literal["each", "luminance", "max", "dizenzo"]
@@ -101,6 +102,8 @@ class FilterSpec:
         Of the first response, in degrees.
     border, channel, tone : str
         As for `edgekit.sobel`.
+    spacing : tuple of float
+        Distances (dy, dx) of neighbouring pixels.
     shape : tuple of int
         Rows and columns of the kernels.
     halo : tuple of int
@@ -120,6 +123,7 @@ class FilterSpec:
     border: str
     channel: str
     tone: str
+    spacing: tuple[float, float]
 
     shape: tuple[int, int] = field(init=False)
     halo: tuple[int, int, int, int] = field(init=False)
@@ -179,9 +183,10 @@ class FilterSpec:
         respond to either step, such as a mixed derivative, have their largest response to any image of values from 0
         to 1 instead.
         """
-        across = (0.0, 90.0) if self.direction is None else (self.direction,)
+        directions = map(cos_sin, (0.0, 90.0) if self.direction is None else (self.direction,))
+        dy, dx = (distance / max(self.spacing) for distance in self.spacing)
         counted = self.components[:1] if self.reduce == "stack" else self.components
-        peaks = [[step_peak(c.coefficients, *cos_sin(a)) for c in counted] for a in across]
+        peaks = [[step_peak(c.coefficients, cos * dx, sin * dy) for c in counted] for cos, sin in directions]
         found = max(math.hypot(*p) if self.reduce == "magnitude" else max(p) for p in peaks)
         signs = [[sum(max(s * t, 0.0) for line in c.coefficients for t in line) for s in (1, -1)] for c in counted]
         most = max(map(max, signs))
@@ -256,6 +261,7 @@ def filter_spec(
     border: str = "reflect",
     channel: str = "each",
     tone: str = "linear",
+    spacing: tuple[float, float] = PIXELS,
     **parameters: Any,
 ) -> FilterSpec:
     """Check the options of a filter and return its specification.
@@ -271,6 +277,8 @@ def filter_spec(
         components of the gradient.
     angle_of, rotate, scale, border, channel, tone : str
         As for `edgekit.sobel`.
+    spacing : tuple of float
+        Distances (dy, dx) of neighbouring pixels, as `edgekit.operators.spacing.pixel_spacing` returns them.
     **parameters
         Values of the operator's own parameters.
 
@@ -302,8 +310,13 @@ def filter_spec(
     kernels = operator.kernels(**parameters)
     directions = None if angles is None else tuple(_direction(a, angle_of) for a in angles)
     raw = raw_responses(operator, kernels, (0.0, 90.0) if result == "gradient" else directions, rotate)
+    check_operator(operator, parameters, rotate, scale, *spacing)
+    kernels, factors = spaced(operator, parameters, raw.kernels, *spacing)
     units = [1.0 if scale == "raw" else 1.0 / d for d in raw.divisors]
-    weights = [tuple(w * unit for w in line) for line, unit in zip(raw.weights, units, strict=True)]
+    weights = [
+        tuple(w * unit * f for w, f in zip(line, factors, strict=True))
+        for line, unit in zip(raw.weights, units, strict=True)
+    ]
 
     reduce: Reduction = "single"
     if result == "gradient":
@@ -312,7 +325,7 @@ def filter_spec(
         reduce = "stack" if result == "stack" else "single"
     elif operator.directed:
         reduce = "magnitude" if operator.kind is Kind.GRADIENT else "maximum"
-    kernels, weights = _simplified(raw.kernels, weights)
+    kernels, weights = _simplified(kernels, weights)
     return FilterSpec(
         kernels=tuple(k.prepared() for k in kernels),
         components=tuple(_component(w, kernels) for w in weights),
@@ -321,6 +334,7 @@ def filter_spec(
         border=border,
         channel=channel,
         tone=tone,
+        spacing=spacing,
     )
 
 

@@ -289,3 +289,11 @@ def support(kernels: Iterable[Kernel]) -> Matrix:
     return tuple(
         tuple(float(any(column)) for column in zip(*lines, strict=True)) for lines in zip(*reached, strict=True)
     )
+
+
+def combined(weights: Sequence[float], kernels: Sequence[Kernel]) -> Kernel:
+    """Return the one kernel that has the weighted sum of the responses of kernels of one shape."""
+    if all(len(chain) == 1 for kernel in kernels for chain in kernel.chains):
+        return Kernel.dense(weighted_sum(weights, [kernel.coefficients for kernel in kernels]))
+    scaled = (kernel.scaled(weight) for weight, kernel in zip(weights, kernels, strict=True))
+    return Kernel(tuple(chain for kernel in scaled for chain in kernel.chains))

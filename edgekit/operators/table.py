@@ -66,6 +66,8 @@ class Operator:
         Computes the kernels from continuous parameters, instead of `choices`.
     axis : float
         Direction of the first kernel, in degrees.
+    split : callable, optional
+        Returns for parameters of a Laplacian its second derivatives along x and y, or None; see `second_derivatives`.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Operator:
     choices: Mapping[Any, tuple[Kernel, ...]] = field(default_factory=dict)
     build: Callable[..., tuple[Kernel, ...]] | None = None
     axis: float = 0.0
+    split: Callable[..., tuple[Kernel, Kernel] | None] | None = None
 
     @property
     def directed(self) -> bool:
@@ -105,6 +108,10 @@ class Operator:
             choices = ", ".join(repr(c) for c in self.choices)
             raise ParameterError(f"{self.name} has no {name}={value!r}; choose one of {choices}")
         return self.choices[value]
+
+    def second_derivatives(self, **parameters: Any) -> tuple[Kernel, Kernel] | None:
+        """Return the second derivatives along x and y whose sum is the Laplacian; None if it is no such sum."""
+        return None if self.split is None else self.split(**{**self.parameters, **parameters})
 
     def divisor(self, kernel: Kernel, angle: float = 0.0) -> float:
         """Return the response of `kernel` to a ramp of slope 1 towards `angle`, or to x²/2 for a Laplacian.
@@ -196,6 +203,17 @@ def laplacian(stencil: int | str, sigma: float | None) -> tuple[Kernel, ...]:
     return (Kernel.separable((smooth, second), (second, smooth)),)
 
 
+def second_derivatives(stencil: int | str, sigma: float | None) -> tuple[Kernel, Kernel] | None:
+    """Return the second derivatives along x and y whose sum is `laplacian`; None for stencils with diagonals."""
+    if sigma is not None:
+        along_x = Kernel.separable((gaussian(sigma), gaussian(sigma, order=2)))
+    elif stencil == 4:
+        along_x = Kernel.dense([[0, 0, 0], [1, -2, 1], [0, 0, 0]])
+    else:
+        return None
+    return along_x, along_x.transposed
+
+
 def difference_of_gaussians(sigma: float, sigma2: float | None) -> tuple[Kernel, ...]:
     """Return the Gaussian of `sigma` minus that of `sigma2`.
 
@@ -279,7 +297,7 @@ _ROWS = (
     Operator(
         "laplacian", "Laplacian", Kind.LAPLACIAN, order=2, accuracy=2,
         reference="Marr and Hildreth 1980, 10.1098/rspb.1980.0020 (of Gaussian); Horn 1986 (isotropic)",
-        parameters={"stencil": 4, "sigma": None}, build=laplacian,
+        parameters={"stencil": 4, "sigma": None}, build=laplacian, split=second_derivatives,
     ),
     Operator(
         "dog", "Difference of Gaussians", Kind.LAPLACIAN, order=2, accuracy=2,

@@ -165,15 +165,15 @@ class _Linear(NamedTuple):
         Of the responses.
     weights : tuple of tuple of float
         For each component a weight of each response.
-    sobel : bool
-        Whether the responses are the Sobel pair in integers.
+    squared : bool
+        Whether the result is the root of the sum of the squares of two integer responses, times a power of two.
     """
 
     fill: Callable[[Array, int, Array], None]
     borders: Collection[str]
     dtype: Any
     weights: tuple[Vector, ...]
-    sobel: bool
+    squared: bool
 
 
 @lru_cache(maxsize=256)
@@ -188,7 +188,10 @@ def _linear(spec: FilterSpec) -> _Linear | None:
         # Other factors than powers of two would be rounded elsewhere than in the plain steps.
         if both and middle == 2 * corner and abs(math.frexp(corner)[0]) == 0.5:
             pairs = tuple(tuple(corner * w for w in line) for line in pairs)
-            return _Linear(_sobel_pair, ("reflect", "edge"), np.dtype(np.int16), pairs, sobel=True)
+            unit = pairs[0][0]
+            equal = spec.reduce == "magnitude" and pairs == ((unit, 0), (0, unit))
+            squared = equal and math.frexp(unit)[0] == 0.5
+            return _Linear(_sobel_pair, ("reflect", "edge"), np.dtype(np.int16), pairs, squared)
     chains = [chain for kernel in spec.kernels for chain in steps(kernel, np.float32, Rounding.NONE)]
     filters = [step for chain in chains for step in chain if isinstance(step, OpenCVFilter)]
     one_call_each = len(filters) == len(spec.kernels) == len(chains) == sum(map(len, chains))
@@ -199,7 +202,7 @@ def _linear(spec: FilterSpec) -> _Linear | None:
         for cv2_filter, response in zip(filters, out, strict=True):
             cv2_filter.fill(pixels, border, response)
 
-    return _Linear(fill, tiling.CV2_BORDERS, filters[0].of_bytes, weights, sobel=False)
+    return _Linear(fill, tiling.CV2_BORDERS, filters[0].of_bytes, weights, squared=False)
 
 
 def _sobel_pair(pixels: Array, border: int, out: Array) -> None:
@@ -225,14 +228,14 @@ def _responses(
 
 def _reduce(linear: _Linear, responses: Array, spec: FilterSpec, planes: Array) -> None:
     """Compute the result from the linear responses."""
-    if linear.sobel and spec.reduce == "magnitude":
-        (corner, _), _ = linear.weights
+    if linear.squared:
+        (unit, _), _ = linear.weights
         x, y = parts = tiling.empty(responses.shape, np.float32)
         np.copyto(parts, responses)
         # The sum of the squares is an integer below 2^24: only the root is rounded.
         x *= x
         cv2.accumulateSquare(y, x)
-        x *= corner * corner
+        x *= unit * unit
         cv2.sqrt(x, planes[0])
         return
     if spec.reduce == "magnitude":

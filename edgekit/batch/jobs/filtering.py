@@ -1,7 +1,7 @@
 """Jobs that filter an image. May import filters, operators, and what the base of the jobs imports."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from edgekit.errors import ParameterError
 from edgekit.filters.apply import apply, specification
 from edgekit.io.opening import WINDOW_ENDINGS, has_windows
 from edgekit.operators.kernels import Matrix
+from edgekit.operators.spacing import PIXELS, Spacing, pixel_spacing
 from edgekit.operators.table import Operator, find, own_operator
 
 
@@ -34,6 +35,9 @@ class FilterJob(RenderJob):
     white : float or str, optional
         The response at unit scale that is shown white; or, as ``"50%"``, a percentage of the response to an ideal step
         over the range of the image. Default: that of `edgekit.white_level`.
+    spacing : float or (float, float)
+        As for `edgekit.sobel`. A rendered response depends only on the ratio of the two distances: it is computed with
+        the shorter one as unit, which `white` refers to as well.
     """
 
     operator: str
@@ -47,6 +51,8 @@ class FilterJob(RenderJob):
     channel: str = "luminance"
     tone: str = "linear"
     white: float | str | None = None
+    # The key contains it only if it is not 1: results of earlier runs stay valid.
+    spacing: Spacing = field(default=1.0, repr=False)
 
     @property
     def row(self) -> Operator:
@@ -58,7 +64,11 @@ class FilterJob(RenderJob):
         """The options of the filter itself."""
         directed = ("angle_of", "rotate") if self.row.directed else ()
         options = {n: getattr(self, n) for n in ("angle", *directed, "border", "channel", "tone")}
-        return {**options, "scale": self.scale if self.depth == "float" else "unit"}
+        dy, dx = pixel_spacing(self.spacing)
+        if self.depth == "float":
+            return {**options, "scale": self.scale, "spacing": (dy, dx)}
+        shorter = min(dy, dx)
+        return {**options, "scale": "unit", "spacing": (dy / shorter, dx / shorter)}
 
     @property
     def tag(self) -> str:
@@ -73,7 +83,9 @@ class FilterJob(RenderJob):
         unit = "percent" if isinstance(self.white, str) else ""
         white = () if self.white is None else (f"white{_number(self.white):.12g}{unit}",)
         overlay = ("overlay",) if self.overlay else ()
-        return "-".join((self.operator, *parameters, *angle, *changed, *white, *overlay))
+        distances = "x".join(f"{d:.12g}" for d in dict.fromkeys(pixel_spacing(self.spacing)))
+        spacing = () if distances == "1" else (f"spacing{distances}",)
+        return "-".join((self.operator, *parameters, *angle, *changed, *white, *spacing, *overlay))
 
     @property
     def key(self) -> str:
@@ -82,7 +94,8 @@ class FilterJob(RenderJob):
         if job.white is not None:
             number = _number(job.white)
             job = replace(job, white=f"{number!r}%" if isinstance(job.white, str) else number)
-        return super(FilterJob, job).key
+        key, spacing = super(FilterJob, job).key, pixel_spacing(self.spacing)
+        return key if spacing == PIXELS else f"{key} spacing {spacing}"
 
     def check(self) -> None:
         """Check the job itself, before any image is read.
@@ -92,7 +105,7 @@ class FilterJob(RenderJob):
         ParameterError, KernelError, MissingExtraError
             For the first invalid option.
         """
-        options = self.options
+        options = {**self.options, "spacing": self.spacing}
         specification(self.row, dict(self.parameters), options.pop("angle"), options)
         if self.display not in MODES:
             raise ParameterError(unknown_choice("display", self.display, MODES))
