@@ -78,6 +78,7 @@ class GradientLoss(Module):
         options: dict[str, Any] = {
             "scale": scale, "spacing": spacing, "border": border, "channel": channel, "tone": tone,
         }  # fmt: skip
+        specification(find(operator), values, None, options)
         super().__init__(
             operator=operator, of=of, norm=norm, reduction=reduction, **values, **options, channel_axis=channel_axis
         )
@@ -87,7 +88,6 @@ class GradientLoss(Module):
             raise ParameterError(f"norm={norm!r} must be at least 1")
         if reduction not in REDUCTIONS:
             raise ParameterError(unknown_choice("reduction", reduction, REDUCTIONS))
-        specification(find(operator), values, None, options)
         self.operator, self.values, self.options, self.channel_axis = operator, values, options, channel_axis
         self.of, self.norm, self.reduction = of, norm, reduction
 
