@@ -43,10 +43,11 @@ PARAMETERS = {
     """,
     "spacing": """
     spacing : float or (float, float)
-        Distance of neighbouring pixels, or the distances (dy, dx) of rows and columns, as for `numpy.gradient`. A first
-        derivative is per unit of this distance (gx / dx, gy / dy), a second derivative per squared unit. Directions
-        are those of the plane with this spacing. Two different distances need kernels along x and y: not for rotated
-        or diagonal kernels.
+        Distance of neighbouring pixels, or the distances (dy, dx) along y and x, as for `numpy.gradient`. A first
+        derivative is per unit of this distance (gx / dx, gy / dy), a second derivative per squared unit. Angles are
+        directions in the physical plane. Sizes and standard deviations of kernels stay in pixels. Two different
+        distances are an error for kernels with diagonals: ``rotate="ring"``, roberts, kirsch, robinson, dog and the
+        Laplacian stencils 8 and ``"isotropic"``. ``scale="raw"`` takes no spacing.
     """,
     "border": """
     border : {"reflect", "symmetric", "edge", "constant", "wrap", "valid"}

@@ -89,6 +89,8 @@ def gradient(
     >>> down = np.tile(np.arange(5.0)[:, None], (1, 5))
     >>> float(ek.gradient(down, operator="scharr").direction[2, 2])
     90.0
+    >>> float(ek.gradient(down, spacing=(0.5, 1.0)).gy[2, 2])
+    2.0
     """
     gx, gy = filter_image(
         image, operator, operator_parameters(operator, size=size, sigma=sigma), components=True,

@@ -187,10 +187,8 @@ def _linear(spec: FilterSpec) -> _Linear | None:
         both = all(any(w) for w in zip(*pairs, strict=True))
         # Other factors than powers of two would be rounded elsewhere than in the plain steps.
         if both and middle == 2 * corner and abs(math.frexp(corner)[0]) == 0.5:
+            squared = spec.reduce == "magnitude" and pairs == ((1, 0), (0, 1))
             pairs = tuple(tuple(corner * w for w in line) for line in pairs)
-            unit = pairs[0][0]
-            equal = spec.reduce == "magnitude" and pairs == ((unit, 0), (0, unit))
-            squared = equal and math.frexp(unit)[0] == 0.5
             return _Linear(_sobel_pair, ("reflect", "edge"), np.dtype(np.int16), pairs, squared)
     chains = [chain for kernel in spec.kernels for chain in steps(kernel, np.float32, Rounding.NONE)]
     filters = [step for chain in chains for step in chain if isinstance(step, OpenCVFilter)]
@@ -229,13 +227,13 @@ def _responses(
 def _reduce(linear: _Linear, responses: Array, spec: FilterSpec, planes: Array) -> None:
     """Compute the result from the linear responses."""
     if linear.squared:
-        (unit, _), _ = linear.weights
+        (corner, _), _ = linear.weights
         x, y = parts = tiling.empty(responses.shape, np.float32)
         np.copyto(parts, responses)
         # The sum of the squares is an integer below 2^24: only the root is rounded.
         x *= x
         cv2.accumulateSquare(y, x)
-        x *= unit * unit
+        x *= corner * corner
         cv2.sqrt(x, planes[0])
         return
     if spec.reduce == "magnitude":
