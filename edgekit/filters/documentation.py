@@ -46,8 +46,8 @@ PARAMETERS = {
         Distance of neighbouring pixels, or the distances (dy, dx) along y and x, as for `numpy.gradient`. A first
         derivative is per unit of this distance (gx / dx, gy / dy), a second derivative per squared unit. Angles are
         directions in the physical plane. Sizes and standard deviations of kernels stay in pixels. Two different
-        distances are an error for kernels with diagonals: ``rotate="ring"``, roberts, kirsch, robinson, dog and the
-        Laplacian stencils 8 and ``"isotropic"``. ``scale="raw"`` takes no spacing.
+        distances are an error with ``rotate="ring"``, for roberts, kirsch, robinson and dog, and for the Laplacian
+        stencils 8 and ``"isotropic"``. ``scale="raw"`` takes no spacing.
     """,
     "border": """
     border : {"reflect", "symmetric", "edge", "constant", "wrap", "valid"}
