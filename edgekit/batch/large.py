@@ -26,6 +26,7 @@ from edgekit.errors import ParameterError
 from edgekit.filters.apply import specification
 from edgekit.filters.inputs import from_numpy_image, to_numpy_image
 from edgekit.focus.windowed import WINDOWED, from_sums, laplacian_sums
+from edgekit.io.pixels import with_nodata
 from edgekit.io.windows import Series, Windows
 
 R = TypeVar("R")
@@ -67,7 +68,12 @@ class Writer(Protocol):
         """Pack a window of a series' results. May be called from several threads."""
 
     def write(
-        self, series: Series, shape: tuple[int, ...], dtype: np.dtype[Any], windows: Iterable[tuple[Window, Any]]
+        self,
+        series: Series,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        windows: Iterable[tuple[Window, Any]],
+        offset: tuple[int, int] = (0, 0),
     ) -> None:
         """Write a series' results, of one shape (rows, columns[, channels])."""
 
@@ -127,10 +133,10 @@ def filter_windows(
             # The first window decides the type and the channels of the result.
             first = next(results)
             shape = one.grid.rows, one.grid.columns, *first.channels
-            writer.write(one.series, shape, first.dtype, map(counted, chain([first], results)))
+            writer.write(one.series, shape, first.dtype, map(counted, chain([first], results)), one.offset)
     series = filters[0].series
     # There is no note about truncated files, since they are not filtered window by window.
-    return RenderedFile(series.rows, series.columns, clipped, levels[0][0].white)
+    return RenderedFile(series.rows, series.columns, clipped, levels[0][0].white, series.note)
 
 
 class _Filtered(NamedTuple):
@@ -188,6 +194,7 @@ class _SeriesFilter:
     def __init__(self, series: Series, job: RenderJob, tile: tuple[int, int], window_pixels: int) -> None:
         if not isinstance(job, FilterJob):
             raise ParameterError(f"{job.tag} needs the whole image in memory, and cannot be done window by window")
+        job = job.placed(series.spacing)
         self.series, self._job = series, job
         options = job.options
         self._plan = specification(job.row, dict(job.parameters), options.pop("angle"), options)
@@ -210,6 +217,11 @@ class _SeriesFilter:
         self._types = (
             {} if known else {c: filtered_values(sample, c).dtype for c, is_needed in needed.items() if is_needed}
         )
+
+    @property
+    def offset(self) -> tuple[int, int]:
+        """Columns and rows by which the results begin later than the images."""
+        return self._job.offset
 
     @property
     def windows(self) -> int:
@@ -245,6 +257,7 @@ class _SeriesFilter:
     def filter(self, window: Window, levels: list[_Levels], writer: Writer) -> _Filtered:
         """Return a window of the result, packed."""
         array, clipped = self._show(window, levels[window.plane])
+        array = with_nodata(array, self.series.nodata)
         return _Filtered(window, writer.pack(self.series, array), array.shape[2:], array.dtype, clipped)
 
     def _show(self, window: Window, levels: _Levels) -> tuple[Array, int]:

@@ -133,7 +133,7 @@ def _opened(path: Path, limits: ReadLimits) -> Iterator[tuple[Windows, bool] | N
         return
     available = allowance()
     try:
-        source = open_windows(path, limits.background)
+        source = open_windows(path, limits)
     except EdgekitError:
         # The decoders of whole files may read a small file, or say what is wrong with it.
         if is_zarr(path) or path.stat().st_size > available:

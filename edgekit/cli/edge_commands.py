@@ -6,7 +6,7 @@ import click
 
 from edgekit.cli.filter_commands import INPUT
 from edgekit.cli.help_pages import MESSAGES, command
-from edgekit.cli.options import BATCH, ENGINE, IMAGES, OUTPUT, options
+from edgekit.cli.options import BATCH, ENGINE, IMAGES, OUTPUT, READING, options
 from edgekit.cli.parameter_types import PathOrUrl
 from edgekit.cli.render_commands import render_images
 
@@ -107,6 +107,6 @@ def _job(name: str, values: dict[str, Any], ending: str) -> "EdgeJob":
         method=name,
         parameters=tuple(given.items()),
         ending=ending,
-        limits=ReadLimits(values["max_pixels"], values["truncated"], values["background"]),
+        limits=ReadLimits(**{k: values[k] for k in READING}),
         **{option: values[option] for option in ("depth", "overlay", "backend", "device")},
     )

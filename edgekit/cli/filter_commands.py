@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgekit.cli.help_pages import MESSAGES, command
-from edgekit.cli.options import BATCH, DIRECTION, ENGINE, IMAGES, OUTPUT, options
+from edgekit.cli.options import BATCH, DIRECTION, ENGINE, IMAGES, OUTPUT, READING, options
 from edgekit.cli.parameter_types import PathOrUrl
 from edgekit.cli.render_commands import render_images
 from edgekit.operators.table import Kind, Operator
@@ -33,7 +33,7 @@ def filter_command(operator: Operator | None) -> click.Command:
         name, summary = operator.name, f"Apply the {operator.title} filter."
         reference = f"Reference: {operator.reference}."
         direction = {Kind.GRADIENT: DIRECTION, Kind.COMPASS: DIRECTION[:2]}.get(operator.kind, ())
-        names = [*direction[:1], *operator.parameters, *_RESPONSE, *direction[1:]]
+        names = [*direction[:1], *operator.parameters, *_RESPONSE, "spacing", *direction[1:]]
         examples = [f"edgekit {name} photo.jpg", f"edgekit {name} photos/ -o edges/"]
         if direction:
             examples.append(f"edgekit {name} photo.jpg --angle 45 -o photo.png")
@@ -67,7 +67,7 @@ def _jobs(name: str, parameters: tuple[str, ...], values: dict[str, Any], ending
         from edgekit.io.kernels import read_kernel
 
         kernel = read_kernel(file)
-    shared = ("angle_of", "rotate", *_RESPONSE, *_DISPLAY, "depth", *_BACKEND)
+    shared = ("angle_of", "rotate", *_RESPONSE, "spacing", *_DISPLAY, "depth", *_BACKEND)
     return [
         FilterJob(
             operator=name if file is None else f"{name}-{PurePath(file).stem}",
@@ -75,7 +75,7 @@ def _jobs(name: str, parameters: tuple[str, ...], values: dict[str, Any], ending
             kernel=kernel,
             angle=angle,
             ending=ending,
-            limits=ReadLimits(values["max_pixels"], values["truncated"], values["background"]),
+            limits=ReadLimits(**{k: values[k] for k in READING}),
             **{option: values[option] for option in shared if option in values},
         )
         for angle in dict.fromkeys(values.get("angles") or (None,))

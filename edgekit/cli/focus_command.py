@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgekit.cli.help_pages import MESSAGES, command
-from edgekit.cli.options import BATCH, ENGINE, OUTPUT, options
+from edgekit.cli.options import BATCH, ENGINE, OUTPUT, READING, options
 from edgekit.cli.parameter_types import PathOrUrl
 from edgekit.cli.terminal import complain
 from edgekit.common.escaping import escape_controls, unambiguous_path
@@ -60,7 +60,7 @@ def focus(inputs: tuple[str, ...], **values: Any) -> int:
     positions = Positions(values["positions"])
     measure = values["measure"]
     engine, _ = engine_for(paths, values, paths=inputs)
-    limits = ReadLimits(values["max_pixels"], values["truncated"], values["background"])
+    limits = ReadLimits(**{k: values[k] for k in READING})
     stack = measure_stack(paths, pages, measure, positions, engine, limits)
     peak = None
     try:

@@ -18,6 +18,7 @@ from edgekit.cli.parameter_types import (
     NumberOrWord,
     PathOrUrl,
     Region,
+    SpacingType,
     Stencil,
     Text,
 )
@@ -103,6 +104,11 @@ _OPTIONS: Mapping[str, Callable[..., Decorator]] = {
     "angle_of": _option(
         "--angle-of", type=Choice(ANGLE_REFERENCES), default="gradient", show_default=True, metavar="MODE",
         help="Whether --angle is the direction of the gradient, or of the edge, which is perpendicular to it."),
+    "spacing": _option(
+        "--spacing", type=SpacingType(), default=1.0, metavar="N",
+        help="Distance of neighbouring pixels, or DY,DX: the response is per unit of this distance. auto: the size of "
+             "a pixel that the file states. This changes the numbers of --depth float. Choices: a number, two numbers, "
+             "auto.", show_default="1"),
     "rotate": _option(
         "--rotate", type=Choice(ROTATIONS), default="steer", show_default=True, metavar="MODE",
         help="steer: combine the x and y kernels, for any angle. ring: rotate the outer coefficients of a 3x3 kernel, "
@@ -254,6 +260,10 @@ _OPTIONS: Mapping[str, Callable[..., Decorator]] = {
         "--background", type=Background(), default="auto", show_default=True, metavar="COLOUR",
         help="What transparent images are laid over. auto: black if the opaque pixels are bright, else white. Choices: "
              "auto, white, black, a colour such as #8080ff."),
+    "nodata": _option(
+        "--nodata", type=NumberOrWord(()), metavar="N",
+        help="The value of pixels that were not measured, such as 0 in a depth image. They do not count.",
+        show_default="the value that a TIFF file states"),
     # Messages.
     "json": _option("--json", "as_json", is_flag=True, help="Print one JSON object for each item."),
     "quiet": _option("-q", "--quiet", is_flag=True, help="Print errors only."),
@@ -274,7 +284,8 @@ _OPTIONS: Mapping[str, Callable[..., Decorator]] = {
 
 #: The options of all commands that read several images.
 FILES = ("recursive", "include", "exclude")
-BATCH = ("jobs", "timeout", "memory", "max_pixels", "truncated", "background")
+READING = ("max_pixels", "truncated", "background", "nodata")
+BATCH = ("jobs", "timeout", "memory", *READING)
 OUTPUT = ("json", "quiet", "debug")
 ENGINE = ("engine", "address")
 

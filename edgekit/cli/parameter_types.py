@@ -99,6 +99,20 @@ class NumberOrWord(Text):
         return number
 
 
+class SpacingType(ParamType):
+    """The distance of neighbouring pixels: a number, two numbers, or auto."""
+
+    name = "spacing"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, float) or value == "auto":
+            return value
+        numbers = [_number(part) for part in str(value).split(",")]
+        if len(numbers) > 2 or any(map(math.isnan, numbers)):
+            self.fail(f"{value!r} is neither a number, nor two numbers DY,DX, nor auto.", param, ctx)
+        return numbers[0] if len(numbers) == 1 else tuple(numbers)
+
+
 class Background(ParamType):
     """The background of transparent images: a name, or a colour #rrggbb."""
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgekit.cli.help_pages import MESSAGES, command
-from edgekit.cli.options import BATCH, ENGINE, FILES, OUTPUT, options
+from edgekit.cli.options import BATCH, ENGINE, FILES, OUTPUT, READING, options
 from edgekit.cli.parameter_types import PathOrUrl
 from edgekit.cli.terminal import name_file
 
@@ -48,7 +48,7 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
     method = values["method"] or ("windows" if values["window"] is not None else "spread")
     if method in ("spread", "best") and values["count"] is None:
         raise click.UsageError("give the number of images with -n, or the length of a window with --window.")
-    limits = ReadLimits(values["max_pixels"], values["truncated"], values["background"])
+    limits = ReadLimits(**{k: values[k] for k in READING})
     job = PickJob(
         ScoreJob(values["measures"] or ("score",), values["roi"], values["every"], values["rate"], limits),
         method, values["count"], values["window"], values["min_gap"], f".{values['ending']}",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgekit.cli.help_pages import MESSAGES, command
-from edgekit.cli.options import BATCH, ENGINE, FILES, OUTPUT, options
+from edgekit.cli.options import BATCH, ENGINE, FILES, OUTPUT, READING, options
 from edgekit.cli.parameter_types import PathOrUrl
 from edgekit.cli.terminal import complain, name_file
 
@@ -65,7 +65,7 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
         raise click.UsageError("--top and --bottom exclude each other.")
     output = None if values["output"] is None else path_of(values["output"])
     sink = None if values["output"] is None else sink_of(values["output"])
-    limits = ReadLimits(values["max_pixels"], values["truncated"], values["background"])
+    limits = ReadLimits(**{k: values[k] for k in READING})
     job = ScoreJob(values["measures"] or ("score",), values["roi"], values["every"], values["rate"], limits)
     job.check()
     _check_local(inputs, values)

@@ -34,12 +34,15 @@ class ReadLimits:
     background : str
         What transparent images are laid over: ``white``, ``black``, a colour ``#rrggbb``, or ``auto``: black if the
         opaque pixels are bright, else white.
+    nodata : float, optional
+        The value of pixels that were not measured. Default: the value that the file states.
     """
 
     # Not in the repr, from which a job's key is computed: no result depends on it.
     max_pixels: int = field(default=MAX_PIXELS, repr=False)
     truncated: str = "refuse"
     background: str = "auto"
+    nodata: float | None = None
 
     def check(self) -> None:
         """Raise if a limit itself is invalid.

@@ -3,7 +3,7 @@
 import importlib.util
 import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -15,6 +15,7 @@ from edgekit.common.load_cv2 import cv2
 from edgekit.errors import DtypeError, ParameterError, ShapeError
 from edgekit.io.conversion import swap_red_and_blue
 from edgekit.io.formats import BY_ENDING, FORMATS, Format
+from edgekit.io.tiff_tags import Tag
 
 Array = NDArray[Any]
 
@@ -43,7 +44,7 @@ def writable_format(ending: str) -> Format:
         raise ParameterError(f"cannot write {ending or 'a file without an ending'!r}; choose one of {names}") from None
 
 
-def encode(image: Array, ending: str, *, bands: bool = False) -> bytes:
+def encode(image: Array, ending: str, *, bands: bool = False, tags: Sequence[Tag] = ()) -> bytes:
     """Return the content of an image file.
 
     Parameters
@@ -54,6 +55,8 @@ def encode(image: Array, ending: str, *, bands: bool = False) -> bytes:
         Chooses the format, such as ``.png``.
     bands : bool
         Whether channels after the third are bands, and not the opacity.
+    tags : sequence of Tag
+        Further tags of a TIFF file.
 
     Raises
     ------
@@ -81,8 +84,9 @@ def encode(image: Array, ending: str, *, bands: bool = False) -> bytes:
     depth = {"uint8": "8", "uint16": "16", "float32": "float", "float64": "float"}.get(image.dtype.name)
     if depth not in kind.depths:
         raise ParameterError(f"{kind.name} cannot hold {image.dtype}; write .tif or .npy, or choose another depth")
-    if bands and image.ndim == 3 and image.shape[2] not in (1, 3) and 0 not in image.shape:
-        return _bands_by_tifffile(image, kind.name)
+    has_bands = bands and image.ndim == 3 and image.shape[2] not in (1, 3)
+    if (has_bands or tags) and 0 not in image.shape:
+        return _by_tifffile(image[:, :, 0] if image.shape[2:] == (1,) else image, kind.name, tags)
     if image.ndim not in (2, 3) or 0 in image.shape or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)):
         raise ShapeError(f"{kind.name} holds (rows, columns) or (rows, columns, 1, 3 or 4); found {image.shape}")
     if kind.name == "PNG" and has_isal():
@@ -90,18 +94,20 @@ def encode(image: Array, ending: str, *, bands: bool = False) -> bytes:
     return _by_opencv(image, ending.lower(), kind.name, _OPENCV_PARAMETERS.get(kind.name, ()))
 
 
-def _bands_by_tifffile(image: Array, format: str) -> bytes:
-    """Return a TIFF file with a channel for each band."""
+def _by_tifffile(image: Array, format: str, tags: Sequence[Tag]) -> bytes:
+    """Return a TIFF file with a channel for each band, and with further tags."""
     if format != "TIFF":
         raise ParameterError(
             f"{format} cannot hold {image.shape[2]} bands; write .tif or .npy, or combine the bands (--channel max)"
         )
     import tifffile
 
-    buffer, further = io.BytesIO(), ["unspecified"] * (image.shape[2] - 1)
+    channels = image.shape[2] if image.ndim == 3 else 1
+    photometric, more = ("rgb", channels - 3) if channels == 3 else ("minisblack", channels - 1)
+    buffer = io.BytesIO()
     tifffile.imwrite(
-        buffer, image, photometric="minisblack", planarconfig="contig", extrasamples=further, compression="zlib",
-        metadata=None,
+        buffer, image, photometric=photometric, planarconfig="contig" if channels > 1 else None,
+        extrasamples=["unspecified"] * more, compression="zlib", metadata=None, extratags=tags,
     )  # fmt: skip
     return buffer.getvalue()
 

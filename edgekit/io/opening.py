@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from edgekit.common.read_limits import DEFAULT_READ_LIMITS, ReadLimits
 from edgekit.io.files import is_tiff, is_zarr
 from edgekit.io.stores import StorePath
 from edgekit.io.windows import Windows, read_error
@@ -15,13 +16,13 @@ def has_windows(path: Path) -> bool:
     return not isinstance(path, StorePath) and (is_zarr(path) or is_tiff(path))
 
 
-def open_windows(path: str | Path, background: str = "auto") -> Windows:
+def open_windows(path: str | Path, limits: ReadLimits = DEFAULT_READ_LIMITS) -> Windows:
     """Open a TIFF file or a Zarr; only its metadata is read.
 
     Parameters
     ----------
-    background : str
-        What transparent images are laid over, as in `edgekit.common.read_limits.ReadLimits`.
+    limits : ReadLimits
+        The background of transparent images, and the value of pixels without data.
 
     Raises
     ------
@@ -42,6 +43,6 @@ def open_windows(path: str | Path, background: str = "auto") -> Windows:
             return open_zarr(path)
         from edgekit.io.tiff_windows import open_tiff
 
-        return open_tiff(path, background)
+        return open_tiff(path, limits)
     except Exception as error:
         raise read_error(path, error) from error

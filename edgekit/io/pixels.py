@@ -42,6 +42,13 @@ class Spacing(NamedTuple):
     unit: str = ""
 
 
+def with_nodata(array: Array, nodata: float | None) -> Array:
+    """Return a result with the value `nodata` where it is NaN."""
+    if nodata is None or nodata != nodata or array.dtype.kind != "f":
+        return array
+    return np.where(np.isnan(array), array.dtype.type(nodata), array)
+
+
 class Light(NamedTuple):
     """The brightness of opaque pixels: its sum, from 0 for black to 1 for white, and the sum of their opacity."""
 
@@ -103,6 +110,27 @@ class Pixels:
     def note(self) -> str:
         """All notes as one text."""
         return "; ".join(self.notes)
+
+    def measured(self, nodata: float | None, *, as_floats: bool = False) -> "Pixels":
+        """Return the pixels as floats with NaN where they have the value `nodata`, in all channels of a colour image.
+
+        Without such pixels integers stay as they are, unless they are wanted `as_floats`.
+        """
+        if nodata is None or (self.array.dtype.kind != "f" and not float(nodata).is_integer()):
+            return self
+        missing = np.isnan(self.array) if nodata != nodata else self.array == self.array.dtype.type(nodata)
+        if self.rgb:
+            missing = np.broadcast_to(missing.all(axis=2, keepdims=True), missing.shape)
+        if not missing.any() and not as_floats:
+            return self
+        small = self.array.dtype.kind in "bu" and self.array.dtype.itemsize <= 2
+        small |= self.array.dtype.kind == "i" and self.array.dtype.itemsize <= 2
+        floats = self.array.astype(np.float32 if small else np.float64) if self.array.dtype.kind != "f" else self.array
+        array = np.where(missing, floats.dtype.type(np.nan), floats)
+        pixels = int(missing.all(axis=2).sum() if missing.ndim == 3 else missing.sum())
+        stated = self.limits() if self.range is None and small and self.array.dtype.itemsize == 1 else self.range
+        note = f"{pixels:,} pixels without data ({nodata:g})" if pixels else ""
+        return replace(self, array=array, range=stated).with_notes(note)
 
     def upright(self, orientation: int) -> "Pixels":
         """Return the pixels turned upright."""

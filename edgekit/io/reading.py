@@ -29,9 +29,9 @@ from edgekit.io.files import read_bytes
 from edgekit.io.formats import HEAD, sniff
 from edgekit.io.headers import has_colours_and_gamma, has_palette, is_compressed_bmp, size_by_header
 from edgekit.io.pages import images_in
-from edgekit.io.pixels import Pixels, Range
+from edgekit.io.pixels import Pixels, Range, Spacing
 from edgekit.io.stores import StorePath, path_of
-from edgekit.io.tiff import by_tifffile, first_page_range, opencv_is_wrong
+from edgekit.io.tiff import Facts, by_tifffile, facts_of
 
 Array = NDArray[Any]
 
@@ -127,7 +127,9 @@ class Decoded(NamedTuple):
     range : (float, float) or None
         The values of black and white, if the file states them; else those of the type.
     nodata : float or None
-        The value of pixels that were not measured.
+        The value of pixels that were not measured. They are NaN.
+    spacing : Spacing or None
+        The size of a pixel.
     notes : tuple of str
         What was left out or converted.
     opencv_differs : bool
@@ -140,6 +142,7 @@ class Decoded(NamedTuple):
     rgb: bool = False
     range: Range | None = None
     nodata: float | None = None
+    spacing: Spacing | None = None
     notes: tuple[str, ...] = ()
     opencv_differs: bool = False
 
@@ -189,11 +192,19 @@ def decode(
     if page is not None and not 1 <= page <= count:
         raise DecodeError(f"{name}: expected an image with the number {page}; found {count} in the file")
     content = Content(data, name, found, colour, limits, (page or 1) - 1)
+    facts = facts_of(content) if found.name == "TIFF" else Facts()
+    nodata = facts.nodata if limits.nodata is None else limits.nodata
+    if nodata is not None:
+        # Pixels without data must not be mixed with others.
+        content = content._replace(colour=True)
     others = f"image 1 of {count} in the file" if page is None and count > 1 else ""
     reasons: list[str] = []
-    pixels = _first(_decoders(content), content, reasons)
+    pixels = _first(_decoders(content, facts), content, reasons)
     if pixels is not None:
-        return _finished(pixels.with_notes(others), content, bands=bands)
+        deep = pixels.array.dtype.itemsize * 8 == facts.bits > 8
+        stated = pixels.range or (facts.range if deep else None)
+        known = replace(pixels, nodata=nodata, spacing=pixels.spacing or facts.spacing, range=stated)
+        return _finished(known.with_notes(others), content, colour, bands)
     part = _first((truncated_jpeg_by_opencv if found.name == "JPEG" else truncated_by_pillow,), content, [])
     if part is None:
         reason = next((r for r in reversed(reasons) if r), "no reader can decode it")
@@ -203,26 +214,28 @@ def decode(
             f"{name}: this {found.name} file is truncated: only a part of it can be decoded. Copy or export it "
             'again, or keep that part (--truncated keep, truncated="keep")'
         )
-    return _finished(part.with_notes(others), content, bands=bands)._replace(truncated=True)
+    return _finished(replace(part, nodata=nodata).with_notes(others), content, colour, bands)._replace(truncated=True)
 
 
-def _finished(pixels: Pixels, content: Content, *, bands: bool) -> Decoded:
+def _finished(pixels: Pixels, content: Content, colour: bool, bands: bool) -> Decoded:
     """Lay pixels over the background, and leave out channels that are not needed."""
     gamma = content.format.name == "PNG" and has_colours_and_gamma(content.data)
     laid = pixels.over(content.limits.background)
-    shown = laid.gray() if not content.colour else laid if bands else laid.colours()
+    measured = laid.measured(pixels.nodata)
+    shown = measured.gray() if not colour else measured if bands else measured.colours()
     return Decoded(
         shown.array,
         (shown.array.shape[1], shown.array.shape[0]),
         rgb=shown.rgb and shown.array.ndim == 3,
         range=shown.range,
         nodata=shown.nodata,
+        spacing=shown.spacing,
         notes=shown.notes,
         opencv_differs=gamma or laid.notes != pixels.notes,
     )
 
 
-def _decoders(content: Content) -> tuple[Decoder, ...]:
+def _decoders(content: Content, facts: Facts) -> tuple[Decoder, ...]:
     """Return the decoders for a file, in the order in which they are tried."""
     match content.format.name:
         case "NPY":
@@ -232,9 +245,9 @@ def _decoders(content: Content) -> tuple[Decoder, ...]:
         case "netpbm":
             return (by_netpbmfile, by_opencv, by_pillow)
         case "TIFF":
-            wrong = opencv_is_wrong(content)
             # Pillow reads colours of 16 bits with 8.
-            return (by_tifffile, by_opencv, by_pillow) if wrong else (by_opencv, by_tifffile, by_pillow)
+            first, second = (by_tifffile, by_opencv) if facts.opencv_is_wrong else (by_opencv, by_tifffile)
+            return (first, second, by_pillow)
     # OpenCV goes astray in rows of run-length encoded BMP files, and returns the indices of palettes of JPEG 2000.
     if content.page or is_compressed_bmp(content.data) or has_palette(content.data, content.format.name):
         return (by_pillow,)
@@ -254,10 +267,7 @@ def _first(decoders: Iterable[Decoder], content: Content, reasons: list[str]) ->
             continue
         if pixels is not None and pixels.array.ndim in (2, 3) and pixels.array.size:
             native = pixels.array.astype(pixels.array.dtype.newbyteorder("="), copy=False)
-            stated = pixels.range
-            if content.format.name == "TIFF" and stated is None and native.dtype.itemsize > 1:
-                stated = first_page_range(content.data, native.dtype)
-            return replace(pixels, array=native, range=stated)
+            return replace(pixels, array=native)
     return None
 
 
@@ -299,7 +309,8 @@ def decode_gray(
     DecodeError
         As `decode` does.
     """
-    reduced = None if least is None else _reduced_jpeg(data, name, least, _REDUCED_GRAY, limits)
+    whole = least is None or limits.nodata is not None
+    reduced = None if whole else _reduced_jpeg(data, name, least or 0, _REDUCED_GRAY, limits)
     return decode(data, name, colour=False, limits=limits, page=page) if reduced is None else reduced
 
 

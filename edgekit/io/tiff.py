@@ -8,7 +8,7 @@ import io
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,9 @@ from edgekit.common.read_limits import DEFAULT_READ_LIMITS, ReadLimits
 from edgekit.errors import DecodeError, TooLargeError, UnreadableError
 from edgekit.io.decoders import Content, no_warnings
 from edgekit.io.files import open_regular, status_of
-from edgekit.io.pixels import Pixels, Range
+from edgekit.io.pixels import Pixels, Range, Spacing
 from edgekit.io.stores import path_of
+from edgekit.io.tiff_tags import Tag, copied_tags, nodata_of, spacing_of
 
 Array = NDArray[Any]
 
@@ -61,22 +62,57 @@ def image_pages(file: Any) -> list[int]:
     return whole or list(numbers)
 
 
-def opencv_is_wrong(content: Content) -> bool:
-    """Tell whether OpenCV 5.0 decodes this TIFF file wrongly, without an error, or leaves something out.
+class Facts(NamedTuple):
+    """What the tags of a TIFF file say about the pixels of an image.
+
+    Attributes
+    ----------
+    opencv_is_wrong : bool
+        Whether OpenCV 5.0 decodes it wrongly, without an error, or leaves something out.
+    range : (float, float) or None
+        The values of black and white.
+    bits : int
+        Bits of a value.
+    nodata : float or None
+        The value of pixels that were not measured.
+    spacing : Spacing or None
+        The size of a pixel.
+    """
+
+    opencv_is_wrong: bool = False
+    range: Range | None = None
+    bits: int = 8
+    nodata: float | None = None
+    spacing: Spacing | None = None
+
+
+def facts_of(content: Content) -> Facts:
+    """Return what the tags say; the defaults for a damaged file, of which the decoders report what is wrong."""
+    try:
+        with load_tifffile().TiffFile(io.BytesIO(content.data)) as file:
+            number = image_pages(file)[content.page]
+            page = file.pages[number]
+            wrong = number > 0 or is_wrong_by_opencv(page)
+            return Facts(wrong, page_range(page), page.bitspersample, nodata_of(page), spacing_of(page))
+    except Exception:
+        return Facts()
+
+
+def geographic_tags(data: bytes, page: int, left: int, top: int) -> list[Tag]:
+    """Return the tags for the result of an image; none if the content is no TIFF file."""
+    try:
+        with load_tifffile().TiffFile(io.BytesIO(data)) as file:
+            return copied_tags(file.pages[image_pages(file)[page]], left, top)
+    except Exception:  # The image could be decoded by another library.
+        return []
+
+
+def is_wrong_by_opencv(page: Any) -> bool:
+    """Tell whether OpenCV decodes a page wrongly.
 
     It is right for gray and RGB of 8 and 16 bits without further channels, and for photometric interpretations that
     tifffile does not convert.
     """
-    try:
-        with load_tifffile().TiffFile(io.BytesIO(content.data)) as file:
-            number = image_pages(file)[content.page]
-            return number > 0 or is_wrong_by_opencv(file.pages[number])
-    except Exception:  # The file is damaged: the decoders report how.
-        return False
-
-
-def is_wrong_by_opencv(page: Any) -> bool:
-    """Tell the same for a page of tifffile."""
     bits, channels = page.bitspersample, page.samplesperpixel
     unusual = page.extrasamples or page.photometric == _CMYK or channels not in (1, 3)
     if bits <= 8 or unusual:
@@ -165,7 +201,8 @@ def interpret(page: Any, array: Array) -> Pixels:
         opacity=alpha is not None,
         premultiplied=alpha is not None and kinds[alpha] == _ASSOCIATED,
         range=stated,
-        nodata=page_nodata(page),
+        nodata=nodata_of(page),
+        spacing=spacing_of(page),
         notes=(_PLANES,) if colours == 3 and page.planarconfig == _SEPARATE and page.is_shaped else (),
     )
 
@@ -184,15 +221,6 @@ def _cmyk_to_rgb(array: Array, top: float) -> Array:
     rgb = (1 - inks[:, :, :3]) * (1 - inks[:, :, 3:]) * top
     colours = np.rint(rgb).astype(array.dtype) if array.dtype.kind in "iu" else rgb.astype(array.dtype)
     return np.concatenate([colours, array[:, :, 4:]], axis=2)
-
-
-def page_nodata(page: Any) -> float | None:
-    """Return the value of pixels that were not measured, of GDAL's tag 42113; None if there is none."""
-    text = page.tags.valueof(42113)
-    try:
-        return None if text is None else float(text)
-    except (TypeError, ValueError):
-        return None
 
 
 def read_pages(path: str | Path, limits: ReadLimits = DEFAULT_READ_LIMITS) -> Iterator[Pixels | DecodeError]:
@@ -257,17 +285,6 @@ def _numbers(file: Any, path: Path) -> list[int]:
     if not numbers:
         raise DecodeError(f"{path}: a TIFF file without a page that can be found. Copy or export it again")
     return numbers
-
-
-def first_page_range(data: bytes, dtype: np.dtype[Any]) -> Range | None:
-    """Return the range of values that the tags of the first page state; None if there is none."""
-    try:
-        with load_tifffile().TiffFile(io.BytesIO(data)) as file:
-            page = file.pages[image_pages(file)[0]]
-            # If the depth is not that of the decoded image, the decoders scale the values differently.
-            return page_range(page) if page.bitspersample == 8 * dtype.itemsize else None
-    except Exception:  # The pixels could be decoded; if other parts are damaged, no range is stated.
-        return None
 
 
 def page_range(page: Any) -> Range | None:

@@ -15,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.common.extras import install_command
+from edgekit.common.read_limits import ReadLimits
 from edgekit.errors import DecodeError, MissingExtraError, ParameterError
 from edgekit.io.conversion import to_gray_as_tiff
 from edgekit.io.pixels import Light, Pixels
 from edgekit.io.tiff import interpret, is_wrong_by_opencv, load_tifffile
+from edgekit.io.tiff_tags import Tag, copied_tags, tags_of_result
 from edgekit.io.windows import MAX_TILE, Layout, Series, Windows, read_error
 
 Array = NDArray[Any]
@@ -41,13 +43,13 @@ _OME_ATTRIBUTES = ("PhysicalSizeX", "PhysicalSizeXUnit", "PhysicalSizeY", "Physi
               "PhysicalSizeZUnit", "TimeIncrement", "TimeIncrementUnit")  # fmt: skip
 
 
-def open_tiff(path: Path, background: str) -> Windows:
+def open_tiff(path: Path, limits: ReadLimits) -> Windows:
     """Open a TIFF file; see `edgekit.io.opening.open_windows`."""
     file = load_tifffile().TiffFile(path)
     try:
         attributes = {"ome": file.is_ome, "pixels": _ome_pixels(file.ome_metadata)}
         lock = threading.Lock()
-        return Windows("TIFF", [_Series(path, one, lock, background) for one in file.series], file.close, attributes)
+        return Windows("TIFF", [_Series(path, one, lock, limits) for one in file.series], file.close, attributes)
     except BaseException:
         file.close()
         raise
@@ -66,7 +68,7 @@ def _ome_pixels(description: str | None) -> dict[str, str]:
 class _Series(Series):
     """A series of tifffile: pages of the same size and type."""
 
-    def __init__(self, path: Path, series: Any, lock: threading.Lock, background: str) -> None:
+    def __init__(self, path: Path, series: Any, lock: threading.Lock, limits: ReadLimits) -> None:
         self._path, self._lock = path, lock
         self._page = page = series.keyframe
         _check(path, page)
@@ -77,8 +79,10 @@ class _Series(Series):
         self.rows, self.columns = page.imagelength, page.imagewidth
         extra = () if self._samples is None else (self._samples,)
         meaning = interpret(page, np.zeros((1, 1, *extra), self._type))
-        self._background, self._transparent = background, meaning.opacity
-        shown = meaning.over("white")
+        self._background = limits.background
+        self.nodata = meaning.nodata if limits.nodata is None else limits.nodata
+        self.spacing, self.note = meaning.spacing, "transparent: laid over the background" if meaning.opacity else ""
+        shown = meaning.over("white").measured(self.nodata, as_floats=True)
         self.dtype, self.colour, self.stated_range = shown.array.dtype, shown.rgb, shown.range
         self.channels = shown.array.shape[2] if shown.array.ndim == 3 else None
         self._whole_by_opencv = not is_wrong_by_opencv(page)
@@ -140,15 +144,17 @@ class _Series(Series):
 
     def decode_tile(self, plane: int, i: int, j: int) -> Array:
         pixels = self._pixels(plane, i, j)
-        if not pixels.opacity:
-            return pixels.array
+        laid = pixels.over(self._background_of(plane)) if pixels.opacity else pixels
+        return laid.measured(self.nodata, as_floats=True).array
+
+    def _background_of(self, plane: int) -> str:
         background = self._background
         if background == "auto":
             with self._choosing:
                 if plane not in self._chosen:
                     self._chosen[plane] = self._choose(plane)
             background = self._chosen[plane]
-        return pixels.over(background).array
+        return background
 
     def _choose(self, plane: int) -> str:
         """Choose the background by all tiles of an image, as for a whole image."""
@@ -176,6 +182,10 @@ class _Series(Series):
             _check_codecs(self._path, error)
             raise read_error(self._path, error) from error
         return interpret(self._page, tile)
+
+    def tags(self, dtype: np.dtype[Any], left: int, top: int) -> list[Tag]:
+        """Return the tags of a result of this type, which begins so many columns and rows later."""
+        return tags_of_result(copied_tags(self._page, left, top), dtype, self.nodata)
 
     def to_gray(self, image: Array) -> Array:
         return to_gray_as_tiff(image) if self.colour and self._whole_by_opencv else super().to_gray(image)
@@ -319,12 +329,19 @@ class TiffWriter:
         return packed
 
     def write(
-        self, series: Series, shape: tuple[int, ...], dtype: np.dtype[Any], windows: Iterable[tuple[Any, list[bytes]]]
+        self,
+        series: Series,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        windows: Iterable[tuple[Any, list[bytes]]],
+        offset: tuple[int, int] = (0, 0),
     ) -> None:
         """Write the results of a series, each of the shape (rows, columns[, channels]).
 
         Parameters
         ----------
+        offset : (int, int)
+            Columns and rows by which the results begin later than the images.
         windows : iterable of (Place, list of bytes)
             From `pack`, ordered by image, rows and columns. Windows higher than a tile are as wide as the image.
         """
@@ -338,6 +355,7 @@ class TiffWriter:
             (tile for _, packed in windows for tile in packed),
             shape=(*series.leading, *shape), dtype=dtype, metadata=metadata,
             photometric="rgb" if shape[2:] == (3,) and series.colour else "minisblack",
+            extratags=series.tags(dtype, *offset) if isinstance(series, _Series) else (),
             planarconfig="contig" if len(shape) > 2 else None, **options,
         )  # fmt: skip
 

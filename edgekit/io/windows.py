@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.errors import DecodeError, EdgekitError, UnreadableError, raise_if_out_of_memory
-from edgekit.io.pixels import Pixels
+from edgekit.io.pixels import Pixels, Spacing
 
 Array = NDArray[Any]
 
@@ -70,6 +70,12 @@ class Series(ABC):
         How they are stored.
     stated_range : (float, float) or None
         The range of values that the file states.
+    nodata : float or None
+        The value of pixels that were not measured. They are NaN.
+    spacing : Spacing or None
+        The size of a pixel.
+    note : str
+        What was left out or converted.
     """
 
     name: str = ""
@@ -82,6 +88,9 @@ class Series(ABC):
     dtype: np.dtype[Any]
     layout: Layout
     stated_range: tuple[float, float] | None = None
+    nodata: float | None = None
+    spacing: Spacing | None = None
+    note: str = ""
     cache: "Cache"
 
     @abstractmethod

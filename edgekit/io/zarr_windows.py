@@ -131,7 +131,12 @@ class ZarrWriter:
         return window
 
     def write(
-        self, series: Series, shape: tuple[int, ...], dtype: np.dtype[Any], windows: Iterable[tuple[Any, Array]]
+        self,
+        series: Series,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        windows: Iterable[tuple[Any, Array]],
+        offset: tuple[int, int] = (0, 0),
     ) -> None:
         """Write the results of a series, each of the shape (rows, columns[, channels]).
 

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from edgekit.backends.interface import Array
 from edgekit.batch.jobs.render import RenderedResponse, RenderJob
@@ -13,6 +13,7 @@ from edgekit.display.value_range import Range
 from edgekit.errors import ParameterError
 from edgekit.filters.apply import apply, specification
 from edgekit.io.opening import WINDOW_ENDINGS, has_windows
+from edgekit.io.pixels import Spacing as FileSpacing
 from edgekit.operators.kernels import Matrix
 from edgekit.operators.spacing import PIXELS, Spacing, pixel_spacing
 from edgekit.operators.table import Operator, find, own_operator
@@ -52,7 +53,7 @@ class FilterJob(RenderJob):
     tone: str = "linear"
     white: float | str | None = None
     # The key contains it only if it is not 1: results of earlier runs stay valid.
-    spacing: Spacing = field(default=1.0, repr=False)
+    spacing: Spacing | Literal["auto"] = field(default=1.0, repr=False)
 
     @property
     def row(self) -> Operator:
@@ -64,7 +65,7 @@ class FilterJob(RenderJob):
         """The options of the filter itself."""
         directed = ("angle_of", "rotate") if self.row.directed else ()
         options = {n: getattr(self, n) for n in ("angle", *directed, "border", "channel", "tone")}
-        dy, dx = pixel_spacing(self.spacing)
+        dy, dx = PIXELS if self.spacing == "auto" else pixel_spacing(self.spacing)
         if self.depth == "float":
             return {**options, "scale": self.scale, "spacing": (dy, dx)}
         shorter = min(dy, dx)
@@ -83,8 +84,7 @@ class FilterJob(RenderJob):
         unit = "percent" if isinstance(self.white, str) else ""
         white = () if self.white is None else (f"white{_number(self.white):.12g}{unit}",)
         overlay = ("overlay",) if self.overlay else ()
-        distances = "x".join(f"{d:.12g}" for d in dict.fromkeys(pixel_spacing(self.spacing)))
-        spacing = () if distances == "1" else (f"spacing{distances}",)
+        spacing = () if self.spacing == 1 else (f"spacing{_spacing_text(self.spacing)}",)
         return "-".join((self.operator, *parameters, *angle, *changed, *white, *spacing, *overlay))
 
     @property
@@ -94,7 +94,8 @@ class FilterJob(RenderJob):
         if job.white is not None:
             number = _number(job.white)
             job = replace(job, white=f"{number!r}%" if isinstance(job.white, str) else number)
-        key, spacing = super(FilterJob, job).key, pixel_spacing(self.spacing)
+        key = super(FilterJob, job).key
+        spacing = self.spacing if self.spacing == "auto" else pixel_spacing(self.spacing)
         return key if spacing == PIXELS else f"{key} spacing {spacing}"
 
     def check(self) -> None:
@@ -105,7 +106,7 @@ class FilterJob(RenderJob):
         ParameterError, KernelError, MissingExtraError
             For the first invalid option.
         """
-        options = {**self.options, "spacing": self.spacing}
+        options = {**self.options, "spacing": 1.0 if self.spacing == "auto" else self.spacing}
         specification(self.row, dict(self.parameters), options.pop("angle"), options)
         if self.display not in MODES:
             raise ParameterError(unknown_choice("display", self.display, MODES))
@@ -129,6 +130,21 @@ class FilterJob(RenderJob):
     @property
     def uses_bands(self) -> bool:
         return self.channel != "luminance"
+
+    @property
+    def offset(self) -> tuple[int, int]:
+        if self.border != "valid":
+            return 0, 0
+        options = self.options
+        top, _, left, _ = specification(self.row, dict(self.parameters), options.pop("angle"), options).halo
+        return left, top
+
+    def placed(self, spacing: FileSpacing | None) -> "FilterJob":
+        if self.spacing != "auto":
+            return self
+        if spacing is None:
+            raise ParameterError("the file states no size of its pixels; pass it as a number (--spacing N)")
+        return replace(self, spacing=(spacing.y, spacing.x))
 
     def holds_all(self, path: Path) -> bool:
         return self.ending in WINDOW_ENDINGS and has_windows(path)
@@ -165,6 +181,13 @@ class FilterJob(RenderJob):
         fraction = None if self.white is None else _number(self.white) / 100
         filtered = (image, self.row, dict(self.parameters))
         return white_level(*filtered, step_fraction=fraction, in_range=in_range, **self.options)
+
+
+def _spacing_text(spacing: Spacing | Literal["auto"]) -> str:
+    """Return the part of an output's name for a spacing."""
+    if spacing == "auto":
+        return spacing
+    return "x".join(f"{d:.12g}" for d in dict.fromkeys(pixel_spacing(spacing)))
 
 
 def _number(white: float | str) -> float:

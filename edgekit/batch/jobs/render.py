@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 
@@ -16,7 +16,11 @@ from edgekit.display.value_range import Range
 from edgekit.errors import ParameterError
 from edgekit.filters.inputs import from_numpy_image, to_numpy_image
 from edgekit.io.encoding import encode, writable_format
+from edgekit.io.pixels import Spacing as FileSpacing
+from edgekit.io.pixels import with_nodata
 from edgekit.io.reading import decode
+from edgekit.io.tiff import geographic_tags
+from edgekit.io.tiff_tags import Tag, tags_of_result
 
 #: Increased when the same job gives other pixels than before, so that old results are stale.
 REVISION = 2
@@ -145,6 +149,21 @@ class RenderJob(ABC):
             raise ParameterError(f"device={self.device!r} needs the torch backend; choose backend torch")
         load(self.backend, self.device)
 
+    @property
+    def offset(self) -> tuple[int, int]:
+        """Columns and rows by which the result begins later than the image, because its border is left out."""
+        return 0, 0
+
+    def placed(self, spacing: FileSpacing | None) -> Self:
+        """Return the job for an image whose file states the size of a pixel.
+
+        Raises
+        ------
+        ParameterError
+            If the job needs it, and the file does not state it.
+        """
+        return self
+
     def holds_all(self, path: Path) -> bool:
         """Tell whether one output holds the results of all images of an input file."""
         return False
@@ -168,17 +187,22 @@ class RenderJob(ABC):
         """
         wanted: Any = {"colour": not self.decodes_to_gray, "bands": self.uses_bands}
         decoded = decode(data, name, limits=self.limits, page=page, **wanted)
-        image = decoded.image
+        image, job = decoded.image, self.placed(decoded.spacing)
         rows, columns = image.shape[:2]
         stated = decoded.range
         backend = load(self.backend, self.device)
         pixels = from_numpy_image(image, backend, self.device)
-        response = RenderedResponse(self.respond(pixels), 0) if self.depth == "float" else self.show(pixels, stated)
+        response = RenderedResponse(job.respond(pixels), 0) if job.depth == "float" else job.show(pixels, stated)
         shown = to_numpy_image(response.image, backend)
-        note = "; ".join(filter(None, (decoded.note, self.remark(pixels, shown))))
+        note = "; ".join(filter(None, (decoded.note, job.remark(pixels, shown))))
         # File formats have neither half precision nor booleans.
         shown = shown.astype(np.float32) if shown.dtype in (np.float16, bool) else shown
         if self.overlay:
             shown = overlay(image, shown, in_range=stated)
-        made = encode(shown, self.ending, bands=decoded.rgb or decoded.image.ndim == 3)
+        tags: tuple[Tag, ...] = ()
+        shown = with_nodata(shown, decoded.nodata)
+        if writable_format(self.ending).name == "TIFF":
+            copied = geographic_tags(data, (page or 1) - 1, *job.offset)
+            tags = tuple(tags_of_result(copied, shown.dtype, decoded.nodata))
+        made = encode(shown, self.ending, bands=image.ndim == 3, tags=tags)
         return RenderedFile(rows, columns, response.clipped, response.white, note, made)
