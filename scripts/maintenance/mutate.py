@@ -1,7 +1,7 @@
 """Break the code in many small ways, one at a time, and see which of them no test notices.
 
     python scripts/maintenance/mutate.py                      # all modules of MODULES; an hour or two
-    python scripts/maintenance/mutate.py focus/measures --show      # one, and what survived, as a difference
+    python scripts/maintenance/mutate.py focus/measures --show  # one, and what survived, as a difference
     python scripts/maintenance/mutate.py --write              # also fills the table of docs/mutation.md
 
 mutmut does the work, on a copy: the tree as git sees it, uncommitted changes to known files included. A module is
@@ -25,10 +25,10 @@ PAGE = ROOT / "docs" / "mutation.md"
 
 #: Of each module the tests that concern it.
 MODULES = {
-    "operators/kernels": ("kernels", "taps", "filters_meaning", "filters_oracle"),
+    "operators/kernels": ("kernels", "taps", "filters_meaning", "filters_oracle", "spacing"),
     "operators/table": ("kernels", "taps", "filters_errors", "filters_meaning"),
     "operators/filter_spec": (
-        "filters_errors", "filters_meaning", "filters_arrays", "filters_oracle", "numbers", "masks", "display",
+        "filters_errors", "filters_meaning", "filters_arrays", "filters_oracle", "numbers", "masks", "display", "spacing",
     ),
     "filters/execute": ("filters_errors", "filters_arrays", "filters_oracle", "numbers", "masks", "layout"),
     "filters/apply": ("filters_errors", "filters_meaning", "filters_arrays", "filters_oracle", "layout"),
