@@ -48,6 +48,9 @@ from .focus.search import autofocus as autofocus
 from .focus.search import find_peak as find_peak
 from .io import read_image as read_image
 from .io import write_image as write_image
+from .io.image_file import ImageFile as ImageFile
+from .io.image_file import ImageInfo as ImageInfo
+from .io.image_file import open_image as open_image
 from .learn import KernelFit as KernelFit
 from .learn import fit_kernel as fit_kernel
 

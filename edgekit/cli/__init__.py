@@ -34,6 +34,7 @@ def _groups() -> dict[str, list[str]]:
         "Kernels": ["filter", "kernels", "learn"],
         "Edges and regions": [*_EDGES],
         "Sharpness and focus": ["score", "pick", "focus"],
+        "Files": ["info"],
     }
 
 

@@ -21,6 +21,7 @@ from edgekit.io.decoders import (
     by_numpy,
     by_opencv,
     by_pillow,
+    orientation_by_pillow,
     size_by_pillow,
     truncated_by_pillow,
     truncated_jpeg_by_opencv,
@@ -134,6 +135,12 @@ class Decoded(NamedTuple):
         What was left out or converted.
     opencv_differs : bool
         Whether `cv2.imread` reads other gray levels.
+    opacity : bool
+        Whether the file states an opacity.
+    stored : str
+        The type of the stored pixels.
+    limits : (float, float)
+        The values of black and white: those that the file states, else those of the type.
     """
 
     image: Array
@@ -145,6 +152,9 @@ class Decoded(NamedTuple):
     spacing: Spacing | None = None
     notes: tuple[str, ...] = ()
     opencv_differs: bool = False
+    opacity: bool = False
+    stored: str = ""
+    limits: Range = (0.0, 1.0)
 
     @property
     def note(self) -> str:
@@ -232,7 +242,16 @@ def _finished(pixels: Pixels, content: Content, colour: bool, bands: bool) -> De
         spacing=shown.spacing,
         notes=shown.notes,
         opencv_differs=gamma or laid.notes != pixels.notes,
+        opacity=pixels.opacity,
+        stored=pixels.array.dtype.name,
+        limits=pixels.limits(),
     )
+
+
+def orientation_of(data: bytes, name: str) -> int:
+    """Return how the pixels of a file are stored, as a number of EXIF; 1 if they are upright."""
+    found = sniff(data[:HEAD])
+    return 1 if found is None else orientation_by_pillow(Content(data, name, found, False, DEFAULT_READ_LIMITS))
 
 
 def _decoders(content: Content, facts: Facts) -> tuple[Decoder, ...]:

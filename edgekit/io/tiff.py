@@ -98,6 +98,15 @@ def facts_of(content: Content) -> Facts:
         return Facts()
 
 
+def stack_axes(data: bytes) -> str:
+    """Return the axes of the images of a TIFF file, one letter for each; empty if it is not one."""
+    try:
+        with load_tifffile().TiffFile(io.BytesIO(data)) as file:
+            return str(file.series[0].axes)
+    except Exception:  # Another format, or damaged.
+        return ""
+
+
 def geographic_tags(data: bytes, page: int, left: int, top: int) -> list[Tag]:
     """Return the tags for the result of an image; none if the content is no TIFF file."""
     try:

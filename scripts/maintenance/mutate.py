@@ -28,7 +28,8 @@ MODULES = {
     "operators/kernels": ("kernels", "taps", "filters_meaning", "filters_oracle", "spacing"),
     "operators/table": ("kernels", "taps", "filters_errors", "filters_meaning"),
     "operators/filter_spec": (
-        "filters_errors", "filters_meaning", "filters_arrays", "filters_oracle", "numbers", "masks", "display", "spacing",
+        "filters_errors", "filters_meaning", "filters_arrays", "filters_oracle", "numbers", "masks", "display",
+        "spacing",
     ),
     "filters/execute": ("filters_errors", "filters_arrays", "filters_oracle", "numbers", "masks", "layout"),
     "filters/apply": ("filters_errors", "filters_meaning", "filters_arrays", "filters_oracle", "layout"),

@@ -84,7 +84,8 @@ class FilterJob(RenderJob):
         unit = "percent" if isinstance(self.white, str) else ""
         white = () if self.white is None else (f"white{_number(self.white):.12g}{unit}",)
         overlay = ("overlay",) if self.overlay else ()
-        spacing = () if self.spacing == 1 else (f"spacing{_spacing_text(self.spacing)}",)
+        distances = _spacing_text(self.spacing)
+        spacing = () if distances == "1" else (f"spacing{distances}",)
         return "-".join((self.operator, *parameters, *angle, *changed, *white, *spacing, *overlay))
 
     @property
