@@ -43,9 +43,28 @@ _TGA = (
 #: Some TGA files begin like icons, but with a number of icons of 0.
 _ICONS = rb"(?s).{4}(?!\x00\x00).."
 
+#: AVIF files name a brand of AVIF. If the first brand is that of HEIF in general, it is among the next ones, before
+#: the next box.
+_AVIF = rb"(?s).{4}ftyp(?:avi[fso]|(?:mif1|mif2|msf1|miaf).{4}(?:(?!meta|moov|mdat|free|uuid).{4})*?avi[fso])"
+
+#: The brands of HEIF (ISO/IEC 23008-12, annex B).
+HEIF_BRANDS = (
+    b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"mif2", b"msf1", b"miaf",
+)  # fmt: skip
+
+#: Raw photographs that do not begin like other TIFF files: Canon CR2 and CR3, Olympus ORF, Panasonic RW2, Fujifilm RAF,
+#: Sigma X3F, Minolta MRW. `raw_headers.is_raw` finds the other ones.
+RAW = rb"(?s)II\*\0.{4}CR|.{4}ftypcrx |IIRO|IIRS|MMOR|IIU\0|FUJIFILMCCD-RAW|FOVb|\0MRM"
+
 FORMATS = (
     Format("PNG", (".png", ".apng"), ((0, b"\x89PNG\r\n\x1a\n"),), ("8", "16"), "PNG"),
+    # Other JPEG-LS files begin as JPEG files do.
+    Format("JPEG-LS", (".jls",), ((0, b"\xff\xd8\xff\xf7"), (0, b"\xff\xd8\xff\xe8\0\x20SPIFF\0"))),
     Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), ((0, b"\xff\xd8\xff"),), ("8",), "JPEG"),
+    Format("raw", (".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".sr2", ".srf", ".raf", ".orf", ".rw2", ".rwl",
+                   ".pef", ".srw", ".3fr", ".fff", ".iiq", ".mef", ".mos", ".mrw", ".dcr", ".kdc", ".erf", ".x3f"),
+           pattern=RAW),
+    Format("JPEG XR", (".jxr", ".wdp", ".hdp"), ((0, b"II\xbc\1"),)),
     Format("TIFF", (".tif", ".tiff"),
            ((0, b"II*\0"), (0, b"MM\0*"), (0, b"II+\0"), (0, b"MM\0+")), ("8", "16", "float"), "TIFF"),
     Format("WebP", (".webp",), ((8, b"WEBP"),), ("8",), "WEBP"),
@@ -56,8 +75,10 @@ FORMATS = (
     Format("GIF", (".gif",), ((0, b"GIF8"),), pillow="GIF"),
     Format("JPEG 2000", (".jp2", ".j2k", ".jpf", ".jpx"),
            ((0, b"\0\0\0\x0cjP  "), (0, b"\xff\x4f\xff\x51")), pillow="JPEG2000"),
-    Format("AVIF", (".avif", ".avifs"), ((4, b"ftypavif"), (4, b"ftypavis"), (4, b"ftypmif1")), pillow="AVIF"),
-    Format("HEIF", (".heic", ".heif"), ((4, b"ftypheic"), (4, b"ftypheix"))),
+    Format("JPEG XL", (".jxl",), ((0, b"\xff\x0a"), (0, b"\0\0\0\x0cJXL \r\n\x87\n"))),
+    Format("AVIF", (".avif", ".avifs"), pillow="AVIF", pattern=_AVIF),
+    Format("HEIF", (".heic", ".heif", ".heics", ".heifs", ".hif"),
+           tuple((4, b"ftyp" + brand) for brand in HEIF_BRANDS)),
     Format("netpbm", (".pbm", ".pgm", ".ppm", ".pnm", ".pam", ".pfm"),
            tuple((0, b"P" + kind) for kind in (b"1", b"2", b"3", b"4", b"5", b"6", b"7", b"f", b"F")),
            pillow="PPM", pattern=_NETPBM),
@@ -69,6 +90,7 @@ FORMATS = (
     Format("CUR", (".cur",), ((0, b"\0\0\2\0"),), pillow="CUR", pattern=_ICONS),
     Format("DDS", (".dds",), ((0, b"DDS "),), pillow="DDS"),
     Format("QOI", (".qoi",), ((0, b"qoif"),), pillow="QOI"),
+    Format("DICOM", (".dcm", ".dicom"), ((128, b"DICM"),)),
     Format("farbfeld", (".ff",), ((0, b"farbfeld"),)),
     Format("SGI", (".sgi", ".rgb", ".bw"), ((0, b"\x01\xda"),), pillow="SGI"),
     Format("PCX", (".pcx",), ((0, b"\x0a\x05\x01"),), pillow="PCX"),
@@ -76,7 +98,7 @@ FORMATS = (
 )  # fmt: skip
 
 #: The number of first bytes that `sniff` needs.
-HEAD = 18
+HEAD = 132
 
 BY_ENDING = {ending: f for f in FORMATS for ending in f.endings}
 

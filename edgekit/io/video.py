@@ -15,6 +15,7 @@ from edgekit.common.extras import install_command
 from edgekit.common.read_limits import DEFAULT_READ_LIMITS, ReadLimits
 from edgekit.errors import DecodeError, MissingExtraError, ParameterError, UnreadableError
 from edgekit.io.files import head_of
+from edgekit.io.formats import HEIF_BRANDS
 from edgekit.io.stores import StorePath
 
 #: Offset and first bytes of the common containers: MP4 and MOV, Matroska and WebM, AVI, MPEG, FLV.
@@ -28,7 +29,7 @@ _SIGNATURES = (
 )
 
 #: Types of still images and sound in files that begin like MP4.
-_NO_VIDEO = (b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1", b"crx ", b"M4A ", b"M4B ", b"M4P ")
+_NO_VIDEO = (*HEIF_BRANDS, b"avif", b"avis", b"avio", b"crx ", b"jxl ", b"M4A ", b"M4B ", b"M4P ")
 
 #: A video that ends this many seconds before its stated duration is truncated.
 MAX_MISSING = 0.5

@@ -1,0 +1,167 @@
+"""JPEG XL, JPEG XR, JPEG-LS, lossless JPEG, and JPEG of more than 8 bits by imagecodecs.
+
+May import errors, decoders, JPEG headers, libraries and pixels.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.io.decoders import Content
+from edgekit.io.jpeg_headers import Frame, is_whole_jpeg, jpeg_frame, jpeg_xl_header, jpeg_xr_container
+from edgekit.io.libraries import load_library
+from edgekit.io.pixels import Pixels, Range
+
+Array = NDArray[Any]
+
+#: The EXIF tag Orientation.
+_ORIENTATION = 0x0112
+
+
+def load_codec(name: str, needed_by: str) -> Callable[..., Array]:
+    """Return a decoder of imagecodecs, such as ``jpegxl_decode``.
+
+    Raises
+    ------
+    MissingExtraError
+        If imagecodecs is not installed.
+    """
+    library: Any = load_library("imagecodecs", "imagecodecs", "formats", needed_by)
+    decoder: Callable[..., Array] = getattr(library, name)
+    return decoder
+
+
+def by_jpeg_xl(content: Content) -> Pixels:
+    """Decode JPEG XL: the first frame, upright. libjxl applies the orientation.
+
+    Samples of less than 8 or 16 bits keep their values. White is 1.0 in floating-point samples.
+
+    Raises
+    ------
+    MissingExtraError
+        If imagecodecs is not installed.
+    TooLargeError
+        If the header claims more pixels than the limit.
+    ValueError
+        If the header is damaged, or the image has channels other than colours and opacity.
+    """
+    decode = load_codec("jpegxl_decode", f"{content.name}: JPEG XL")
+    header = jpeg_xl_header(content.data)
+    if header is None:
+        raise ValueError("the header is damaged")
+    content.limits.check_size((header.width, header.height), content.name)
+    array = decode(content.data, index=0 if header.animated else None)
+    opacity = header.extra[:1] == (0,)
+    channels = array.shape[2] if array.ndim == 3 else 1
+    if array.ndim not in (2, 3) or channels - opacity not in (1, 3):
+        raise ValueError(f"expected gray or colours with or without opacity; found an array of shape {array.shape}")
+    return Pixels(
+        array,
+        rgb=channels >= 3,
+        opacity=opacity,
+        premultiplied=header.premultiplied,
+        range=(0.0, 1.0) if header.floating else _range(header.bits, array),
+        notes=("the frames after the first one were not read",) if header.animated else (),
+    )
+
+
+def _range(bits: int, array: Array) -> Range | None:
+    """Return the range of unsigned samples; None if it is that of their type."""
+    return None if bits == 8 * array.dtype.itemsize else (0.0, 2.0**bits - 1)
+
+
+#: The last byte of the identifiers of the pixel formats that WIC numbers, and the identifiers of the other ones.
+_WIC = bytes.fromhex("24c3dd6f034efe4bb1853d77768dc9")
+_OPACITY = {
+    *(_WIC + bytes((last,)) for last in (0x0F, 0x16, 0x19, 0x1D, 0x1E, 0x3A)),
+    bytes.fromhex("2dadc7f58d6add43a7a8a29935261ae9"),
+}
+_PREMULTIPLIED = {
+    *(_WIC + bytes((last,)) for last in (0x10, 0x17, 0x1A)),
+    bytes.fromhex("50a6c43c27a5374da9163142c7ebedba"),
+    bytes.fromhex("c226ad5823c69d4db320387e49f8c442"),
+}
+
+
+def by_jpeg_xr(content: Content) -> Pixels:
+    """Decode JPEG XR: gray or RGB, with or without opacity, upright.
+
+    Raises
+    ------
+    MissingExtraError
+        If imagecodecs is not installed.
+    TooLargeError
+        If the header claims more pixels than the limit.
+    ValueError
+        If the container is damaged or truncated, or the channels are not colours.
+    """
+    decode = load_codec("jpegxr_decode", f"{content.name}: JPEG XR")
+    container = jpeg_xr_container(content.data)
+    if container is None:
+        raise ValueError("its container is damaged or truncated")
+    content.limits.check_size((container.width, container.height), content.name)
+    array = decode(container.unturned)
+    if array.dtype == bool:
+        array = array.astype(np.uint8) * np.uint8(255)
+    premultiplied = container.format in _PREMULTIPLIED
+    opacity = premultiplied or container.format in _OPACITY
+    channels = array.shape[2] if array.ndim == 3 else 1
+    if channels - opacity not in (1, 3):
+        raise ValueError(f"expected gray or RGB; found {channels} channels of another kind")
+    pixels = Pixels(array, rgb=channels >= 3, opacity=opacity, premultiplied=premultiplied)
+    return pixels.upright(container.orientation)
+
+
+def by_deep_jpeg(content: Content) -> Pixels | None:
+    """Decode JPEG-LS, lossless JPEG, and JPEG of 9 to 16 bits, upright; None for other files.
+
+    Raises
+    ------
+    MissingExtraError
+        If imagecodecs is not installed.
+    TooLargeError
+        If the header claims more pixels than the limit.
+    ValueError
+        If the file is truncated, or its channels are not gray or RGB.
+    """
+    frame = jpeg_frame(content.data)
+    if frame is None or not (frame.is_deep or frame.is_lossless):
+        return None
+    content.limits.check_size((frame.width, frame.height), content.name)
+    array = decode_jpeg(content.data, frame, content.name)
+    if frame.channels not in (1, 3):
+        raise ValueError(f"expected gray or RGB; found {frame.channels} channels")
+    pixels = Pixels(array, rgb=frame.channels == 3, range=_range(frame.bits, array))
+    return pixels.upright(_orientation(frame.exif))
+
+
+def decode_jpeg(data: bytes, frame: Frame, needed_by: str) -> Array:
+    """Return the stored samples of a JPEG or JPEG-LS file with this frame header. Its size must have been checked.
+
+    Raises
+    ------
+    MissingExtraError
+        If imagecodecs is not installed.
+    ValueError
+        If the file is truncated.
+    """
+    codec = load_codec("jpegls_decode" if frame.is_jpeg_ls else "jpeg8_decode", f"{needed_by}: {frame.kind}")
+    if not is_whole_jpeg(data, frame):
+        raise ValueError("it is truncated: the end of the image is missing")
+    return codec(data)
+
+
+def _orientation(exif: bytes) -> int:
+    """Return the orientation in an EXIF block; 1 if there is none, or it is damaged."""
+    from PIL import Image
+
+    if not exif:
+        return 1
+    block = Image.Exif()
+    try:
+        block.load(exif)
+        return int(block.get(_ORIENTATION, 1))
+    except Exception:  # Pillow may raise anything for a damaged block.
+        return 1
