@@ -148,8 +148,8 @@ def _as_measured(pixels: Pixels, data: Any, frame: int, inverted: bool) -> Pixel
     array, ends = pixels.array, _stored_range(data, pixels.array.dtype)
     slope, intercept = _rescale(data, frame)
     if (slope, intercept) != (1.0, 0.0):
-        wide = np.float64 if array.dtype.itemsize > 2 and array.dtype.kind in "iu" else np.float32
-        array = array.astype(wide) * wide(slope) + wide(intercept)
+        exact = array.dtype.itemsize <= 2 or array.dtype.kind == "f"
+        array = (slope * array.astype(np.float64) + intercept).astype(np.float32 if exact else np.float64)
     padding = data.get("PixelPaddingValue")
     nodata = None if padding is None else float(padding) * slope + intercept
     if ends is not None:

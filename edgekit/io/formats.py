@@ -61,6 +61,8 @@ FORMATS = (
     # Other JPEG-LS files begin as JPEG files do.
     Format("JPEG-LS", (".jls",), ((0, b"\xff\xd8\xff\xf7"), (0, b"\xff\xd8\xff\xe8\0\x20SPIFF\0"))),
     Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), ((0, b"\xff\xd8\xff"),), ("8",), "JPEG"),
+    # The first bytes of some DICOM files are those of TIFF.
+    Format("DICOM", (".dcm", ".dicom"), ((128, b"DICM"),)),
     Format("raw", (".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".sr2", ".srf", ".raf", ".orf", ".rw2", ".rwl",
                    ".pef", ".srw", ".3fr", ".fff", ".iiq", ".mef", ".mos", ".mrw", ".dcr", ".kdc", ".erf", ".x3f"),
            pattern=RAW),
@@ -90,7 +92,6 @@ FORMATS = (
     Format("CUR", (".cur",), ((0, b"\0\0\2\0"),), pillow="CUR", pattern=_ICONS),
     Format("DDS", (".dds",), ((0, b"DDS "),), pillow="DDS"),
     Format("QOI", (".qoi",), ((0, b"qoif"),), pillow="QOI"),
-    Format("DICOM", (".dcm", ".dicom"), ((128, b"DICM"),)),
     Format("farbfeld", (".ff",), ((0, b"farbfeld"),)),
     Format("SGI", (".sgi", ".rgb", ".bw"), ((0, b"\x01\xda"),), pillow="SGI"),
     Format("PCX", (".pcx",), ((0, b"\x0a\x05\x01"),), pillow="PCX"),

@@ -52,7 +52,11 @@ def by_jpeg_xl(content: Content) -> Pixels:
     if header is None:
         raise ValueError("the header is damaged")
     content.limits.check_size((header.width, header.height), content.name)
-    array = decode(content.data, index=0 if header.animated else None)
+    array = _single(decode(content.data, index=0 if header.animated else None))
+    sides = (array.shape[1:], array.shape[:0:-1])
+    if array.ndim == 3 and array.shape[0] == 1 + len(header.extra) and (header.height, header.width) in sides:
+        # Gray with channels of other kinds comes as planes.
+        return Pixels(np.moveaxis(array, 0, -1), range=_range(header.bits, array), notes=(_BANDS,))
     opacity = header.extra[:1] == (0,)
     channels = array.shape[2] if array.ndim == 3 else 1
     if array.ndim not in (2, 3) or channels - opacity not in (1, 3):
@@ -65,6 +69,14 @@ def by_jpeg_xl(content: Content) -> Pixels:
         range=(0.0, 1.0) if header.floating else _range(header.bits, array),
         notes=("the frames after the first one were not read",) if header.animated else (),
     )
+
+
+_BANDS = "gray and further channels as bands"
+
+
+def _single(array: Array) -> Array:
+    """Return floating-point numbers of 16 bits as float32, which OpenCV supports; other arrays as they are."""
+    return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
 def _range(bits: int, array: Array) -> Range | None:
@@ -102,7 +114,7 @@ def by_jpeg_xr(content: Content) -> Pixels:
     if container is None:
         raise ValueError("its container is damaged or truncated")
     content.limits.check_size((container.width, container.height), content.name)
-    array = decode(container.unturned)
+    array = _single(decode(container.unturned))
     if array.dtype == bool:
         array = array.astype(np.uint8) * np.uint8(255)
     premultiplied = container.format in _PREMULTIPLIED

@@ -304,8 +304,11 @@ def _jpeg_xr(data: bytes) -> JpegXr | None:
     for offset, length in ((_IMAGE_OFFSET, _IMAGE_BYTES), (_ALPHA_OFFSET, _ALPHA_BYTES)):
         if offset not in tags and offset == _ALPHA_OFFSET:
             continue
-        at = tags[offset]
-        if at + tags[length] > len(data) or data[at : at + 8] != b"WMPHOTO\0":
+        at, end = tags[offset], tags[offset] + tags[length]
+        if offset == _ALPHA_OFFSET and tags[length] > at:
+            # jxrlib writes the end of the opacity in place of its length.
+            end = tags[length]
+        if end > len(data) or data[at : at + 8] != b"WMPHOTO\0":
             return None
         short = bool(data[at + 10] & 0x80)
         width, height = struct.unpack_from(">HH" if short else ">II", data, at + 12)

@@ -53,7 +53,7 @@ def _directories(data: bytes) -> Iterator[dict[int, tuple[int, ...]]]:
     big = b"+" in data[2:4]
     try:
         waiting = list(struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4))
-        seen = set()
+        seen: set[int] = set()
         while waiting and len(seen) < _DIRECTORIES:
             at = waiting.pop(0)
             if at in seen or not at:
@@ -62,8 +62,8 @@ def _directories(data: bytes) -> Iterator[dict[int, tuple[int, ...]]]:
             tags, following = _directory(data, at, order, big)
             yield tags
             waiting += [*tags.get(_SUBIFDS, ()), following]
-    except struct.error:
-        # Truncated.
+    except (struct.error, OverflowError):
+        # Truncated, or a place beyond what a file can have.
         return
 
 

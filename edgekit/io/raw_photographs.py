@@ -4,7 +4,7 @@ May import errors, install commands, decoders, libraries, pixels, raw headers an
 """
 
 import io
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgekit.errors import DecodeError, MissingExtraError, TooLargeError, raise_if_out_of_memory
 from edgekit.io.decoders import Content, no_warnings
 from edgekit.io.libraries import load_library
-from edgekit.io.pixels import Pixels, upright
+from edgekit.io.pixels import Pixels, Range, upright
 from edgekit.io.raw_headers import CFA, has_signature
 from edgekit.io.tiff import load_tifffile
 
@@ -168,13 +168,6 @@ def _largest(file: Any) -> Any:
     return max(whole, key=lambda p: (p.imagewidth * p.imagelength, p.photometric == CFA), default=None)
 
 
-class _Levels(NamedTuple):
-    """The values of black and white of a sensor."""
-
-    black: float
-    white: float
-
-
 def half_by_tifffile(content: Content) -> Pixels:
     """Decode a DNG file whose sensor has a 2x2 pattern, at half size: each cell of the pattern is one pixel.
 
@@ -234,7 +227,7 @@ def _pattern(page: Any) -> tuple[int, ...]:
     return colours
 
 
-def _levels(page: Any) -> _Levels:
+def _levels(page: Any) -> Range:
     """Return the levels that the tags BlackLevel and WhiteLevel state, else those of the depth."""
 
     def values(code: int) -> Array:
@@ -248,7 +241,7 @@ def _levels(page: Any) -> _Levels:
     black, white = values(50714), values(50717)
     low = float(black.mean()) if black.size else 0.0
     high = float(white.max()) if white.size else 2.0**page.bitspersample - 1
-    return _Levels(low, high) if low < high else _Levels(0.0, 2.0**page.bitspersample - 1)
+    return (low, high) if low < high else (0.0, 2.0**page.bitspersample - 1)
 
 
 def _active(mosaic: Array, page: Any) -> Array:
