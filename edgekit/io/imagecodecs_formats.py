@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.io.decoders import Content
-from edgekit.io.jpeg_headers import Frame, is_whole_jpeg, jpeg_frame, jpeg_xl_header, jpeg_xr_container
+from edgekit.io.jpeg_headers import Frame, is_whole_jpeg, jpeg_frame, jpeg_xl_header
+from edgekit.io.jpeg_xr import jpeg_xr_container
 from edgekit.io.libraries import load_library
 from edgekit.io.pixels import Pixels, Range
 
@@ -84,19 +85,6 @@ def _range(bits: int, array: Array) -> Range | None:
     return None if bits == 8 * array.dtype.itemsize else (0.0, 2.0**bits - 1)
 
 
-#: The last byte of the identifiers of the pixel formats that WIC numbers, and the identifiers of the other ones.
-_WIC = bytes.fromhex("24c3dd6f034efe4bb1853d77768dc9")
-_OPACITY = {
-    *(_WIC + bytes((last,)) for last in (0x0F, 0x16, 0x19, 0x1D, 0x1E, 0x3A)),
-    bytes.fromhex("2dadc7f58d6add43a7a8a29935261ae9"),
-}
-_PREMULTIPLIED = {
-    *(_WIC + bytes((last,)) for last in (0x10, 0x17, 0x1A)),
-    bytes.fromhex("50a6c43c27a5374da9163142c7ebedba"),
-    bytes.fromhex("c226ad5823c69d4db320387e49f8c442"),
-}
-
-
 def by_jpeg_xr(content: Content) -> Pixels:
     """Decode JPEG XR: gray or RGB, with or without opacity, upright.
 
@@ -107,22 +95,22 @@ def by_jpeg_xr(content: Content) -> Pixels:
     TooLargeError
         If the header claims more pixels than the limit.
     ValueError
-        If the container is damaged or truncated, or the channels are not colours.
+        If the container is damaged or truncated, or the pixels are not gray or RGB.
     """
     decode = load_codec("jpegxr_decode", f"{content.name}: JPEG XR")
     container = jpeg_xr_container(content.data)
-    if container is None:
-        raise ValueError("its container is damaged or truncated")
     content.limits.check_size((container.width, container.height), content.name)
     array = _single(decode(container.unturned))
     if array.dtype == bool:
         array = array.astype(np.uint8) * np.uint8(255)
-    premultiplied = container.format in _PREMULTIPLIED
-    opacity = premultiplied or container.format in _OPACITY
-    channels = array.shape[2] if array.ndim == 3 else 1
-    if channels - opacity not in (1, 3):
-        raise ValueError(f"expected gray or RGB; found {channels} channels of another kind")
-    pixels = Pixels(array, rgb=channels >= 3, opacity=opacity, premultiplied=premultiplied)
+    if container.channels != (array.shape[2] if array.ndim == 3 else 1):
+        raise ValueError(f"expected {container.channels} channels; found an array of shape {array.shape}")
+    pixels = Pixels(
+        array,
+        rgb=container.channels > 1,
+        opacity=container.opacity,
+        premultiplied=container.premultiplied,
+    )
     return pixels.upright(container.orientation)
 
 
@@ -138,7 +126,7 @@ def by_deep_jpeg(content: Content) -> Pixels | None:
     ValueError
         If the file is truncated, or its channels are not gray or RGB.
     """
-    frame = jpeg_frame(content.data)
+    frame = jpeg_frame(content.data) if content.data[:2] == b"\xff\xd8" else None
     if frame is None or not (frame.is_deep or frame.is_lossless):
         return None
     content.limits.check_size((frame.width, frame.height), content.name)

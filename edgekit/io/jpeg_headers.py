@@ -1,4 +1,4 @@
-"""Reads the headers of JPEG, JPEG XL and JPEG XR files, before their decoders allocate memory. Standard library only.
+"""Reads the headers of JPEG, JPEG-LS and JPEG XL files, before their decoders allocate memory. Standard library only.
 
 These are the fields that the decoders of imagecodecs do not tell, or tell too late.
 """
@@ -250,79 +250,3 @@ def _header(bits: _Bits) -> JpegXl:
         # The kinds of further channels are not needed: -1.
         extra += [-1] * (count - 1)
     return JpegXl(width, height, orientation, depth, floating, animated, tuple(extra), premultiplied)
-
-
-class JpegXr(NamedTuple):
-    """The container of a JPEG XR file.
-
-    Attributes
-    ----------
-    width, height : int
-        The largest of the sizes in the container, the image and its opacity.
-    orientation : int
-        The orientation, as a number of EXIF.
-    format : bytes
-        The identifier of the pixel format.
-    unturned : bytes
-        The file without its orientation.
-    """
-
-    width: int
-    height: int
-    orientation: int
-    format: bytes
-    unturned: bytes
-
-
-#: The orientation as a number of EXIF, by that of JPEG XR: flips, after a quarter turn clockwise from 4 on.
-_JPEG_XR_ORIENTATION = (1, 4, 2, 3, 6, 7, 5, 8)
-
-#: The tags of a JPEG XR container.
-_PIXEL_FORMAT, _TRANSFORMATION, _XR_WIDTH, _XR_HEIGHT = 0xBC01, 0xBC02, 0xBC80, 0xBC81
-_IMAGE_OFFSET, _IMAGE_BYTES, _ALPHA_OFFSET, _ALPHA_BYTES = 0xBCC0, 0xBCC1, 0xBCC2, 0xBCC3
-
-
-def jpeg_xr_container(data: bytes) -> JpegXr | None:
-    """Return the container of a JPEG XR file; None if it is damaged or truncated.
-
-    The decoder fills up what is missing, and does not turn images by a quarter.
-    """
-    try:
-        return _jpeg_xr(data)
-    except (KeyError, IndexError, struct.error):
-        return None
-
-
-def _jpeg_xr(data: bytes) -> JpegXr | None:
-    (start,) = struct.unpack_from("<I", data, 4)
-    (count,) = struct.unpack_from("<H", data, start)
-    tags, places = {}, {}
-    for at in range(start + 2, start + 2 + 12 * count, 12):
-        tag, kind, _, value = struct.unpack_from("<HHII", data, at)
-        tags[tag], places[tag] = value & (0xFF if kind == 1 else 0xFFFF if kind == 3 else 0xFFFFFFFF), at + 8
-    sizes = [(tags[_XR_WIDTH], tags[_XR_HEIGHT])]
-    for offset, length in ((_IMAGE_OFFSET, _IMAGE_BYTES), (_ALPHA_OFFSET, _ALPHA_BYTES)):
-        if offset not in tags and offset == _ALPHA_OFFSET:
-            continue
-        at, end = tags[offset], tags[offset] + tags[length]
-        if offset == _ALPHA_OFFSET and tags[length] > at:
-            # jxrlib writes the end of the opacity in place of its length.
-            end = tags[length]
-        if end > len(data) or data[at : at + 8] != b"WMPHOTO\0":
-            return None
-        short = bool(data[at + 10] & 0x80)
-        width, height = struct.unpack_from(">HH" if short else ">II", data, at + 12)
-        sizes.append((width + 1, height + 1))
-    image, pixel_format = tags[_IMAGE_OFFSET], tags[_PIXEL_FORMAT]
-    turn = tags.get(_TRANSFORMATION, data[image + 9] >> 3 & 7)
-    unturned = bytearray(data)
-    unturned[image + 9] &= ~0x38
-    if _TRANSFORMATION in places:
-        unturned[places[_TRANSFORMATION] : places[_TRANSFORMATION] + 4] = bytes(4)
-    return JpegXr(
-        max(width for width, _ in sizes),
-        max(height for _, height in sizes),
-        _JPEG_XR_ORIENTATION[turn],
-        data[pixel_format : pixel_format + 16],
-        bytes(unturned),
-    )
