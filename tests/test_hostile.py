@@ -18,7 +18,8 @@ from edgekit.errors import DecodeError, EdgekitError, ParameterError, TooLargeEr
 from edgekit.io import decoders
 from edgekit.io.formats import sniff
 from edgekit.io.headers import size_by_header
-from edgekit.io.reading import decode, decode_gray, decode_reduced
+from edgekit.io.reading import decode
+from edgekit.io.reduced import decode_gray, decode_reduced
 from edgekit.io.tiff import read_pages
 
 WIDTH, HEIGHT = 56000, 8000

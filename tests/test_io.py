@@ -16,7 +16,7 @@ from edgekit.errors import DecodeError, KernelError, OutputError, ParameterError
 from edgekit.io.encoding import encode
 from edgekit.io.formats import FORMATS, sniff
 from edgekit.io.kernels import read_kernel
-from edgekit.io.reading import decode_gray, decode_reduced
+from edgekit.io.reduced import decode_gray, decode_reduced
 from edgekit.io.writing import write_atomic
 
 

@@ -42,6 +42,7 @@ FUNCTIONS = {
 #: Public names that take no image.
 OTHERS = {
     "nn", "Display", "Gradient", "Focus", "Peak", "KernelFit", "MEASURES", "find_peak", "autofocus", "read_image",
+    "open_image", "ImageFile", "ImageInfo",
     *(n for n in dir(ek) if n.endswith("Error")),
 }  # fmt: skip
 

@@ -18,7 +18,8 @@ import edgekit as ek
 from edgekit.common.read_limits import ReadLimits
 from edgekit.io.opening import open_windows
 from edgekit.io.pages import images_in
-from edgekit.io.reading import decode, decode_gray
+from edgekit.io.reading import decode
+from edgekit.io.reduced import decode_gray
 
 #: A scene with contrast, 8 bits.
 SCENE = np.kron(np.random.default_rng(3).integers(20, 235, (8, 8)), np.ones((16, 16))).astype(np.uint8)

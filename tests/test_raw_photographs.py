@@ -1,6 +1,7 @@
 """Raw photographs: which files are some, the full-size image of a file, and their decoders."""
 
 import contextlib
+import dataclasses
 import io
 import struct
 import sys
@@ -17,9 +18,14 @@ from edgekit.io import raw_photographs
 from edgekit.io.formats import HEAD, sniff
 from edgekit.io.raw_headers import is_raw
 from edgekit.io.raw_photographs import by_raw, by_rawpy, full_size_page, half_by_tifffile
-from edgekit.io.tiff import page_image
+from edgekit.io.tiff import page_pixels
 
 PLAIN = np.arange(60 * 80, dtype=np.uint16).reshape(60, 80)
+
+
+def in_mode(content, mode):
+    """Return the content with another way to read raw photographs."""
+    return content._replace(limits=dataclasses.replace(content.limits, raw=mode))
 
 
 def tiff(*images, bigtiff=False, byteorder="<"):
@@ -90,7 +96,7 @@ def test_the_full_size_page():
     ):
         with tifffile.TiffFile(io.BytesIO(tiff(*images))) as file:
             page = full_size_page(file)
-            found = None if page is None else page_image(page, "photo", DEFAULT_READ_LIMITS)
+            found = None if page is None else page_pixels(page, "photo", DEFAULT_READ_LIMITS)
             np.testing.assert_array_equal(getattr(found, "array", found), expected)
 
 
@@ -162,7 +168,7 @@ def test_without_rawpy_a_simple_sensor_is_read_by_tifffile(monkeypatch):
     # Not a preview in place of the photograph.
     for mode, data in (("preview", dng()), ("half", dng(pattern=(0, 1, 2, 2))), ("half", dng()[:9000])):
         with pytest.raises(MissingExtraError, match=r"a raw photograph needs rawpy: .*install.*raw"):
-            by_raw(content(data), mode)
+            by_raw(in_mode(content(data), mode))
 
 
 def test_what_libraw_refuses_may_be_read_by_tifffile():
@@ -192,5 +198,5 @@ def test_damaged_raw_photographs(capfd):
             broken = content(data)._replace(data=damaged(data, seed))
             for mode in ("half", "preview"):
                 with contextlib.suppress(DecodeError):
-                    assert by_raw(broken, mode).array.size
+                    assert by_raw(in_mode(broken, mode)).array.size
     assert capfd.readouterr().out == ""

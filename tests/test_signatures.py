@@ -22,6 +22,7 @@ DATA = {
     "fit_kernel": ("inputs", "targets"),
     "hysteresis": ("strength", "low", "high"),  # As skimage.filters.apply_hysteresis_threshold.
     "nonmax_suppress": ("strength", "direction"),
+    "open_image": ("path",),
     "oriented": ("image", "angles"),
     "outline": ("mask",),
     "overlay": ("image", "shown"),

@@ -24,7 +24,7 @@ from edgekit.focus.saturation import Mask, excluded, fill, saturated
 from edgekit.focus.search import Peak, find_peak
 from edgekit.io.files import is_tiff, read_bytes
 from edgekit.io.pixels import Pixels
-from edgekit.io.reading import decode_gray
+from edgekit.io.reduced import decode_gray
 from edgekit.io.tiff import read_pages
 
 Array = NDArray[Any]

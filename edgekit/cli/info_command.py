@@ -18,7 +18,7 @@ from edgekit.common.escaping import escape_controls
     "edgekit info stack.tif --json",
 )  # fmt: skip
 @click.argument("inputs", type=PathOrUrl(), nargs=-1, required=True, metavar="FILE...")
-@options("info", {"Reading": READING[:-1], MESSAGES: ("json", "debug")})
+@options("info", {"Reading": READING, MESSAGES: ("json", "debug")})
 def info(inputs: tuple[str, ...], as_json: bool, debug: bool, **values: object) -> int:
     """Show what image files hold, and how they are read: axes, channels, bits, orientation, size of a pixel."""
     from edgekit.errors import EdgekitError
@@ -57,10 +57,7 @@ def _lines(found: dict[str, object]) -> list[tuple[str, str]]:
         ("names", ", ".join(names)),
         ("type", f"{found['dtype']}, black {found['black']:g}, white {found['white']:g}"),
         ("orientation", "" if found["orientation"] == 1 else f"{found['orientation']}, applied"),
-        (
-            "pixel size",
-            f"{spacing[0]:g} x {spacing[1]:g} {found['unit']}".rstrip() if isinstance(spacing, tuple) else "",
-        ),
+        ("pixel size", _size(spacing, str(found["unit"])) if isinstance(spacing, tuple) else ""),
         ("no data", "" if found["nodata"] is None else f"{found['nodata']:g}"),
         ("note", str(found["note"])),
     ]

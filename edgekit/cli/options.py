@@ -23,7 +23,7 @@ from edgekit.cli.parameter_types import (
     Text,
 )
 from edgekit.common.choices import MEASURE_NAMES, SCORE
-from edgekit.common.read_limits import MAX_PIXELS, TRUNCATED
+from edgekit.common.read_limits import MAX_PIXELS, RAW_MODES, TRUNCATED
 from edgekit.operators.borders import BORDERS
 from edgekit.operators.filter_spec import ANGLE_REFERENCES, CHANNELS, ROTATIONS, SCALES, TONES
 
@@ -260,6 +260,10 @@ _OPTIONS: Mapping[str, Callable[..., Decorator]] = {
         "--background", type=Background(), default="auto", show_default=True, metavar="COLOUR",
         help="What transparent images are laid over. auto: black if the opaque pixels are bright, else white. Choices: "
              "auto, white, black, a colour such as #8080ff."),
+    "raw": _option(
+        "--raw", type=Choice(RAW_MODES), default="half", show_default=True, metavar="MODE",
+        help="How raw photographs of cameras are read. half: each 2x2 cell of the sensor is one pixel. full: all "
+             "pixels. preview: the largest preview in the file."),
     "nodata": _option(
         "--nodata", type=NumberOrWord(()), metavar="N",
         help="The value of pixels that were not measured, such as 0 in a depth image. They do not count.",
@@ -284,7 +288,7 @@ _OPTIONS: Mapping[str, Callable[..., Decorator]] = {
 
 #: The options of all commands that read several images.
 FILES = ("recursive", "include", "exclude")
-READING = ("max_pixels", "truncated", "background", "nodata")
+READING = ("max_pixels", "truncated", "background", "raw", "nodata")
 BATCH = ("jobs", "timeout", "memory", *READING)
 OUTPUT = ("json", "quiet", "debug")
 ENGINE = ("engine", "address")

@@ -17,6 +17,9 @@ _COLOUR = re.compile("#[0-9a-fA-F]{6}")
 #: Names of backgrounds for transparent images.
 BACKGROUNDS = ("auto", "white", "black")
 
+#: How raw photographs of cameras can be read.
+RAW_MODES = ("half", "full", "preview")
+
 #: What can be done with a truncated file.
 TRUNCATED = ("keep", "refuse")
 
@@ -34,6 +37,9 @@ class ReadLimits:
     background : str
         What transparent images are laid over: ``white``, ``black``, a colour ``#rrggbb``, or ``auto``: black if the
         opaque pixels are bright, else white.
+    raw : {"half", "full", "preview"}
+        How raw photographs of cameras are read: each 2x2 cell of the sensor as one pixel, at full size, or the largest
+        preview in the file.
     nodata : float, optional
         The value of pixels that were not measured. Default: the value that the file states.
     """
@@ -42,6 +48,7 @@ class ReadLimits:
     max_pixels: int = field(default=MAX_PIXELS, repr=False)
     truncated: str = "refuse"
     background: str = "auto"
+    raw: str = "half"
     nodata: float | None = None
 
     def check(self) -> None:
@@ -56,6 +63,8 @@ class ReadLimits:
             raise ParameterError(f"max_pixels={self.max_pixels!r} must be a whole number, at least 1")
         if self.truncated not in TRUNCATED:
             raise ParameterError(unknown_choice("truncated", self.truncated, TRUNCATED))
+        if self.raw not in RAW_MODES:
+            raise ParameterError(unknown_choice("raw", self.raw, RAW_MODES))
         if self.background not in BACKGROUNDS and not _COLOUR.fullmatch(str(self.background)):
             raise ParameterError(
                 f"background={self.background!r} must be one of {', '.join(BACKGROUNDS)}, or a colour such as #8080ff"

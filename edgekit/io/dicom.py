@@ -29,19 +29,12 @@ _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _BYTES_PER_PIXEL, _BYTES_OF_HEADER = 8, 2**26
 
 
-def by_pydicom(content: Content, frame: int = 0) -> Pixels:
-    """Decode one frame: gray values as measured, or RGB.
+def by_pydicom(content: Content) -> Pixels:
+    """Decode the frame with the number `Content.page`: gray values as measured, or RGB.
 
     The rescale slope and intercept are applied, which makes floating-point numbers unless they are 1 and 0. Inverted
     gray (MONOCHROME1) becomes plain gray. The range is that of the bits stored, if these are less than 16. The pixel
     padding value is returned as `nodata`.
-
-    Parameters
-    ----------
-    content : Content
-        The file.
-    frame : int
-        The number of the frame, from 0 on.
 
     Raises
     ------
@@ -52,6 +45,7 @@ def by_pydicom(content: Content, frame: int = 0) -> Pixels:
     ValueError
         If there is no such frame, or the file is damaged.
     """
+    frame = content.page
     with no_warnings():
         pydicom, data = _open(content.data, content.name, _BYTES_PER_PIXEL * content.limits.max_pixels)
         count = _frames(data)
@@ -66,7 +60,6 @@ def by_pydicom(content: Content, frame: int = 0) -> Pixels:
             array,
             rgb=array.ndim == 3,
             spacing=_spacing(data, frame),
-            notes=(f"frame {frame + 1} of {count}",) if count > 1 else (),
         )
         return pixels if pixels.rgb else _as_measured(pixels, data, frame, photometric == "MONOCHROME1")
 

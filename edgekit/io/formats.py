@@ -98,6 +98,9 @@ FORMATS = (
     Format("TGA", (".tga",), pillow="TGA", pattern=_TGA),
 )  # fmt: skip
 
+#: The format of raw photographs, which begin like TIFF files.
+RAW_FORMAT = next(f for f in FORMATS if f.name == "raw")
+
 #: The number of first bytes that `sniff` needs.
 HEAD = 132
 

@@ -76,7 +76,13 @@ class ImageInfo:
 
 
 def open_image(
-    path: str | PathLike[str], *, max_pixels: int = MAX_PIXELS, truncated: str = "refuse", background: str = "auto"
+    path: str | PathLike[str],
+    *,
+    max_pixels: int = MAX_PIXELS,
+    truncated: str = "refuse",
+    background: str = "auto",
+    raw: str = "half",
+    nodata: float | None = None,
 ) -> "ImageFile":
     """Open an image file with all of its images.
 
@@ -91,6 +97,11 @@ def open_image(
     background : str
         What transparent images are laid over: ``white``, ``black``, a colour ``#rrggbb``, or ``auto``: black if the
         opaque pixels are bright, else white.
+    raw : {"half", "full", "preview"}
+        How raw photographs of cameras are read: each 2x2 cell of the sensor as one pixel, at full size, or the largest
+        preview in the file.
+    nodata : float, optional
+        The value of pixels that were not measured. Default: the value that the file states.
 
     Returns
     -------
@@ -114,7 +125,7 @@ def open_image(
     >>> file.pages, file.axes, file.read(page=2).shape
     (3, 'QYX', (20, 30))
     """
-    limits = ReadLimits(max_pixels, truncated, background)
+    limits = ReadLimits(max_pixels, truncated, background, raw, nodata)
     limits.check()
     found = path_of(path)
     return ImageFile(read_bytes(found), str(found), limits)
@@ -185,7 +196,7 @@ class ImageFile:
         axes = stack_axes(self._data) or ("Q" * (self.pages > 1)) + "YX" + "S" * (count > 1)
         black, white = first.limits
         return ImageInfo(
-            format="" if found is None else found.name,
+            format=first.format,
             pages=self.pages,
             axes=axes,
             width=columns,

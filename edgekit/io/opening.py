@@ -4,6 +4,7 @@ from pathlib import Path
 
 from edgekit.common.read_limits import DEFAULT_READ_LIMITS, ReadLimits
 from edgekit.io.files import is_tiff, is_zarr
+from edgekit.io.raw_headers import is_raw_file
 from edgekit.io.stores import StorePath
 from edgekit.io.windows import Windows, read_error
 
@@ -13,7 +14,7 @@ WINDOW_ENDINGS = (".tif", ".tiff", ".zarr")
 
 def has_windows(path: Path) -> bool:
     """Tell whether a file can be read window by window: a local TIFF file or Zarr."""
-    return not isinstance(path, StorePath) and (is_zarr(path) or is_tiff(path))
+    return not isinstance(path, StorePath) and (is_zarr(path) or (is_tiff(path) and not is_raw_file(path)))
 
 
 def open_windows(path: str | Path, limits: ReadLimits = DEFAULT_READ_LIMITS) -> Windows:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from edgekit.io.decoders import frames_by_pillow
+from edgekit.io.dicom import count_frames
 from edgekit.io.files import open_regular
 from edgekit.io.formats import BY_ENDING, HEAD, Format, sniff
 from edgekit.io.stores import StorePath
 
 #: Formats that can hold several images.
-SEVERAL = ("TIFF", "PNG", "GIF", "WebP", "AVIF")
+SEVERAL = ("TIFF", "PNG", "GIF", "WebP", "AVIF", "DICOM")
 
 #: More pages are not counted: their list may be a circle.
 MOST_PAGES = 2**20
@@ -60,6 +61,8 @@ def _count(file: BinaryIO, found: Format) -> int:
             return sum(not kind & _NO_IMAGE for kind in kinds) or len(kinds)
         case "PNG":
             return _animation_frames(file)
+        case "DICOM":
+            return count_frames(file.read())
     return frames_by_pillow(file, found)
 
 

@@ -3,9 +3,11 @@
 Most raw formats are TIFF files whose first image is a preview of the photograph.
 """
 
+import mmap
 import re
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 
 from edgekit.io.formats import RAW
 
@@ -19,7 +21,7 @@ _SUBFILE, _PHOTOMETRIC, _SUBIFDS, _DNG = 254, 262, 330, 50706
 _DIRECTORIES, _TAGS = 32, 512
 
 
-def is_raw(data: bytes) -> bool:
+def is_raw(data: bytes | mmap.mmap) -> bool:
     """Tell whether a file is a raw photograph of a camera.
 
     It is one if it begins like one; or if it is a TIFF file with the tag DNGVersion, with the values of a sensor, or
@@ -40,12 +42,21 @@ def is_raw(data: bytes) -> bool:
     return False
 
 
-def has_signature(data: bytes) -> bool:
+def is_raw_file(path: Path) -> bool:
+    """Tell the same for a local file, of which only the parts that matter are read."""
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return is_raw(data)
+    except (OSError, ValueError):  # Missing or empty.
+        return False
+
+
+def has_signature(data: bytes | mmap.mmap) -> bool:
     """Tell whether a file begins like a raw photograph, beyond what other TIFF files begin with."""
     return re.match(RAW, data[:16]) is not None
 
 
-def _directories(data: bytes) -> Iterator[dict[int, tuple[int, ...]]]:
+def _directories(data: bytes | mmap.mmap) -> Iterator[dict[int, tuple[int, ...]]]:
     """Give the tags that matter here of each directory of a TIFF file, those of SubIFDs included."""
     if data[:4] not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return
@@ -67,7 +78,7 @@ def _directories(data: bytes) -> Iterator[dict[int, tuple[int, ...]]]:
         return
 
 
-def _directory(data: bytes, at: int, order: str, big: bool) -> tuple[dict[int, tuple[int, ...]], int]:
+def _directory(data: bytes | mmap.mmap, at: int, order: str, big: bool) -> tuple[dict[int, tuple[int, ...]], int]:
     """Return the tags of the directory at `at`, and where the next one is; 0 if there is none."""
     pointer, length, inside = ("Q", 20, 8) if big else ("I", 12, 4)
     (count,) = struct.unpack_from(order + ("Q" if big else "H"), data, at)

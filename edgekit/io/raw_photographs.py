@@ -14,7 +14,7 @@ from edgekit.io.decoders import Content, no_warnings
 from edgekit.io.libraries import load_library
 from edgekit.io.pixels import Pixels, Range, upright
 from edgekit.io.raw_headers import CFA, has_signature
-from edgekit.io.tiff import load_tifffile
+from edgekit.io.tiff import load_tifffile, page_pixels
 
 Array = NDArray[Any]
 
@@ -25,8 +25,11 @@ RawMode = Literal["half", "full", "preview"]
 _FLIPS = {0: 1, 3: 3, 5: 8, 6: 6}
 
 
-def by_raw(content: Content, mode: RawMode = "half") -> Pixels:
-    """Decode a raw photograph: with rawpy, or else a simple one at half size with tifffile.
+def by_raw(content: Content) -> Pixels:
+    """Decode a raw photograph, as `ReadLimits.raw` says.
+
+    A full-size image that needs no development is read by tifffile. Others are developed by rawpy, or else, if they are
+    simple, read at half size by tifffile.
 
     Raises
     ------
@@ -37,6 +40,9 @@ def by_raw(content: Content, mode: RawMode = "half") -> Pixels:
     DecodeError
         If neither can decode it.
     """
+    mode: Any = content.limits.raw
+    if mode != "preview" and (developed := _developed(content)) is not None:
+        return developed
     try:
         return by_rawpy(content, mode)
     except TooLargeError:
@@ -53,6 +59,19 @@ def by_raw(content: Content, mode: RawMode = "half") -> Pixels:
         if isinstance(error, MissingExtraError):
             raise
         raise DecodeError(f"{content.name}: this raw photograph cannot be decoded: {error}") from error
+
+
+def _developed(content: Content) -> Pixels | None:
+    """Return the full-size image of a TIFF or DNG file that needs no development; None if there is none."""
+    try:
+        with load_tifffile().TiffFile(io.BytesIO(content.data)) as file:
+            page = full_size_page(file)
+            return None if page is None else page_pixels(page, content.name, content.limits)
+    except TooLargeError:
+        raise
+    except Exception as error:  # Another format, or damaged.
+        raise_if_out_of_memory(error)
+        return None
 
 
 def by_rawpy(content: Content, mode: RawMode = "half") -> Pixels:
@@ -139,7 +158,7 @@ _OTHER_IMAGES = 1 | 4 | 8
 
 
 def full_size_page(file: Any) -> Any:
-    """Return the page of a TIFF or DNG file with the image at full size, to be read by `edgekit.io.tiff.page_image`.
+    """Return the page of a TIFF or DNG file with the image at full size, to be read by `edgekit.io.tiff.page_pixels`.
 
     Parameters
     ----------

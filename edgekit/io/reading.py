@@ -2,17 +2,22 @@
 
 import io
 import os
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, BinaryIO, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.common.load_cv2 import cv2
 from edgekit.common.read_limits import DEFAULT_READ_LIMITS, MAX_PIXELS, ReadLimits
-from edgekit.errors import DecodeError, ParameterError, TooLargeError, UnreadableError, raise_if_out_of_memory
-from edgekit.io.conversion import swap_red_and_blue
+from edgekit.errors import (
+    DecodeError,
+    MissingExtraError,
+    ParameterError,
+    TooLargeError,
+    UnreadableError,
+    raise_if_out_of_memory,
+)
 from edgekit.io.decoders import (
     Content,
     Decoder,
@@ -22,15 +27,20 @@ from edgekit.io.decoders import (
     by_opencv,
     by_pillow,
     orientation_by_pillow,
-    size_by_pillow,
     truncated_by_pillow,
     truncated_jpeg_by_opencv,
 )
+from edgekit.io.dicom import by_pydicom
+from edgekit.io.exr import by_openexr
 from edgekit.io.files import read_bytes
-from edgekit.io.formats import HEAD, sniff
-from edgekit.io.headers import has_colours_and_gamma, has_palette, is_compressed_bmp, size_by_header
+from edgekit.io.formats import HEAD, RAW_FORMAT, sniff
+from edgekit.io.headers import has_colours_and_gamma, has_palette, is_compressed_bmp
+from edgekit.io.heif import by_pillow_heif
+from edgekit.io.imagecodecs_formats import by_deep_jpeg, by_jpeg_xl, by_jpeg_xr
 from edgekit.io.pages import images_in
 from edgekit.io.pixels import Pixels, Range, Spacing
+from edgekit.io.raw_headers import is_raw
+from edgekit.io.raw_photographs import by_raw
 from edgekit.io.stores import StorePath, path_of
 from edgekit.io.tiff import Facts, by_tifffile, facts_of
 
@@ -41,10 +51,16 @@ def read_image(
     source: str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO,
     *,
     colour: bool = True,
+    page: int | None = None,
     max_pixels: int = MAX_PIXELS,
     truncated: str = "refuse",
+    background: str = "auto",
+    raw: str = "half",
+    nodata: float | None = None,
 ) -> Array:
     """Read an image file. Its content decides the format, not the ending of its name.
+
+    `edgekit.open_image` tells what else a file holds.
 
     Parameters
     ----------
@@ -53,16 +69,27 @@ def read_image(
     colour : bool
         If False, the image is converted to gray, by the decoder itself where it can. Types that OpenCV does not
         convert keep their colour.
+    page : int, optional
+        The number of the image in a file with several, from 1 on. Default: the first one, with a warning if there are
+        more.
     max_pixels : int
         An image whose header states more pixels is refused before memory is allocated.
     truncated : {"refuse", "keep"}
         Whether a truncated file is refused, or the part that can be decoded is kept.
+    background : str
+        What transparent images are laid over: ``white``, ``black``, a colour ``#rrggbb``, or ``auto``: black if the
+        opaque pixels are bright, else white.
+    raw : {"half", "full", "preview"}
+        How raw photographs of cameras are read: each 2x2 cell of the sensor as one pixel, at full size, or the largest
+        preview in the file.
+    nodata : float, optional
+        The value of pixels that were not measured, which become NaN. Default: the value that a TIFF file states.
 
     Returns
     -------
     ndarray
-        (H, W), or (H, W, 3) in RGB order, in the depth of the file. The orientation of the camera is applied, palettes
-        are converted to colours, transparency is dropped.
+        (H, W), or (H, W, channels): red, green and blue, then further bands; in the depth of the file. The orientation
+        of the camera is applied, palettes are converted to colours. Images with pixels without data are floats.
 
     Raises
     ------
@@ -73,7 +100,12 @@ def read_image(
     DecodeError
         If the content is not an image that can be decoded, or is truncated.
     ParameterError
-        If `max_pixels` or `truncated` has an invalid value.
+        If an option has an invalid value.
+
+    Warns
+    -----
+    UserWarning
+        If the file has several images, and `page` is not given.
 
     Examples
     --------
@@ -83,13 +115,17 @@ def read_image(
     array([[1, 2],
            [3, 4]], dtype=uint8)
     """
-    limits = ReadLimits(max_pixels, truncated)
+    limits = ReadLimits(max_pixels, truncated, background, raw, nodata)
     limits.check()
-    if not isinstance(source, str | os.PathLike | StorePath):
+    if isinstance(source, str | os.PathLike | StorePath):
+        path = path_of(source)
+        data, name = read_bytes(path), str(path)
+    else:
         data, name = _content(source)
-        return decode(data, name, colour=colour, limits=limits).image
-    path = path_of(source)
-    return decode(read_bytes(path), str(path), colour=colour, limits=limits).image
+    decoded = decode(data, name, colour=colour, limits=limits, page=page)
+    if decoded.others:
+        warnings.warn(f"{name}: {decoded.others}; pass page= or use open_image", UserWarning, stacklevel=2)
+    return decoded.image
 
 
 def _content(source: Any) -> tuple[bytes, str]:
@@ -133,12 +169,16 @@ class Decoded(NamedTuple):
         The size of a pixel.
     notes : tuple of str
         What was left out or converted.
+    others : str
+        Which image of several this is, if none was chosen; otherwise empty.
     opencv_differs : bool
         Whether `cv2.imread` reads other gray levels.
     opacity : bool
         Whether the file states an opacity.
     stored : str
         The type of the stored pixels.
+    format : str
+        The name of the format.
     limits : (float, float)
         The values of black and white: those that the file states, else those of the type.
     """
@@ -151,16 +191,18 @@ class Decoded(NamedTuple):
     nodata: float | None = None
     spacing: Spacing | None = None
     notes: tuple[str, ...] = ()
+    others: str = ""
     opencv_differs: bool = False
     opacity: bool = False
     stored: str = ""
+    format: str = ""
     limits: Range = (0.0, 1.0)
 
     @property
     def note(self) -> str:
         """What the user should know about the image; empty if it is complete."""
         truncated = "truncated: only the part that could be decoded was kept" if self.truncated else ""
-        return "; ".join(filter(None, (truncated, *self.notes)))
+        return "; ".join(filter(None, (truncated, self.others, *self.notes)))
 
 
 def decode(
@@ -201,6 +243,8 @@ def decode(
     count = images_in(data) if page != 1 else 1
     if page is not None and not 1 <= page <= count:
         raise DecodeError(f"{name}: expected an image with the number {page}; found {count} in the file")
+    if found.name == "TIFF" and is_raw(data):
+        found, count = RAW_FORMAT, 1
     content = Content(data, name, found, colour, limits, (page or 1) - 1)
     facts = facts_of(content) if found.name == "TIFF" else Facts()
     nodata = facts.nodata if limits.nodata is None else limits.nodata
@@ -209,13 +253,16 @@ def decode(
         content = content._replace(colour=True)
     others = f"image 1 of {count} in the file" if page is None and count > 1 else ""
     reasons: list[str] = []
-    pixels = _first(_decoders(content, facts), content, reasons)
+    missing: list[MissingExtraError] = []
+    pixels = _first(_decoders(content, facts), content, reasons, missing)
     if pixels is not None:
         deep = pixels.array.dtype.itemsize * 8 == facts.bits > 8
         stated = pixels.range or (facts.range if deep else None)
         known = replace(pixels, nodata=nodata, spacing=pixels.spacing or facts.spacing, range=stated)
-        return _finished(known.with_notes(others), content, colour, bands)
-    part = _first((truncated_jpeg_by_opencv if found.name == "JPEG" else truncated_by_pillow,), content, [])
+        return _finished(known, content, colour, bands)._replace(others=others)
+    part = _first((truncated_jpeg_by_opencv if found.name == "JPEG" else truncated_by_pillow,), content, [], [])
+    if part is None and missing:
+        raise missing[0]
     if part is None:
         reason = next((r for r in reversed(reasons) if r), "no reader can decode it")
         raise DecodeError(f"{name}: this {found.name} file cannot be decoded: {reason}. Copy or export it again")
@@ -224,7 +271,8 @@ def decode(
             f"{name}: this {found.name} file is truncated: only a part of it can be decoded. Copy or export it "
             'again, or keep that part (--truncated keep, truncated="keep")'
         )
-    return _finished(replace(part, nodata=nodata).with_notes(others), content, colour, bands)._replace(truncated=True)
+    kept = _finished(replace(part, nodata=nodata), content, colour, bands)
+    return kept._replace(others=others, truncated=True)
 
 
 def _finished(pixels: Pixels, content: Content, colour: bool, bands: bool) -> Decoded:
@@ -244,6 +292,7 @@ def _finished(pixels: Pixels, content: Content, colour: bool, bands: bool) -> De
         opencv_differs=gamma or laid.notes != pixels.notes,
         opacity=pixels.opacity,
         stored=pixels.array.dtype.name,
+        format=content.format.name,
         limits=pixels.limits(),
     )
 
@@ -256,30 +305,47 @@ def orientation_of(data: bytes, name: str) -> int:
 
 def _decoders(content: Content, facts: Facts) -> tuple[Decoder, ...]:
     """Return the decoders for a file, in the order in which they are tried."""
-    match content.format.name:
-        case "NPY":
-            return (by_numpy,)
-        case "farbfeld":
-            return (by_farbfeld,)
-        case "netpbm":
-            return (by_netpbmfile, by_opencv, by_pillow)
-        case "TIFF":
-            # Pillow reads colours of 16 bits with 8.
-            first, second = (by_tifffile, by_opencv) if facts.opencv_is_wrong else (by_opencv, by_tifffile)
-            return (first, second, by_pillow)
+    name = content.format.name
+    if name in _DECODERS:
+        return _DECODERS[name]
+    if name == "TIFF":
+        # Pillow reads colours of 16 bits with 8.
+        first, second = (by_tifffile, by_opencv) if facts.opencv_is_wrong else (by_opencv, by_tifffile)
+        return (first, second, by_pillow)
     # OpenCV goes astray in rows of run-length encoded BMP files, and returns the indices of palettes of JPEG 2000.
     if content.page or is_compressed_bmp(content.data) or has_palette(content.data, content.format.name):
         return (by_pillow,)
     return (by_opencv, by_pillow)
 
 
-def _first(decoders: Iterable[Decoder], content: Content, reasons: list[str]) -> Pixels | None:
+#: The decoders of formats that OpenCV or Pillow do not decode, or not all files.
+_DECODERS: Mapping[str, tuple[Decoder, ...]] = {
+    "NPY": (by_numpy,),
+    "farbfeld": (by_farbfeld,),
+    "netpbm": (by_netpbmfile, by_opencv, by_pillow),
+    "JPEG": (by_opencv, by_deep_jpeg, by_pillow),
+    "JPEG-LS": (by_deep_jpeg,),
+    "JPEG XL": (by_jpeg_xl,),
+    "JPEG XR": (by_jpeg_xr,),
+    "HEIF": (by_pillow_heif,),
+    "OpenEXR": (by_openexr,),
+    "DICOM": (by_pydicom,),
+    "raw": (by_raw,),
+}
+
+
+def _first(
+    decoders: Iterable[Decoder], content: Content, reasons: list[str], missing: list[MissingExtraError]
+) -> Pixels | None:
     """Return the image of the first decoder that succeeds, in native byte order; append why others failed."""
     for decoder in decoders:
         try:
             pixels = decoder(content)
         except TooLargeError:
             raise
+        except MissingExtraError as error:
+            missing.append(error)
+            continue
         except Exception as error:  # Decoders may raise anything on damaged files.
             raise_if_out_of_memory(error)
             reasons.append(_reason(error))
@@ -295,70 +361,3 @@ def _reason(error: Exception) -> str:
     text = str(error).strip().rstrip(".")
     internal = isinstance(error, LookupError | TypeError | AttributeError | AssertionError) or "zip()" in text
     return "" if internal or len(text.split()) < 3 else text
-
-
-#: The flags with which OpenCV decodes a JPEG file at 1/8, 1/4 or 1/2 of its size, in gray and in colour.
-_REDUCED_GRAY = {
-    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
-    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
-    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
-}
-_REDUCED_COLOUR = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
-
-
-def decode_gray(
-    data: bytes,
-    name: str,
-    *,
-    least: int | None = None,
-    limits: ReadLimits = DEFAULT_READ_LIMITS,
-    page: int | None = None,
-) -> Decoded:
-    """Return the image in `data` in gray, as `decode` does.
-
-    Parameters
-    ----------
-    page : int, optional
-        As for `decode`.
-    least : int, optional
-        A JPEG file may be decoded at 1/2, 1/4 or 1/8 of its size, with at least `least` pixels on its longer side.
-
-    Raises
-    ------
-    DecodeError
-        As `decode` does.
-    """
-    whole = least is None or limits.nodata is not None
-    reduced = None if whole else _reduced_jpeg(data, name, least or 0, _REDUCED_GRAY, limits)
-    return decode(data, name, colour=False, limits=limits, page=page) if reduced is None else reduced
-
-
-def decode_reduced(
-    data: bytes, name: str, *, least: int | None = None, limits: ReadLimits = DEFAULT_READ_LIMITS
-) -> Array:
-    """Return the image in `data` in colour, as `decode` does; `least` is that of `decode_gray`.
-
-    Raises
-    ------
-    DecodeError
-        As `decode` does.
-    """
-    reduced = None if least is None else _reduced_jpeg(data, name, least, _REDUCED_COLOUR, limits)
-    return decode(data, name, limits=limits).image if reduced is None else swap_red_and_blue(reduced.image)
-
-
-def _reduced_jpeg(data: bytes, name: str, least: int, flags: Mapping[int, int], limits: ReadLimits) -> Decoded | None:
-    """Decode a JPEG file by the first flag that leaves `least` pixels on the longer side.
-
-    Returns None if there is none, or if the content is not a JPEG file that can be decoded.
-    """
-    found = sniff(data[:HEAD])
-    stored = size_by_header(data, found.name) if found is not None and found.name == "JPEG" else None
-    if found is None or stored is None:
-        return None
-    limits.check_size(stored, name)
-    flag = next((flag for factor, flag in flags.items() if max(stored) >= factor * least), None)
-    image: Array | None = None if flag is None else cv2.imdecode(np.frombuffer(data, np.uint8), flag)
-    if image is None:
-        return None
-    return Decoded(image, size_by_pillow(Content(data, name, found, False, limits)))

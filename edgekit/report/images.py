@@ -21,7 +21,7 @@ from edgekit.focus.composite import SIZE, sharpness_map
 from edgekit.io.conversion import shrink
 from edgekit.io.encoding import encode, encode_jpeg
 from edgekit.io.formats import HEAD, sniff
-from edgekit.io.reading import decode_reduced
+from edgekit.io.reduced import decode_reduced
 
 Array = NDArray[Any]
 

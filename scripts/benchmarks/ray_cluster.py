@@ -39,7 +39,7 @@ from edgekit.batch.score_cache import Row, ScoreCache
 from edgekit.batch.scoring import score_files
 from edgekit.batch.sources import find
 from edgekit.focus.composite import SIZE
-from edgekit.io.reading import decode_gray
+from edgekit.io.reduced import decode_gray
 
 PAGE = ROOT / "docs" / "scale.md"
 

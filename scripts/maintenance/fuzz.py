@@ -63,7 +63,9 @@ def fuzz(options: argparse.Namespace, corpus: Path, folder: Path) -> None:
         from edgekit.common.read_limits import ReadLimits
         from edgekit.errors import EdgekitError
         from edgekit.io.kernels import read_kernel
-        from edgekit.io.reading import decode, decode_gray
+        from edgekit.io.reading import decode
+    from edgekit.io.reduced import decode_gray
+
     # What the decoders print of each damaged file.
     os.dup2(os.open(folder / "printed", os.O_WRONLY | os.O_CREAT), 2)
 

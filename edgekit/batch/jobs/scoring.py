@@ -14,7 +14,7 @@ from edgekit.focus.composite import SIZE, VERSION, score
 from edgekit.focus.measures import MEASURES, sharpness
 from edgekit.io.decoders import gray_by_opencv
 from edgekit.io.pixels import Range
-from edgekit.io.reading import decode_gray
+from edgekit.io.reduced import decode_gray
 
 #: Increased when a measure of an image changes, so that old rows are stale.
 REVISION = 1
@@ -36,18 +36,21 @@ class Scored(NamedTuple):
     values : tuple of float
         In the order of the job's measures; NaN where undefined.
     reason : str
-        A note about a truncated image; otherwise empty.
+        What was left out or converted when the image was read.
+    truncated : bool
+        Whether the file is truncated.
     """
 
     width: int
     height: int
     values: tuple[float, ...]
     reason: str = ""
+    truncated: bool = False
 
     @property
     def status(self) -> str:
         """``undefined`` if a value is; ``truncated`` if the file is; otherwise ``ok``."""
-        return "undefined" if any(map(math.isnan, self.values)) else "truncated" if self.reason else "ok"
+        return "undefined" if any(map(math.isnan, self.values)) else "truncated" if self.truncated else "ok"
 
 
 @dataclass(frozen=True)
@@ -113,13 +116,14 @@ class ScoreJob:
         if reduced:
             values[SCORE] = score(decoded.image, in_range=decoded.range)
         if len(self.measures) == len(values):
-            return Scored(*decoded.size, self._defined(values), decoded.note)
+            return Scored(*decoded.size, self._defined(values), decoded.note, decoded.truncated)
         if decoded.image.shape[:2] != decoded.size[::-1]:
             decoded = decode_gray(data, name, limits=self.limits, page=page)
         first = page in (None, 1)
         if first and _OPENCV in self.measures and decoded.opencv_differs and (gray := gray_by_opencv(data)) is not None:
             values[_OPENCV] = sharpness(self.crop(gray, name), _OPENCV)
-        return self.measure(decoded.image, name, values, decoded.range)._replace(reason=decoded.note)
+        measured = self.measure(decoded.image, name, values, decoded.range)
+        return measured._replace(reason=decoded.note, truncated=decoded.truncated)
 
     def measure(
         self, image: Any, name: str, known: Mapping[str, float] | None = None, in_range: Range | None = None
