@@ -183,9 +183,12 @@ def has_colours_and_gamma(data: bytes) -> bool:
     return bool(data[25] & 2) and any(kind == b"gAMA" for kind, _, _ in _png_chunks(data))
 
 
-def is_compressed_bmp(data: bytes) -> bool:
-    """Tell whether this is a BMP file with run-length encoding."""
-    return data[:2] == b"BM" and data[30:34] in (b"\1\0\0\0", b"\2\0\0\0")
+def is_unusual_bmp(data: bytes) -> bool:
+    """Tell whether this is a BMP file that OpenCV 5.0 may read wrongly: with an old header, 16 bits or compression."""
+    if data[:2] != b"BM" or len(data) < 34:
+        return False
+    size, bits, compression = struct.unpack_from("<I10xHI", data, 14)
+    return size not in (40, 108, 124) or bits == 16 or compression != 0
 
 
 def has_palette(data: bytes, format: str) -> bool:
@@ -212,9 +215,13 @@ def range_by_header(data: bytes, format: str, dtype: Any) -> tuple[float, float]
     """
     bits = None
     if format == "AVIF":
-        found = next((data[a : a + 3] for k, a, _ in _properties(data, 0, len(data)) if k == b"av1C"), b"")
-        if len(found) == 3:
+        boxes = {kind: data[begin : begin + 12] for kind, begin, _ in _properties(data, 0, len(data))}
+        found, colours = boxes.get(b"av1C", b""), boxes.get(b"colr", b"")
+        if len(found) > 2:
             bits = 8 if not found[2] & 0x40 else 12 if found[2] & 0x20 else 10
+            if found[2] & 0x10 and colours[:4] == b"nclx" and not colours[10] & 0x80:
+                # OpenCV returns the luma of gray images as it is. Its limited range is that of video.
+                return 16.0 * 2 ** (bits - 8), 235.0 * 2 ** (bits - 8)
     elif format == "JPEG 2000" and (start := data.find(b"\xff\x51")) > 0 and len(data) > start + 40:
         bits = 1 + (data[start + 40] & 0x7F)
     return None if bits is None or bits >= 8 * dtype.itemsize else (0.0, 2.0**bits - 1)

@@ -34,7 +34,7 @@ from edgekit.io.dicom import by_pydicom
 from edgekit.io.exr import by_openexr
 from edgekit.io.files import read_bytes
 from edgekit.io.formats import HEAD, RAW_FORMAT, sniff
-from edgekit.io.headers import has_colours_and_gamma, has_palette, is_compressed_bmp
+from edgekit.io.headers import has_colours_and_gamma, has_palette, is_unusual_bmp
 from edgekit.io.heif import by_pillow_heif
 from edgekit.io.imagecodecs_formats import by_deep_jpeg, by_jpeg_xl, by_jpeg_xr
 from edgekit.io.pages import images_in
@@ -312,8 +312,8 @@ def _decoders(content: Content, facts: Facts) -> tuple[Decoder, ...]:
         # Pillow reads colours of 16 bits with 8.
         first, second = (by_tifffile, by_opencv) if facts.opencv_is_wrong else (by_opencv, by_tifffile)
         return (first, second, by_pillow)
-    # OpenCV goes astray in rows of run-length encoded BMP files, and returns the indices of palettes of JPEG 2000.
-    if content.page or is_compressed_bmp(content.data) or has_palette(content.data, content.format.name):
+    # OpenCV returns the indices of palettes of JPEG 2000.
+    if content.page or is_unusual_bmp(content.data) or has_palette(content.data, content.format.name):
         return (by_pillow,)
     return (by_opencv, by_pillow)
 
