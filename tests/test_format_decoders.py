@@ -51,14 +51,20 @@ def test_the_orientation_of_heif_is_applied_once(orientation):
     assert exif(orientation)[6:] in file.getvalue()
 
 
-def test_the_primary_image_of_heif():
+def test_the_images_of_heif():
     file = io.BytesIO()
     images = pillow_heif.from_bytes("RGB", (24, 16), RGB.tobytes())
     images.add_frombytes("RGB", (24, 16), (255 - RGB).tobytes())
     images.save(file, quality=-1, chroma=444, matrix_coefficients=0, primary_index=1)
     pixels = by_pillow_heif(content(file.getvalue()))
     np.testing.assert_array_equal(pixels.array, 255 - RGB)
-    assert pixels.note == "1 more images in the file were not read"
+    assert pixels.note == "further images not read: 1"
+    for number, array in enumerate((RGB, 255 - RGB)):
+        # pillow-heif writes only the primary image without loss.
+        found = by_pillow_heif(content(file.getvalue()), number).array
+        assert np.abs(found.astype(int) - array).max() <= 2
+    with pytest.raises(IndexError):
+        by_pillow_heif(content(file.getvalue()), 2)
     assert (count_images(file.getvalue()), count_images(heif("RGB", RGB))) == (2, 1)
 
 
@@ -216,7 +222,7 @@ def test_parts_and_channels_of_openexr_that_are_not_read():
     OpenEXR.File(parts).write(file)
     pixels = by_openexr(content(file.getvalue()))
     np.testing.assert_array_equal(pixels.array, FLOATS[:, :, :3])
-    assert pixels.notes == ("channels not read: depth.Z", "1 more parts in the file were not read")
+    assert pixels.notes == ("channels not read: depth.Z", "further parts not read: 1")
 
 
 #: A file of each format, and its decoder.

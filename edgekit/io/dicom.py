@@ -118,8 +118,10 @@ def _by_imagecodecs(pydicom: Any, data: Any, frame: int, content: Content) -> Ar
         found: tuple[int, int] | None = (header.width, header.height)
     else:
         found = size_by_header(coded, "JPEG 2000")
+    if found is None:
+        raise ValueError(f"its compression cannot be decoded: {data.file_meta.TransferSyntaxUID.name}")
     if found != size:
-        raise ValueError(f"the header states {size[0]} x {size[1]} pixels; the coded image has other sides: {found}")
+        raise ValueError(f"the header states {size[0]} x {size[1]} pixels; the coded image has {found[0]} x {found[1]}")
     if coded[:2] == b"\xff\xd8" and header is not None:
         array = decode_jpeg(coded, header, content.name)
     else:

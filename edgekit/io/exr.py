@@ -69,7 +69,7 @@ def by_openexr(content: Content) -> Pixels:
     ).with_notes(
         "" if chosen.names[0] in ("R", "Y") else f"channels {', '.join(chosen.names)}",
         f"channels not read: {', '.join(rest)}" if rest else "",
-        f"{len(parts) - 1} more parts in the file were not read" if len(parts) > 1 else "",
+        f"further parts not read: {len(parts) - 1}" if len(parts) > 1 else "",
     )
 
 

@@ -45,7 +45,7 @@ _ORIENTATIONS = (1, 4, 2, 3, 6, 7, 5, 8)
 _FORMAT, _TRANSFORMATION, _WIDTH, _HEIGHT = 0xBC01, 0xBC02, 0xBC80, 0xBC81
 _IMAGE_OFFSET, _IMAGE_BYTES, _OPACITY_OFFSET, _OPACITY_BYTES = 0xBCC0, 0xBCC1, 0xBCC2, 0xBCC3
 
-#: Color formats of the coded image: gray and RGB.
+#: Colour formats of the coded image: gray and RGB.
 _GRAY, _RGB = 0, 7
 
 #: Depths of the coded image.
@@ -55,7 +55,7 @@ _BITS_1, _BITS_8, _BITS_16, _FIXED_16, _HALF, _FIXED_32, _FLOAT, _INVERTED_1 = 0
 class _Format(NamedTuple):
     """A pixel format: what the coded image must be, how many channels there are, whether they are premultiplied."""
 
-    colors: int
+    colours: int
     depths: tuple[int, ...]
     channels: int
     premultiplied: bool = False
@@ -104,7 +104,7 @@ def _container(data: bytes) -> JpegXr:
     pixel_format = _format(data[tags[_FORMAT] : tags[_FORMAT] + 16])
     image, size = tags[_IMAGE_OFFSET], (tags[_WIDTH], tags[_HEIGHT])
     coded = _coded(data, image, image + tags[_IMAGE_BYTES])
-    consistent = coded[:3] == (*size, pixel_format.colors) and coded[3] in pixel_format.depths
+    consistent = coded[:3] == (*size, pixel_format.colours) and coded[3] in pixel_format.depths
     if _OPACITY_OFFSET in tags:
         at, length = tags[_OPACITY_OFFSET], tags[_OPACITY_BYTES]
         # jxrlib writes the end of the opacity in place of its length.
@@ -139,7 +139,7 @@ def _format(identifier: bytes) -> _Format:
 
 
 def _coded(data: bytes, at: int, end: int) -> tuple[int, int, int, int]:
-    """Return width, height, color format and depth in the header of a coded image."""
+    """Return width, height, colour format and depth in the header of a coded image."""
     if end > len(data):
         raise ValueError("it is truncated")
     if data[at : at + 8] != b"WMPHOTO\0":
