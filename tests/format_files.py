@@ -70,7 +70,7 @@ def jpeg_xr(array: np.ndarray, turn: int = 0) -> bytes:
 
 
 #: The values of a sensor: 96 rows, 128 columns, no two neighbours alike.
-SENSOR = (np.add.outer(np.arange(96) * 13, np.arange(128) * 17) + 500).astype(np.uint16)
+SENSOR = (np.add.outer(np.arange(96) * 14, np.arange(128) * 17) + 500).astype(np.uint16)
 
 #: Tags of the first image of a DNG file with one kind of light, and no correction of colours.
 _CAMERA = [
@@ -88,6 +88,7 @@ def dng(
     pattern: tuple[int, ...] = (0, 1, 1, 2),
     preview: np.ndarray | None = None,
     more: tuple = (),
+    packed: str | None = None,
     **options: object,
 ) -> bytes:
     """Return a DNG file: a preview, and the sensor in a SubIFD with black at 64 and white at 4095."""
@@ -99,6 +100,7 @@ def dng(
         (50717, "I", 1, 4095, True), *more,
     ]  # fmt: skip
     with tifffile.TiffWriter(file) as writer:
-        writer.write(preview, photometric="rgb", subfiletype=1, subifds=1, metadata=None, extratags=camera)
+        first = {"subfiletype": 1, "subifds": 1, "metadata": None, "extratags": camera}
+        writer.write(preview, photometric="rgb", compression=packed, **first)
         writer.write(sensor, photometric=32803, subfiletype=0, metadata=None, extratags=tags, **options)
     return file.getvalue()

@@ -113,6 +113,8 @@ def test_colours():
     full = convert_color_space(RGB, "RGB", "YBR_FULL")
     changed = read(full, PhotometricInterpretation="YBR_FULL").array
     assert np.abs(changed.astype(int) - RGB).max() <= 2
+    coded = {"syntax": JPEGLSLossless, "coded": [bytes(imagecodecs.jpegls_encode(full))]}
+    np.testing.assert_array_equal(read(full, PhotometricInterpretation="YBR_FULL", **coded).array, changed)
     table = np.stack((np.arange(256), np.arange(256)[::-1], np.arange(256) // 2), 1).astype(np.uint8)
     names = ("Red", "Green", "Blue")
     lut = {f"{n}PaletteColorLookupTableDescriptor": [256, 0, 8] for n in names}

@@ -5,6 +5,7 @@ import io
 import sys
 
 import imagecodecs
+import Imath
 import numpy as np
 import OpenEXR
 import pillow_heif
@@ -88,13 +89,35 @@ def test_jpeg_xl(array, bits, container):
     assert pixels.array.dtype != np.float16
 
 
-@pytest.mark.parametrize(("width", "height"), [(8, 8), (256, 256), (320, 200), (3000, 2), (2, 700), (160, 90), (9, 13)])
+@pytest.mark.parametrize(("width", "height"), [
+    (8, 8), (256, 256), (320, 200), (3000, 2), (2, 700), (9, 13), (12, 10), (40, 30), (15, 10), (160, 90), (5, 4),
+    (6, 3),
+])  # fmt: skip
 def test_sizes_of_jpeg_xl(width, height):
     """A size is written in one of several ways: multiples of 8, and ratios of width and height, are shorter."""
     data = imagecodecs.jpegxl_encode(np.zeros((height, width), np.uint8), usecontainer=False)
     header = jpeg_xl_header(data)
     assert (header.width, header.height) == (width, height)
     assert jpeg_xl_header(data[:3]) is None
+
+
+@pytest.mark.parametrize("associated", [0, 1])
+def test_premultiplied_jpeg_xl(associated):
+    """The header of ISO/IEC 18181-1, field by field: numbers and their bits, the least significant first."""
+    fields = [
+        (1, 1), (1, 5), (1, 3),  # Multiples of 8: a height of 16, and the width the same.
+        (0, 1), (0, 1),  # Other fields follow, without the ones for orientation and animation.
+        (0, 1), (0, 2), (1, 1),  # Whole numbers of 8 bits; buffers of 16 bits suffice.
+        (1, 2), (0, 1), (0, 2), (0, 1), (1, 2), (0, 2), (1, 2), (1, 4), (0x41, 8),  # Opacity of 10 bits, called "A".
+        (associated, 1),
+    ]  # fmt: skip
+    value = at = 0
+    for number, bits in fields:
+        value |= number << at
+        at += bits
+    header = jpeg_xl_header(b"\xff\x0a" + value.to_bytes(at // 8 + 1, "little"))
+    assert (header.width, header.height, header.bits, header.extra) == (16, 16, 8, (0,))
+    assert header.premultiplied == bool(associated)
 
 
 @pytest.mark.parametrize("orientation", STORED)
@@ -223,6 +246,18 @@ def test_parts_and_channels_of_openexr_that_are_not_read():
     pixels = by_openexr(content(file.getvalue()))
     np.testing.assert_array_equal(pixels.array, FLOATS[:, :, :3])
     assert pixels.notes == ("channels not read: depth.Z", "further parts not read: 1")
+
+
+def test_colour_differences_of_openexr_at_half_size_are_not_read(tmp_path):
+    half = Imath.PixelType(Imath.PixelType.HALF)
+    header = OpenEXR.Header(24, 16)
+    header["channels"] = {n: Imath.Channel(half, *([1, 1] if n == "Y" else [2, 2])) for n in ("Y", "RY", "BY")}
+    file = OpenEXR.OutputFile(str(tmp_path / "a.exr"), header)
+    file.writePixels({"Y": HALVES[:, :, 0].tobytes(), "RY": bytes(192), "BY": bytes(192)})
+    file.close()
+    pixels = by_openexr(content((tmp_path / "a.exr").read_bytes()))
+    np.testing.assert_array_equal(pixels.array, HALVES[:, :, 0])
+    assert pixels.note == "channels not read: BY, RY"
 
 
 #: A file of each format, and its decoder.

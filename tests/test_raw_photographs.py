@@ -5,12 +5,15 @@ import dataclasses
 import io
 import struct
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import rawpy
 import tifffile
-from format_files import SENSOR, STORED, content, dng
+from format_files import SENSOR, STORED, content, dng, exif
 from hostile_files import FILES, damaged
+from PIL import Image
 
 from edgekit.common.read_limits import DEFAULT_READ_LIMITS
 from edgekit.errors import DecodeError, MissingExtraError, TooLargeError
@@ -100,6 +103,15 @@ def test_the_full_size_page():
             np.testing.assert_array_equal(getattr(found, "array", found), expected)
 
 
+def test_the_first_image_of_a_canon_file_is_a_preview():
+    tags = ((256, 20), (257, 10), (258, 8), (259, 1), (262, 1), (273, 120), (278, 10), (279, 200))
+    body = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    data = b"II*\0\x10\0\0\0CR\2\0\0\0\0\0" + body + bytes(320)
+    for maker, found in ((b"CR", False), (b"  ", True)):
+        with tifffile.TiffFile(io.BytesIO(data.replace(b"CR", maker))) as file:
+            assert (full_size_page(file) is not None) == found
+
+
 @pytest.mark.parametrize("compression", [None, "jpeg", "deflate"])
 @pytest.mark.parametrize("pattern", [(0, 1, 1, 2), (1, 0, 2, 1), (1, 2, 0, 1), (2, 1, 1, 0)])
 def test_cells_of_a_sensor(pattern, compression):
@@ -129,6 +141,24 @@ def test_the_orientation_of_raw_photographs(orientation):
     if orientation in (1, 3, 6, 8):
         np.testing.assert_array_equal(by_rawpy(content(data)).array, by_rawpy(content(whole)).array)
         np.testing.assert_array_equal(by_rawpy(content(data), "preview").array, preview)
+        jpeg = dng(stored, orientation=orientation, preview=turned, packed="jpeg")
+        found = by_rawpy(content(jpeg), "preview").array
+        assert found.shape == preview.shape
+        assert np.abs(found.astype(int) - preview).max() <= 24
+
+
+def test_the_orientation_in_a_preview_counts_more_than_that_of_the_photograph(monkeypatch):
+    flat = np.repeat(np.repeat(np.uint8([[10, 200]]), 16, 0), 16, 1)
+    # 6 is a quarter turn clockwise.
+    for block, expected in ((b"", np.rot90(flat, -1)), (exif(3), flat[::-1, ::-1])):
+        file = io.BytesIO()
+        Image.fromarray(flat).save(file, "JPEG", exif=block)
+        found = SimpleNamespace(format=rawpy.ThumbFormat.JPEG, data=file.getvalue())
+        raw = SimpleNamespace(
+            open_buffer=bool, close=list, extract_thumb=lambda found=found: found, sizes=SimpleNamespace(flip=6)
+        )
+        monkeypatch.setattr(rawpy, "RawPy", lambda raw=raw: raw)
+        np.testing.assert_allclose(by_rawpy(content(dng()), "preview").array, expected, atol=2)
 
 
 def test_the_active_area_and_the_linearization_table():
