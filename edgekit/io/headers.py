@@ -26,7 +26,7 @@ def size_by_header(data: bytes, format: str) -> Size | None:
     """
     try:
         return _READERS[format](data)
-    except (KeyError, struct.error, ValueError):  # Another format, or truncated.
+    except (KeyError, struct.error, ValueError, OverflowError):  # Another format, or truncated.
         return None
 
 
