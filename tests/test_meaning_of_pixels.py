@@ -327,6 +327,11 @@ def test_smaller_versions_and_masks_are_no_images():
     np.testing.assert_array_equal(read(file.getvalue()).image, SCENE)
 
 
+def test_three_planes_that_may_be_a_stack():
+    data = by_tifffile(np.stack([SCENE] * 3), photometric="rgb", planarconfig="separate", metadata={})
+    assert "if they are a stack, store it with photometric='minisblack'" in read(data).note
+
+
 def test_deep_colours_keep_their_bits():
     colour = np.zeros((3, 4, 3), np.uint16)
     colour[1, 1] = 300, 40000, 5

@@ -3,6 +3,7 @@
 A command imports what it needs when it runs: help and shell completion load neither NumPy nor OpenCV nor PyTorch.
 """
 
+import contextlib
 import importlib
 import os
 import signal
@@ -95,8 +96,10 @@ class CommandGroup(click.Group):
         except (click.Abort, KeyboardInterrupt) as end:
             # click raises Abort in place of KeyboardInterrupt.
             number = getattr(end.__cause__ or end, "number", signal.SIGINT)
-            complain("interrupted" if number == signal.SIGINT else f"interrupted by {signal.Signals(number).name}")
             status = SIGNALLED + number
+            # The terminal may be gone.
+            with contextlib.suppress(OSError):
+                complain("interrupted" if number == signal.SIGINT else f"interrupted by {signal.Signals(number).name}")
         except BrokenPipeError:
             # The reader of the output is gone. Flushing the rest at exit would fail again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -145,8 +148,9 @@ def run() -> NoReturn:
     try:
         sys.stdout.flush()
         sys.stderr.flush()
-    except BrokenPipeError:
-        status = FAILED
+    except OSError:
+        # The reader or the terminal is gone.
+        status = status or FAILED
     os._exit(status)
 
 

@@ -259,6 +259,7 @@ def decode(
         deep = pixels.array.dtype.itemsize * 8 == facts.bits > 8
         stated = pixels.range or (facts.range if deep else None)
         known = replace(pixels, nodata=nodata, spacing=pixels.spacing or facts.spacing, range=stated)
+        known = known.with_notes(facts.note)
         return _finished(known, content, colour, bands)._replace(others=others)
     part = _first((truncated_jpeg_by_opencv if found.name == "JPEG" else truncated_by_pillow,), content, [], [])
     if part is None and missing:

@@ -77,6 +77,8 @@ class Facts(NamedTuple):
         The value of pixels that were not measured.
     spacing : Spacing or None
         The size of a pixel.
+    note : str
+        What may be meant in another way.
     """
 
     opencv_is_wrong: bool = False
@@ -84,6 +86,7 @@ class Facts(NamedTuple):
     bits: int = 8
     nodata: float | None = None
     spacing: Spacing | None = None
+    note: str = ""
 
 
 def facts_of(content: Content) -> Facts:
@@ -93,7 +96,9 @@ def facts_of(content: Content) -> Facts:
             number = image_pages(file)[content.page]
             page = file.pages[number]
             wrong = number > 0 or is_wrong_by_opencv(page)
-            return Facts(wrong, page_range(page), page.bitspersample, nodata_of(page), spacing_of(page))
+            planes = page.photometric == _RGB and page.planarconfig == _SEPARATE and page.is_shaped
+            note = _PLANES if planes else ""
+            return Facts(wrong, page_range(page), page.bitspersample, nodata_of(page), spacing_of(page), note)
     except Exception:
         return Facts()
 
@@ -212,7 +217,6 @@ def interpret(page: Any, array: Array) -> Pixels:
         range=stated,
         nodata=nodata_of(page),
         spacing=spacing_of(page),
-        notes=(_PLANES,) if colours == 3 and page.planarconfig == _SEPARATE and page.is_shaped else (),
     )
 
 
