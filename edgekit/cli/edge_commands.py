@@ -82,6 +82,7 @@ def edge_command(name: str) -> click.Command:
         "Input and output": IMAGES,
         page.group: page.names,
         "Display": ("overlay",),
+        "Reading": READING,
         "Batch": BATCH,
         MESSAGES: OUTPUT,
         "Engine": ("backend", "device", *ENGINE),

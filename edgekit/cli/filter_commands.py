@@ -42,6 +42,7 @@ def filter_command(operator: Operator | None) -> click.Command:
         "Input and output": IMAGES,
         "Filter": names,
         "Display": _DISPLAY,
+        "Reading": READING,
         "Batch": BATCH,
         MESSAGES: OUTPUT,
         "Engine": (*_BACKEND, *ENGINE),

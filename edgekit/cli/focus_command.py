@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     {
         "Input and output": ("positions", "plot", "force"),
         "Measurement": ("measure",),
+        "Reading": READING,
         "Batch": BATCH,
         MESSAGES: OUTPUT,
         "Engine": ENGINE,

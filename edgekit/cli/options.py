@@ -289,7 +289,7 @@ _OPTIONS: Mapping[str, Callable[..., Decorator]] = {
 #: The options of all commands that read several images.
 FILES = ("recursive", "include", "exclude")
 READING = ("max_pixels", "truncated", "background", "raw", "nodata")
-BATCH = ("jobs", "timeout", "memory", *READING)
+BATCH = ("jobs", "timeout", "memory")
 OUTPUT = ("json", "quiet", "debug")
 ENGINE = ("engine", "address")
 

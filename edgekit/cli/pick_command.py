@@ -18,6 +18,7 @@ _GROUPS = {
     "Input and output": ("output", *FILES, "format", "force"),
     "Selection": ("count", "method", "window", "min_gap"),
     "Measurement": ("measure", "roi", "every", "rate"),
+    "Reading": READING,
     "Batch": BATCH,
     MESSAGES: OUTPUT,
     "Engine": ENGINE,

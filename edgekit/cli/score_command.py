@@ -30,6 +30,7 @@ _GROUPS = {
     "Input and output": ("output", *FILES, "page", "force", "map", "report"),
     "Measurement": ("measure", "roi", "every", "rate"),
     "Evaluation": ("threshold", "fail_below", "top", "bottom"),
+    "Reading": READING,
     "Batch": BATCH,
     MESSAGES: OUTPUT,
     "Engine": ENGINE,
