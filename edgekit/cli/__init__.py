@@ -4,6 +4,7 @@ A command imports what it needs when it runs: help and shell completion load nei
 """
 
 import contextlib
+import errno
 import importlib
 import os
 import signal
@@ -105,10 +106,14 @@ class CommandGroup(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             status = FAILED
         except OSError as error:
-            if debug:
-                show_traceback(error)
-            complain(f"{error.filename or 'standard output'}: {error.strerror or error}")
-            status = FAILED
+            if error.errno == errno.EIO and error.filename is None and sys.platform != "win32":
+                # The terminal was closed, and its signal has not arrived yet.
+                status = SIGNALLED + signal.SIGHUP
+            else:
+                if debug:
+                    show_traceback(error)
+                complain(f"{error.filename or 'standard output'}: {error.strerror or error}")
+                status = FAILED
         sys.exit(status if isinstance(status, int) else 0)
 
 
