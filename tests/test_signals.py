@@ -164,8 +164,10 @@ def test_a_terminal_that_is_closed_ends_the_run_and_costs_no_result(photos):
     import pty
 
     leader, follower = pty.openpty()
+    # The tests themselves may run below nohup, which ignores the signal.
     code = (
-        "import fcntl, os, termios as t; os.setsid(); fcntl.ioctl(1, t.TIOCSCTTY, 0); import edgekit.cli as c; c.run()"
+        "import fcntl, os, signal, termios as t; signal.signal(signal.SIGHUP, signal.SIG_DFL); os.setsid(); "
+        "fcntl.ioctl(1, t.TIOCSCTTY, 0); import edgekit.cli as c; c.run()"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code, "sobel", "many", "-o", "edges", "-j", "2"],
