@@ -70,7 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 for chart in outcome.charts:
                     draw(chart, options.plots)
             if options.write:
-                write(PAGE, {"machine": in_words(machine), **page})
+                # The machine of the page is that of the run of all suites.
+                whole = {"machine": in_words(machine)} if set(options.suites) >= set(SUITES) else {}
+                write(PAGE, {**whole, **page})
                 write(README, outcome.readme)
 
 

@@ -53,7 +53,8 @@ def in_words(machine: dict[str, Any]) -> str:
 
 def in_short(machine: dict[str, Any]) -> str:
     """Return the machine in half a line, for the captions of tables."""
-    return f"{machine['cores']} cores, {machine['processor']}, Python {machine['python']}"
+    revision = machine["edgekit"]["revision"] or machine["edgekit"]["version"]
+    return f"{machine['cores']} cores, {machine['processor']}, Python {machine['python']}, edgekit {revision}"
 
 
 def processor() -> str:
