@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from edgekit.io.decoders import frames_by_pillow
-from edgekit.io.dicom import count_frames
 from edgekit.io.files import open_regular
 from edgekit.io.formats import BY_ENDING, HEAD, Format, sniff
 from edgekit.io.stores import StorePath
@@ -62,6 +61,8 @@ def _count(file: BinaryIO, found: Format) -> int:
         case "PNG":
             return _animation_frames(file)
         case "DICOM":
+            from edgekit.io.dicom import count_frames
+
             return count_frames(file.read())
     return frames_by_pillow(file, found)
 

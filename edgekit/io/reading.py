@@ -1,5 +1,6 @@
 """From files to arrays: the content of a file chooses the decoders, and its header is checked before they start."""
 
+import importlib
 import io
 import os
 import warnings
@@ -30,17 +31,12 @@ from edgekit.io.decoders import (
     truncated_by_pillow,
     truncated_jpeg_by_opencv,
 )
-from edgekit.io.dicom import by_pydicom
-from edgekit.io.exr import by_openexr
 from edgekit.io.files import read_bytes
 from edgekit.io.formats import HEAD, RAW_FORMAT, sniff
 from edgekit.io.headers import has_colours_and_gamma, has_palette, is_unusual_bmp
-from edgekit.io.heif import by_pillow_heif
-from edgekit.io.imagecodecs_formats import by_deep_jpeg, by_jpeg_xl, by_jpeg_xr
 from edgekit.io.pages import images_in
 from edgekit.io.pixels import Pixels, Range, Spacing
 from edgekit.io.raw_headers import is_raw
-from edgekit.io.raw_photographs import by_raw
 from edgekit.io.stores import StorePath, path_of
 from edgekit.io.tiff import Facts, by_tifffile, facts_of
 
@@ -319,19 +315,29 @@ def _decoders(content: Content, facts: Facts) -> tuple[Decoder, ...]:
     return (by_opencv, by_pillow)
 
 
+def _loaded(module: str, function: str) -> Decoder:
+    """Return a decoder whose module is imported when it decodes: most runs need none of them."""
+
+    def decode(content: Content) -> Pixels | None:
+        pixels: Pixels | None = getattr(importlib.import_module(f"edgekit.io.{module}"), function)(content)
+        return pixels
+
+    return decode
+
+
 #: The decoders of formats that OpenCV or Pillow do not decode, or not all files.
 _DECODERS: Mapping[str, tuple[Decoder, ...]] = {
     "NPY": (by_numpy,),
     "farbfeld": (by_farbfeld,),
     "netpbm": (by_netpbmfile, by_opencv, by_pillow),
-    "JPEG": (by_opencv, by_deep_jpeg, by_pillow),
-    "JPEG-LS": (by_deep_jpeg,),
-    "JPEG XL": (by_jpeg_xl,),
-    "JPEG XR": (by_jpeg_xr,),
-    "HEIF": (by_pillow_heif,),
-    "OpenEXR": (by_openexr,),
-    "DICOM": (by_pydicom,),
-    "raw": (by_raw,),
+    "JPEG": (by_opencv, _loaded("imagecodecs_formats", "by_deep_jpeg"), by_pillow),
+    "JPEG-LS": (_loaded("imagecodecs_formats", "by_deep_jpeg"),),
+    "JPEG XL": (_loaded("imagecodecs_formats", "by_jpeg_xl"),),
+    "JPEG XR": (_loaded("imagecodecs_formats", "by_jpeg_xr"),),
+    "HEIF": (_loaded("heif", "by_pillow_heif"),),
+    "OpenEXR": (_loaded("exr", "by_openexr"),),
+    "DICOM": (_loaded("dicom", "by_pydicom"),),
+    "raw": (_loaded("raw_photographs", "by_raw"),),
 }
 
 
