@@ -59,7 +59,7 @@ def test_the_images_of_heif():
     images.save(file, quality=-1, chroma=444, matrix_coefficients=0, primary_index=1)
     pixels = by_pillow_heif(content(file.getvalue()))
     np.testing.assert_array_equal(pixels.array, 255 - RGB)
-    assert pixels.note == "further images not read: 1"
+    assert pixels.notes == ("further images not read: 1",)
     for number, array in enumerate((RGB, 255 - RGB)):
         # pillow-heif writes only the primary image without loss.
         found = by_pillow_heif(content(file.getvalue()), number).array
@@ -137,7 +137,7 @@ def test_frames_and_further_channels_of_jpeg_xl():
     frames = np.stack((RGB, 255 - RGB))
     pixels = by_jpeg_xl(content(imagecodecs.jpegxl_encode(frames, lossless=True, photometric="rgb")))
     np.testing.assert_array_equal(pixels.array, RGB)
-    assert pixels.note == "the frames after the first one were not read"
+    assert pixels.notes == ("the frames after the first one were not read",)
     planes = np.ascontiguousarray(np.moveaxis(RGB, -1, 0))
     pixels = by_jpeg_xl(content(imagecodecs.jpegxl_encode(planes, lossless=True, photometric="gray", planar=True)))
     np.testing.assert_array_equal(pixels.array, RGB)
@@ -233,7 +233,12 @@ def test_openexr(channels, rgb, opacity, note, window):
         expected = np.dstack([channels[name] for name in ("U", "nir")]) if "nir" in channels else np.dstack(arrays)
     np.testing.assert_array_equal(pixels.array.reshape(expected.shape), expected)
     assert pixels.array.dtype in (np.float32, np.uint32)
-    assert (pixels.rgb, pixels.opacity, pixels.premultiplied, pixels.note) == (rgb, opacity, opacity, note)
+    assert (pixels.rgb, pixels.opacity, pixels.premultiplied, "; ".join(pixels.notes)) == (
+        rgb,
+        opacity,
+        opacity,
+        note,
+    )
 
 
 def test_parts_and_channels_of_openexr_that_are_not_read():

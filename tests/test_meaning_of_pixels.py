@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 import tifffile
 from command_line import run
+from format_files import dng
 from PIL import Image
 
 import edgekit as ek
 from edgekit.common.read_limits import ReadLimits
 from edgekit.io.opening import open_windows
-from edgekit.io.pages import images_in
+from edgekit.io.pages import image_count, images_in
 from edgekit.io.reading import decode
 from edgekit.io.reduced import decode_gray
 
@@ -153,6 +154,14 @@ def test_white_is_what_the_bits_of_the_file_say():
         assert found.range == (0, top), name
         assert found.image.max() <= top, name
         assert ek.score(found.image, in_range=found.range) == pytest.approx(expected, abs=0.02), name
+
+
+def test_gray_avif_files_of_limited_range():
+    ramp = np.tile(np.linspace(0, 255, 64).astype(np.uint8), (64, 1))
+    for stated, white in (("limited", (16, 235)), ("full", None)):
+        found = read(by_pillow(ramp, "AVIF", quality=100, subsampling="4:0:0", range=stated), colour=False)
+        assert found.range == white
+        assert (found.image.min(), found.image.max()) == (white or (0, 255))
 
 
 def test_a_tiff_file_of_12_bits():
@@ -302,6 +311,21 @@ def test_every_image_of_a_file_has_its_row_and_its_output():
         assert read(data).note == "image 1 of 3 in the file"
     assert run("sobel", "stack.tif", "-o", "all.tif").exit_code == 0
     assert tifffile.imread("all.tif").shape == (3, *SCENE.shape)
+
+
+def test_an_animation_may_have_an_image_beside_its_frames():
+    first, *rest = (Image.fromarray(np.roll(SCENE, n, 0)) for n in range(3))
+    data = by_pillow(first, "PNG", save_all=True, append_images=rest, default_image=True, duration=50)
+    assert images_in(data) == 3
+    np.testing.assert_array_equal(read(data, page=3).image, np.roll(SCENE, 2, 0))
+
+
+def test_previews_of_raw_photographs_are_no_images(tmp_path):
+    for name in ("photo.dng", "photo.tif"):
+        (tmp_path / name).write_bytes(dng())
+        assert image_count(tmp_path / name) == images_in(dng()) == 1
+        (row,) = run("score", name, "--json").stdout.splitlines()
+        assert json.loads(row)["width"] == 64
 
 
 def test_rows_of_pages_are_resumed():

@@ -106,6 +106,26 @@ def test_a_depth_image_with_zeros_for_what_was_not_measured():
     assert np.isnan(ek.read_image("depth.png", nodata=0)).sum() == 100
 
 
+def test_values_that_the_type_cannot_hold_mark_no_pixel():
+    for nodata in (-9999, 300, 1.5, "inf", "nan"):
+        image = np.random.default_rng(0).integers(0, 256, (40, 50), np.uint8)
+        write("bytes.tif", image, nodata=nodata)
+        np.testing.assert_array_equal(ek.read_image("bytes.tif"), image)
+        for do in (run, run_in_no_memory):
+            assert do("sobel", "bytes.tif", "-o", "edges.tif", "--force").exit_code == 0, nodata
+
+
+def test_a_score_without_a_value_says_why():
+    image = slope()
+    image[20:30, 30:40] = -9999
+    write("heights.tif", image, nodata=-9999, tile=(16, 16))
+    for do in (run, run_in_no_memory):
+        row = json.loads(do("score", "heights.tif", "--measure", "laplacian_variance", "--json").stdout)
+        assert row["status"] == "undefined"
+        assert "data" in row["reason"]
+        assert "-9999" in row["reason"]
+
+
 def test_what_a_file_holds():
     write("heights.tif", slope(), nodata=-1)
     info = ek.open_image("heights.tif").info
@@ -146,5 +166,5 @@ def test_the_command_prints_what_a_file_holds():
     assert found["path"] == "heights.tif"
     assert (found["spacing"], found["unit"], found["dtype"]) == ([20.0, 10.0], "m", "float32")
     text = run("info", "heights.tif").stdout
-    for expected in ("80 x 60 pixels", "float32, black 0, white 1", "10 x 20 m", "no data      -1"):
+    for expected in ("80 x 60 pixels", "type         float32", "10 x 20 m", "no data      -1"):
         assert expected in text, expected

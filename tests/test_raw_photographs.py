@@ -122,8 +122,8 @@ def test_cells_of_a_sensor(pattern, compression):
     colours = np.array(pattern)
     expected = np.dstack([cells[:, :, colours == colour].mean(2) for colour in range(3)])
     np.testing.assert_array_equal(pixels.array, np.floor(expected + 0.5))
-    assert (pixels.range, pixels.reduced, pixels.rgb, pixels.array.dtype) == ((64, 4095), True, True, np.uint16)
-    assert pixels.note == "raw values of the sensor at half size, without white balance"
+    assert (pixels.range, pixels.rgb, pixels.array.dtype) == ((64, 4095), True, np.uint16)
+    assert pixels.notes == ("raw values of the sensor at half size, without white balance",)
 
 
 @pytest.mark.parametrize("orientation", STORED)
@@ -172,9 +172,8 @@ def test_the_active_area_and_the_linearization_table():
 def test_the_modes_of_rawpy():
     half, full, preview = (by_rawpy(content(dng()), mode) for mode in ("half", "full", "preview"))
     assert (half.array.shape, full.array.shape, preview.array.shape) == ((48, 64, 3), (96, 128, 3), (24, 32, 3))
-    assert (half.reduced, full.reduced, preview.reduced) == (True, False, True)
     assert (half.array.dtype, preview.array.dtype) == (np.uint16, np.uint8)
-    assert [p.note for p in (half, full, preview)] == [
+    assert [one for p in (half, full, preview) for one in p.notes] == [
         "raw photograph developed at half size", "raw photograph developed at full size", "embedded preview of 32x24",
     ]  # fmt: skip
     np.testing.assert_array_equal(preview.array, 99)

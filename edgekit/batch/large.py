@@ -337,7 +337,7 @@ def score_windows(
         x, y, w, h = job.roi
         job.check_region(series.rows, series.columns, name)
         values = replace(job, roi=None).measure(series.to_gray(series.read(0, y, y + h, x, x + w)), name).values
-        return Scored(series.columns, series.rows, values)
+        return Scored(series.columns, series.rows, values, series.note)
     if whole := [m for m in job.measures if m not in WINDOWED]:
         raise ParameterError(
             f"{name}: {', '.join(whole)} needs the whole image in memory, and it is too large for that; measure "
@@ -350,7 +350,8 @@ def score_windows(
         for done, result in enumerate(results, 1):
             sums.append(result)
             options.on_window(done, grid.window_count)
-    return Scored(series.columns, series.rows, from_sums(job.measures, sums, series.rows * series.columns))
+    values = from_sums(job.measures, sums, series.rows * series.columns)
+    return Scored(series.columns, series.rows, values, series.note)
 
 
 def _laplacian_sums(series: Series, window: Window) -> tuple[float, float]:

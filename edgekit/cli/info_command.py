@@ -27,7 +27,7 @@ def info(inputs: tuple[str, ...], as_json: bool, debug: bool, **values: object) 
     status = 0
     for name in inputs:
         try:
-            found = dataclasses.asdict(open_image(name, **values).info)  # type: ignore[arg-type]
+            found = dataclasses.asdict(open_image(name, **values).info)  # type: ignore[arg-type]  # click has no types for values
         except EdgekitError as error:
             if debug:
                 raise
@@ -55,7 +55,8 @@ def _lines(found: dict[str, object]) -> list[tuple[str, str]]:
         ("axes", str(found["axes"])),
         ("channels", ", ".join(channels)),
         ("names", ", ".join(names)),
-        ("type", f"{found['dtype']}, black {found['black']:g}, white {found['white']:g}"),
+        ("type", str(found["dtype"])),
+        ("levels", "" if found["white"] is None else f"black {found['black']:g}, white {found['white']:g}"),
         ("orientation", "" if found["orientation"] == 1 else f"{found['orientation']}, applied"),
         ("pixel size", _size(spacing, str(found["unit"])) if isinstance(spacing, tuple) else ""),
         ("no data", "" if found["nodata"] is None else f"{found['nodata']:g}"),

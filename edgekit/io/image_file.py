@@ -44,8 +44,8 @@ class ImageInfo:
         The names that the file gives to the channels of a stack.
     dtype : str
         The type of the pixels.
-    black, white : float
-        The values of black and white.
+    black, white : float or None
+        The values of black and white; None if neither the file nor an unsigned type states them.
     orientation : int
         How the pixels are stored, as a number of EXIF. It has been applied: the image is upright.
     spacing : (float, float) or None
@@ -66,8 +66,8 @@ class ImageInfo:
     channels: tuple[str, ...]
     names: tuple[str, ...]
     dtype: str
-    black: float
-    white: float
+    black: float | None
+    white: float | None
     orientation: int
     spacing: tuple[float, float] | None
     unit: str
@@ -194,7 +194,8 @@ class ImageFile:
         colours = ("red", "green", "blue") if first.rgb else ("gray",) if count == 1 else ()
         bands = tuple(f"band {n}" for n in range(len(colours) + 1, count + 1))
         axes = stack_axes(self._data) or ("Q" * (self.pages > 1)) + "YX" + "S" * (count > 1)
-        black, white = first.limits
+        plain = first.range is None and not first.stored.startswith(("uint", "bool"))
+        black, white = (None, None) if plain else first.limits
         return ImageInfo(
             format=first.format,
             pages=self.pages,

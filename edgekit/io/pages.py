@@ -12,6 +12,7 @@ from typing import BinaryIO
 from edgekit.io.decoders import frames_by_pillow
 from edgekit.io.files import open_regular
 from edgekit.io.formats import BY_ENDING, HEAD, Format, sniff
+from edgekit.io.raw_headers import is_raw, is_raw_file
 from edgekit.io.stores import StorePath
 
 #: Formats that can hold several images.
@@ -27,7 +28,7 @@ _SUBFILE, _NO_IMAGE = 254, 5
 def image_count(path: Path) -> int:
     """Return the number of images in a local file; 1 if it cannot be told, and for objects in stores."""
     known = BY_ENDING.get(path.suffix.lower())
-    if isinstance(path, StorePath) or (known is not None and known.name not in SEVERAL):
+    if isinstance(path, StorePath) or (known is not None and known.name not in SEVERAL) or is_raw_file(path):
         return 1
     try:
         with open_regular(path) as file:
@@ -38,7 +39,7 @@ def image_count(path: Path) -> int:
 
 def images_in(data: bytes) -> int:
     """Return the number of images in the content of a file; 1 if it cannot be told."""
-    return count_images(io.BytesIO(data))
+    return 1 if is_raw(data) else count_images(io.BytesIO(data))
 
 
 def count_images(file: BinaryIO) -> int:
@@ -58,12 +59,13 @@ def _count(file: BinaryIO, found: Format) -> int:
         case "TIFF":
             kinds = list(_tiff_kinds(file))
             return sum(not kind & _NO_IMAGE for kind in kinds) or len(kinds)
-        case "PNG":
-            return _animation_frames(file)
+        case "PNG" if not _is_animated(file):
+            return 1
         case "DICOM":
             from edgekit.io.dicom import count_frames
 
             return count_frames(file.read())
+    file.seek(0)
     return frames_by_pillow(file, found)
 
 
@@ -87,12 +89,12 @@ def _tiff_kinds(file: BinaryIO) -> Iterator[int]:
         (offset,) = struct.unpack(order + word, file.read(struct.calcsize(word)))
 
 
-def _animation_frames(file: BinaryIO) -> int:
-    """Return the number of frames that the header of a PNG file states."""
+def _is_animated(file: BinaryIO) -> bool:
+    """Tell whether the header of a PNG file states frames. Pillow counts an image that is none of them as well."""
     file.seek(8)
     while len(head := file.read(8)) == 8 and head[4:] != b"IDAT":
         length = int.from_bytes(head[:4], "big")
         if head[4:] == b"acTL":
-            return int.from_bytes(file.read(4), "big")
+            return True
         file.seek(length + 4, io.SEEK_CUR)
-    return 1
+    return False

@@ -49,6 +49,13 @@ def with_nodata(array: Array, nodata: float | None) -> Array:
     return np.where(np.isnan(array), array.dtype.type(nodata), array)
 
 
+def _holds(dtype: np.dtype[Any], value: float) -> bool:
+    """Tell whether pixels of this type can have a value."""
+    if dtype.kind not in "iu":
+        return dtype.kind == "f"
+    return float(value).is_integer() and np.iinfo(dtype).min <= value <= np.iinfo(dtype).max
+
+
 class Light(NamedTuple):
     """The brightness of opaque pixels: its sum, from 0 for black to 1 for white, and the sum of their opacity."""
 
@@ -85,8 +92,6 @@ class Pixels:
         The value of pixels that were not measured.
     spacing : Spacing or None
         The size of a pixel.
-    reduced : bool
-        Whether these are not all pixels of the image, because a preview or a smaller version was read.
     notes : tuple of str
         What the user should know about them.
     """
@@ -98,7 +103,6 @@ class Pixels:
     range: Range | None = None
     nodata: float | None = None
     spacing: Spacing | None = None
-    reduced: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -106,25 +110,20 @@ class Pixels:
         """The number of channels that are not opacity."""
         return (self.array.shape[2] if self.array.ndim == 3 else 1) - self.opacity
 
-    @property
-    def note(self) -> str:
-        """All notes as one text."""
-        return "; ".join(self.notes)
-
     def measured(self, nodata: float | None, *, as_floats: bool = False) -> "Pixels":
         """Return the pixels as floats with NaN where they have the value `nodata`, in all channels of a colour image.
 
         Without such pixels integers stay as they are, unless they are wanted `as_floats`.
         """
-        if nodata is None or (self.array.dtype.kind != "f" and not float(nodata).is_integer()):
+        if nodata is None or not _holds(self.array.dtype, nodata):
             return self
-        missing = np.isnan(self.array) if nodata != nodata else self.array == self.array.dtype.type(nodata)
+        with np.errstate(over="ignore"):
+            missing = np.isnan(self.array) if nodata != nodata else self.array == self.array.dtype.type(nodata)
         if self.rgb:
             missing = np.broadcast_to(missing.all(axis=2, keepdims=True), missing.shape)
         if not missing.any() and not as_floats:
             return self
-        small = self.array.dtype.kind in "bu" and self.array.dtype.itemsize <= 2
-        small |= self.array.dtype.kind == "i" and self.array.dtype.itemsize <= 2
+        small = self.array.dtype.itemsize <= 2
         floats = self.array.astype(np.float32 if small else np.float64) if self.array.dtype.kind != "f" else self.array
         array = np.where(missing, floats.dtype.type(np.nan), floats)
         pixels = int(missing.all(axis=2).sum() if missing.ndim == 3 else missing.sum())

@@ -123,7 +123,7 @@ def by_rawpy(content: Content, mode: RawMode = "half") -> Pixels:
     gray = array.shape[2] == 1
     half = mode == "half"
     note = "raw photograph developed at half size" if half else "raw photograph developed at full size"
-    return Pixels(array[:, :, 0] if gray else array, rgb=not gray, reduced=half, notes=(note,))
+    return Pixels(array[:, :, 0] if gray else array, rgb=not gray, notes=(note,))
 
 
 def _text(error: Exception) -> str:
@@ -148,7 +148,7 @@ def _preview(raw: Any, rawpy: Any, content: Content) -> Pixels:
     else:
         array = found.data
         content.limits.check_size((array.shape[1], array.shape[0]), content.name)
-    pixels = Pixels(array, rgb=array.ndim == 3, reduced=True).upright(orientation)
+    pixels = Pixels(array, rgb=array.ndim == 3).upright(orientation)
     height, width = pixels.array.shape[:2]
     return pixels.with_notes(f"embedded preview of {width}x{height}")
 
@@ -225,7 +225,6 @@ def half_by_tifffile(content: Content) -> Pixels:
         upright(array, int(orientation)),
         rgb=True,
         range=levels,
-        reduced=True,
         notes=("raw values of the sensor at half size, without white balance",),
     )
 

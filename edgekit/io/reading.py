@@ -240,7 +240,7 @@ def decode(
     if page is not None and not 1 <= page <= count:
         raise DecodeError(f"{name}: expected an image with the number {page}; found {count} in the file")
     if found.name == "TIFF" and is_raw(data):
-        found, count = RAW_FORMAT, 1
+        found = RAW_FORMAT
     content = Content(data, name, found, colour, limits, (page or 1) - 1)
     facts = facts_of(content) if found.name == "TIFF" else Facts()
     nodata = facts.nodata if limits.nodata is None else limits.nodata

@@ -81,7 +81,10 @@ class _Series(Series):
         meaning = interpret(page, np.zeros((1, 1, *extra), self._type))
         self._background = limits.background
         self.nodata = meaning.nodata if limits.nodata is None else limits.nodata
-        self.spacing, self.note = meaning.spacing, "transparent: laid over the background" if meaning.opacity else ""
+        self.spacing = meaning.spacing
+        laid = f"transparent: laid over the background ({limits.background})" if meaning.opacity else ""
+        empty = "" if self.nodata is None else f"pixels with the value {self.nodata:g} have no data"
+        self.note = "; ".join(filter(None, (laid, empty)))
         shown = meaning.over("white").measured(self.nodata, as_floats=True)
         self.dtype, self.colour, self.stated_range = shown.array.dtype, shown.rgb, shown.range
         self.channels = shown.array.shape[2] if shown.array.ndim == 3 else None
