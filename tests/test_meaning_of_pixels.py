@@ -321,9 +321,15 @@ def test_an_animation_may_have_an_image_beside_its_frames():
 
 
 def test_previews_of_raw_photographs_are_no_images(tmp_path):
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        writer.write(SCENE[::4, ::4], photometric="minisblack", metadata=None)
+        writer.write(SCENE, photometric=32803, metadata=None)
     for name in ("photo.dng", "photo.tif"):
+        for data in (dng(), file.getvalue()):
+            (tmp_path / name).write_bytes(data)
+            assert image_count(tmp_path / name) == images_in(data) == 1
         (tmp_path / name).write_bytes(dng())
-        assert image_count(tmp_path / name) == images_in(dng()) == 1
         (row,) = run("score", name, "--json").stdout.splitlines()
         assert json.loads(row)["width"] == 64
 

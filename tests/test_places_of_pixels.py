@@ -119,8 +119,9 @@ def test_a_score_without_a_value_says_why():
     image = slope()
     image[20:30, 30:40] = -9999
     write("heights.tif", image, nodata=-9999, tile=(16, 16))
-    for do in (run, run_in_no_memory):
-        row = json.loads(do("score", "heights.tif", "--measure", "laplacian_variance", "--json").stdout)
+    command = ("score", "heights.tif", "--measure", "laplacian_variance", "--json")
+    for do, roi in ((run, ()), (run_in_no_memory, ()), (run_in_no_memory, ("--roi", "25,15,20,20"))):
+        row = json.loads(do(*command, *roi).stdout)
         assert row["status"] == "undefined"
         assert "data" in row["reason"]
         assert "-9999" in row["reason"]

@@ -21,7 +21,7 @@ from edgekit.batch.runner import Failure, Known, Status, Work
 from edgekit.batch.sources import STREAM
 from edgekit.common.escaping import escape_cell, unambiguous_path
 from edgekit.errors import OutputError, UnreadableError
-from edgekit.io.files import read_bytes, status_of
+from edgekit.io.files import map_bytes, read_bytes, status_of
 from edgekit.io.stores import canonical_path
 from edgekit.io.writing import Draft, discard_draft, publish_draft, write_atomic, write_draft
 
@@ -182,7 +182,8 @@ def _render(prepared: _Prepared, window_options: WindowOptions) -> _Written:
     source, job, output = prepared.item
     filtered = None if source.page is not None else filter_file(source.path, job, output, window_options)
     if filtered is None:
-        rendered = job.run(read_bytes(source.path), source.name, source.page)
+        data: Any = read_bytes(source.path) if source.page is None else map_bytes(source.path)
+        rendered = job.run(data, source.name, source.page)
         written = write_draft(rendered.data, output)
     else:
         rendered, written = filtered

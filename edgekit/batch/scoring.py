@@ -7,7 +7,7 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from edgekit.batch.engines import Engine
 from edgekit.batch.image_makers import ImageMaker, ImageTask
@@ -19,7 +19,7 @@ from edgekit.batch.runner import Failure, Known, Status, Work, run
 from edgekit.batch.score_cache import Row, ScoreCache
 from edgekit.batch.sources import Source
 from edgekit.errors import EdgekitError, ParameterError
-from edgekit.io.files import read_bytes, status_of
+from edgekit.io.files import map_bytes, read_bytes, status_of
 from edgekit.io.formats import BY_ENDING
 from edgekit.io.stores import prefetch_status
 from edgekit.io.video import Frame, is_video, read_frames
@@ -241,7 +241,8 @@ def _score_image(prepared: _Prepared, job: ScoreJob, window_options: WindowOptio
         check_whole(path, job.limits)
     page = prepared.source.page
     scored = None if is_scored or page is not None else score_file(path, job, window_options)
-    data = read_bytes(path) if makes_images or not (is_scored or scored) else b""
+    read = read_bytes if page is None else map_bytes
+    data: Any = read(path) if makes_images or not (is_scored or scored) else b""
     if not is_scored:
         row = _scored_row(row, scored or job.run(data, prepared.source.name, page))
     return _Result(row, tuple(_make_images(task, data) for task in prepared.image_tasks))

@@ -2,10 +2,11 @@
 
 import errno
 import io
+import mmap
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from edgekit.errors import UnreadableError
 from edgekit.io.formats import HEAD, sniff
@@ -63,6 +64,32 @@ def read_bytes(path: str | Path) -> bytes:
     if not data:
         raise UnreadableError(f"{path}: the file is empty (0 bytes); copy or export it again")
     return data
+
+
+def map_bytes(path: Path) -> bytes | mmap.mmap:
+    """Return the content of a local file without reading it: each image of a large file is read by itself.
+
+    Raises
+    ------
+    UnreadableError
+        As `read_bytes`.
+    """
+    if isinstance(path, StorePath):
+        return read_bytes(path)
+    status_of(path)
+    try:
+        with open_regular(path) as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError):  # Empty, or a file system that maps no files.
+        return read_bytes(path)
+
+
+def as_file(data: bytes | mmap.mmap) -> Any:
+    """Return the content of a file as a file object at its start."""
+    if isinstance(data, mmap.mmap):
+        data.seek(0)
+        return data
+    return io.BytesIO(data)
 
 
 def status_of(path: Path) -> os.stat_result:

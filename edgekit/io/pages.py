@@ -4,13 +4,14 @@ May import decoders, files, formats and stores.
 """
 
 import io
+import mmap
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from edgekit.io.decoders import frames_by_pillow
-from edgekit.io.files import open_regular
+from edgekit.io.files import as_file, open_regular
 from edgekit.io.formats import BY_ENDING, HEAD, Format, sniff
 from edgekit.io.raw_headers import is_raw, is_raw_file
 from edgekit.io.stores import StorePath
@@ -37,9 +38,9 @@ def image_count(path: Path) -> int:
         return 1
 
 
-def images_in(data: bytes) -> int:
+def images_in(data: bytes | mmap.mmap) -> int:
     """Return the number of images in the content of a file; 1 if it cannot be told."""
-    return 1 if is_raw(data) else count_images(io.BytesIO(data))
+    return 1 if is_raw(data) else count_images(as_file(data))
 
 
 def count_images(file: BinaryIO) -> int:
@@ -57,8 +58,7 @@ def count_images(file: BinaryIO) -> int:
 def _count(file: BinaryIO, found: Format) -> int:
     match found.name:
         case "TIFF":
-            kinds = list(_tiff_kinds(file))
-            return sum(not kind & _NO_IMAGE for kind in kinds) or len(kinds)
+            return len(tiff_images(file))
         case "PNG" if not _is_animated(file):
             return 1
         case "DICOM":
@@ -67,6 +67,15 @@ def _count(file: BinaryIO, found: Format) -> int:
             return count_frames(file.read())
     file.seek(0)
     return frames_by_pillow(file, found)
+
+
+def tiff_images(file: BinaryIO) -> list[int]:
+    """Return the numbers of the pages that are images, without smaller versions of others and masks.
+
+    Only the lists of tags are read, which takes less time than to open each page.
+    """
+    kinds = list(_tiff_kinds(file))
+    return [n for n, kind in enumerate(kinds) if not kind & _NO_IMAGE] or list(range(len(kinds)))
 
 
 def _tiff_kinds(file: BinaryIO) -> Iterator[int]:

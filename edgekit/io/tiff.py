@@ -4,7 +4,6 @@ May import errors, read limits, decoders, files and stores. `tiff_windows` reads
 """
 
 import contextlib
-import io
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,8 @@ from numpy.typing import NDArray
 from edgekit.common.read_limits import DEFAULT_READ_LIMITS, ReadLimits
 from edgekit.errors import DecodeError, TooLargeError, UnreadableError
 from edgekit.io.decoders import Content, no_warnings
-from edgekit.io.files import open_regular, status_of
+from edgekit.io.files import as_file, open_regular, status_of
+from edgekit.io.pages import tiff_images
 from edgekit.io.pixels import Pixels, Range, Spacing
 from edgekit.io.stores import path_of
 from edgekit.io.tiff_tags import Tag, copied_tags, nodata_of, spacing_of
@@ -47,19 +47,15 @@ def load_tifffile() -> Any:
 
 def by_tifffile(content: Content) -> Pixels:
     """Decode a page of the image, by default the first one."""
-    with load_tifffile().TiffFile(io.BytesIO(content.data)) as file:
+    with load_tifffile().TiffFile(as_file(content.data)) as file:
         page = file.pages[image_pages(file)[content.page]]
         return page_pixels(page, content.name, content.limits)
 
 
 def image_pages(file: Any) -> list[int]:
     """Return the numbers of the pages that are images, without smaller versions of others and masks."""
-    numbers = range(len(file.pages))
-    if len(numbers) < 2:
-        return list(numbers)
-    # NewSubfileType: bit 0 is a smaller version, bit 2 a transparency mask.
-    whole = [n for n in numbers if not getattr(file.pages[n], "subfiletype", 0) & 5]
-    return whole or list(numbers)
+    file.filehandle.seek(0)
+    return tiff_images(file.filehandle)
 
 
 class Facts(NamedTuple):
@@ -92,7 +88,7 @@ class Facts(NamedTuple):
 def facts_of(content: Content) -> Facts:
     """Return what the tags say; the defaults for a damaged file, of which the decoders report what is wrong."""
     try:
-        with load_tifffile().TiffFile(io.BytesIO(content.data)) as file:
+        with load_tifffile().TiffFile(as_file(content.data)) as file:
             number = image_pages(file)[content.page]
             page = file.pages[number]
             wrong = number > 0 or is_wrong_by_opencv(page)
@@ -106,7 +102,7 @@ def facts_of(content: Content) -> Facts:
 def stack_axes(data: bytes) -> str:
     """Return the axes of the images of a TIFF file, one letter for each; empty if it is not one."""
     try:
-        with load_tifffile().TiffFile(io.BytesIO(data)) as file:
+        with load_tifffile().TiffFile(as_file(data)) as file:
             return str(file.series[0].axes)
     except Exception:  # Another format, or damaged.
         return ""
@@ -115,7 +111,7 @@ def stack_axes(data: bytes) -> str:
 def geographic_tags(data: bytes, page: int, left: int, top: int) -> list[Tag]:
     """Return the tags for the result of an image; none if the content is no TIFF file."""
     try:
-        with load_tifffile().TiffFile(io.BytesIO(data)) as file:
+        with load_tifffile().TiffFile(as_file(data)) as file:
             return copied_tags(file.pages[image_pages(file)[page]], left, top)
     except Exception:  # The image could be decoded by another library.
         return []
