@@ -16,7 +16,7 @@ from edgekit.io.video import is_video, read_frames
 
 @pytest.fixture
 def clip(tmp_path):
-    """Forty frames, each with a mean gray of its own."""
+    """Forty frames with forty different mean gray levels."""
     return write_clip(tmp_path / "clip.mp4", [np.full((48, 64), 20 + 5 * n, np.uint8) for n in range(40)])
 
 
