@@ -1,4 +1,4 @@
-"""Tells raw photographs of cameras from other TIFF files. May import formats.
+"""Tells raw photographs of cameras from other TIFF files. May import files and formats.
 
 Most raw formats are TIFF files whose first image is a preview of the photograph.
 """
@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+from edgekit.io.files import open_regular
 from edgekit.io.formats import RAW
 
 #: Photometric interpretations of the values of a sensor: CFA and LinearRaw.
@@ -45,7 +46,7 @@ def is_raw(data: bytes | mmap.mmap) -> bool:
 def is_raw_file(path: Path) -> bool:
     """Tell the same for a local file, of which only the parts that matter are read."""
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        with open_regular(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return is_raw(data)
     except (OSError, ValueError):  # Missing or empty.
         return False
