@@ -1,6 +1,6 @@
 from . import nn as nn
+from .display.overlays import overlay as overlay
 from .display.rendering import Display as Display
-from .display.rendering import overlay as overlay
 from .display.rendering import picture as picture
 from .display.rendering import to_display as to_display
 from .display.rendering import white_level as white_level

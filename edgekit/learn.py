@@ -5,7 +5,7 @@ gives their standard errors.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.backends.choice import load
+from edgekit.common.choices import shown
 from edgekit.common.types import ChannelAxis
 from edgekit.errors import DtypeError, ParameterError, ShapeError
 from edgekit.filters.apply import apply_learned
@@ -133,10 +134,12 @@ def fit_kernel(
     backend = load("torch", device)
     rows, columns = _sides(size)
     own_operator([[1.0] * columns] * rows)  # Checks that both are odd.
-    if border == "valid":
+    if isinstance(border, str) and border == "valid":
         raise ParameterError('border="valid" leaves targets smaller than inputs; choose the border they were made with')
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise ParameterError(f"steps={steps!r} must be an integer, at least 1")
+        raise ParameterError(f"steps={shown(steps)} must be an integer, at least 1")
+    if progress is not None and not callable(progress):
+        raise ParameterError(f"progress={shown(progress)} must be a function of two numbers: step and loss")
     pairs = list(_pairs(inputs, targets, device, channel_axis))
     problem = _Problem(pairs, (rows, columns), border, backend.xp)
     kernel, history, status = problem.descend(steps, progress)
@@ -155,9 +158,9 @@ def fit_kernel(
 
 def _sides(size: Any) -> tuple[int, int]:
     """Return rows and columns of a kernel of this size."""
-    sides = (size, size) if isinstance(size, Integral) else tuple(size) if isinstance(size, Iterable) else ()
+    sides = (size, size) if isinstance(size, Integral) else tuple(size) if isinstance(size, tuple | list) else ()
     if len(sides) != 2 or any(isinstance(n, bool) or not isinstance(n, Integral) or n < 1 for n in sides):
-        raise ParameterError(f"size={size!r} must be an odd integer, or two: rows and columns")
+        raise ParameterError(f"size={shown(size)} must be an odd integer, or two: rows and columns")
     return int(sides[0]), int(sides[1])
 
 

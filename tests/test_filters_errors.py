@@ -68,7 +68,7 @@ def test_wrong_image(row, image, error, message):
         (ek.sobel, {"angle": np.True_}, "must be a number of degrees"),
         (ek.sobel, {"angle": [0, 45]}, "must be a number of degrees"),
         (ek.sobel, {"angle": 1j}, "must be a number of degrees"),
-        (ek.sobel, {"border": "mirror"}, "border='mirror' is not known; choose one of reflect, symmetric, edge"),
+        (ek.sobel, {"border": "mirrored"}, "border='mirrored' is not known; choose one of reflect, symmetric, edge"),
         (ek.sobel, {"channel": "gray"}, "channel='gray' is not known; choose one of each, luminance, max, dizenzo"),
         (ek.sobel, {"tone": "gamma"}, "tone='gamma' is not known; choose one of linear, log"),
         (ek.sobel, {"scale": "full"}, "scale='full' is not known; choose one of unit, raw"),

@@ -20,7 +20,8 @@ from edgekit.batch.jobs.filtering import FilterJob
 from edgekit.batch.jobs.render import RenderedFile, RenderJob
 from edgekit.batch.jobs.scoring import Scored, ScoreJob
 from edgekit.batch.window_grid import WINDOW_PIXELS, Window, add_halo, grid_for
-from edgekit.display.rendering import largest, overlay, to_display
+from edgekit.display.overlays import overlay
+from edgekit.display.rendering import largest, to_display
 from edgekit.display.value_range import Count, Range, filtered_values, passes, percentiles
 from edgekit.errors import ParameterError
 from edgekit.filters.apply import specification

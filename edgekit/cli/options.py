@@ -24,7 +24,7 @@ from edgekit.cli.parameter_types import (
 )
 from edgekit.common.choices import MEASURE_NAMES, SCORE
 from edgekit.common.read_limits import MAX_PIXELS, RAW_MODES, TRUNCATED
-from edgekit.operators.borders import BORDERS
+from edgekit.operators.borders import BORDERS, OTHER_NAMES
 from edgekit.operators.filter_spec import ANGLE_REFERENCES, CHANNELS, ROTATIONS, SCALES, TONES
 
 Decorator = Callable[[Any], Any]
@@ -87,7 +87,7 @@ _OPTIONS: Mapping[str, Callable[..., Decorator]] = {
         "--kernel", type=PathOrUrl(), required=True, metavar="FILE",
         help="The kernel: rows of numbers in a .json, .csv or .npy file."),
     "border": _option(
-        "--border", type=Choice(BORDERS), default="reflect", show_default=True, metavar="MODE",
+        "--border", type=Choice(BORDERS, OTHER_NAMES), default="reflect", show_default=True, metavar="MODE",
         help="How the image is continued beyond its border, as in numpy.pad. valid: not at all, the output is "
              "smaller."),
     "channel": _option(

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -43,13 +43,17 @@ class PathOrUrl(ParamType):
 
 
 class Choice(ChoiceType):
-    """One of several words. The error message suggests a similar one."""
+    """One of several words. The error message suggests a similar one, or the one that has this other name."""
+
+    def __init__(self, choices: Sequence[str], other_names: Mapping[str, str] | None = None) -> None:
+        super().__init__(choices)
+        self._other_names = other_names
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter as error:
-            self.fail(error.message + did_you_mean(value, self.choices), param, ctx)
+            self.fail(error.message + did_you_mean(value, self.choices, self._other_names), param, ctx)
 
 
 class Stencil(Text):

@@ -55,11 +55,6 @@ def as_array(image: Any) -> Any:
     raise DtypeError(f"expected a NumPy array or a torch tensor; found {_name(image)}. {advice}")
 
 
-def plain_number(number: Any) -> Any:
-    """Return a NumPy or torch scalar as a Python number, and other objects unchanged."""
-    return number.item() if getattr(number, "ndim", 1) == 0 and hasattr(number, "item") else number
-
-
 def _check_tensor(image: Any) -> None:
     """Raise unless a tensor is dense and not quantized."""
     if image.is_nested or str(image.layout) != "torch.strided":

@@ -2,9 +2,9 @@
 
 import re
 from dataclasses import dataclass, field
-from numbers import Integral
+from numbers import Integral, Real
 
-from edgekit.common.choices import unknown_choice
+from edgekit.common.choices import check_choice, plain_number, shown
 from edgekit.errors import ParameterError, TooLargeError
 
 #: The default of `max_pixels`, 1.5 times the size of a 90-megapixel photo. With 8 bits per channel such an image is
@@ -60,15 +60,15 @@ class ReadLimits:
             For the first invalid value.
         """
         if not isinstance(self.max_pixels, Integral) or self.max_pixels < 1:
-            raise ParameterError(f"max_pixels={self.max_pixels!r} must be a whole number, at least 1")
-        if self.truncated not in TRUNCATED:
-            raise ParameterError(unknown_choice("truncated", self.truncated, TRUNCATED))
-        if self.raw not in RAW_MODES:
-            raise ParameterError(unknown_choice("raw", self.raw, RAW_MODES))
-        if self.background not in BACKGROUNDS and not _COLOUR.fullmatch(str(self.background)):
-            raise ParameterError(
-                f"background={self.background!r} must be one of {', '.join(BACKGROUNDS)}, or a colour such as #8080ff"
-            )
+            raise ParameterError(f"max_pixels={shown(self.max_pixels)} must be a whole number, at least 1")
+        check_choice("truncated", self.truncated, TRUNCATED)
+        check_choice("raw", self.raw, RAW_MODES)
+        if self.nodata is not None and not isinstance(plain_number(self.nodata), Real):
+            raise ParameterError(f"nodata={shown(self.nodata)} must be a number")
+        name = str(self.background)
+        if name not in BACKGROUNDS and not _COLOUR.fullmatch(name):
+            known = f"{', '.join(BACKGROUNDS)}, or a colour such as #8080ff"
+            raise ParameterError(f"background={shown(self.background)} must be one of {known}")
 
     def check_size(self, size: tuple[int, int], name: str) -> None:
         """Raise if an image of this width and height is too large.

@@ -5,17 +5,16 @@ May import `filters` and what is below it.
 
 import math
 import sys
+from collections.abc import Mapping
 from typing import Any, Generic, Literal, NamedTuple, get_args
-
-import numpy as np
 
 from edgekit.backends.choice import backend_of
 from edgekit.backends.interface import Array, Backend, ImageLayout, Result
-from edgekit.common.arrays import as_array, plain_number
-from edgekit.common.choices import unknown_choice
+from edgekit.common.arrays import as_array
+from edgekit.common.choices import check_choice, number_range, plain_number, real_number, shown
 from edgekit.common.types import ChannelAxis, ImageT
 from edgekit.display.value_range import range_of
-from edgekit.errors import DtypeError, ParameterError, ShapeError
+from edgekit.errors import ParameterError
 from edgekit.filters.apply import apply, specification
 from edgekit.filters.documentation import documented
 from edgekit.filters.execute import Conversion, respond
@@ -42,9 +41,6 @@ STEP_WHITE = 1 / 4
 
 #: White for first derivatives of 8 bits: that of `cv2.convertScaleAbs` for `cv2.Sobel`, whose kernel sums to 8.
 WHITE = 255 * GRADIENT_WHITE
-
-#: Red, green, blue: a colour that is rare in photographs and visible on dark and bright regions.
-OVERLAY_COLOUR = (0, 255, 200)
 
 
 class Display(NamedTuple, Generic[ImageT]):
@@ -173,7 +169,8 @@ def picture(
     _check_angle(angle)
     operator = operator if isinstance(operator, Operator) else find(operator)
     pixels, order = check_image(image, channel_axis)
-    mask, values = order.apply_to_mask(mask), parameters or {}
+    mask, values = order.apply_to_mask(mask), _values(parameters)
+    check_choice("mode", mode, MODES)
     white = plain_number(white)
     if white is None:
         white = 1.0 if mode == "stretch" else _white(pixels, operator, values, None, None, mask, options)
@@ -192,20 +189,27 @@ def picture(
 
 
 def _check_angle(angle: Any) -> None:
-    if getattr(angle, "ndim", 0):
+    shape = getattr(angle, "shape", ())
+    if isinstance(shape, tuple) and shape:
         raise ParameterError(
-            f"an image shows one direction; found angles of shape {tuple(angle.shape)}. "
+            f"an image shows one direction; found angles of shape {tuple(shape)}. "
             "Filter with them, and pass the response to to_display"
         )
 
 
+def _values(parameters: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the values of an operator's own parameters."""
+    if parameters is not None and not isinstance(parameters, Mapping):
+        raise ParameterError(f'parameters={shown(parameters)} must be a dict, such as {{"size": 5}}')
+    return dict(parameters or {})
+
+
 def _check(mode: str, depth: int, white: float) -> None:
-    if mode not in MODES:
-        raise ParameterError(unknown_choice("mode", mode, MODES))
-    if depth not in (8, 16):
-        raise ParameterError(f"depth={depth!r} must be 8 or 16 bits")
+    check_choice("mode", mode, MODES)
+    if not isinstance(depth, int) or depth not in (8, 16):
+        raise ParameterError(f"depth={shown(depth)} must be 8 or 16 bits")
     if not isinstance(white, int | float) or isinstance(white, bool) or not 0 < white < math.inf:
-        raise ParameterError(f"white={white!r} must be positive and finite")
+        raise ParameterError(f"white={shown(white)} must be positive and finite")
 
 
 def _conversion(backend: Backend, mode: str, depth: int, white: float) -> tuple[Conversion, list[Any]]:
@@ -301,7 +305,11 @@ def white_level(
     operator = operator if isinstance(operator, Operator) else find(operator)
     pixels, order = check_image(image, channel_axis)
     mask = order.apply_to_mask(mask)
-    return _white(pixels, operator, parameters or {}, step_fraction, in_range, mask, options)
+    if step_fraction is not None:
+        step_fraction = real_number("step_fraction", step_fraction)
+    if in_range is not None:
+        in_range = number_range("in_range", in_range)
+    return _white(pixels, operator, _values(parameters), step_fraction, in_range, mask, options)
 
 
 def _white(
@@ -323,69 +331,3 @@ def _white(
         factor = spec.step_response * (1 if spec.keeps_level else STEP_WHITE)
     # The distance between very large numbers can overflow to infinity.
     return min(factor * (high - low), sys.float_info.max) or sys.float_info.max
-
-
-def overlay(
-    image: Array,
-    shown: Array,
-    *,
-    colour: tuple[int, int, int] = OVERLAY_COLOUR,
-    in_range: tuple[float, float] | None = None,
-) -> Array:
-    """Draw rendered edges in colour over their image, as focus peaking does.
-
-    Parameters
-    ----------
-    image : ndarray
-        (H, W) or (H, W, C), colour in RGB order; any type.
-    shown : ndarray of uint8
-        (H, W) or (H, W, C): the opacity of the colour, as returned by `to_display`. Of several channels the largest
-        value is used.
-    colour : tuple of int
-        Red, green, blue in [0, 255].
-    in_range : (float, float), optional
-        The values of the image that are shown black and white. Default: the range of the type for 8 bits, else the 0.1
-        and 99.9 percentiles.
-
-    Returns
-    -------
-    ndarray of uint8
-        (H, W, 3).
-
-    Raises
-    ------
-    ShapeError, DtypeError
-        If `image` or `shown` is not a NumPy image, `shown` is not uint8, or the sizes differ.
-
-    Examples
-    --------
-    >>> import numpy as np, edgekit as ek
-    >>> ek.overlay(np.uint8([[100, 100]]), np.uint8([[0, 255]]), colour=(255, 0, 0)).tolist()
-    [[[100, 100, 100], [255, 0, 0]]]
-    """
-    image, shown = (_in_numpy(array) for array in (image, shown))
-    if image.shape[:2] != shown.shape[:2]:
-        raise ShapeError(f"expected an image of the size of the edges, {shown.shape[:2]}; found {image.shape}")
-    if shown.dtype != np.uint8:
-        raise DtypeError(f"expected edges of type uint8, as to_display returns them; found {shown.dtype}")
-    if image.dtype == np.uint8 and in_range is None:
-        base = image
-    else:
-        low, high = range_of(image) if in_range is None else in_range
-        # The values are halved, because the range itself may overflow.
-        white = high / 2 - low / 2 or 1.0
-        with np.errstate(all="ignore"):
-            base = to_display(np.clip(image, low, high) * np.float64(0.5) - low / 2, white=white).image
-    base = base[:, :, :3] if base.ndim == 3 and base.shape[2] >= 3 else base.reshape(*base.shape[:2], -1)[:, :, :1]
-    strength = shown.reshape(*shown.shape[:2], -1).max(axis=2, keepdims=True).astype(np.float32) / 255
-    drawn: Array = np.rint(base * (1 - strength) + np.array(colour, np.float32) * strength).astype(np.uint8)
-    return drawn
-
-
-def _in_numpy(image: Any) -> Array:
-    image, _ = check_image(image)
-    if not isinstance(image, np.ndarray):
-        raise DtypeError(
-            "an overlay is drawn on NumPy arrays; found a tensor. Convert it to (rows, columns[, channels])"
-        )
-    return image

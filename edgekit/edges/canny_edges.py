@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from edgekit.backends.choice import backend_of
+from edgekit.backends.choice import backend_of, is_same_kind
 from edgekit.backends.interface import Array
-from edgekit.common.choices import unknown_choice
+from edgekit.common.choices import check_choice, check_flag, plain_number, real_number, shown
 from edgekit.common.types import ChannelAxis, ImageT
 from edgekit.edges.thinning import by_numpy_plane, by_plane, label, offsets, shifted, suppress, thinned
 from edgekit.errors import ParameterError, ShapeError
@@ -73,6 +73,7 @@ def nonmax_suppress(
     >>> ek.nonmax_suppress(strength, np.zeros((3, 5)))[1]
     array([0., 0., 3., 0., 0.])
     """
+    check_flag("subpixel", subpixel)
     strength, order = check_image(strength, channel_axis)
     direction, _ = check_image(direction, channel_axis)
     backend = backend_of(strength)
@@ -112,7 +113,9 @@ def hysteresis(strength: ImageT, low: Any, high: Any, *, channel_axis: ChannelAx
     Raises
     ------
     ParameterError
-        If `low` is above `high`, or one is NaN.
+        If `low` is above `high`, or one is NaN or not a number.
+    ShapeError, DtypeError
+        If the arrays do not fit.
 
     References
     ----------
@@ -126,12 +129,9 @@ def hysteresis(strength: ImageT, low: Any, high: Any, *, channel_axis: ChannelAx
     """
     values, order = check_image(strength, channel_axis)
     backend = backend_of(values)
-    for name, level in (("low", low), ("high", high)):
-        if isinstance(level, bool) or not (isinstance(level, int | float) or hasattr(level, "dtype")):
-            raise ParameterError(f"{name}={level!r} must be a number, or an array of numbers as the strength is one")
     # torch does not compare all integer types.
     values = backend.cast(values, backend.array_types(values).work)
-    low, high = (order.apply_to_values(level, reduced=False) for level in (low, high))
+    low, high = (order.apply_to_values(_limit(n, v, values), reduced=False) for n, v in (("low", low), ("high", high)))
     edges: ImageT = order.restore(_connected(values, low, high))
     return edges
 
@@ -193,6 +193,7 @@ def canny(
     >>> np.flatnonzero(edges.any(axis=0))
     array([15])
     """
+    check_flag("interpolate", interpolate)
     pixels, order = check_image(image, channel_axis)
     mask = order.apply_to_mask(mask)
     options = {"border": border, "channel": channel, "tone": tone, "mask": mask}
@@ -205,8 +206,8 @@ def canny(
 
 def _gradient(image: Array, sigma: float, scale: str, options: dict[str, Any]) -> tuple[Array, Array, Array]:
     """Return the components of the gradient, and its magnitude in the unit of the thresholds."""
-    if scale not in SCALES:
-        raise ParameterError(unknown_choice("scale", scale, SCALES))
+    check_choice("scale", scale, SCALES)
+    real_number("sigma", sigma, "a positive, finite number of pixels, or 0 for the 3x3 Sobel operator")
     operator, parameters = ("sobel", {}) if sigma == 0 else ("gaussian", {"sigma": sigma})
     gx, gy = apply_bank(_single(image), OPERATORS[operator], parameters, **options)
     magnitude = backend_of(image).xp.hypot(gx, gy)
@@ -312,11 +313,30 @@ def zero_crossings(
     return result
 
 
+def _limit(name: str, threshold: Any, strength: Array) -> Any:
+    """Return a threshold of `hysteresis`: a number, or an array of the kind of the strength."""
+    threshold = plain_number(threshold)
+    if isinstance(threshold, int | float) and not isinstance(threshold, bool):
+        return threshold
+    expected = f"{name}={shown(threshold)} must be a number, or an array of numbers that broadcasts to the strength's"
+    if not is_same_kind(threshold, strength):
+        raise ParameterError(f"{expected} shape {tuple(strength.shape)}, of the same kind of array")
+    backend = backend_of(threshold)
+    return backend.cast(threshold, backend.array_types(threshold).work)
+
+
 def _connected(strength: Array, low: Any, high: Any) -> Array:
     """Return where a strength is above `low` and connected to pixels above `high`."""
-    ordered = low <= high
+    try:
+        weak, strong, ordered = strength > low, strength > high, low <= high
+        fits = weak.shape == strong.shape == strength.shape
+    except (ValueError, RuntimeError):
+        fits = False
+    if not fits:
+        shapes = " and ".join(str(tuple(getattr(level, "shape", ()))) for level in (low, high))
+        raise ShapeError(f"low and high must broadcast to the strength's shape {tuple(strength.shape)}; found {shapes}")
     if not bool(ordered if isinstance(ordered, bool) else ordered.all()):
-        raise ParameterError(f"low={low} must not be above high={high}")
+        raise ParameterError(f"low={shown(low)} must not be above high={shown(high)}")
 
     def connected(weak: Array, strong: Array) -> Array:
         count, labels = label(weak)
@@ -325,7 +345,7 @@ def _connected(strength: Array, low: Any, high: Any) -> Array:
         kept: Array = reached[labels]
         return kept
 
-    return by_numpy_plane(connected, strength > low, strength > high)
+    return by_numpy_plane(connected, weak, strong)
 
 
 def _single(image: Array) -> Array:
@@ -361,7 +381,7 @@ def _level(level: float | str, magnitude: Array) -> Any:
     """Return a threshold in the unit of the magnitude."""
     if not isinstance(level, str):
         if isinstance(level, bool) or not isinstance(level, Real):
-            raise ParameterError(f"threshold {level!r} must be a number, or a percentile such as '95%'")
+            raise ParameterError(f"threshold {shown(level)} must be a number, or a percentile such as '95%'")
         return float(level)
     number = level.removesuffix("%")
     try:
@@ -369,7 +389,7 @@ def _level(level: float | str, magnitude: Array) -> Any:
     except ValueError:
         fraction = math.nan
     if not level.endswith("%") or not 0 <= fraction <= 1:
-        raise ParameterError(f"threshold {level!r} must be a number, or a percentile such as '95%'")
+        raise ParameterError(f"threshold {shown(level)} must be a number, or a percentile such as '95%'")
     return by_numpy_plane(lambda plane: _quantile(plane, fraction), magnitude)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from edgekit.backends.choice import backend_of
 from edgekit.backends.interface import Array
-from edgekit.common.choices import did_you_mean, unknown_choice
+from edgekit.common.choices import check_choice, did_you_mean, shown
 from edgekit.common.types import ChannelAxis, ImageT
 from edgekit.edges.thinning import by_numpy_plane, by_plane, shifted
 from edgekit.errors import DtypeError, ParameterError
@@ -77,15 +77,17 @@ def threshold(
     array([[False, False,  True,  True]])
     """
     method = method.item() if isinstance(method, np.number) else method
-    if isinstance(method, bool) or (not isinstance(method, int | float) and method not in METHODS):
+    named = isinstance(method, str) and method in METHODS
+    if isinstance(method, bool) or not (named or isinstance(method, int | float)):
         known = ", ".join(METHODS)
-        raise ParameterError(f"method={method!r} must be a number or one of {known}.{did_you_mean(method, METHODS)}")
+        raise ParameterError(
+            f"method={shown(method)} must be a number or one of {known}.{did_you_mean(method, METHODS)}"
+        )
     if isinstance(size, bool) or not isinstance(size, int) or not 3 <= size < LARGEST or size % 2 == 0:
-        raise ParameterError(f"size={size!r} must be an odd number of pixels, from 3 to {LARGEST}")
+        raise ParameterError(f"size={shown(size)} must be an odd number of pixels, from 3 to {LARGEST}")
     if method != method:
         raise ParameterError("method=nan is not a threshold; pass a number or the name of a method")
-    if channel not in CHANNELS:
-        raise ParameterError(unknown_choice("channel", channel, CHANNELS))
+    check_choice("channel", channel, CHANNELS)
     pixels, order = check_image(image, channel_axis)
     values = _levels(pixels, channel)
     if not isinstance(method, str):

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from edgekit.backends.choice import backend_of, is_same_kind
 from edgekit.backends.interface import Array
+from edgekit.common.choices import plain_number, shown
 from edgekit.common.types import ChannelAxis, ImageT
 from edgekit.errors import DtypeError, KernelError, ParameterError, ShapeError
 from edgekit.filters.execute import respond
@@ -115,9 +116,9 @@ def apply_bank(
     row = find(operator) if isinstance(operator, str) else operator
     if angles is None:
         return respond(image, specification(row, parameters, None, options, "gradient"), mask, out)
-    angles = angles.tolist() if hasattr(angles, "tolist") else angles
-    if not isinstance(angles, Sequence) or isinstance(angles, str) or not angles:
-        raise ParameterError(f"angles={angles!r} must be a sequence of at least one direction in degrees")
+    angles = angles.tolist() if hasattr(angles, "tolist") and not isinstance(angles, type) else angles
+    if not isinstance(angles, Sequence) or isinstance(angles, str | bytes) or not angles:
+        raise ParameterError(f"angles={shown(angles)} must be a sequence of at least one direction in degrees")
     return respond(image, specification(row, parameters, tuple(angles), options, "stack"), mask, out)
 
 
@@ -164,7 +165,7 @@ def specification(
         # The cache accepts hashable values only.
         for name, value in {**parameters, **options}.items():
             if not isinstance(value, Hashable):
-                raise ParameterError(f"{operator.name}: {name}={value!r} must be a number or a name") from None
+                raise ParameterError(f"{operator.name}: {name}={shown(value)} must be a number or a name") from None
         raise
 
 
@@ -180,9 +181,9 @@ vars(specification)["_dynamo_marked_constant"] = vars(_spec_of_size)["_dynamo_ma
 
 def _degrees(angle: Any) -> float:
     """Return an angle as a float; scalars of NumPy and torch are accepted."""
-    number = angle.item() if hasattr(angle, "item") else angle
+    number = plain_number(angle)
     if isinstance(number, bool) or not isinstance(number, int | float):
-        raise ParameterError(f"angle={angle!r} must be a number of degrees; for several directions use oriented")
+        raise ParameterError(f"angle={shown(angle)} must be a number of degrees; for several directions use oriented")
     return float(number)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from edgekit.backends.choice import backend_of, is_same_kind
 from edgekit.backends.interface import Array, Backend, ImageLayout, Result
 from edgekit.common.arrays import as_array
+from edgekit.common.choices import shown
 from edgekit.common.types import ChannelAxis
 from edgekit.errors import DtypeError, ParameterError, ShapeError
 
@@ -115,7 +116,7 @@ def as_image(image: Any, channel_axis: ChannelAxis = "auto") -> tuple[Array, Axi
     if type(image) is not np.ndarray:
         image = as_array(image)
     usual = -1 if isinstance(image, np.ndarray) else -3
-    if channel_axis == "auto":
+    if isinstance(channel_axis, str) and channel_axis == "auto":
         if image.ndim > 2:
             _check_usual(tuple(image.shape), usual)
         return image, AxisOrder(usual, usual, image.ndim)
@@ -234,9 +235,12 @@ def _from_end(channel_axis: Any, shape: tuple[int, ...], usual: int) -> int | No
                 "To filter each plane of a stack separately, pass channel_axis=0"
             )
         return None
-    if isinstance(channel_axis, bool) or not hasattr(channel_axis, "__index__"):
-        raise ParameterError(f'channel_axis={channel_axis!r} must be an integer, None or "auto"')
-    axis = index(channel_axis)
+    try:
+        if isinstance(channel_axis, bool):
+            raise TypeError
+        axis = index(channel_axis)
+    except TypeError:
+        raise ParameterError(f'channel_axis={shown(channel_axis)} must be an integer, None or "auto"') from None
     if axes < 3 or not -axes <= axis < axes:
         raise ShapeError(f"channel_axis={axis} needs an image with such an axis beside rows and columns; found {shape}")
     return axis - axes if axis >= 0 else axis

@@ -134,7 +134,7 @@ def correlate(
     """
     # A kernel without a gradient becomes an operator, so that its specification is cached.
     learned = getattr(kernel, "requires_grad", False)
-    operator = kernel if learned else own_operator(kernel.tolist() if hasattr(kernel, "tolist") else kernel)
+    operator = kernel if learned else own_operator(kernel)
     return filter_image(
         image, operator, {}, scale=scale, border=border, channel=channel, tone=tone,
         channel_axis=channel_axis, mask=mask, out=out,

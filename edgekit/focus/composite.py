@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.backends.choice import backend_of
+from edgekit.common.choices import number_range
 from edgekit.common.load_cv2 import cv2
 from edgekit.common.types import ChannelAxis
 from edgekit.display.value_range import Range, score_range
@@ -104,6 +105,8 @@ def score(image: Any, *, channel_axis: ChannelAxis = "auto", in_range: Range | N
     ------
     ShapeError, DtypeError
         If the image does not fit.
+    ParameterError
+        If `in_range` is not two numbers.
 
     Notes
     -----
@@ -121,6 +124,8 @@ def score(image: Any, *, channel_axis: ChannelAxis = "auto", in_range: Range | N
     nan
     """
     image, _ = check_image(image, channel_axis)
+    if in_range is not None:
+        in_range = number_range("in_range", in_range)
     if isinstance(image, np.ndarray):
         return _score(_parts(image, in_range))
     values = [_score(_parts(one, in_range)) for one in _numpy_images(image)]

@@ -12,9 +12,9 @@ import numpy as np
 
 from edgekit.backends.choice import backend_of
 from edgekit.backends.interface import Array
-from edgekit.common.choices import unknown_choice
+from edgekit.common.choices import check_choice
 from edgekit.common.types import ChannelAxis
-from edgekit.errors import ParameterError, ShapeError
+from edgekit.errors import ShapeError
 from edgekit.filters.apply import apply, apply_bank
 from edgekit.filters.inputs import check_image, check_integers
 from edgekit.filters.luminance import luminance
@@ -89,8 +89,7 @@ def sharpness(image: Any, measure: str = "laplacian_variance", *, channel_axis: 
     >>> ek.sharpness(np.full((8, 8), 7, np.uint8))
     0.0
     """
-    if not isinstance(measure, str) or measure not in MEASURES:
-        raise ParameterError(unknown_choice("measure", measure, MEASURES))
+    check_choice("measure", measure, MEASURES)
     row = MEASURES[measure]
     image, _ = check_image(image, channel_axis)
     backend = backend_of(image)

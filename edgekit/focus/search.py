@@ -3,11 +3,13 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from edgekit.common.choices import real_number, shown
 from edgekit.errors import DtypeError, MeasureError, ParameterError, ShapeError
 from edgekit.focus.curves import best_curve, fit_bell
 
@@ -162,12 +164,15 @@ def find_peak(positions: ArrayLike, scores: ArrayLike) -> Peak:
 
 def _sweep(positions: ArrayLike, scores: ArrayLike) -> tuple[Array, Array]:
     """Return the positions with finite scores in ascending order, and the mean score at each of them."""
-    if np.iscomplexobj(positions) or np.iscomplexobj(scores):
-        raise DtypeError("positions and scores must be real numbers; found complex ones")
     try:
+        if np.iscomplexobj(positions) or np.iscomplexobj(scores):
+            raise DtypeError("positions and scores must be real numbers; found complex ones")
         x, y = np.asarray(positions, np.float64), np.asarray(scores, np.float64)
-    except (TypeError, ValueError) as error:
-        raise DtypeError(f"positions and scores must be numbers: {error}") from None
+    except (TypeError, ValueError):
+        raise DtypeError(
+            "positions and scores must be two sequences of numbers; found "
+            f"positions={shown(positions)}, scores={shown(scores)}"
+        ) from None
     if x.ndim != 1 or x.shape != y.shape:
         raise ShapeError(f"expected one score for each position; found shapes {x.shape} and {y.shape}")
     if not np.isfinite(x).all():
@@ -253,15 +258,24 @@ def autofocus(
     >>> round(found.position, 2), found.status, len(found.measurements) <= 20
     (3.21, 'peak', True)
     """
-    if not (math.isfinite(lo) and math.isfinite(hi) and lo < hi):
-        raise ParameterError(f"lo and hi must be finite numbers, lo below hi; found {lo} and {hi}")
+    if not callable(measure):
+        raise ParameterError(
+            f"measure={shown(measure)} must be a function of one position; call autofocus(measure, lo, hi)"
+        )
+    lo, hi = real_number("lo", lo), real_number("hi", hi)
+    if lo >= hi:
+        raise ParameterError(f"lo must be below hi; found {lo:g} and {hi:g}")
+    for name, number in (("samples", samples), ("budget", budget)):
+        if isinstance(number, bool) or not isinstance(number, Integral):
+            raise ParameterError(f"{name}={shown(number)} must be an integer")
     if not MIN_POSITIONS <= samples <= budget:
         raise ParameterError(f"expected {MIN_POSITIONS} <= samples <= budget; found samples={samples}, budget={budget}")
+    backlash = real_number("backlash", backlash)
     if not 0 <= backlash < hi - lo:
-        raise ParameterError(f"backlash={backlash} must be 0 or more, and less than the range {hi - lo}")
-    tolerance = (hi - lo) / 1000 if tolerance is None else tolerance
-    if not tolerance > 0:
-        raise ParameterError(f"tolerance={tolerance} must be above 0")
+        raise ParameterError(f"backlash={backlash:g} must be 0 or more, and less than the range {hi - lo:g}")
+    tolerance = (hi - lo) / 1000 if tolerance is None else real_number("tolerance", tolerance, "a number above 0")
+    if tolerance <= 0:
+        raise ParameterError(f"tolerance={tolerance:g} must be a number above 0")
     lens = _Lens(measure, lo, budget, backlash)
     lens.sweep(np.linspace(lo, hi, samples))
     intervals = samples - 1

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from edgekit.common.choices import unknown_choice
+from edgekit.common.choices import check_choice
 from edgekit.errors import ParameterError
 
 METHODS = ("spread", "windows", "best", "outliers")
@@ -110,8 +110,7 @@ def pick(
 
 
 def _check(method: str, count: int | None, window: float | None, min_gap: float) -> None:
-    if method not in METHODS:
-        raise ParameterError(unknown_choice("method", method, METHODS))
+    check_choice("method", method, METHODS)
     takes = {"spread": "count", "best": "count", "windows": "window"}.get(method)
     for name, value in (("count", count), ("window", window)):
         if (value is None) == (name == takes):

@@ -76,6 +76,8 @@ def encode(image: Array, ending: str, *, bands: bool = False, tags: Sequence[Tag
     if kind.name == "Zarr":
         raise ParameterError("only TIFF and Zarr files can be converted to Zarr; write .tif or .npy instead")
     if kind.name == "NPY":
+        if image.dtype.hasobject:
+            raise DtypeError(f"expected numbers to write; found an array of {image.dtype}. Convert it first")
         buffer = io.BytesIO()
         np.save(buffer, image, allow_pickle=False)
         return buffer.getvalue()
@@ -83,7 +85,10 @@ def encode(image: Array, ending: str, *, bands: bool = False, tags: Sequence[Tag
         image = image.astype(np.uint8) * 255
     depth = {"uint8": "8", "uint16": "16", "float32": "float", "float64": "float"}.get(image.dtype.name)
     if depth not in kind.depths:
-        raise ParameterError(f"{kind.name} cannot hold {image.dtype}; write .tif or .npy, or choose another depth")
+        advice = "write .tif or .npy, or choose another depth"
+        if depth is None:
+            advice = "write .npy, or convert it to float32 or float64 and write .tif"
+        raise ParameterError(f"{kind.name} cannot hold {image.dtype}; {advice}")
     has_bands = bands and image.ndim == 3 and image.shape[2] not in (1, 3)
     if (has_bands or tags) and 0 not in image.shape:
         return _by_tifffile(image[:, :, 0] if image.shape[2:] == (1,) else image, kind.name, tags)

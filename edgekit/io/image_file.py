@@ -5,18 +5,20 @@ May import the other modules of io.
 
 import re
 from dataclasses import dataclass
+from numbers import Integral
 from os import PathLike
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekit.common.choices import shown
 from edgekit.common.read_limits import MAX_PIXELS, ReadLimits
 from edgekit.errors import ParameterError
 from edgekit.io.files import read_bytes
 from edgekit.io.formats import HEAD, sniff
 from edgekit.io.pages import images_in
-from edgekit.io.reading import Decoded, decode, orientation_of
+from edgekit.io.reading import Decoded, check_page, decode, orientation_of
 from edgekit.io.stores import path_of
 from edgekit.io.tiff import stack_axes
 
@@ -174,14 +176,15 @@ class ImageFile:
         DecodeError
             If the file has no such image, or it is damaged.
         ParameterError
-            If the image has no such channel.
+            If the image has no such channel, or an argument is not an integer.
         """
+        check_page(page)
         image = self._first.image if page == 1 else self._decoded(page).image
         if channel is None:
             return image
         count = image.shape[2] if image.ndim == 3 else 1
-        if not 0 <= channel < count:
-            raise ParameterError(f"{self._name}: channel={channel} must be from 0 to {count - 1}")
+        if isinstance(channel, bool) or not isinstance(channel, Integral) or not 0 <= channel < count:
+            raise ParameterError(f"{self._name}: channel={shown(channel)} must be an integer from 0 to {count - 1}")
         return image if image.ndim == 2 else np.ascontiguousarray(image[:, :, channel])
 
     def _decoded(self, page: int) -> Decoded:

@@ -6,10 +6,12 @@ import os
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from numbers import Integral
 from typing import Any, BinaryIO, NamedTuple
 
 from numpy.typing import NDArray
 
+from edgekit.common.choices import check_flag, shown
 from edgekit.common.read_limits import DEFAULT_READ_LIMITS, MAX_PIXELS, ReadLimits
 from edgekit.errors import (
     DecodeError,
@@ -113,6 +115,9 @@ def read_image(
     """
     limits = ReadLimits(max_pixels, truncated, background, raw, nodata)
     limits.check()
+    check_flag("colour", colour)
+    if page is not None:
+        check_page(page)
     if isinstance(source, str | os.PathLike | StorePath):
         path = path_of(source)
         data, name = read_bytes(path), str(path)
@@ -122,6 +127,12 @@ def read_image(
     if decoded.others:
         warnings.warn(f"{name}: {decoded.others}; pass page= or use open_image", UserWarning, stacklevel=2)
     return decoded.image
+
+
+def check_page(page: Any) -> None:
+    """Raise `ParameterError` unless this is the number of an image."""
+    if isinstance(page, bool) or not isinstance(page, Integral) or page < 1:
+        raise ParameterError(f"page={shown(page)} must be an integer, from 1 on")
 
 
 def _content(source: Any) -> tuple[bytes, str]:

@@ -15,7 +15,8 @@ from datetime import datetime
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from edgekit.errors import UnreadableError
+from edgekit.common.choices import shown
+from edgekit.errors import ParameterError, UnreadableError
 from edgekit.io.urls import WEB_SCHEMES, ObjectInfo, Url, is_url
 
 if TYPE_CHECKING:
@@ -34,11 +35,23 @@ MAX_REQUESTS = 16
 
 
 def path_of(text: "str | os.PathLike[str] | StorePath") -> Path:
-    """Return a `StorePath` for a URL, a `pathlib.Path` for everything else."""
+    """Return a `StorePath` for a URL, a `pathlib.Path` for everything else.
+
+    Raises
+    ------
+    ParameterError
+        If it is neither a path nor a URL.
+    """
     if isinstance(text, StorePath):
         return text
     if not isinstance(text, str) or not is_url(text):
-        return Path(text)
+        try:
+            path = Path(text)
+        except TypeError:
+            raise ParameterError(f"expected a path or a URL; found {shown(text)}") from None
+        if "\0" in str(path):
+            raise ParameterError(f"expected a path; found {shown(text)}, and no path has a null character")
+        return path
     if text.startswith(("file://", "local://")):
         # Imported here: local runs start faster without.
         from urllib.parse import urlsplit

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from edgekit.errors import EdgekitError, OutputError
+from edgekit.errors import EdgekitError, OutputError, ParameterError
 from edgekit.io.encoding import encode
 from edgekit.io.stores import StorePath, path_of
 
@@ -49,7 +49,11 @@ def write_image(path: str | os.PathLike[str], image: Any) -> None:
     >>> import numpy as np, edgekit as ek
     >>> ek.write_image("response.tif", np.zeros((2, 2), np.float32))
     """
+    if not isinstance(path, str | os.PathLike | StorePath) and isinstance(image, str | os.PathLike | StorePath):
+        raise ParameterError("expected write_image(path, image); found the image first. Swap the two arguments")
     path = path_of(path)
+    if not isinstance(path, StorePath) and path.is_dir():
+        raise OutputError(f"{path}: expected the name of a file; found a folder. Add a file name, such as response.png")
     write_atomic(encode(image, path.suffix), path)
 
 

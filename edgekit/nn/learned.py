@@ -4,7 +4,7 @@ from typing import Any, Literal, get_args
 
 import torch
 
-from edgekit.common.choices import unknown_choice
+from edgekit.common.choices import check_choice
 from edgekit.common.types import ChannelAxis
 from edgekit.errors import ParameterError
 from edgekit.filters.apply import filter_image, specification
@@ -78,8 +78,7 @@ class Oriented(Module):
         tone: Tone = "linear",
         channel_axis: ChannelAxis = "auto",
     ) -> None:
-        if channel not in _CHANNELS:
-            raise ParameterError(unknown_choice("channel", channel, _CHANNELS))
+        check_choice("channel", channel, _CHANNELS)
         values = operator_parameters(operator, size=size, sigma=sigma)
         options: dict[str, Any] = {
             "angle_of": angle_of,
@@ -159,7 +158,7 @@ class Filter(Module):
         tone: Tone = "linear",
         channel_axis: ChannelAxis = "auto",
     ) -> None:
-        operator = own_operator(kernel.tolist() if hasattr(kernel, "tolist") else kernel)
+        operator = own_operator(kernel)
         (checked,) = operator.kernels()
         options: dict[str, Any] = {"border": border, "channel": channel, "tone": tone}
         super().__init__(learnable=learnable, **options, channel_axis=channel_axis)

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import torch
 
-from edgekit.common.choices import unknown_choice
+from edgekit.common.choices import check_choice, real_number
 from edgekit.common.types import ChannelAxis
 from edgekit.errors import DtypeError, ParameterError, ShapeError
 from edgekit.filters.apply import filter_image, specification
@@ -82,12 +82,10 @@ class GradientLoss(Module):
         super().__init__(
             operator=operator, of=of, norm=norm, reduction=reduction, **values, **options, channel_axis=channel_axis
         )
-        if of not in ("components", "magnitude"):
-            raise ParameterError(unknown_choice("of", of, ("components", "magnitude")))
-        if not norm >= 1:
+        check_choice("of", of, ("components", "magnitude"))
+        if real_number("norm", norm, "at least 1") < 1:
             raise ParameterError(f"norm={norm!r} must be at least 1")
-        if reduction not in REDUCTIONS:
-            raise ParameterError(unknown_choice("reduction", reduction, REDUCTIONS))
+        check_choice("reduction", reduction, REDUCTIONS)
         self.operator, self.values, self.options, self.channel_axis = operator, values, options, channel_axis
         self.of, self.norm, self.reduction = of, norm, reduction
 

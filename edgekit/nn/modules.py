@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import torch
 
-from edgekit.common.choices import unknown_choice
+from edgekit.common.choices import check_choice
 from edgekit.common.types import ChannelAxis
 from edgekit.errors import ParameterError
 from edgekit.filters.apply import filter_image, specification
@@ -254,8 +254,7 @@ class Sharpness(Module):
     def __init__(self, measure: str = "laplacian_variance", *, channel_axis: ChannelAxis = "auto") -> None:
         super().__init__(measure=measure)
         self.channel_axis = channel_axis
-        if measure not in MEASURES:
-            raise ParameterError(unknown_choice("measure", measure, MEASURES))
+        check_choice("measure", measure, MEASURES)
         self.measure = measure
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:

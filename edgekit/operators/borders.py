@@ -11,6 +11,16 @@ from edgekit.errors import ParameterError
 Border = Literal["reflect", "symmetric", "edge", "constant", "wrap", "valid"]
 BORDERS = get_args(Border)
 
+#: The same borders by their constants in OpenCV, and by their names in OpenCV, SciPy and PyTorch. For error messages.
+OTHER_NAMES = {
+    "0": "constant", "1": "edge", "2": "symmetric", "3": "wrap", "4": "reflect",
+    "border_constant": "constant", "border_replicate": "edge", "border_reflect": "symmetric", "border_wrap": "wrap",
+    "border_reflect_101": "reflect", "border_reflect101": "reflect", "border_default": "reflect",
+    "replicate": "edge", "reflect_101": "reflect", "reflect101": "reflect", "default": "reflect",
+    "nearest": "edge", "mirror": "reflect", "grid-mirror": "symmetric", "grid-constant": "constant",
+    "grid-wrap": "wrap", "circular": "wrap", "periodic": "wrap", "zeros": "constant", "zero": "constant",
+}  # fmt: skip
+
 #: In an index map, a pixel outside the image whose value is zero.
 OUTSIDE = -1
 

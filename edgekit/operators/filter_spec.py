@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, Literal, NamedTuple, get_args
 
-from edgekit.common.choices import unknown_choice
+from edgekit.common.choices import check_choice
 from edgekit.errors import ParameterError
-from edgekit.operators.borders import BORDERS
+from edgekit.operators.borders import BORDERS, OTHER_NAMES
 from edgekit.operators.kernels import (
     NARROW,
     Kernel,
@@ -287,16 +287,15 @@ def filter_spec(
     ParameterError
         If an option is unknown or does not fit the operator.
     """
+    check_choice("border", border, BORDERS, OTHER_NAMES)
     for name, value, known in (
-        ("border", border, BORDERS),
         ("channel", channel, CHANNELS),
         ("tone", tone, TONES),
         ("scale", scale, SCALES),
         ("rotate", rotate, ROTATIONS),
         ("angle_of", angle_of, ANGLE_REFERENCES),
     ):
-        if value not in known:
-            raise ParameterError(unknown_choice(name, value, known))
+        check_choice(name, value, known)
     if channel == "dizenzo" and operator.kind is not Kind.GRADIENT:
         raise ParameterError(f'channel="dizenzo" combines gradients, and {operator.name} is not a gradient operator')
     if result == "gradient" and operator.kind is not Kind.GRADIENT:

@@ -4,6 +4,7 @@ import math
 from numbers import Real
 from typing import Any
 
+from edgekit.common.choices import shown
 from edgekit.errors import ParameterError
 from edgekit.operators.kernels import Kernel, Vector, combined
 from edgekit.operators.table import Kind, Operator
@@ -36,13 +37,13 @@ def pixel_spacing(spacing: Any) -> tuple[float, float]:
     if len(pair) != 2 or not all(0 < d < math.inf for d in distances):
         raise ParameterError(
             "spacing must be the distance of neighbouring pixels: a positive, finite number, or a tuple (dy, dx) of "
-            f"two; found {spacing!r}"
+            f"two; found {shown(spacing)}"
         )
     least, largest = sorted(distances)
     if least < LEAST or largest > LARGEST or largest > LARGEST_RATIO * least:
         raise ParameterError(
             f"spacing must be from {LEAST:g} to {LARGEST:g}, and its two distances within a factor of "
-            f"{LARGEST_RATIO:g}; found {spacing!r}. Choose another unit of length"
+            f"{LARGEST_RATIO:g}; found {shown(spacing)}. Choose another unit of length"
         )
     dy, dx = distances
     return dy, dx

@@ -11,7 +11,7 @@ from functools import lru_cache
 from numbers import Real
 from typing import Any
 
-from edgekit.common.choices import unknown_choice
+from edgekit.common.choices import shown, unknown_choice
 from edgekit.errors import KernelError, ParameterError
 from edgekit.operators.kernels import NARROW, Kernel, Matrix, moment, ring, shape
 
@@ -106,7 +106,7 @@ class Operator:
         if value not in self.choices or isinstance(value, bool):
             (name,) = self.parameters
             choices = ", ".join(repr(c) for c in self.choices)
-            raise ParameterError(f"{self.name} has no {name}={value!r}; choose one of {choices}")
+            raise ParameterError(f"{self.name} has no {name}={shown(value)}; choose one of {choices}")
         return self.choices[value]
 
     def second_derivatives(self, **parameters: Any) -> tuple[Kernel, Kernel] | None:
@@ -156,7 +156,7 @@ def _pair(smooth: Sequence[float], derivative: Sequence[float]) -> tuple[Kernel,
 
 def _positive(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) <= LARGEST:
-        raise ParameterError(f"{name}={value!r} must be a positive, finite number of pixels, {LARGEST:g} at most")
+        raise ParameterError(f"{name}={shown(value)} must be a positive, finite number of pixels, {LARGEST:g} at most")
     return float(value)
 
 
@@ -192,11 +192,11 @@ def laplacian(stencil: int | str, sigma: float | None) -> tuple[Kernel, ...]:
     """Return a Laplacian stencil, or the Laplacian of Gaussian if `sigma` is given."""
     if sigma is None:
         if stencil not in STENCILS or isinstance(stencil, bool):
-            raise ParameterError(f"laplacian has no stencil={stencil!r}; choose one of 4, 8, 'isotropic'")
+            raise ParameterError(f"laplacian has no stencil={shown(stencil)}; choose one of 4, 8, 'isotropic'")
         return (STENCILS[stencil],)
     sigma = _positive("sigma", sigma)
     if stencil != 4:
-        raise ParameterError(f"stencil={stencil!r} and sigma={sigma:g} exclude each other; give one")
+        raise ParameterError(f"stencil={shown(stencil)} and sigma={sigma:g} exclude each other; give one")
     if sigma < 0.3:
         raise ParameterError(f"sigma={sigma:g} is too small for a Laplacian of Gaussian; use 0.3 or more")
     smooth, second = gaussian(sigma), gaussian(sigma, order=2)
@@ -346,12 +346,17 @@ def own_operator(coefficients: Sequence[Sequence[float]]) -> Operator:
     KernelError
         If the coefficients are not a rectangle of finite numbers, are all 0, or have an even number of rows or columns.
     """
+    table: Any = coefficients
+    if hasattr(table, "tolist") and not isinstance(table, type):
+        table = table.tolist()
     try:
-        if any(isinstance(line, str) for line in coefficients):
+        if any(isinstance(line, str) for line in table):
             raise TypeError
-        matrix: Matrix = tuple(tuple(float(t) for t in line) for line in coefficients)
+        matrix: Matrix = tuple(tuple(float(t) for t in line) for line in table)
     except (TypeError, ValueError):
-        raise KernelError("a kernel must be a table of numbers: rows of coefficients") from None
+        raise KernelError(
+            f"a kernel must be a table of numbers: rows of coefficients; found {shown(coefficients)}"
+        ) from None
     widths = {len(line) for line in matrix}
     if len(widths) != 1 or 0 in widths:
         raise KernelError(f"the rows of a kernel must have one length; found {sorted(widths) or 'no rows'}")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edgekit.batch.image_makers import ImageMaker, ImageTask
 from edgekit.batch.jobs.scoring import ScoreJob
 from edgekit.batch.sources import Source
-from edgekit.display.rendering import OVERLAY_COLOUR
+from edgekit.display.overlays import OVERLAY_COLOUR
 from edgekit.focus.composite import SIZE, sharpness_map
 from edgekit.io.conversion import shrink
 from edgekit.io.encoding import encode, encode_jpeg

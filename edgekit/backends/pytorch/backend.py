@@ -17,6 +17,7 @@ from edgekit.backends.pytorch.correlation import keeps_nan_local as keeps_nan_lo
 from edgekit.backends.pytorch.tiling import is_eager, on_cpu
 from edgekit.backends.pytorch.tiling import pad as pad
 from edgekit.backends.pytorch.tiling import run_tiles as run_tiles
+from edgekit.common.choices import shown
 from edgekit.errors import DtypeError, ParameterError, ShapeError
 from edgekit.operators.filter_spec import FilterSpec
 
@@ -122,12 +123,16 @@ def cast(array: Array, dtype: Any) -> Array:
 def check_device(device: str | None) -> None:
     """Raise `ParameterError` unless torch can compute on `device` here."""
     try:
-        torch.empty(0, device=device or "cpu")
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        accelerator = torch.accelerator.current_accelerator()
-        there = "cpu" if accelerator is None else f"cpu, {accelerator.type}"
-        reason = str(error).splitlines()[0]
-        raise ParameterError(f"device={device!r} cannot be used here ({reason}); available: {there}") from None
+        torch.zeros(1, device="cpu" if device is None else device).item()
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError, ValueError) as error:
+        accelerator, count = torch.accelerator.current_accelerator(), torch.accelerator.device_count()
+        kind = "" if accelerator is None else accelerator.type
+        names = ["cpu", *([kind] if kind else []), *(f"{kind}:{n}" for n in range(count) if count > 1)]
+        # torch names every type of device that it could be built for, most of which are not available.
+        reason = str(error).splitlines()[0].split(". ")[0]
+        reason = "" if reason.startswith("Expected one of") else f". Torch says: {reason}"
+        available = ", ".join(names)
+        raise ParameterError(f"device={shown(device)} cannot be used here; available: {available}{reason}") from None
 
 
 def from_numpy(image: Any, device: str | None) -> Array:

@@ -11,7 +11,8 @@ from edgekit.backends.choice import load
 from edgekit.backends.interface import Array
 from edgekit.common.choices import unknown_choice
 from edgekit.common.read_limits import DEFAULT_READ_LIMITS, ReadLimits
-from edgekit.display.rendering import Mode, overlay, to_display
+from edgekit.display.overlays import overlay
+from edgekit.display.rendering import Mode, to_display
 from edgekit.display.value_range import Range
 from edgekit.errors import ParameterError
 from edgekit.filters.inputs import from_numpy_image, to_numpy_image
