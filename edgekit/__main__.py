@@ -1,4 +1,4 @@
-"""``python -m edgekit``."""
+"""``python -m edgekit``. May import `cli` and what is below it."""
 
 from edgekit.cli import run
 

@@ -7,6 +7,7 @@ import graphlib
 import importlib
 import inspect
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -79,6 +80,35 @@ def test_imports_run_downward():
             elif head != folder and LEVEL[head] >= LEVEL[folder]:
                 wrong.append(f"{name} imports {target}, which is not below it")
     assert not wrong
+
+
+def named(path):
+    """Return the folders that a module's docstring says it may import; None if it says nothing of it."""
+    says = re.search(r"May import ([^.]*)\.", ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "")
+    if not says:
+        return None
+    tops = set(re.findall("`([a-z]+)`", says[1]))
+    if "below" not in says[1]:
+        return tops
+    return tops | {name for name, level in LEVEL.items() if level < min(LEVEL[top] for top in tops)}
+
+
+def test_modules_say_what_they_may_import():
+    """What a docstring allows covers the module's imports, and is not more than its folder needs."""
+    needed, allowed, wrong = {}, {}, []
+    for path in MODULES:
+        name = name_of(path)
+        folder = name.split(".")[0]
+        targets = {target.split(".")[0] for target in inside(path)[0]} - {folder, "__version__", ""}
+        # See `test_image_files_know_nothing_of_filters`.
+        needed.setdefault(folder, set()).update(targets if name != "io.kernels" else ())
+        if (folders := named(path)) is not None:
+            allowed.setdefault(folder, set()).update(folders)
+            wrong += [f"{name} imports {target}" for target in targets - folders]
+    assert not wrong
+    assert allowed.keys() == {folder for folder, targets in needed.items() if targets}
+    for folder, names in allowed.items():
+        assert max(map(LEVEL.get, names)) == max(map(LEVEL.get, needed[folder])), f"{folder} does not need all it names"
 
 
 def test_no_module_needs_itself_by_way_of_others():

@@ -1,6 +1,6 @@
 """Chooses the backend for an array. Only this module asks for the kind of an array.
 
-May import `common`, `errors` and, when one is needed, the backends.
+May import `operators` and what is below it.
 """
 
 import numpy as np

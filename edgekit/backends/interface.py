@@ -1,4 +1,4 @@
-"""The functions that every backend provides. May import `errors` and `operators`.
+"""The functions that every backend provides. May import `operators` and what is below it.
 
 A backend is a module with the functions of `Backend`. Shared code calls these functions and never asks which backend
 it has.

@@ -1,4 +1,4 @@
 """Work on many images: jobs, inputs, engines, the runner, and the files that let a run resume.
 
-May import everything but report and the command line.
+May import `io` and what is below it.
 """

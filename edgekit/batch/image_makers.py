@@ -1,6 +1,6 @@
 """Images made of each scored image, such as sharpness maps, in a folder with an output log.
 
-May import the output log, sources and what is below batch.
+May import `io` and what is below it.
 """
 
 import os

@@ -1,6 +1,6 @@
 """Filters and scores images that need not fit in memory, window by window.
 
-May import jobs, engines, the window grid, and what is below batch.
+May import `io` and what is below it.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator

@@ -1,6 +1,6 @@
 """Decides which files are processed window by window, by the memory that is free, and processes them.
 
-May import large, jobs, and what is below batch.
+May import `io` and what is below it.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
 """The log of the files that edgekit wrote. It lets a run resume, and keeps other files from being replaced.
 
-May import the SQLite store, io and errors.
+May import `io` and what is below it.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Names the outputs: one for each image and job.
 
-May import sources, jobs, io and errors.
+May import `io` and what is below it.
 """
 
 import os

@@ -1,4 +1,7 @@
-"""Rows as Parquet: one file, or a folder of parts. Needs PyArrow, of the extra ``parquet``. May import io and below."""
+"""Rows as Parquet: one file, or a folder of parts. Needs PyArrow, of the extra ``parquet``.
+
+May import `io` and what is below it.
+"""
 
 import os
 import shutil

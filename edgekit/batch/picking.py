@@ -1,6 +1,6 @@
 """Picks the best frames of a video, or images of a folder: scores all, selects some, writes the selected ones.
 
-May import the other modules of batch, and what is below batch.
+May import `io` and what is below it.
 """
 
 import json

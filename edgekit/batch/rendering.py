@@ -1,6 +1,6 @@
 """The work of rendering images: read each, apply its job, write, log and publish the result.
 
-May import the other modules of batch, and what is below batch.
+May import `io` and what is below it.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
 """Finds out which files are results of earlier runs of edgekit, by all output logs that may list them.
 
-May import the output log, io and errors.
+May import `io` and what is below it.
 """
 
 import os

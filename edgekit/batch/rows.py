@@ -1,6 +1,6 @@
 """Rows of results: as a table to read, and as CSV, JSON lines or Parquet. A file appears whole or not at all.
 
-May import the score cache, jobs, io and common.
+May import `io` and what is below it.
 """
 
 import json

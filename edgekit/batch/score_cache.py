@@ -1,6 +1,6 @@
 """The score cache: the rows of a run on disk, so that a run that was stopped can be resumed.
 
-May import the SQLite store and io.
+May import `io` and what is below it.
 """
 
 import json

@@ -1,6 +1,6 @@
 """The work of scoring images and frames of videos. Each file is scored once, even if a run is interrupted.
 
-May import the other modules of batch, and what is below batch.
+May import `io` and what is below it.
 """
 
 import itertools

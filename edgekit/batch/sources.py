@@ -1,6 +1,6 @@
 """Finds the input files: walks folders, expands globs, lists stores.
 
-May import results, io and errors.
+May import `io` and what is below it.
 """
 
 import fnmatch

@@ -1,6 +1,6 @@
 """The base of the SQLite files that runs keep. Its errors say what is wrong with a file and what to do.
 
-May import io and errors.
+May import `io` and what is below it.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
 """A focus stack: its images in order, their positions, and the focus measure of each.
 
-May import the other modules of batch, and what is below batch.
+May import `io` and what is below it.
 """
 
 import csv

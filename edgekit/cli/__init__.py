@@ -1,6 +1,8 @@
 """The command line: options and messages, no computation.
 
 A command imports what it needs when it runs: help and shell completion load neither NumPy nor OpenCV nor PyTorch.
+
+May import `report` and what is below it.
 """
 
 import contextlib

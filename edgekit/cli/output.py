@@ -1,4 +1,7 @@
-"""The output of a run: progress, failures and a summary, on standard error. May import click and the runner."""
+"""The output of a run: progress, failures and a summary, on standard error.
+
+May import `report` and what is below it.
+"""
 
 import os
 import sys

@@ -1,4 +1,7 @@
-"""The types of option values: how they are parsed, and what shells complete. Imports click and `common` only."""
+"""The types of option values: how they are parsed, and what shells complete.
+
+May import `report` and what is below it.
+"""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""Conversion of image objects to arrays. May import errors and NumPy.
+"""Conversion of image objects to arrays. May import `errors`.
 
 Optional libraries are looked up in `sys.modules` and not imported: an object of a library exists only if it is loaded.
 """

@@ -1,4 +1,4 @@
-"""The names of the focus measures, and checks of arguments. Imports the standard library and errors only.
+"""The names of the focus measures, and checks of arguments. May import `errors`.
 
 Help and shell completion need these names, and must not load NumPy as `edgekit.focus.measures` does.
 """

@@ -1,4 +1,4 @@
-"""Limits for reading images, as a value that is part of a job. Imports errors and `choices` only."""
+"""Limits for reading images, as a value that is part of a job. May import `errors`."""
 
 import re
 from dataclasses import dataclass, field

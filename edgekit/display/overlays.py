@@ -1,4 +1,4 @@
-"""Draws edges in colour over their image. May import `backends`, `common`, `display`, `errors` and `filters`."""
+"""Draws edges in colour over their image. May import `filters` and what is below it."""
 
 from numbers import Real
 from typing import Any

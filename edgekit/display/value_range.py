@@ -1,6 +1,6 @@
 """The range of an image's values: that of the type for 8 bits, else the 0.1 to 99.9 percentiles.
 
-The white level of a rendered response depends on it. May import `filters` and `backends`.
+The white level of a rendered response depends on it. May import `filters` and what is below it.
 """
 
 import math

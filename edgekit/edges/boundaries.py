@@ -1,4 +1,4 @@
-"""Boundaries: edges that people would draw, found by gradient filters. May import `filters` and `thinning`."""
+"""Boundaries: edges that people would draw, found by gradient filters. May import `filters` and what is below it."""
 
 import operator
 from collections.abc import Sequence

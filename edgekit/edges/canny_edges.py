@@ -1,4 +1,4 @@
-"""Edges as lines of one pixel: Canny's detector and its steps, and zero crossings. May import `filters`, `thinning`."""
+"""Edges of one pixel: Canny's detector and its steps, and zero crossings. May import `filters` and what is below it."""
 
 import math
 from numbers import Real

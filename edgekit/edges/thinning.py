@@ -1,4 +1,7 @@
-"""Thins edges to lines of one pixel, plane by plane. A plane is one channel of one image. May import `backends`."""
+"""Thins edges to lines of one pixel, plane by plane. A plane is one channel of one image.
+
+May import `filters` and what is below it.
+"""
 
 import math
 from collections.abc import Callable

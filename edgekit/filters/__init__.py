@@ -1,1 +1,4 @@
-"""Applying operators to images: the public filters, their options, and the path from an option to a response."""
+"""Applying operators to images: the public filters, their options, and the path from an option to a response.
+
+May import `backends` and what is below it.
+"""

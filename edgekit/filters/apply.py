@@ -1,6 +1,6 @@
 """From an operator and its options to a response. All filters and jobs use these functions.
 
-May import `execute`, `inputs` and the folders below.
+May import `backends` and what is below it.
 """
 
 from collections.abc import Hashable, Sequence

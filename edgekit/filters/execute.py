@@ -1,6 +1,6 @@
 """Computes the response that a specification describes, tile by tile.
 
-Nothing here knows which operator or which kind of array it has. May import `inputs`, `reduction` and the folders below.
+Nothing here knows which operator or which kind of array it has. May import `backends` and what is below it.
 """
 
 import math

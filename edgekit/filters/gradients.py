@@ -1,4 +1,4 @@
-"""Gradient operators. May import `apply` and what it imports."""
+"""Gradient operators. May import `backends` and what is below it."""
 
 from typing import Literal
 

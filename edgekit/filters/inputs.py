@@ -1,6 +1,6 @@
 """Checks the images and masks of a caller and brings them into the backend's axis order.
 
-May import `backends`, `common` and `errors`.
+May import `backends` and what is below it.
 
 Each backend computes in one axis order: NumPy arrays (H, W) or (H, W, C), tensors (..., C, H, W) or (H, W). Public
 functions bring an image into this order by `as_image` or `check_image`, and a response back by `AxisOrder.restore`.

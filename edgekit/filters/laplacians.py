@@ -1,4 +1,4 @@
-"""Laplacians, and correlation with a kernel of the user. May import `apply` and what it imports."""
+"""Laplacians, and correlation with a kernel of the user. May import `backends` and what is below it."""
 
 from typing import Any, Literal
 

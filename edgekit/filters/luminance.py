@@ -1,4 +1,4 @@
-"""Luminance. May import nothing of edgekit."""
+"""Luminance. May import `backends` and what is below it."""
 
 from collections.abc import Sequence
 from typing import Any

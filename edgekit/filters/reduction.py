@@ -1,4 +1,4 @@
-"""Combines the components of a response, and its channels. May import `backends`."""
+"""Combines the components of a response, and its channels. May import `backends` and what is below it."""
 
 from collections.abc import Callable
 from typing import Any

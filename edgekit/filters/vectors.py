@@ -1,4 +1,4 @@
-"""The gradient vector, and banks of directions. May import `apply` and what it imports."""
+"""The gradient vector, and banks of directions. May import `backends` and what is below it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

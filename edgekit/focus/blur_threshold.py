@@ -1,4 +1,7 @@
-"""Thresholds between blurred and sharp scores: half the median, or the gap between two groups. May import NumPy."""
+"""Thresholds between blurred and sharp scores: half the median, or the gap between two groups.
+
+May import `display` and what is below it.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple

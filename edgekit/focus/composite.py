@@ -1,4 +1,4 @@
-"""The composite score: the default measure of sharpness, in [0, 1). May import `measures`, `display` and below.
+"""The composite score: the default measure of sharpness, in [0, 1). May import `display` and what is below it.
 
 The score is computed from the energy of the Laplacian. Each step has its reason:
 

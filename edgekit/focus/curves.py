@@ -1,4 +1,4 @@
-"""Least-squares fits of curves with one peak to few values. Imports SciPy, and nothing from edgekit."""
+"""Least-squares fits of curves with one peak to few values. May import `display` and what is below it."""
 
 import math
 from typing import NamedTuple

@@ -1,6 +1,6 @@
 """Focus measures: the sharpness of an image as one number, higher for a sharper image.
 
-To add a measure, add its row to `_ROWS`; see docs/architecture.md. May import `filters` and what is below it.
+To add a measure, add its row to `_ROWS`; see docs/architecture.md. May import `display` and what is below it.
 """
 
 import math

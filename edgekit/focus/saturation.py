@@ -1,6 +1,6 @@
 """Saturated regions of a focus stack. Their hard edges grow longer with blur and would count as sharpness.
 
-May import display, measures, composite and what is below them.
+May import `display` and what is below it.
 """
 
 import math

@@ -1,4 +1,7 @@
-"""Focus search: the peak of a focus sweep, and a search that controls a lens. May import `curves` and errors."""
+"""Focus search: the peak of a focus sweep, and a search that controls a lens.
+
+May import `display` and what is below it.
+"""
 
 import math
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """Focus measures of an image that is read window by window: those that are functions of sums of the Laplacian.
 
-May import `measures`, `filters` and `backends`.
+May import `display` and what is below it.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Image files: the only folder that opens them. May import errors and OpenCV's loader."""
+"""Image files: the only folder that opens them. May import `common` and what is below it."""
 
 from edgekit.io.reading import read_image
 from edgekit.io.writing import write_image

@@ -1,6 +1,6 @@
 """The decoders by OpenCV, Pillow, netpbmfile and NumPy, each with the same signature; `tiff` has one more.
 
-May import errors, read limits, formats, headers and pixels.
+May import `common` and what is below it.
 """
 
 import io

@@ -1,6 +1,6 @@
 """DICOM files by pydicom.
 
-May import errors, decoders, headers, imagecodecs' formats, libraries and pixels.
+May import `common` and what is below it.
 """
 
 import io

@@ -1,6 +1,6 @@
 """OpenEXR files by the package OpenEXR.
 
-May import errors, decoders, libraries and pixels.
+May import `common` and what is below it.
 """
 
 import io

@@ -1,4 +1,4 @@
-"""Files before they are decoded: status, first bytes, content. May import errors, formats and stores."""
+"""Files before they are decoded: status, first bytes, content. May import `common` and what is below it."""
 
 import errno
 import io

@@ -1,6 +1,6 @@
 """HEIF and HEIC files by pillow-heif.
 
-May import decoders, libraries and pixels.
+May import `common` and what is below it.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """An image file as a whole: how many images it has, what their pixels mean, and each image.
 
-May import the other modules of io.
+May import `common` and what is below it.
 """
 
 import re

@@ -1,6 +1,6 @@
 """JPEG XL, JPEG XR, JPEG-LS, lossless JPEG, and JPEG of more than 8 bits by imagecodecs.
 
-May import errors, decoders, JPEG headers, libraries and pixels.
+May import `common` and what is below it.
 """
 
 from collections.abc import Callable

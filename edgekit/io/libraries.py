@@ -1,4 +1,4 @@
-"""Loads the libraries of the extras when a format needs them. May import errors and install commands."""
+"""Loads the libraries of the extras when a format needs them. May import `common` and what is below it."""
 
 import importlib
 from types import ModuleType

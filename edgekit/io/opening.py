@@ -1,4 +1,4 @@
-"""Opens TIFF files and Zarrs that are read window by window. May import all modules for windows."""
+"""Opens TIFF files and Zarrs that are read window by window. May import `common` and what is below it."""
 
 from pathlib import Path
 

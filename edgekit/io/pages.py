@@ -1,6 +1,6 @@
 """Counts the images of a file, without decoding them: pages of TIFF files, frames of animations.
 
-May import decoders, files, formats and stores.
+May import `common` and what is below it.
 """
 
 import io

@@ -1,6 +1,6 @@
 """What a decoder returns: pixels, and what they mean. They are turned upright, laid over a background, made gray.
 
-May import `conversion` and NumPy.
+May import `common` and what is below it.
 """
 
 from collections.abc import Callable

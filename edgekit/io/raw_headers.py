@@ -1,4 +1,4 @@
-"""Tells raw photographs of cameras from other TIFF files. May import files and formats.
+"""Tells raw photographs of cameras from other TIFF files. May import `common` and what is below it.
 
 Most raw formats are TIFF files whose first image is a preview of the photograph.
 """

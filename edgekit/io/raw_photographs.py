@@ -1,6 +1,6 @@
 """Raw photographs of cameras: by rawpy, and simple ones by tifffile.
 
-May import errors, install commands, decoders, libraries, pixels, raw headers and TIFF files.
+May import `common` and what is below it.
 """
 
 import io

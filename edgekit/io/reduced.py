@@ -1,4 +1,7 @@
-"""Decodes JPEG files at reduced size, which takes less time, and all files in gray. May import `reading` and below."""
+"""Decodes JPEG files at reduced size, which takes less time, and all files in gray.
+
+May import `common` and what is below it.
+"""
 
 from collections.abc import Mapping
 from typing import Any

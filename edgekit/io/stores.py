@@ -1,4 +1,4 @@
-"""Files in stores, with the methods of `pathlib.Path` that the package uses. May import errors and urls.
+"""Files in stores, with the methods of `pathlib.Path` that the package uses. May import `common` and what is below it.
 
 fsspec, which sends the requests, is loaded at the first request.
 """

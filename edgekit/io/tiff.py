@@ -1,6 +1,6 @@
 """TIFF files by tifffile: the first page as an image, all pages, and the range of values in the tags.
 
-May import errors, read limits, decoders, files and stores. `tiff_windows` reads parts of pages.
+May import `common` and what is below it. `tiff_windows` reads parts of pages.
 """
 
 import contextlib

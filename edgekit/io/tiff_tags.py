@@ -1,6 +1,6 @@
 """The tags of TIFF files that say where pixels lie: geographic position, size of a pixel, pixels without data.
 
-May import `pixels`.
+May import `common` and what is below it.
 
 References
 ----------

@@ -1,6 +1,6 @@
 """Reads and writes TIFF, BigTIFF and OME-TIFF files window by window, by tifffile.
 
-May import errors, conversion, `tiff` and `windows`.
+May import `common` and what is below it.
 """
 
 import itertools

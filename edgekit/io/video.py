@@ -1,4 +1,7 @@
-"""Reads the frames of video files by PyAV, which the extra ``video`` installs. May import errors and files."""
+"""Reads the frames of video files by PyAV, which the extra ``video`` installs.
+
+May import `common` and what is below it.
+"""
 
 import errno
 import math

@@ -1,6 +1,8 @@
-"""Images that are read window by window, so that they need not fit into memory. May import errors and conversion.
+"""Images that are read window by window, so that they need not fit into memory.
 
 `tiff_windows` and `zarr_windows` implement this for their formats; `opening` chooses one of them.
+
+May import `common` and what is below it.
 """
 
 import threading

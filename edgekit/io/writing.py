@@ -1,4 +1,4 @@
-"""Writes files that appear whole or not at all. May import errors, stores and encoding.
+"""Writes files that appear whole or not at all. May import `common` and what is below it.
 
 A file is written under a temporary name in the same folder, then renamed. The temporary name of an output is always
 the same, so that the next write finds and removes what a killed process left, without listing the folder. A lock on

@@ -1,6 +1,6 @@
 """Reads and writes Zarr arrays and groups, such as OME-Zarr, window by window. Needs the extra ``large``.
 
-May import errors and `windows`.
+May import `common` and what is below it.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Filters, focus measures and losses as torch modules. May import `filters`, `focus` and torch.
+"""Filters, focus measures and losses as torch modules. May import `focus` and what is below it.
 
 A module is a function of `edgekit` with fixed options. It accepts any leading dimensions, keeps the device and the
 floating type of its input, and has gradients with respect to the image and to learned parameters. Fixed kernels are not

@@ -1,4 +1,4 @@
-"""Filters whose direction or kernel is learned. May import `filters`, `modules` and torch."""
+"""Filters whose direction or kernel is learned. May import `focus` and what is below it."""
 
 from typing import Any, Literal, get_args
 

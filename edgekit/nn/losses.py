@@ -1,4 +1,4 @@
-"""Losses of gradients and of sharpness. May import `filters`, `focus`, `modules` and torch."""
+"""Losses of gradients and of sharpness. May import `focus` and what is below it."""
 
 from typing import Any, Literal
 

@@ -1,4 +1,4 @@
-"""Filters and focus measures as modules. May import `filters`, `focus` and torch."""
+"""Filters and focus measures as modules. May import `focus` and what is below it."""
 
 from typing import Any, Literal
 

@@ -1,6 +1,6 @@
 """The images of the review page: a thumbnail and a sharpness map of each input, and a preview if browsers need one.
 
-May import batch and what is below it.
+May import `batch` and what is below it.
 """
 
 import hashlib

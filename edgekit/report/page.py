@@ -1,6 +1,6 @@
 """The review page: one HTML file with the rows of scores, which opens from disk without a network.
 
-May import batch and what is below it. Jinja2 is loaded when a page is made.
+May import `batch` and what is below it. Jinja2 is loaded when a page is made.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""A folder with a review page, its images and an output log. May import the other modules of report and batch."""
+"""A folder with a review page, its images and an output log. May import `batch` and what is below it."""
 
 from contextlib import ExitStack
 from pathlib import Path

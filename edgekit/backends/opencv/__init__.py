@@ -1,1 +1,1 @@
-"""NumPy arrays, computed by OpenCV. May import `operators`, `common` and cv2."""
+"""NumPy arrays, computed by OpenCV. May import `operators` and what is below it."""

@@ -1,6 +1,6 @@
 """Correlates with a long row or column of coefficients by products with a banded matrix.
 
-May import `operators.kernels`, `tiling` and cv2.
+May import `operators` and what is below it.
 """
 
 import math

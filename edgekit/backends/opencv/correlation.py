@@ -1,6 +1,6 @@
 """Correlates the pixels of a tile with kernels and combines the responses, by OpenCV's and NumPy's functions.
 
-May import `operators.kernels`, the interface, `tiling`, `banded` and cv2.
+May import `operators` and what is below it.
 """
 
 import math

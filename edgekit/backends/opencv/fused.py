@@ -2,8 +2,7 @@
 
 The responses are those of the plain steps, bit for bit. Loading the loops takes as long as they save on 1000
 megapixels. They are loaded when a process has filtered that much, or at once if Numba is loaded already.
-``EDGEKIT_FAST=1`` loads them at the first image, ``EDGEKIT_FAST=0`` never. May import `operators`, `tiling`,
-`correlation`, cv2 and, when they are needed, the loops.
+``EDGEKIT_FAST=1`` loads them at the first image, ``EDGEKIT_FAST=0`` never. May import `operators` and what is below it.
 """
 
 import math

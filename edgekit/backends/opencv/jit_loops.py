@@ -1,6 +1,8 @@
-"""Compiled loops: one pass where NumPy and OpenCV need several, with the same bits. May import NumPy and Numba.
+"""Compiled loops: one pass where NumPy and OpenCV need several, with the same bits.
 
 Each is compiled at its first use and cached on disk. The loops release the interpreter lock.
+
+May import `operators` and what is below it.
 """
 
 import math

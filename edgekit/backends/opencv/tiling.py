@@ -1,7 +1,7 @@
 """Computes images tile by tile, on several threads, in memory that is used again.
 
 A tile is a run of rows. Full-size intermediate arrays wait for memory and cause page faults; those of a tile stay in
-the second-level cache. May import `operators.borders`, the interface, NumPy and cv2.
+the second-level cache. May import `operators` and what is below it.
 """
 
 import contextvars

@@ -1,1 +1,1 @@
-"""torch tensors. May import `operators`, `common` and torch."""
+"""torch tensors. May import `operators` and what is below it."""

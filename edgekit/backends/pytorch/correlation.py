@@ -1,4 +1,4 @@
-"""Correlates tensors with kernels, by adding shifted images. May import `operators.kernels` and `tiling`."""
+"""Correlates tensors with kernels, by adding shifted images. May import `operators` and what is below it."""
 
 import math
 from collections.abc import Callable, Sequence

@@ -2,7 +2,7 @@
 
 The backward pass computes each tile again from the image and stores nothing else. Where torch traces the computation
 (compile, export, vmap, forward mode) it sees one plain expression that does not depend on the values of pixels.
-May import `operators.borders`, `errors` and the interface.
+May import `operators` and what is below it.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Jobs that find edges in an image. May import edges, and what the base of the jobs imports."""
+"""Jobs that find edges in an image. May import `io` and what is below it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

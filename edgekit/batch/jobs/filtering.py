@@ -1,4 +1,4 @@
-"""Jobs that filter an image. May import filters, operators, and what the base of the jobs imports."""
+"""Jobs that filter an image. May import `io` and what is below it."""
 
 import math
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""The base of jobs that render an image: filters and edges. May import io, display and what is below them."""
+"""The base of jobs that render an image: filters and edges. May import `io` and what is below it."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The job of scoring an image. May import focus, io and what is below them."""
+"""The job of scoring an image. May import `io` and what is below it."""
 
 import math
 from collections.abc import Mapping
