@@ -1,4 +1,4 @@
-"""Strips: every row once, on as many threads as are allowed, in memory that nobody else has."""
+"""Strips: every row once, on as many threads as are allowed."""
 
 import os
 import subprocess
@@ -17,11 +17,6 @@ from hypothesis import strategies as st
 import edgekit as ek
 from edgekit.backends.opencv import backend, tiling
 from edgekit.batch.engines.local import Threads
-
-
-@pytest.fixture(autouse=True)
-def _nothing_spare(monkeypatch):
-    monkeypatch.setattr(tiling, "_spare", [])
 
 
 @pytest.fixture
@@ -140,7 +135,6 @@ def test_the_first_of_two_errors_counts(begun):
 def test_an_error_in_one_strip_alone():
     with pytest.raises(ZeroDivisionError):
         tiling.each_tile(4, 4, 2, lambda start, stop: 1 / 0)
-    assert tiling.empty((1,), np.uint8).base is None
 
 
 def test_where_no_thread_can_be_started(monkeypatch):
@@ -216,128 +210,17 @@ def test_what_overflows_is_infinite_on_every_thread(threads, state, monkeypatch)
         assert np.geterr()["over"] == state
 
 
-def test_what_is_lent_is_ones_own():
-    do, seen = meeting(3)
-    lent, lock = {}, threading.Lock()
-
-    def fill(start, stop):
-        do(start, stop)
-        mine = [
-            tiling.empty(size, dtype) for size, dtype in (((3, 5), "f4"), ((7,), "u1"), ((0, 4), "f8"), ((2,), "f8"))
-        ]
-        assert [a.shape for a in mine] == [(3, 5), (7,), (0, 4), (2,)]
-        assert [a.dtype for a in mine] == [np.float32, np.uint8, np.float64, np.float64]
-        for value, array in enumerate(mine):
-            array[...] = start % 100 + value
-        time.sleep(0.001)
-        for value, array in enumerate(mine):
-            assert (array == start % 100 + value).all()
-        with lock:
-            lent.setdefault(threading.get_ident(), []).append(mine)
-
-    tiling.each_tile(60, 1, 3, fill)
-    assert len(seen) == len(lent) == 3
-    firsts = [runs[0] for runs in lent.values()]
-    for arrays in firsts:
-        assert not any(np.shares_memory(a, b) for i, a in enumerate(arrays) for b in arrays[:i])
-    for i, arrays in enumerate(firsts):
-        assert not any(np.shares_memory(a, b) for others in firsts[:i] for a in arrays for b in others)
-    # The next strip has the same memory, and so has the next image.
-    for runs in lent.values():
-        assert all(np.shares_memory(runs[0][0], other[0]) for other in runs)
-    known = [runs[0][0] for runs in lent.values()]
-    again = []
-    tiling.each_tile(1, 1, 1, lambda start, stop: again.append(tiling.empty((2, 2), np.uint8)))
-    assert any(np.shares_memory(again[0], k) for k in known)
-
-
-def test_memory_grows_with_what_is_asked():
-    addresses = []
-
-    def do(start, stop):
-        a, b = tiling.empty((10 * (start + 1),), np.uint8), tiling.empty((4,), np.float64)
-        a[...], b[...] = start, -1.0
-        assert (a == start).all()
-        assert (b == -1).all()
-        addresses.append(b.ctypes.data)
-
-    tiling.each_tile(5, 1, 1, do)
-    assert len(set(addresses)) == 1
-
-
-def test_outside_of_strips_memory_is_new():
-    a, b = tiling.empty((4, 4), np.float32), tiling.empty((4, 4), np.float32)
-    assert a.base is None
-    assert not np.shares_memory(a, b)
-    tiling.each_tile(8, 2, 2, lambda start, stop: tiling.empty((3,), np.uint8))
-    assert tiling.empty((4, 4), np.float32).base is None
-
-
-def test_memory_that_grows_is_counted_once():
-    tiling.each_tile(2, 1, 1, lambda start, stop: tiling.empty((1 + start, 1000), np.uint8))
-    assert [arena.nbytes for arena in tiling._spare] == [2000]
-
-
-@pytest.mark.parametrize(("excess", "kept"), [(0, 1), (1, 0)])
-def test_much_memory_is_not_kept(excess, kept):
-    half = tiling.KEPT // 2
-
-    def do(start, stop):
-        tiling.empty((half,), np.uint8)
-        tiling.empty((half + excess,), np.uint8)
-
-    tiling.each_tile(1, 1, 1, do)
-    assert len(tiling._spare) == kept
-    assert sum(a.nbytes for a in tiling._spare) == 2 * half * kept
-
-
-def test_a_failed_strip_gives_its_memory_back():
-    def do(start, stop):
-        tiling.empty((10,), np.uint8)
-        raise ZeroDivisionError
-
-    for _ in range(3):
-        with pytest.raises(ZeroDivisionError):
-            tiling.each_tile(1, 1, 1, do)
-    assert len(tiling._spare) == 1
-
-
-def test_spare_memory_may_be_gone_when_it_is_taken(monkeypatch):
-    class Raced(list):
-        def __bool__(self):
-            return True
-
-        def __len__(self):
-            return 1
-
-    monkeypatch.setattr(tiling, "_spare", Raced())
-    tiling.each_tile(1, 1, 1, lambda start, stop: tiling.empty((3,), np.uint8))
-
-
 @pytest.mark.parametrize("threads", [1, 3])
 def test_strips_within_strips(threads):
     seen = []
 
     def outer(start, stop):
-        mine = tiling.empty((50,), np.uint8)
-        mine[...] = start
-
-        def inner(first, last):
-            other = tiling.empty((50,), np.uint8)
-            assert not np.shares_memory(mine, other)
-            other[...] = 200
-
-        tiling.each_tile(6, 2, threads, inner)
-        more = tiling.empty((50,), np.uint8)
-        assert more.base is not None
-        assert not np.shares_memory(mine, more)
-        more[...] = 100
-        assert (mine == start).all()
-        seen.append(start)
+        inner = []
+        tiling.each_tile(6, 2, threads, lambda first, last: inner.append((first, last)))
+        seen.append((start, sorted(inner)))
 
     tiling.each_tile(20, 1, threads, outer)
-    assert sorted(seen) == list(range(20))
-    assert tiling.empty((1,), np.uint8).base is None
+    assert sorted(seen) == [(n, [(0, 2), (2, 4), (4, 6)]) for n in range(20)]
 
 
 @pytest.mark.parametrize(("threads", "expected"), [(1, 0), (3, 2)])
@@ -376,7 +259,6 @@ def test_a_forked_child_goes_on():
         tiling.TILE = 2**12
         image = np.arange(300 * 70, dtype=np.uint16).reshape(300, 70) % 251
         expected = ek.sobel(image)
-        assert tiling._spare
         child = os.fork()
         if not child:
             os._exit(0 if (ek.sobel(image) == expected).all() else 1)

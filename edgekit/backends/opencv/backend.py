@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.backends.interface import ArrayTypes, ImageLayout
-from edgekit.backends.opencv import tiling
 from edgekit.backends.opencv.correlation import correlate as correlate
 from edgekit.backends.opencv.correlation import extent as extent
 from edgekit.backends.opencv.correlation import magnitude as magnitude
@@ -81,10 +80,9 @@ def quantize(
         cv2.convertScaleAbs(values, made, scale)
         if largest < top + 0.5:
             return made, 0
-        scaled = np.multiply(values, scale, out=tiling.empty(values.shape, values.dtype))
+        scaled = np.multiply(values, scale, dtype=values.dtype)
         return made, int(np.count_nonzero(np.abs(scaled, out=scaled) >= top + 0.5))
-    shown = tiling.empty(values.shape, np.float64 if values.dtype == np.float64 else np.float32)
-    np.multiply(values, scale, out=shown, dtype=shown.dtype)
+    shown = np.multiply(values, scale, dtype=np.float64 if values.dtype == np.float64 else np.float32)
     np.rint(shown, out=shown)
     if middle:
         shown += middle

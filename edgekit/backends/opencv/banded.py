@@ -11,7 +11,6 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from edgekit.backends.opencv import tiling
 from edgekit.common.load_cv2 import cv2
 from edgekit.operators.kernels import Matrix, column, row, shape
 
@@ -46,7 +45,7 @@ def line(coefficients: Matrix) -> Step:
     def step(pixels: Array) -> Array:
         if pixels.ndim == 3:
             return np.stack([step(pixels[:, :, c]) for c in range(pixels.shape[2])], axis=2)
-        made = tiling.empty((pixels.shape[0] - rows + 1, pixels.shape[1] - columns + 1), np.float64)
+        made = np.empty((pixels.shape[0] - rows + 1, pixels.shape[1] - columns + 1), np.float64)
         doubles = _as_doubles(pixels)
         if columns > 1:
             _multiply(doubles, band, made)
@@ -97,7 +96,7 @@ def line_over_bytes(coefficients: Matrix) -> Step | None:
 
 def _neighbour_differences(pixels: Array, axis: int) -> Array:
     before, after = (pixels[:, :-1], pixels[:, 1:]) if axis else (pixels[:-1], pixels[1:])
-    made = tiling.empty(before.shape, np.float64)
+    made = np.empty(before.shape, np.float64)
     # NumPy takes twice as long where rows are not contiguous.
     cv2.subtract(after, before, made, dtype=cv2.CV_64F)
     return made
@@ -112,7 +111,7 @@ def _as_doubles(pixels: Array) -> Array:
     """Return pixels in the layout that BLAS needs: contiguous in each row."""
     if pixels.dtype == np.float64 and pixels.strides[1] == pixels.itemsize:
         return pixels
-    return tiling.converted(pixels, np.float64)
+    return pixels.astype(np.float64, order="C")
 
 
 def _multiply(pixels: Array, band: Array, out: Array) -> None:

@@ -39,7 +39,7 @@ _DEPTHS = {
 def correlate(pixels: Array, kernels: Sequence[Kernel], dtype: Any, rounding: Rounding) -> list[Array]:
     # OpenCV filters floats in half the time of integers of 16 bits.
     if pixels.dtype != np.uint8 and pixels.dtype != dtype:
-        pixels = tiling.converted(pixels, dtype)
+        pixels = pixels.astype(dtype, order="C")
     return [_correlated(pixels, kernel, dtype, rounding) for kernel in kernels]
 
 
@@ -85,7 +85,7 @@ class OpenCVFilter:
 
     def __call__(self, pixels: Array) -> Array:
         """Return the pixels whose whole kernel lies within the given ones."""
-        out = tiling.empty(pixels.shape, self.of_bytes if pixels.dtype == np.uint8 else self.dtype)
+        out = np.empty(pixels.shape, self.of_bytes if pixels.dtype == np.uint8 else self.dtype)
         self.fill(pixels, cv2.BORDER_REPLICATE, out)
         (rows, columns), (height, width) = self.shape, pixels.shape[:2]
         top, left = rows // 2, columns // 2
@@ -173,7 +173,7 @@ def _transposed(step: Step) -> Step:
     """Return a step with x and y swapped."""
 
     def transpose(pixels: Array) -> Array:
-        out = tiling.empty((pixels.shape[1], pixels.shape[0], *pixels.shape[2:]), pixels.dtype)
+        out = np.empty((pixels.shape[1], pixels.shape[0], *pixels.shape[2:]), pixels.dtype)
         cv2.transpose(pixels, out)
         return out
 
@@ -202,8 +202,8 @@ def _dense(factor: Matrix, dtype: np.dtype[Any]) -> OpenCVFilter:
 def _differences(pairs: Sequence[Difference], rows: int, columns: int, dtype: np.dtype[Any]) -> Step:
     def step(pixels: Array) -> Array:
         h, w = pixels.shape[0] - rows + 1, pixels.shape[1] - columns + 1
-        total = tiling.empty((h, w, *pixels.shape[2:]), dtype)
-        one = tiling.empty(total.shape, dtype)
+        total = np.empty((h, w, *pixels.shape[2:]), dtype)
+        one = np.empty(total.shape, dtype)
         for n, (weight, (i, j), (k, m)) in enumerate(pairs):
             into = one if n else total
             # NumPy's subtraction takes twice as long where rows are not contiguous.
@@ -250,7 +250,7 @@ def weighted_sum(responses: Sequence[Array], weights: Sequence[float], out: Arra
     if weight != 1:
         total *= dtype.type(weight)
     for response, weight in rest:
-        total += np.multiply(response, weight, out=tiling.empty(response.shape, dtype), dtype=dtype)
+        total += np.multiply(response, weight, dtype=dtype)
     return total
 
 
@@ -258,7 +258,7 @@ def _place(out: Array | None, shape: tuple[int, ...], dtype: Any) -> Array:
     """Return `out` if a result can be computed there, else a new array."""
     if out is not None and out.dtype == dtype and out.shape == shape and out.flags.c_contiguous:
         return out
-    return tiling.empty(shape, dtype)
+    return np.empty(shape, dtype)
 
 
 def magnitude(components: Sequence[Array], out: Array | None = None, *, overwrite: bool = False) -> Array:
@@ -266,7 +266,7 @@ def magnitude(components: Sequence[Array], out: Array | None = None, *, overwrit
     total: Array | None = None
     for part in components:
         # As NumPy's product, in a fifth of the time where rows are not contiguous.
-        squares = part if overwrite else tiling.empty(part.shape, part.dtype)
+        squares = part if overwrite else np.empty(part.shape, part.dtype)
         cv2.multiply(part, part, squares)
         total = squares if total is None else cv2.add(total, squares, total)
     assert total is not None

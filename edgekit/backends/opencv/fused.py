@@ -104,7 +104,7 @@ def fused(
     # Planes of `out` may lie apart; each must be contiguous.
     if out is None or out.dtype != np.float32 or not (out[0] if out.ndim == 3 else out).flags.c_contiguous:
         stacked = (len(spec.components),) if spec.reduce in ("stack", "gradient") else ()
-        out = tiling.empty((*stacked, *shape), np.float32)
+        out = np.empty((*stacked, *shape), np.float32)
     planes = out.reshape(-1, *shape)
     if linear is not None:
         _reduce(linear, _responses(linear, image, layout, start, stop, spec), spec, planes)
@@ -218,7 +218,7 @@ def _responses(
     else:
         pixels = tiling.pad(image, layout, start, stop, spec.halo, spec.border, image.dtype, 0)
         border = cv2.BORDER_REPLICATE
-    responses = tiling.empty((len(linear.weights[0]), *pixels.shape), linear.dtype)
+    responses = np.empty((len(linear.weights[0]), *pixels.shape), linear.dtype)
     linear.fill(pixels, border, responses)
     return responses[:, top : top + stop - start, left : left + layout.columns]
 
@@ -227,7 +227,7 @@ def _reduce(linear: _Linear, responses: Array, spec: FilterSpec, planes: Array) 
     """Compute the result from the linear responses."""
     if linear.squared:
         (corner, _), _ = linear.weights
-        x, y = parts = tiling.empty(responses.shape, np.float32)
+        x, y = parts = np.empty(responses.shape, np.float32)
         np.copyto(parts, responses)
         # The sum of the squares is an integer below 2^24: only the root is rounded.
         x *= x
@@ -269,7 +269,7 @@ def laplacian_moments(image: Array) -> tuple[float, float]:
 def laplacian_sums(pixels: Array, rows: slice, columns: slice) -> tuple[int, int]:
     """Return the sum and the sum of squares of the 4-neighbour Laplacian over some rows and columns of 8 bits."""
     # 16 bits hold the response, and OpenCV adds their squares fastest.
-    response = tiling.empty(pixels.shape, np.int16)
+    response = np.empty(pixels.shape, np.int16)
     cv2.Laplacian(pixels, cv2.CV_16S, response)
     part = response[rows, columns]
     # OpenCV may compute the norm from its root: the last digit is rounded away.

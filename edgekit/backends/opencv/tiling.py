@@ -1,4 +1,4 @@
-"""Computes images tile by tile, on several threads, in memory that is used again.
+"""Computes images tile by tile, on several threads.
 
 A tile is a run of rows. Full-size intermediate arrays wait for memory and cause page faults; those of a tile stay in
 the second-level cache. May import `operators` and what is below it.
@@ -9,7 +9,7 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,6 @@ from edgekit.errors import DtypeError
 from edgekit.operators.borders import OUTSIDE, index_map
 
 Array = NDArray[Any]
-T = TypeVar("T")
 
 #: Pixels in a tile. Half as many need more calls, twice as many do not fit into the cache.
 TILE = 2**18
@@ -33,9 +32,6 @@ MOST_THREADS = 8
 
 #: A kernel with a taller halo has so much to compute that a single tile is worth a thread.
 SHORT_HALO = 8
-
-#: Bytes of working memory that are kept for the next image.
-KEPT = 2**25
 
 #: OpenCV filters and pads up to this many channels.
 MOST_CHANNELS = 4
@@ -52,45 +48,18 @@ CV2_BORDERS = {
 _PADDED = {np.dtype(t) for t in (np.bool_, np.int8, np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64)}
 
 
-class _Arena:
-    """Memory for the arrays of one tile, used again for the next tile."""
-
-    def __init__(self) -> None:
-        self.blocks: list[Array] = []
-        self.used = 0
-        self.nbytes = 0
-
-
 class _Thread(threading.local):
     """The state of a thread."""
 
-    arena: _Arena | None = None
     single = False
 
 
 _thread = _Thread()
-_spare: list[_Arena] = []
 
 
 def disable_nested_threads() -> None:
     """Let this thread start no further threads: it is one of many workers."""
     _thread.single = True
-
-
-def empty(shape: tuple[int, ...], dtype: Any) -> Array:
-    """Return an uninitialised array; while a tile is computed, from the thread's memory for tiles."""
-    arena, dtype = _thread.arena, np.dtype(dtype)
-    if arena is None:
-        return np.empty(shape, dtype)
-    need, place = math.prod(shape) * dtype.itemsize, arena.used
-    if place == len(arena.blocks):
-        arena.blocks.append(np.empty(0, np.uint8))
-    block = arena.blocks[place]
-    if block.nbytes < need:
-        arena.nbytes += need - block.nbytes
-        block = arena.blocks[place] = np.empty(need, np.uint8)
-    arena.used = place + 1
-    return np.ndarray(shape, dtype, block)
 
 
 def each_tile(
@@ -107,7 +76,7 @@ def each_tile(
     threads : int
         Largest number of threads, the calling thread among them.
     compute : callable
-        ``compute(start, stop)`` computes some rows. Arrays of `empty` belong to it until it returns.
+        ``compute(start, stop)`` computes some rows.
     per_thread : int
         Tiles for each thread, at least.
     """
@@ -116,28 +85,16 @@ def each_tile(
     failures: list[BaseException] = []
 
     def work() -> None:
-        outer = _thread.arena
-        try:
-            arena = _spare.pop()
-        except IndexError:
-            arena = _Arena()
-        _thread.arena = arena
         try:
             while todo:
                 try:
                     start = todo.popleft()
                 except IndexError:  # Another thread was faster.
                     break
-                arena.used = 0
                 compute(start, min(start + height, rows))
         except BaseException as error:
             todo.clear()
             failures.append(error)
-        finally:
-            _thread.arena = outer
-            arena.used = 0
-            if arena.nbytes <= KEPT:
-                _spare.append(arena)
 
     more = 0 if _thread.single else min(threads, MOST_THREADS, len(todo) // per_thread) - 1
     started: list[threading.Thread] = []
@@ -210,12 +167,12 @@ def pad(
         and max(left, right) < layout.columns
         and (layout.channels or 1) <= MOST_CHANNELS
     ):
-        padded = empty(shape, image.dtype)
+        padded = np.empty(shape, image.dtype)
         bare = (known.view(np.uint8), padded.view(np.uint8)) if image.dtype == bool else (known, padded)
         sides = (above, below, left, right)
         cv2.copyMakeBorder(bare[0], *sides, CV2_BORDERS[border], bare[1], value=(fill,) * MOST_CHANNELS)
-        return padded if padded.dtype == dtype else converted(padded, dtype)
-    out = empty(shape, dtype)
+        return padded if padded.dtype == dtype else padded.astype(dtype, order="C")
+    out = np.empty(shape, dtype)
     inner = out[:, left : left + layout.columns]
     inner[above : above + last - first] = known
     for line, source in (
@@ -234,10 +191,3 @@ def pad(
 def without_overlap(pixels: Array) -> Array:
     """Return pixels whose rows do not overlap. Those of sliding windows do, and OpenCV does not accept that."""
     return pixels.copy() if pixels.strides[0] < math.prod(pixels.shape[1:]) * pixels.itemsize else pixels
-
-
-def converted(array: Array, dtype: Any) -> Array:
-    """Return an array as another type, in the thread's memory for tiles."""
-    out = empty(array.shape, dtype)
-    np.copyto(out, array, casting="unsafe")
-    return out

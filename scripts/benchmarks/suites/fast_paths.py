@@ -42,12 +42,6 @@ def _no_pair() -> None:
     type.__setattr__(FilterSpec, "pair", None)
 
 
-def _no_memory() -> None:
-    from edgekit.backends.opencv import tiling
-
-    vars(tiling)["empty"] = np.empty
-
-
 def _no_bands() -> None:
     from edgekit.backends.opencv import correlation
 
@@ -73,7 +67,6 @@ PATHS = (
     FastPath("compiled loops for 3x3 kernels", ("sobel", "angle", "laplacian", "picture"), None, (True, False)),
     FastPath("compiled loop for the variance of the Laplacian", ("sharpness",), None, (True, False)),
     FastPath("variance of the Laplacian from sums of 16-bit integers", ("sharpness",), _no_moments),
-    FastPath("memory of tiles used again", ("sobel", "gaussian"), _no_memory),
     FastPath("long rows and columns as products with banded matrices", ("gaussian-wide", "log-wide"), _no_bands),
     FastPath("products that are exact for 8-bit pixels", ("gaussian-wide-bytes",), _no_bytes),
 )
@@ -98,7 +91,6 @@ def calls(megapixels: float) -> dict[str, Call]:
         "small": lambda: ek.laplacian(small),
         "picture": lambda: ek.picture(image, "sobel").image,
         "sharpness": lambda: ek.sharpness(image),
-        "gaussian": lambda: ek.gaussian_gradient(image, sigma=2),
         "gaussian-wide": lambda: ek.gaussian_gradient(floats, sigma=8),
         "gaussian-wide-bytes": lambda: ek.gaussian_gradient(image, sigma=8),
         "log-wide": lambda: ek.laplacian(image, sigma=8),
