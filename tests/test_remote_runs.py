@@ -204,11 +204,11 @@ def test_an_image_in_a_store_may_take_longer(monkeypatch):
     from edgekit.cli.engines import engine_for
 
     monkeypatch.setattr(local, "choose", lambda items, workers, limits, timeout=None: (workers, limits, timeout))
-    usual = {"jobs": None, "timeout": None, "memory": None, "engine": "local", "address": None}
+    usual = {"workers": None, "timeout": None, "memory": None, "engine": "local", "address": None}
     assert engine_for([], usual, paths=["a.png", "s3://bucket/a.png"]) == (max(16, os.cpu_count() or 1), None, 600.0)
     assert engine_for([], usual, paths=["a.png"])[2] is None
     assert engine_for([], usual | {"memory": 2**30}, paths=["s3://bucket/a.png"])[1].timeout == 600.0
-    assert engine_for([], usual | {"jobs": 3, "timeout": 7.0}, paths=["s3://bucket/a.png"])[:2] == (
+    assert engine_for([], usual | {"workers": 3, "timeout": 7.0}, paths=["s3://bucket/a.png"])[:2] == (
         3,
         WorkerLimits(7.0),
     )

@@ -159,7 +159,7 @@ class Backend(Protocol):
         """
 
     def run_tiles(
-        self, compute: ComputeRows, layout: ImageLayout, rows: int, halo: int, result: Result,
+        self, compute: ComputeRows, layout: ImageLayout, rows: int, overlap: int, result: Result,
         sources: Sequence[Array | None], tile: TileFilter | None = None,
     ) -> Array:  # fmt: skip
         """Compute a result of `rows` rows tile by tile.
@@ -170,7 +170,7 @@ class Backend(Protocol):
         layout : ImageLayout
             Of the image.
         rows : int
-        halo : int
+        overlap : int
             Rows that neighbouring tiles both read.
         sources : sequence of array
             The arrays that are read.

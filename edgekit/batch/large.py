@@ -192,19 +192,19 @@ _Map = Callable[[Callable[[Window], Any], Iterable[Window]], Iterator[Any]]
 class _SeriesFilter:
     """Filters one series of images of a file, window by window."""
 
-    def __init__(self, series: Series, job: RenderJob, tile: tuple[int, int], window_pixels: int) -> None:
+    def __init__(self, series: Series, job: RenderJob, file_tile: tuple[int, int], window_pixels: int) -> None:
         if not isinstance(job, FilterJob):
             raise ParameterError(f"{job.tag} needs the whole image in memory, and cannot be done window by window")
         job = job.placed(series.spacing)
         self.series, self._job = series, job
         options = job.options
-        self._plan = specification(job.row, dict(job.parameters), options.pop("angle"), options)
+        self._spec = specification(job.row, dict(job.parameters), options.pop("angle"), options)
         rows, columns = series.rows, series.columns
         if job.border == "valid":
             # If nothing remains, the filter raises the error.
-            rows, columns = (max(1, n - k + 1) for n, k in zip((rows, columns), self._plan.shape, strict=True))
-        self.grid = grid_for(rows, columns, tile, window_pixels // (series.channels or 1))
-        self._input_grid = grid_for(series.rows, series.columns, tile, window_pixels // (series.channels or 1))
+            rows, columns = (max(1, n - k + 1) for n, k in zip((rows, columns), self._spec.shape, strict=True))
+        self.grid = grid_for(rows, columns, file_tile, window_pixels // (series.channels or 1))
+        self._input_grid = grid_for(series.rows, series.columns, file_tile, window_pixels // (series.channels or 1))
         rendered = job.depth != "float"
         self._stretched = rendered and job.display == "stretch"
         needs_range = rendered and not self._stretched and (job.white is None or isinstance(job.white, str))
@@ -280,7 +280,7 @@ class _SeriesFilter:
     def _respond(self, window: Window) -> tuple[Array, Array]:
         """Return a window of the image, and the response to it."""
         series, border = self.series, self._job.border
-        above, below, before, after = self._plan.halo
+        above, below, before, after = self._spec.halo
         top, bottom, rows = add_halo(window.top, window.bottom, above, below, series.rows, border)
         left, right, columns = add_halo(window.left, window.right, before, after, series.columns, border)
         image = self._read(window.plane, top, bottom, left, right)

@@ -123,13 +123,13 @@ class OutputLog(SqliteStore):
                 "output, or replace the file with --force"
             )
 
-    def outputs(self, job: str) -> list[Path]:
-        """Return the files written by jobs whose keys begin with `job`. They may have been changed or removed since.
+    def outputs(self, job_key: str) -> list[Path]:
+        """Return the files written by jobs whose keys begin with `job_key`.
 
-        A log from elsewhere may name any file. Files outside the folder of the log are left out.
+        They may have been changed or removed since. A log from elsewhere may name any file. Files outside the folder of the log are left out.
         """
         sql = f"SELECT output {_FROM} substr(jobs.job, 1, ?) = ?"
-        found = self._run_sql(sql, (len(job), job)).fetchall()
+        found = self._run_sql(sql, (len(job_key), job_key)).fetchall()
         paths = ((self._folder or Path()) / os.fsdecode(output) for (output,) in found)
         return [path for path in paths if self._contains(path.parent)]
 
@@ -148,9 +148,9 @@ class OutputLog(SqliteStore):
         """Run a statement and tell whether it found a row, if `output` is an object in a store; files need none."""
         return isinstance(output, StorePath) and self._run_sql(sql, (_encode(output),)).fetchone() is not None
 
-    def is_current(self, output: Path, source: Path, source_stat: os.stat_result, job: str) -> bool:
-        """Tell whether `output` is the result of `job` for the input in its present state."""
-        origin = (_encode(source.absolute()), source_stat.st_size, source_stat.st_mtime_ns, job)
+    def is_current(self, output: Path, source: Path, source_stat: os.stat_result, job_key: str) -> bool:
+        """Tell whether `output` is the result of the job for the input in its present state."""
+        origin = (_encode(source.absolute()), source_stat.st_size, source_stat.st_mtime_ns, job_key)
         return self._select_file("input, input_size, input_mtime, jobs.job", output) == origin
 
     def details(self, output: Path) -> Mapping[str, Any]:
@@ -171,7 +171,7 @@ class OutputLog(SqliteStore):
         output_stat: os.stat_result,
         source: Path,
         source_stat: os.stat_result,
-        job: str,
+        job_key: str,
         details: Mapping[str, Any] = _NO_DETAILS,
     ) -> None:
         """Add a file that is about to appear at `output`, or an object that is there.
@@ -180,22 +180,22 @@ class OutputLog(SqliteStore):
         ----------
         output_stat, source_stat : os.stat_result
             Status of the output, and of the input before it was read.
-        job : str
+        job_key : str
             Key of the job.
         details : mapping
             More about the result: names, and values that JSON can hold.
         """
         origin = (_encode(source.absolute()), source_stat.st_size, source_stat.st_mtime_ns)
-        self._run_sql("INSERT OR IGNORE INTO jobs (job) VALUES (?)", (job,))
+        self._run_sql("INSERT OR IGNORE INTO jobs (job) VALUES (?)", (job_key,))
         self._run_sql(
             "INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?, ?, (SELECT id FROM jobs WHERE job = ?), ?)",
-            (*self._key(output, output_stat), *origin, job, json.dumps(dict(details)) if details else None),
+            (*self._key(output, output_stat), *origin, job_key, json.dumps(dict(details)) if details else None),
         )
         self.unmark_started(output)
 
-    def adder(self, output: Path, job: str) -> Callable[[os.stat_result], None]:
+    def adder(self, output: Path, job_key: str) -> Callable[[os.stat_result], None]:
         """Return a function that adds a file without an input, such as a summary or a plot, by its status."""
-        return lambda stat: self.add(output, stat, output, stat, job)
+        return lambda stat: self.add(output, stat, output, stat, job_key)
 
     def _contains(self, folder: Path) -> bool:
         """Tell whether a folder is below the folder of the log, with symbolic links resolved."""

@@ -97,7 +97,7 @@ class ScoreCache(SqliteStore):
     ----------
     path : Path, optional
         The file; None is a temporary file.
-    job : str
+    job_key : str
         Key of the job; rows of other jobs are stale.
 
     Raises
@@ -106,8 +106,8 @@ class ScoreCache(SqliteStore):
         If the cache cannot be opened or is damaged.
     """
 
-    def __init__(self, path: Path | None, job: str) -> None:
-        self._job = job
+    def __init__(self, path: Path | None, job_key: str) -> None:
+        self._job_key = job_key
         self._run = f"{os.getpid()}-{os.urandom(8).hex()}"
         super().__init__(path, SCHEMA, alone=True, temporary=_VISITED)
 
@@ -125,7 +125,7 @@ class ScoreCache(SqliteStore):
         found = self._run_sql(
             "UPDATE scored SET run = ? WHERE path = ? AND bytes = ? AND mtime = ? AND job = ? AND status != 'failed' "
             f"{'AND frame = ? ' * len(one)}RETURNING {_COLUMNS}",
-            (self._run, os.fsencode(path), size, mtime, self._job, *one),
+            (self._run, os.fsencode(path), size, mtime, self._job_key, *one),
         ).fetchall()
         return sorted(map(_row, found), key=lambda row: row.frame or 0)
 
@@ -135,13 +135,14 @@ class ScoreCache(SqliteStore):
         self._run_sql(
             f"INSERT OR REPLACE INTO scored ({_COLUMNS}, job, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (os.fsencode(row.path), NO_FRAME if row.frame is None else row.frame, row.time, row.bytes, row.mtime,
-             row.width, row.height, measured, row.status, os.fsencode(row.reason), self._job, self._run),
+             row.width, row.height, measured, row.status, os.fsencode(row.reason), self._job_key, self._run),
         )  # fmt: skip
 
     def store_frame_count(self, path: str, size: int, mtime: int, frames: int) -> None:
         """Store that all frames of a video were measured, and their number."""
         self._run_sql(
-            "INSERT OR REPLACE INTO clips VALUES (?, ?, ?, ?, ?)", (os.fsencode(path), size, mtime, self._job, frames)
+            "INSERT OR REPLACE INTO clips VALUES (?, ?, ?, ?, ?)",
+            (os.fsencode(path), size, mtime, self._job_key, frames),
         )
 
     def has_all_frames(self, path: str, size: int, mtime: int, frames: int) -> bool:
@@ -149,7 +150,7 @@ class ScoreCache(SqliteStore):
 
         A run of another job may have replaced some of the rows since they were stored.
         """
-        known = (os.fsencode(path), size, mtime, self._job, frames)
+        known = (os.fsencode(path), size, mtime, self._job_key, frames)
         sql = "SELECT 1 FROM clips WHERE path = ? AND bytes = ? AND mtime = ? AND job = ? AND frames = ?"
         return self._run_sql(sql, known).fetchone() is not None
 

@@ -1,7 +1,7 @@
 """The windows that a large image is cut into, and the halo that each needs. Standard library only.
 
-A window is a part of the result that is computed at a time. A tile is a part that a file stores together; a window
-consists of whole tiles. The halo of a window is what the filter reads around it.
+A window is a part of the result that is computed at a time. A file tile is a part that the file
+stores together; a window consists of whole file tiles. The halo of a window is what the filter reads around it.
 """
 
 import math
@@ -52,17 +52,17 @@ class Grid(NamedTuple):
                 yield Window(plane, top, bottom, left, right)
 
 
-def grid_for(rows: int, columns: int, tile: tuple[int, int], window_pixels: int = WINDOW_PIXELS) -> Grid:
-    """Return the grid with windows of about so many pixels that consist of whole tiles.
+def grid_for(rows: int, columns: int, file_tile: tuple[int, int], window_pixels: int = WINDOW_PIXELS) -> Grid:
+    """Return the grid with windows of about so many pixels that consist of whole file tiles.
 
-    Windows with more than one row of tiles are as wide as the image, so that tiles are written in order.
+    Windows with more than one row of file tiles are as wide as the image, so that these are written in order.
 
     Examples
     --------
     >>> grid_for(100, 250, (64, 64), 64 * 128)
     Grid(rows=100, columns=250, height=64, width=128)
     """
-    height, width = tile
+    height, width = file_tile
     tiles = max(1, window_pixels // (height * width))
     if width >= columns:
         height *= max(tiles, math.ceil(MIN_ROWS / height))

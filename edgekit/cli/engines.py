@@ -53,10 +53,10 @@ def engine_for(
     if values["engine"] == "ray":
         from edgekit.batch.engines.ray import Ray
 
-        return Ray(values["address"], values["jobs"], limits), iter(items)
+        return Ray(values["address"], values["workers"], limits), iter(items)
     if values["address"] is not None:
         raise click.UsageError("--address is the address of a Ray cluster; add --engine ray.")
-    workers = values["jobs"] or max(available_workers(), MAX_REQUESTS if has_urls else 1)
+    workers = values["workers"] or max(available_workers(), MAX_REQUESTS if has_urls else 1)
     return choose(items, workers if max_workers is None else min(workers, max_workers), limits, **defaults)
 
 
@@ -75,4 +75,4 @@ def window_options_for(values: dict[str, Any], *, alone: bool) -> "WindowOptions
 
     if not alone:
         return ONE_THREAD
-    return WindowOptions(values["jobs"] or available_workers(), WindowProgress(quiet=values["quiet"]))
+    return WindowOptions(values["workers"] or available_workers(), WindowProgress(quiet=values["quiet"]))

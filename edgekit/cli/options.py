@@ -201,11 +201,13 @@ _OPTIONS: Mapping[str, Callable[..., Decorator]] = {
     "count": _option("-n", "--count", type=_positive, metavar="N", help="Number of images to select."),
     "pick.method": _option(
         "--method", type=Choice(("spread", "windows", "best", "outliers")), metavar="NAME", show_choices=False,
-        help="spread: the best of each of N equal parts. windows: the best of each --window. best: the N best. "
+        help="spread: the best of each of N equal intervals. windows: the best of each interval of --window. "
+             "best: the N best. "
              "outliers: all except those far below their neighbours.",
         show_default="spread, or windows if --window is given"),
     "window": _option(
-        "--window", type=float, metavar="LENGTH", help="Length of a window: seconds of a video, or number of images."),
+        "--window", type=float, metavar="LENGTH",
+        help="Select the best image of each interval of this length: seconds of a video, or number of images."),
     "min_gap": _option(
         "--min-gap", type=float, default=0, show_default=True, metavar="LENGTH",
         help="Least distance between two selected images, in the unit of --window."),
@@ -240,8 +242,8 @@ _OPTIONS: Mapping[str, Callable[..., Decorator]] = {
         "--plot", type=PathOrUrl(), metavar="FILE",
         help="Plot the loss over the steps, and the kernel, into a .png, .svg or .pdf file."),
     # Batch.
-    "jobs": _option(
-        "-j", "--jobs", type=_positive, metavar="N",
+    "workers": _option(
+        "-j", "--jobs", "workers", type=_positive, metavar="N",
         help="Number of images processed at the same time.", show_default="one per processor, at least 16 for URLs"),
     "timeout": _option(
         "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
@@ -289,7 +291,7 @@ _OPTIONS: Mapping[str, Callable[..., Decorator]] = {
 #: The options of all commands that read several images.
 FILES = ("recursive", "include", "exclude")
 READING = ("max_pixels", "truncated", "background", "raw", "nodata")
-BATCH = ("jobs", "timeout", "memory")
+BATCH = ("workers", "timeout", "memory")
 OUTPUT = ("json", "quiet", "debug")
 ENGINE = ("engine", "address")
 

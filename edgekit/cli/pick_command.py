@@ -48,7 +48,7 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
 
     method = values["method"] or ("windows" if values["window"] is not None else "spread")
     if method in ("spread", "best") and values["count"] is None:
-        raise click.UsageError("give the number of images with -n, or the length of a window with --window.")
+        raise click.UsageError("give the number of images with -n, or the length of an interval with --window.")
     limits = ReadLimits(**{k: values[k] for k in READING})
     job = PickJob(
         ScoreJob(values["measures"] or ("score",), values["roi"], values["every"], values["rate"], limits),

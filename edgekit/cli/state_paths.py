@@ -86,7 +86,7 @@ def _find_logs(folder: Path) -> Iterable[Path]:
         folder = folder.parent
 
 
-def write_logged(data: bytes, path: Path, job: str) -> None:
+def write_logged(data: bytes, path: Path, job_key: str) -> None:
     """Write a single result that is not an image, such as a plot, and add it to the output log.
 
     Raises
@@ -104,4 +104,4 @@ def write_logged(data: bytes, path: Path, job: str) -> None:
         complain(f"{error}. {path} is written without an entry in the log")
         opened = OutputLog(None)
     with opened as log:
-        write_atomic(data, path, log.adder(path, job))
+        write_atomic(data, path, log.adder(path, job_key))

@@ -164,8 +164,8 @@ def _padded(plane: Array, unit: int) -> Array:
     """Pad planes to a multiple of `unit` rows and columns."""
     backend = backend_of(plane)
     layout = backend.image_layout(plane)
-    halo = (0, -layout.rows % unit, 0, -layout.columns % unit)
-    return backend.pad(plane, layout, 0, layout.rows, halo, "reflect", plane.dtype, 0)
+    padding = (0, -layout.rows % unit, 0, -layout.columns % unit)
+    return backend.pad(plane, layout, 0, layout.rows, padding, "reflect", plane.dtype, 0)
 
 
 def _octaves(planes: Sequence[Array], weights: Sequence[float]) -> list[Array]:

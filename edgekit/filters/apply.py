@@ -113,13 +113,14 @@ def apply_bank(
 
     Without angles these are the two components of the gradient.
     """
-    row = find(operator) if isinstance(operator, str) else operator
+    if isinstance(operator, str):
+        operator = find(operator)
     if angles is None:
-        return respond(image, specification(row, parameters, None, options, "gradient"), mask, out)
+        return respond(image, specification(operator, parameters, None, options, "gradient"), mask, out)
     angles = angles.tolist() if hasattr(angles, "tolist") and not isinstance(angles, type) else angles
     if not isinstance(angles, Sequence) or isinstance(angles, str | bytes) or not angles:
         raise ParameterError(f"angles={shown(angles)} must be a sequence of at least one direction in degrees")
-    return respond(image, specification(row, parameters, tuple(angles), options, "stack"), mask, out)
+    return respond(image, specification(operator, parameters, tuple(angles), options, "stack"), mask, out)
 
 
 def apply_learned(

@@ -90,19 +90,19 @@ def sharpness(image: Any, measure: str = "laplacian_variance", *, channel_axis: 
     0.0
     """
     check_choice("measure", measure, MEASURES)
-    row = MEASURES[measure]
+    definition = MEASURES[measure]
     image, _ = check_image(image, channel_axis)
     backend = backend_of(image)
     if backend.name != "cv2":
         planes = planes_of(image)
         # An empty batch has no values.
-        return _where_finite(row, planes) if planes.numel() else planes.sum((-2, -1))
-    if row.by_moments is not None and image.dtype == np.uint8 and image.ndim == 2 and image.size:
+        return _where_finite(definition, planes) if planes.numel() else planes.sum((-2, -1))
+    if definition.by_moments is not None and image.dtype == np.uint8 and image.ndim == 2 and image.size:
         from edgekit.backends.opencv.fused import laplacian_moments
 
-        return row.by_moments(*laplacian_moments(image))
+        return definition.by_moments(*laplacian_moments(image))
     with np.errstate(all="ignore"):
-        return float(_where_finite(row, planes_of(image)))
+        return float(_where_finite(definition, planes_of(image)))
 
 
 def planes_of(image: Array) -> Array:
@@ -128,7 +128,7 @@ def measured_type(image: Array) -> Any:
     return types.work if types.floating else backend.xp.float64
 
 
-def _where_finite(row: Measure, planes: Array) -> Array:
+def _where_finite(definition: Measure, planes: Array) -> Array:
     """Measure planes; NaN for those with a pixel that is not finite, even one that the formula does not use."""
     backend = backend_of(planes)
     xp = backend.xp
@@ -136,15 +136,15 @@ def _where_finite(row: Measure, planes: Array) -> Array:
     planes = xp.where(finite[..., None, None], planes, 0)
     known = backend.extent(planes)
     if known is None or known[0] == 0:
-        return xp.where(finite, row.function(planes), math.nan)
+        return xp.where(finite, definition.function(planes), math.nan)
     exponent = xp.frexp(xp.amax(xp.abs(planes), (-2, -1)))[1]
     largest = backend.array_types(planes).exponent
     if int(xp.abs(exponent).max()) < largest // 8:
-        return xp.where(finite, row.function(planes), math.nan)
+        return xp.where(finite, definition.function(planes), math.nan)
     # Each image is multiplied by a power of two, which is exact: no power of its levels overflows or underflows.
     exponent = exponent.clip(-largest * 3 // 4, largest * 3 // 4)
-    value = row.function(xp.ldexp(planes, -exponent[..., None, None]))
-    for _ in range(row.contrast):
+    value = definition.function(xp.ldexp(planes, -exponent[..., None, None]))
+    for _ in range(definition.contrast):
         value = xp.ldexp(value, exponent)
     return xp.where(finite, value, math.nan)
 

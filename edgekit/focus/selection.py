@@ -58,13 +58,14 @@ def pick(
     scores : sequence of float
         Higher is better; NaN counts as the lowest.
     method : {"spread", "windows", "best", "outliers"}
-        ``spread``: the best of each of `count` equal windows. ``windows``: the best of each window of length `window`.
-        ``best``: the `count` best of all images. ``outliers``: all except those far below their neighbours. A window
-        with low scores only still gives its best image.
+        ``spread``: the best of each of `count` equal intervals. ``windows``: the best of each interval of length
+        `window`.
+        ``best``: the `count` best of all images. ``outliers``: all except those far below their neighbours. An
+        interval with low scores only still gives its best image.
     count : int, optional
         Number of images to select, for ``spread`` and ``best``.
     window : float, optional
-        Length of a window, in the unit of the positions, for ``windows``.
+        Length of an interval, in the unit of the positions, for ``windows``.
     min_gap : float
         Least distance between two selected images.
 
@@ -104,9 +105,11 @@ def pick(
         return [Choice(kept[i], f"at least {OUTLIER:g} of the median of its neighbours") for i in alone]
     first, last = positions[0], positions[-1]
     length = window or (last - first) / (count or 1) or 1.0
-    # With `count` the last image belongs to the last window, and does not begin another one.
-    windows = [int(min((p - first) / length, math.inf if count is None else count - 1)) for p in positions]
-    return [Choice(i, _why(i, known, windows, first, length)) for i in _one_of_each(positions, known, windows, min_gap)]
+    # With `count` the last image belongs to the last interval, and does not begin another one.
+    intervals = [int(min((p - first) / length, math.inf if count is None else count - 1)) for p in positions]
+    return [
+        Choice(i, _why(i, known, intervals, first, length)) for i in _one_of_each(positions, known, intervals, min_gap)
+    ]
 
 
 def _check(method: str, count: int | None, window: float | None, min_gap: float) -> None:
@@ -144,9 +147,9 @@ def _near_median(scores: Sequence[float]) -> list[int]:
 
 
 def _one_of_each(
-    positions: Sequence[float], scores: Sequence[float], windows: Sequence[int], min_gap: float
+    positions: Sequence[float], scores: Sequence[float], intervals: Sequence[int], min_gap: float
 ) -> list[int]:
-    """Select at most one image of each window: as many as the gap allows, with the highest sum of scores.
+    """Select at most one image of each interval: as many as the gap allows, with the highest sum of scores.
 
     By dynamic programming: the best selection up to an image follows from the best ones up to earlier images.
     """
@@ -154,7 +157,7 @@ def _one_of_each(
     before = [-1] * len(scores)
     for i, position in enumerate(positions):
         free = bisect.bisect_right(positions, position - min_gap + ROUNDING)
-        free = min(free, bisect.bisect_left(windows, windows[i]))
+        free = min(free, bisect.bisect_left(intervals, intervals[i]))
         number, total, last = best[free - 1] if free else (0, 0.0, -1)
         before[i] = last
         here = (number + 1, total + scores[i], i)
@@ -167,8 +170,8 @@ def _one_of_each(
     return chosen[::-1]
 
 
-def _why(i: int, scores: Sequence[float], windows: Sequence[int], first: float, length: float) -> str:
-    start, stop = bisect.bisect_left(windows, windows[i]), bisect.bisect_right(windows, windows[i])
-    begin = first + windows[i] * length
+def _why(i: int, scores: Sequence[float], intervals: Sequence[int], first: float, length: float) -> str:
+    start, stop = bisect.bisect_left(intervals, intervals[i]), bisect.bisect_right(intervals, intervals[i])
+    begin = first + intervals[i] * length
     reason = f"best of {stop - start} from {begin:.6g} to {begin + length:.6g}"
     return reason if scores[i] == max(scores[start:stop]) else f"{reason} that is far enough from others"

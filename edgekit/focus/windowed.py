@@ -15,7 +15,7 @@ from edgekit.filters.apply import apply
 from edgekit.focus.measures import MEASURES, planes_of
 
 #: Names of the measures that can be computed window by window.
-WINDOWED = tuple(name for name, row in MEASURES.items() if row.by_moments is not None)
+WINDOWED = tuple(name for name, measure in MEASURES.items() if measure.by_moments is not None)
 
 
 def laplacian_sums(image: NDArray[Any], rows: slice, columns: slice) -> tuple[float, float]:

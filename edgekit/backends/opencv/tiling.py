@@ -30,8 +30,8 @@ TILES_PER_THREAD = 3
 #: More threads wait for memory.
 MOST_THREADS = 8
 
-#: A kernel with a taller halo has so much to compute that a single tile is worth a thread.
-SHORT_HALO = 8
+#: Tiles with a larger overlap take so long that a single one is worth a thread.
+SMALL_OVERLAP = 8
 
 #: OpenCV filters and pads up to this many channels.
 MOST_CHANNELS = 4
@@ -114,7 +114,7 @@ def each_tile(
 
 
 def run_tiles(
-    compute: ComputeRows, layout: ImageLayout, rows: int, halo: int, result: Result,
+    compute: ComputeRows, layout: ImageLayout, rows: int, overlap: int, result: Result,
     sources: Sequence[Array | None], tile: object = None,
 ) -> Array:  # fmt: skip
     out, target = result.out, None
@@ -135,10 +135,10 @@ def run_tiles(
         if made is not into:
             into[...] = made
 
-    # A tile computes its halo as well: it should be several times as tall.
-    height = max(TILE // (layout.columns * (layout.channels or 1)), 4 * halo, 16)
+    # The rows that two tiles read are filtered twice: a tile should be several times as tall.
+    height = max(TILE // (layout.columns * (layout.channels or 1)), 4 * overlap, 16)
     with np.errstate(all="ignore"):
-        each_tile(rows, height, cv2.getNumThreads(), fill, TILES_PER_THREAD if halo <= SHORT_HALO else 1)
+        each_tile(rows, height, cv2.getNumThreads(), fill, TILES_PER_THREAD if overlap <= SMALL_OVERLAP else 1)
     if out is None:
         return target
     if not np.may_share_memory(out, target):

@@ -45,7 +45,7 @@ def on_cpu(array: Array) -> bool:
 
 
 def run_tiles(
-    compute: ComputeRows, layout: ImageLayout, rows: int, halo: int, result: Result,
+    compute: ComputeRows, layout: ImageLayout, rows: int, overlap: int, result: Result,
     sources: Sequence[Array | None], tile: TileFilter | None = None,
 ) -> Array:  # fmt: skip
     out = result.out
@@ -57,10 +57,10 @@ def run_tiles(
     if tile is None or any(recorded[1:]) or not is_eager():
         response = compute(0, rows, None).to(result.dtype)
     else:
-        height = _tile_height(layout, rows, halo) if tile.image.device.type == "cpu" else rows
+        height = _tile_height(layout, rows, overlap) if tile.image.device.type == "cpu" else rows
         if recorded[0]:
             response = _Recomputed.apply(  # type: ignore[no-untyped-call]  # torch has no types for it
-                tile.image, tile, rows, height, halo, result
+                tile.image, tile, rows, height, overlap, result
             )
         else:
             # A row of `out` that is written must not be read as a pixel afterwards.
@@ -69,12 +69,12 @@ def run_tiles(
     return response if out is None or response is out else out.copy_(response)
 
 
-def _tile_height(layout: ImageLayout, rows: int, halo: int) -> int:
-    """Return the rows of a tile. A tile computes its halo as well: it should be several times as tall."""
+def _tile_height(layout: ImageLayout, rows: int, overlap: int) -> int:
+    """Return the rows of a tile: several times those that two tiles read, which are filtered twice."""
     across = max(1, layout.columns * (layout.channels or 1) * math.prod(layout.leading))
     if across * rows <= SMALL:
         return rows
-    height = max(min(TILE // across, math.ceil(rows / torch.get_num_threads())), 4 * halo, 16)
+    height = max(min(TILE // across, math.ceil(rows / torch.get_num_threads())), 4 * overlap, 16)
     # All tiles have the same height: no last tile of a few rows.
     return math.ceil(rows / max(1, round(rows / height)))
 
@@ -160,15 +160,17 @@ class _Recomputed(torch.autograd.Function):
     """A response that stores only its image for the backward pass, and computes each tile again there."""
 
     @staticmethod
-    def forward(ctx: Any, image: Array, tile: TileFilter, rows: int, height: int, halo: int, result: Result) -> Array:
+    def forward(
+        ctx: Any, image: Array, tile: TileFilter, rows: int, height: int, overlap: int, result: Result
+    ) -> Array:
         ctx.save_for_backward(image)
-        ctx.tile, ctx.rows, ctx.height, ctx.halo = tile._replace(image=None), rows, height, halo
+        ctx.tile, ctx.rows, ctx.height, ctx.overlap = tile._replace(image=None), rows, height, overlap
         return _by_tiles(tile, rows, height, result, None)
 
     @staticmethod
     def backward(ctx: Any, gradient: Array) -> tuple[Array | None, ...]:
         (image,) = ctx.saved_tensors
-        tile, rows, halo = ctx.tile._replace(image=image), ctx.rows, ctx.halo
+        tile, rows, overlap = ctx.tile._replace(image=image), ctx.rows, ctx.overlap
         rest = (None,) * 5
         if torch.is_grad_enabled():
             # The gradient of the gradient is needed.
@@ -181,7 +183,7 @@ class _Recomputed(torch.autograd.Function):
 
         def back(start: int) -> Array:
             stop = min(start + ctx.height, rows)
-            part = (..., slice(start, stop + halo), slice(None))
+            part = (..., slice(start, stop + overlap), slice(None))
             with torch.enable_grad():
                 seen = pixels[part].detach().requires_grad_()
                 response = tile.filter(seen, None if valid is None else valid[part], None)

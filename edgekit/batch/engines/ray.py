@@ -246,7 +246,7 @@ def _cancel_immediately() -> Iterator[None]:
     """Let a task end before all of its items are done when Ray cancels it, since its results are not used.
 
     Ray cancels a task with SIGINT. With Python's own handler `Interrupts` would delay it. If the cluster was started
-    with SIGINT ignored, as shells start background jobs, it would have no effect.
+    with SIGINT ignored, as shells start background processes, it would have no effect.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
