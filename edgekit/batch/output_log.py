@@ -126,7 +126,8 @@ class OutputLog(SqliteStore):
     def outputs(self, job_key: str) -> list[Path]:
         """Return the files written by jobs whose keys begin with `job_key`.
 
-        They may have been changed or removed since. A log from elsewhere may name any file. Files outside the folder of the log are left out.
+        They may have been changed or removed since. A log from elsewhere may name any file: files outside the folder of
+        the log are left out.
         """
         sql = f"SELECT output {_FROM} substr(jobs.job, 1, ?) = ?"
         found = self._run_sql(sql, (len(job_key), job_key)).fetchall()

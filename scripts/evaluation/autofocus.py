@@ -1,10 +1,10 @@
-"""Measures how well `autofocus` finds the focus of a simulated lens, beside a hill climb and a golden section search.
+"""Compares `autofocus` on a simulated lens with hill climbing and golden-section search.
 
     python scripts/evaluation/autofocus.py [--seeds N] [--readme]
 
 The lens is a photograph blurred in proportion to the distance from focus, with the sensor's noise, rounded to
-8 bits. Each seed has its own photograph, place of focus, depth of field and shape of blur. All methods have the
-same lens and the same budget. Prints a Markdown table.
+8 bits. Each seed chooses a photograph, a focus position, a depth of field and a shape of the blur. All methods have the
+same lens and the same number of measurements. Prints a Markdown table.
 """
 
 import argparse
@@ -31,16 +31,18 @@ PHOTOGRAPHS = ("camera.png", "chelsea.png", "coffee.png", "rocket.jpg")
 #: Longer side of the photographs in pixels, and the focus measure.
 SIZE, MEASURE = 256, "tenengrad"
 
-#: The range of positions, the measurements that a method may make, and what counts as found: a share of the range.
+#: The range of positions, the maximum number of measurements, and the largest error of a success as a fraction of the
+#: range.
 LOW, HIGH, BUDGET, CLOSE = 0.0, 1000.0, 20, 0.01
 
-#: Blur in pixels at the range's length from focus, least and most: 1 % of the range is 0.1 to 0.4 pixels.
+#: Smallest and largest blur in pixels at a distance of the whole range from focus: 1 % of the range is 0.1 to 0.4
+#: pixels.
 LEAST_BLUR, MOST_BLUR = 10.0, 40.0
 
-#: Standard deviations of the sensor's noise in levels, and of the lamp from one picture to the next.
+#: Standard deviations of the sensor noise in gray levels, and of the brightness of the lamp between images.
 NOISE, FLICKER = 3.0, 0.005
 
-#: From one to the next of golden section's points.
+#: The ratio of successive intervals of golden-section search.
 GOLDEN = (math.sqrt(5) - 1) / 2
 
 
@@ -50,9 +52,9 @@ class Lens:
     Parameters
     ----------
     seed : int
-        Decides everything.
+        Seed of all random choices.
     backlash : float
-        By how much the drive is behind when it goes down.
+        Backlash of the drive when it moves down.
     """
 
     def __init__(self, seed: int, backlash: float = 0.0) -> None:
@@ -65,8 +67,8 @@ class Lens:
         self.count = 0
 
     def image(self, position: float) -> Image:
-        """Take a picture."""
-        # Within the play the lens stays where it is.
+        """Return the image at a position."""
+        # Within the backlash the lens does not move.
         self._place = min(max(self._place, position), position + self._backlash)
         blurred = cv2.filter2D(self._photograph, -1, self._kernel(self._blur * abs(self._place - self.focus)))
         noisy = blurred * self._random.normal(1, FLICKER) + self._random.normal(0, NOISE, blurred.shape)
@@ -89,7 +91,7 @@ def disc(radius: float) -> npt.NDArray[np.float64]:
     """Return the blur of a round aperture."""
     reach = math.ceil(radius)
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
-    # The rim covers pixels in part.
+    # Pixels at the rim are covered in part.
     taps = np.clip(radius + 0.5 - np.hypot(x, y), 0, 1)
     return taps / taps.sum()
 
@@ -104,12 +106,12 @@ def gaussian(radius: float) -> npt.NDArray[np.float64]:
 
 
 def by_autofocus(lens: Lens) -> float:
-    """Return what `autofocus` finds."""
+    """Return the position that `autofocus` finds."""
     return ek.autofocus(lens, LOW, HIGH, budget=BUDGET).position
 
 
 def by_hill_climb(lens: Lens) -> float:
-    """Walk from the middle while it gets better; where it does not, turn round with half the step."""
+    """Step from the middle while the score increases; then reverse, with half the step."""
     here, step = (LOW + HIGH) / 2, (HIGH - LOW) / 8
     score = lens(here)
     turned = False
@@ -119,7 +121,7 @@ def by_hill_climb(lens: Lens) -> float:
         if found > score:
             here, score, turned = there, found, True
         else:
-            # The first step may have gone the wrong way.
+            # The first step may have been in the wrong direction.
             step = -step / 2 if turned else -step
             turned = True
     return here
@@ -150,9 +152,9 @@ METHODS: dict[str, Callable[[Lens], float]] = {
 
 
 def errors(method: Callable[[Lens], float], seeds: int) -> tuple[list[float], list[int]]:
-    """Return how far off a method is with each lens, as a share of the range, and its measurements."""
+    """Return the error of a method for each lens, as a fraction of the range, and its number of measurements."""
     lenses = [Lens(seed) for seed in range(seeds)]
-    # A method that finds nothing is as far off as can be.
+    # A method that finds nothing has the largest possible error.
     places = [method(lens) for lens in lenses]
     off = [
         1.0 if math.isnan(place) else abs(place - lens.focus) / (HIGH - LOW)

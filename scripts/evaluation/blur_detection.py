@@ -1,7 +1,7 @@
-"""Measure how well the score and every focus measure tell sharp photographs from blurred ones.
+"""Measures how well the score and every focus measure separate sharp photographs from blurred ones.
 
 Run `python scripts/evaluation/blur_detection.py SHARP_FOLDER BLURRED_FOLDER`. It prints a Markdown table: for each
-formula the area under the ROC curve, and how many photographs it has no value for.
+formula the area under the ROC curve, and the number of photographs without a value.
 """
 
 import argparse
@@ -32,22 +32,22 @@ SIZE, TILES, PERCENTILE = 512, 8, 90
 #: Weights of red, green and blue.
 LUMINANCE = (0.299, 0.587, 0.114)
 
-#: Longer side in pixels that cleanvision works on.
+#: Longer side in pixels of the images that cleanvision measures.
 THUMBNAIL = 64
 
-#: More at a time wait for memory.
+#: More photographs at a time would wait for memory.
 MOST_THREADS = 4
 
 
 class Photograph(NamedTuple):
-    """A photograph in colour, if it has any, and in gray."""
+    """A photograph in colour and in gray."""
 
     colour: Image
     gray: Image
 
 
 def laplacian_variance(photograph: Photograph) -> float:
-    """Return what the tutorials call sharpness, by OpenCV alone."""
+    """Return the variance of the Laplacian, as in OpenCV tutorials."""
     return float(cv2.Laplacian(photograph.gray, cv2.CV_64F).var())
 
 
@@ -64,7 +64,7 @@ def by_tiles(photograph: Photograph) -> float:
 
 
 def unblurred(photograph: Photograph) -> float:
-    """Return scikit-image's blur effect, turned so that higher is sharper."""
+    """Return 1 minus scikit-image's blur effect: higher is sharper."""
     return -float(blur_effect(photograph.gray))
 
 
@@ -75,7 +75,7 @@ def thumbnail_edges(photograph: Photograph) -> float:
         white = np.iinfo(colour.dtype).max if colour.dtype.kind == "u" else float(np.nanmax(colour)) or 1.0
         colour = ek.to_display(colour, white=white).image
     picture = Pillow.fromarray(colour)
-    # Pillow's own resampling of a photograph in colour, sides rounded down.
+    # Resampled by Pillow in colour, with the sides rounded down.
     times = max(picture.size) / THUMBNAIL
     if times > 1:
         width, height = (max(1, int(side // times)) for side in picture.size)
@@ -83,7 +83,7 @@ def thumbnail_edges(photograph: Photograph) -> float:
     return float(np.std(np.asarray(picture.convert("L").filter(ImageFilter.FIND_EDGES))))
 
 
-#: Every column of the comparison by name; higher is sharper.
+#: The compared formulas by name; higher is sharper.
 FORMULAS: dict[str, Callable[[Photograph], float]] = {
     "**score**": lambda p: float(ek.score(p.gray)),
     **{name: partial(lambda p, name: float(ek.sharpness(p.gray, name)), name=name) for name in ek.MEASURES},
@@ -95,7 +95,9 @@ FORMULAS: dict[str, Callable[[Photograph], float]] = {
 
 
 def area_under_curve(sharp: Sequence[float], blurred: Sequence[float]) -> float:
-    """Return how often a sharp photograph has the higher value of a pair, a tie counting half; NaN without pairs."""
+    """Return the fraction of pairs in which the sharp photograph has the higher value. Ties count half; NaN without
+    pairs.
+    """
     if not sharp or not blurred:
         return math.nan
     ranks = rankdata([*sharp, *blurred])[: len(sharp)]
@@ -103,13 +105,13 @@ def area_under_curve(sharp: Sequence[float], blurred: Sequence[float]) -> float:
 
 
 def values_of(path: Path) -> list[float] | None:
-    """Return the value of every formula; None for a file that cannot be read, which is said."""
+    """Return the value of every formula; print a message and return None for a file that cannot be read."""
     try:
         colour, gray = ek.read_image(path), ek.read_image(path, colour=False)
     except ek.EdgekitError as error:
         print(f"{path}: {error}", file=sys.stderr)
         return None
-    if gray.ndim == 3:  # Types that have no decoder for gray.
+    if gray.ndim == 3:  # Types without a gray decoder.
         gray = gray @ LUMINANCE
     return [formula(Photograph(colour, gray)) for formula in FORMULAS.values()]
 
@@ -122,7 +124,7 @@ def measure(folder: Path, threads: int) -> list[list[float]]:
 
 
 def table(sharp: list[list[float]], blurred: list[list[float]]) -> str:
-    """Return the table; photographs that a formula has no value for are left out of its area."""
+    """Return the table. Photographs without a value are not counted in the area of a formula."""
     lines = [
         f"{len(sharp)} sharp and {len(blurred)} blurred photographs.",
         "",

@@ -1,7 +1,8 @@
 """The Berkeley measure: how well a map of edges agrees with the boundaries that people drew.
 
-Edges are thinned and matched one to one with each person's boundaries, as many as can be, within a distance. A found
-pixel that matches nobody's is a false one; a drawn pixel counts once for every person who drew it.
+Edges are thinned. The largest possible number of their pixels is matched one to one with each person's boundaries,
+within a distance. A found pixel that matches nobody's boundary is false. A drawn pixel counts once for every person who
+drew it.
 
 Martin, Fowlkes and Malik, Learning to detect natural image boundaries using local brightness, color, and texture cues,
 2004, 10.1109/TPAMI.2004.1273918; the three numbers as Arbelaez and others define them, 2011, 10.1109/TPAMI.2010.161.
@@ -24,10 +25,10 @@ Mask = npt.NDArray[np.bool_]
 Values = npt.NDArray[np.floating[Any]]
 Counts = npt.NDArray[np.int64]
 
-#: Goes up when counts change, so that nobody adds old ones to new ones.
+#: Increased when counts change, so that old counts are not added to new ones.
 VERSION = 1
 
-#: Two pixels match within this part of the image's diagonal.
+#: Two pixels match within this fraction of the image's diagonal.
 TOLERANCE = 0.0075
 
 NONE = -1
@@ -38,12 +39,12 @@ def inner(count: int) -> Values:
     return np.arange(1, count + 1) / (count + 1)
 
 
-#: Strengths at which a map is cut: the 99 inner hundredths.
+#: Thresholds of the strength: 0.01 to 0.99.
 THRESHOLDS = inner(99)
 
 
 def read_boundaries(path: Path) -> list[Mask]:
-    """Return what each person drew, from a file of the Berkeley Segmentation Data Set.
+    """Return the boundaries of each person, from a file of the Berkeley Segmentation Data Set.
 
     Raises
     ------
@@ -57,7 +58,7 @@ def read_boundaries(path: Path) -> list[Mask]:
         masks = [np.ascontiguousarray(person["Boundaries"][0, 0], bool) for person in people]
     except OSError:
         raise
-    # SciPy's reader fails on a broken file in as many ways as a file can be broken.
+    # SciPy's reader can raise many kinds of errors for a damaged file.
     except Exception as error:
         raise ValueError(f"holds no boundaries: {error}") from error
     if not masks:
@@ -66,22 +67,22 @@ def read_boundaries(path: Path) -> list[Mask]:
 
 
 def match(found: Mask, drawn: Mask, tolerance: float = TOLERANCE) -> Mask:
-    """Match found pixels with drawn ones, one to one, as many as can be.
+    """Match as many found pixels as possible with drawn ones, one to one.
 
-    Of all such matchings the benchmark takes one whose distances are least in sum. This one takes the nearest pairs
-    first, and then what makes it greatest: it is of the same size, and its found pixels are nearly the same.
+    The benchmark uses the matching with the least sum of distances. This function matches the nearest pairs first, and
+    then extends the matching to the largest size: the size is the same, and the matched pixels are nearly the same.
 
     Parameters
     ----------
     found, drawn : array of bool
         (H, W).
     tolerance : float
-        How far apart two pixels may be, as a part of the image's diagonal.
+        Largest distance of two matched pixels, as a fraction of the image's diagonal.
 
     Returns
     -------
     array of bool
-        (H, W): the found pixels that have a partner. As many drawn ones have one.
+        (H, W): the found pixels that are matched. The same number of drawn pixels is matched.
 
     Raises
     ------
@@ -92,7 +93,7 @@ def match(found: Mask, drawn: Mask, tolerance: float = TOLERANCE) -> Mask:
         raise ValueError(f"edges are of shape {found.shape}, boundaries of shape {drawn.shape}")
     ys, xs = np.nonzero(found)
     offsets = _offsets(tolerance * float(np.hypot(*found.shape)))
-    # One layout in memory, so that Numba compiles once.
+    # Contiguous arrays, so that Numba compiles once.
     partner = _greatest_matching(*_neighbours(ys, xs, np.ascontiguousarray(drawn, bool), offsets))
     out = np.zeros(found.shape, bool)
     out[ys, xs] = partner != NONE
@@ -101,18 +102,18 @@ def match(found: Mask, drawn: Mask, tolerance: float = TOLERANCE) -> Mask:
 
 @lru_cache(maxsize=16)
 def _offsets(reach: float) -> npt.NDArray[np.int32]:
-    """Return the places (row, column) within `reach` of a pixel, nearest first."""
+    """Return the offsets (rows, columns) within `reach` of a pixel, nearest first."""
     n = int(reach)
     places = [(y, x) for y in range(-n, n + 1) for x in range(-n, n + 1) if y * y + x * x <= reach * reach]
     return np.array(sorted(places, key=lambda p: p[0] ** 2 + p[1] ** 2), np.int32)
 
 
-# Numba takes the types of the functions below from their calls.
+# Numba infers the types of the functions below from their calls.
 @njit(cache=True)
 def _neighbours(ys, xs, drawn, offsets):  # type: ignore[no-untyped-def]
-    """Return a graph: a row for each found pixel of the drawn ones near it, numbered, and at which of the offsets.
-
-    In order: the rows one after another, where each starts, the offsets likewise, and how many pixels are drawn.
+    """Return a graph: for each found pixel the numbers of the drawn pixels near it, and the number of each offset.
+    Returns the lists of neighbours one after another, the start of each list, the offsets in the same order, and the
+    number of drawn pixels.
     """
     height, width = drawn.shape
     number = np.full(drawn.shape, NONE, np.int32)
@@ -139,10 +140,10 @@ def _neighbours(ys, xs, drawn, offsets):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _greatest_matching(ends, start, place, count):  # type: ignore[no-untyped-def]
-    """Return the partner of each found pixel, NONE for those without."""
+    """Return the matched drawn pixel of each found pixel, or NONE."""
     partner = np.full(len(start) - 1, NONE, np.int32)
     owner = np.full(count, NONE, np.int32)
-    # The nearest pairs of all first: that leaves little to do, and takes as near ones as can be.
+    # The nearest pairs are matched first: this leaves few pixels for the search below, and keeps distances small.
     edge = start[:-1].copy()
     for k in range(place.max() + 1 if len(place) else 0):
         for i in range(len(partner)):
@@ -160,7 +161,7 @@ def _greatest_matching(ends, start, place, count):  # type: ignore[no-untyped-de
 
 @njit(cache=True)
 def _layers(ends, start, partner, owner, layer):  # type: ignore[no-untyped-def]
-    """Number found pixels by their steps from those without a partner; tell whether a free drawn one is reached."""
+    """Number found pixels by their distance from unmatched ones; tell whether an unmatched drawn pixel is reached."""
     queue = np.empty_like(partner)
     head, tail, reached = 0, 0, False
     for i in range(len(partner)):
@@ -185,7 +186,7 @@ def _layers(ends, start, partner, owner, layer):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _augment(ends, start, partner, owner, layer):  # type: ignore[no-untyped-def]
-    """Go from each found pixel without a partner to a free drawn one, layer by layer, and turn over what is matched."""
+    """Search a path from each unmatched found pixel to an unmatched drawn one, and invert the matching along it."""
     path = np.empty_like(partner)
     edge = start[:-1].copy()
     for root in range(len(partner)):
@@ -212,10 +213,10 @@ def _augment(ends, start, partner, owner, layer):  # type: ignore[no-untyped-def
 
 
 class Tally(NamedTuple):
-    """What one image adds, at each threshold."""
+    """The counts of one image, at each threshold."""
 
     matched: Counts
-    """Found pixels that match somebody's."""
+    """Found pixels that match a boundary of at least one person."""
     found: Counts
     recalled: Counts
     """Drawn pixels that are matched, over all people."""
@@ -223,11 +224,11 @@ class Tally(NamedTuple):
 
 
 def tally(strength: Values, people: Sequence[Mask], thresholds: Values = THRESHOLDS) -> Tally:
-    """Compare a map of edge strengths in [0, 1] with what people drew, at each threshold."""
+    """Compare a map of edge strengths in [0, 1] with the drawn boundaries, at each threshold."""
     drawn = sum(int(person.sum()) for person in people)
     rows: list[tuple[int, int, int, int]] = []
     before = None
-    # Plain floats are compared in the map's own type: a strength of 0.57 in single precision reaches 0.57.
+    # Python floats are compared in the type of the map: a strength of 0.57 in single precision is not below 0.57.
     for threshold in thresholds.tolist():
         cut = strength >= threshold
         if before is None or not np.array_equal(cut, before):
@@ -241,7 +242,7 @@ def tally(strength: Values, people: Sequence[Mask], thresholds: Values = THRESHO
 
 @dataclass(frozen=True)
 class Agreement:
-    """Precision and recall over images, and the three numbers they are known by.
+    """Precision and recall over images, and the three usual summaries.
 
     Attributes
     ----------
@@ -250,11 +251,11 @@ class Agreement:
     ods : float
         The best F with one threshold for all images ("optimal dataset scale").
     threshold : float
-        Where that is; between two thresholds precision and recall are taken to run straight.
+        The threshold of this F. Between two thresholds precision and recall are interpolated linearly.
     ois : float
         The F with the best threshold for each image ("optimal image scale").
     ap : float
-        Mean precision over recall from 0 to 1 ("average precision"); 0 at recalls that no threshold brings.
+        Mean precision over recall from 0 to 1 ("average precision"); 0 at recalls that no threshold reaches.
     """
 
     precision: Values
@@ -266,12 +267,12 @@ class Agreement:
 
 
 def harmonic(precision: Values, recall: Values) -> Values:
-    """Return F, the harmonic mean; 0 where both are."""
+    """Return F, the harmonic mean; 0 where both are 0."""
     return 2 * precision * recall / np.maximum(precision + recall, np.finfo(float).tiny)
 
 
 def agree(tallies: Sequence[Tally], thresholds: Values = THRESHOLDS) -> Agreement:
-    """Sum what images add, and return the measures."""
+    """Sum the counts of images, and return the measures."""
     every = np.array(tallies, float)  # images, kinds of count, thresholds
     precision, recall = rates(every.sum(0))
     f = harmonic(_between(precision), _between(recall))
@@ -285,13 +286,13 @@ def agree(tallies: Sequence[Tally], thresholds: Values = THRESHOLDS) -> Agreemen
 
 
 def rates(counts: Values) -> tuple[Values, Values]:
-    """Return precision and recall; 0 where nothing is found, or drawn."""
+    """Return precision and recall; 0 where nothing is found or drawn."""
     matched, found, recalled, drawn = counts
     return matched / np.maximum(found, 1), recalled / np.maximum(drawn, 1)
 
 
 def _between(values: Values) -> Values:
-    """Return values with as many between each two as the benchmark looks at."""
+    """Insert interpolated values between neighbours, as many as the benchmark uses."""
     part = np.linspace(0, 1, 100)
     straight = values[:-1, None] * (1 - part) + values[1:, None] * part
     return straight.ravel() if straight.size else values
@@ -299,6 +300,6 @@ def _between(values: Values) -> Values:
 
 def _area(precision: Values, recall: Values) -> float:
     levels, first = np.unique(recall, return_index=True)
-    if len(levels) < 2:  # The benchmark's answer where there is no curve.
+    if len(levels) < 2:  # The benchmark's value if there is no curve.
         return 0.0
     return float(np.interp(np.linspace(0, 1, 101), levels, precision[first], left=0, right=0).sum() / 100)

@@ -1,10 +1,11 @@
-"""Measures how well ways of finding edges agree with the boundaries that people drew, and how long they take.
+"""Compares edge detectors with the boundaries that people drew, and measures their time.
 
     python scripts/evaluation/edge_detection.py IMAGES BOUNDARIES -o FOLDER [--methods sobel,canny] [--dark]
                                                 [-j 2] [--limit 20]
 
-IMAGES holds photographs; BOUNDARIES the files of the Berkeley Segmentation Data Set, with the same stems. Writes
-table.md, scores.json and curves.png. What is done is kept in results.sqlite: a run that was killed goes on from there.
+IMAGES contains photographs, BOUNDARIES the files of the Berkeley Segmentation Data Set with the same stems. Writes
+table.md, scores.json and curves.png. Results are stored in results.sqlite, so that a run that was killed can be
+resumed.
 Needs `pip install -e ".[bench]"`.
 """
 
@@ -49,15 +50,15 @@ from evaluation.edge_methods import METHODS, Image, Method
 from evaluation.precision_recall_plot import draw
 from maintenance.make_samples import darken
 
-#: So many photographs are timed; the median settles soon.
+#: Number of photographs that are timed.
 TIMED = 15
 
-#: An odd piece of a photograph: a method that finds the same edges there as before has not changed.
+#: A part of a photograph. If a method finds other edges there, its stored results are stale.
 PIECE = np.s_[40:241, 100:333]
 
 
 class Pair(NamedTuple):
-    """A photograph, and what people drew."""
+    """A photograph, and the boundaries that people drew."""
 
     image: Path
     boundaries: Path
@@ -71,7 +72,7 @@ class Pair(NamedTuple):
         return image, people
 
     def digest(self) -> str:
-        """Return what changes with either file."""
+        """Return a checksum of both files."""
         return hashlib.sha256(self.image.read_bytes() + self.boundaries.read_bytes()).hexdigest()
 
 
@@ -85,7 +86,7 @@ class Task(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """What could not be measured, and why."""
+    """What could not be measured, and the reason."""
 
     stem: str
     reason: str
@@ -93,9 +94,8 @@ class Failure(NamedTuple):
 
 @dataclass(frozen=True)
 class Result:
-    """One method on all photographs; `dark` and `fixed` only where those were darkened, too.
-
-    `fixed` is F on the dark ones at the threshold that is best in the light.
+    """The results of one method on all photographs. `dark` and `fixed` are set if the photographs were also darkened:
+    `fixed` is F on the dark ones at the best threshold of the original ones.
     """
 
     method: Method
@@ -114,7 +114,9 @@ def read_photograph(path: Path) -> Image:
 
 
 def find(images: Path, boundaries: Path, limit: int | None) -> tuple[list[tuple[Pair, str]], list[Failure]]:
-    """Return what can be read, each with its digest, and what cannot; a limit takes photographs evenly."""
+    """Return the pairs that can be read, with their checksums, and the failures. With a limit, photographs are selected
+    at equal distances.
+    """
     paths = sorted(p for p in images.iterdir() if p.suffix.lower() in BY_ENDING)
     if limit and limit < len(paths):
         paths = [paths[i * len(paths) // limit] for i in range(limit)]
@@ -130,46 +132,46 @@ def find(images: Path, boundaries: Path, limit: int | None) -> tuple[list[tuple[
 
 
 def carry_out(task: Task) -> Tally | str:
-    """Return what a task counts, or why it cannot."""
+    """Return the counts of a task, or the reason of its failure."""
     try:
         image, people = task.pair.read()
         return tally(METHODS[task.method].strength(darkened(image, task.dark)), people, inner(task.thresholds))
-    # One method that fails on one photograph must not cost the others.
+    # A method that fails on one photograph must not end the run.
     except Exception as error:
         return f"{type(error).__name__}: {error}"
 
 
 def darkened(image: Image, dark: bool) -> Image:
-    """Return the image, eight times darker if that is asked for."""
+    """Return the image, or its copy that is eight times darker."""
     return darken(image) if dark else image
 
 
 def key_of(task: Task, digest: str, fingerprint: str) -> str:
-    """Return what a stored result is found by: it changes with all that the result depends on."""
+    """Return the key of a stored result. It changes with everything that the result depends on."""
     parts = (VERSION, task.method, fingerprint, digest, task.dark, task.thresholds)
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def fingerprint(method: Method, dark: bool) -> str:
-    """Return what changes with a method's answers, whatever they depend on: its row, edgekit, OpenCV."""
+    """Return a checksum of a method's edges, which depend on its definition, edgekit and OpenCV."""
     image = read_photograph(SAMPLES / "coffee.png")[PIECE]
     return hashlib.sha256(method.strength(darkened(image, dark)).tobytes()).hexdigest()
 
 
 class Store:
-    """Results by key, each in the file as soon as it is known."""
+    """Results by key. Each is written to the file at once."""
 
     def __init__(self, path: Path) -> None:
         self.base = sqlite3.connect(path)
         self.base.execute("CREATE TABLE IF NOT EXISTS results (key TEXT PRIMARY KEY, counts TEXT NOT NULL)")
 
     def get(self, key: str) -> Tally | None:
-        """Return a result, None where there is none."""
+        """Return a result, or None."""
         row = self.base.execute("SELECT counts FROM results WHERE key = ?", (key,)).fetchone()
         return None if row is None else Tally(*np.array(json.loads(row[0]), np.int64))
 
     def put(self, key: str, counts: Tally) -> None:
-        """Keep a result."""
+        """Store a result."""
         with self.base:
             text = json.dumps([column.tolist() for column in counts])
             self.base.execute("INSERT OR REPLACE INTO results VALUES (?, ?)", (key, text))
@@ -180,7 +182,7 @@ class Store:
 
 
 def measure(tasks: dict[str, Task], store: Store, jobs: int) -> Iterator[Failure]:
-    """Carry out the tasks that the store has no result of; return those that failed."""
+    """Run the tasks without a stored result; return those that failed."""
     missing = {key: task for key, task in tasks.items() if store.get(key) is None}
     with tqdm(total=len(missing), disable=None, unit="map") as bar:
         for key, outcome in outcomes(missing, jobs):
@@ -193,11 +195,11 @@ def measure(tasks: dict[str, Task], store: Store, jobs: int) -> Iterator[Failure
 
 
 def outcomes(tasks: dict[str, Task], jobs: int) -> Iterator[tuple[str, Tally | str]]:
-    """Carry out tasks, in so many processes; return each as it is done."""
+    """Run tasks in several processes; yield each when it is finished."""
     if jobs == 1 or not tasks:
         yield from ((key, carry_out(task)) for key, task in tasks.items())
         return
-    # A forked child would inherit OpenCV's threads in whatever state they are.
+    # A forked process would inherit OpenCV's threads in an undefined state.
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,))
     try:
         futures = {pool.submit(carry_out, task): key for key, task in tasks.items()}
@@ -208,7 +210,7 @@ def outcomes(tasks: dict[str, Task], jobs: int) -> Iterator[tuple[str, Tally | s
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let OpenCV, and torch if it is there, use one thread."""
+    """Limit OpenCV, and torch if it is installed, to one thread."""
     torch = sys.modules.get("torch")
     before = cv2.getNumThreads(), torch.get_num_threads() if torch else 0
     cv2.setNumThreads(1)
@@ -226,7 +228,7 @@ def milliseconds(method: Method, threshold: float, pairs: Sequence[Pair]) -> flo
     """Return the median time that the method takes for a photograph, on one core."""
     chosen = [pairs[i * len(pairs) // TIMED] for i in range(TIMED)] if len(pairs) > TIMED else pairs
     images = [pair.read()[0] for pair in chosen]
-    method.once(images[0], threshold)  # The first call loads and plans.
+    method.once(images[0], threshold)  # The first call loads libraries and fills caches.
     times = []
     for image in images:
         start = time.perf_counter()
@@ -236,7 +238,7 @@ def milliseconds(method: Method, threshold: float, pairs: Sequence[Pair]) -> flo
 
 
 def collect(tasks: dict[str, Task], store: Store, methods: Sequence[Method], thresholds: Values) -> list[Result]:
-    """Sum what is stored; a method is left out if it has nothing."""
+    """Sum the stored results; a method without results is left out."""
     counts: dict[tuple[str, bool], list[Tally]] = {}
     for key, task in tasks.items():
         if (got := store.get(key)) is not None:
@@ -297,7 +299,7 @@ def scores(results: Sequence[Result]) -> str:
 
 
 def plan(options: argparse.Namespace, found: Sequence[tuple[Pair, str]]) -> dict[str, Task]:
-    """Return every task by its key."""
+    """Return all tasks by their keys."""
     tasks = {}
     for dark in (False, True)[: 1 + options.dark]:
         for name in options.methods:
@@ -309,7 +311,7 @@ def plan(options: argparse.Namespace, found: Sequence[tuple[Pair, str]]) -> dict
 
 
 def evaluate(options: argparse.Namespace) -> list[Failure]:
-    """Measure, write the table, the scores and the curves; return what failed."""
+    """Measure, write the table, the scores and the curves; return the failures."""
     found, failures = find(options.images, options.boundaries, options.limit)
     if not found:
         return [*failures, Failure(str(options.images), "holds no photograph with boundaries")]
@@ -329,7 +331,7 @@ def evaluate(options: argparse.Namespace) -> list[Failure]:
 
 
 def names(text: str) -> list[str]:
-    """Return the methods that a list names."""
+    """Return the methods of a list of names."""
     chosen = text.split(",")
     for name in chosen:
         if name not in METHODS:
@@ -353,8 +355,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--methods", type=names, default=list(METHODS), help=f"of {','.join(METHODS)} (default: all)")
     parser.add_argument("--thresholds", type=count, default=99, help="how many (default: %(default)s)")
     parser.add_argument("-j", "--jobs", type=count, default=1, help="processes (default: %(default)s)")
-    parser.add_argument("--dark", action="store_true", help="also on the photographs eight times darker")
-    parser.add_argument("--limit", type=count, help="only so many photographs, evenly")
+    parser.add_argument("--dark", action="store_true", help="also measure photographs that are eight times darker")
+    parser.add_argument("--limit", type=count, help="number of photographs, selected at equal distances")
     parser.add_argument("--readme", action="store_true", help="write the table into the README")
     options = parser.parse_args(arguments)
     for folder in (options.images, options.boundaries):

@@ -1,4 +1,4 @@
-"""The ways of finding edges that edge_detection.py measures and figures/edges.py shows, as rows."""
+"""The edge detectors that edge_detection.py measures and figures/edges.py shows."""
 
 import math
 from collections.abc import Callable
@@ -15,22 +15,22 @@ from evaluation.boundary_measure import THRESHOLDS, Mask
 Image = npt.NDArray[np.uint8]
 Strength = npt.NDArray[np.float32]
 
-#: The scale that detectors on these photographs are usually compared at.
+#: The standard deviation at which detectors are usually compared on these photographs.
 SIGMA = 2.0
 
-#: Canny's low threshold as a part of the high one, the share that MATLAB's detector made common.
+#: Canny's low threshold divided by the high one; the default of MATLAB.
 LOW = 0.4
 
-#: Levels of gray, which a step over the whole range has.
+#: Height of a step over the whole range, in gray levels.
 RANGE = 255
 
-#: What such a step reads after a Gaussian of scale SIGMA, where the gradient reads 1 on a ramp of one level per pixel.
+#: The largest gradient of such a step after a Gaussian of standard deviation SIGMA, in gray levels per pixel.
 SMOOTH_STEP = RANGE / (SIGMA * math.sqrt(2 * math.pi))
 
-#: What its Laplacian changes by from pixel to pixel where it crosses zero.
+#: The change of the Laplacian of such a step per pixel, at its zero crossing.
 CROSSING = SMOOTH_STEP / SIGMA**2
 
-#: How many times the gradient the usual taps of Sobel read, which are not divided.
+#: The response of the Sobel kernel as printed, divided by the gradient.
 TAPS = 8
 
 #: Weights of red, green and blue.
@@ -38,18 +38,18 @@ LUMINANCE = (0.299, 0.587, 0.114)
 
 
 class Method(NamedTuple):
-    """A way of finding edges."""
+    """An edge detector."""
 
     name: str
     label: str
     strength: Callable[[Image], Strength]
-    """From (H, W, 3) to thin edges in [0, 1], (H, W)."""
+    """Takes an image (H, W, 3); returns thin edges in [0, 1], (H, W)."""
     once: Callable[[Image, float], Any]
-    """What a user calls to have the edges above a threshold: this is what is timed."""
+    """Returns the edges above a threshold, as a user would compute them. This call is timed."""
 
 
 def graded(name: str, label: str, detect: Callable[[Image], npt.NDArray[Any]], white: float) -> Method:
-    """Return the row of a detector whose edges have strengths; `white` is what a step over the whole range has."""
+    """Return a detector that gives strengths; `white` is the strength of a step over the whole range."""
 
     def strength(image: Image) -> Strength:
         return spread(detect(image) / white)
@@ -58,15 +58,15 @@ def graded(name: str, label: str, detect: Callable[[Image], npt.NDArray[Any]], w
 
 
 def swept(name: str, label: str, detect: Callable[[Image, float], npt.NDArray[Any]], white: float) -> Method:
-    """Return the row of a detector that says yes or no, given a threshold; `white` as for graded ones."""
+    """Return a detector that gives a mask for a threshold; `white` as for `graded`."""
 
     def once(image: Image, threshold: float) -> npt.NDArray[Any]:
         return detect(image, white * threshold**2)  # The inverse of `spread`.
 
     def strength(image: Image) -> Strength:
         out = np.zeros(image.shape[:2], np.float32)
-        # Who survives a threshold survives every lower one, but for a few pixels that are thinned differently: the last
-        # that is written is the largest. By half a step more, rounding does not decide at the threshold itself.
+        # An edge above a threshold is above every lower one, except for a few pixels that are thinned differently: the
+        # last value written is the largest. Half a step is added, so that rounding does not matter at the threshold.
         for threshold in THRESHOLDS.tolist():
             edges = once(image, threshold) != 0
             if not edges.any():
@@ -78,44 +78,44 @@ def swept(name: str, label: str, detect: Callable[[Image, float], npt.NDArray[An
 
 
 def spread(share: npt.NDArray[Any]) -> Strength:
-    """Map shares of the strongest step there can be into [0, 1], so that equally far thresholds tell edges apart.
+    """Map strengths, divided by that of the strongest possible step, to [0, 1] by the square root.
 
-    Most edges of photographs have a few hundredths of it: the root gives them tens of thresholds, a plain scale would
-    give them three or four. Only the order of strengths counts in the measures, and the root keeps it.
+    Most edges of photographs have a few hundredths of this strength. With the root tens of equidistant thresholds fall
+    between them, without it three or four. The measures depend only on the order of strengths, which the root keeps.
     """
     return np.sqrt(np.clip(share, 0, 1)).astype(np.float32)
 
 
 def sobel(image: Image) -> npt.NDArray[Any]:
-    """Sobel's magnitude where it is greatest across the edge."""
+    """Return the Sobel magnitude after non-maximum suppression."""
     found = ek.gradient(image, channel="luminance")
     return ek.nonmax_suppress(found.magnitude, found.direction)
 
 
 def gaussian(image: Image) -> npt.NDArray[Any]:
-    """The same at a scale at which texture fades."""
+    """Return the gradient magnitude of a Gaussian derivative after non-maximum suppression."""
     found = ek.gradient(image, operator="gaussian", sigma=SIGMA, channel="luminance")
     return ek.nonmax_suppress(found.magnitude, found.direction)
 
 
 def opencv_canny(image: Image, high: float) -> Mask:
-    """OpenCV's Canny of the blurred photograph, as its tutorials call it."""
+    """Return OpenCV's Canny edges of the blurred photograph, as in its tutorials."""
     gray = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (0, 0), SIGMA)
     return cv2.Canny(gray, LOW * high, high, L2gradient=True) > 0
 
 
 def scikit_canny(image: Image, high: float) -> Mask:
-    """Do as scikit-image does, which blurs by itself."""
+    """Return scikit-image's Canny edges; it blurs the image itself."""
     return skimage_canny(image @ np.float64(LUMINANCE), SIGMA, LOW * high, high)
 
 
 def edgekit_canny(image: Image, high: float) -> Mask:
-    """Do as edgekit does, at the same scale."""
+    """Return edgekit's Canny edges, with the same standard deviation."""
     return ek.canny(image, sigma=SIGMA, low=LOW * high, high=high, channel="luminance")
 
 
 def zero_crossings(image: Image) -> npt.NDArray[Any]:
-    """Marr and Hildreth's edges, and how steeply the Laplacian crosses zero there."""
+    """Return the slope of the Laplacian of Gaussian at its zero crossings."""
     return ek.zero_crossings(image, sigma=SIGMA, channel="luminance")
 
 

@@ -1,4 +1,4 @@
-"""Draws precision over recall for edge_detection.py, over lines of equal F and what others have published."""
+"""Draws precision over recall for edge_detection.py, with lines of equal F and published results."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,12 +16,13 @@ SIZE, DOTS = (9, 9.4), 120
 
 FAINT, PAPER, GRID = "#59636e", "#ffffff", "#d8dee4"
 
-#: Okabe and Ito's colours, told apart by the colour-blind too, without the yellow that white paper swallows.
+#: Okabe and Ito's colours, which colour-blind people can distinguish, without the yellow, which is hardly visible on
+#: white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 
 
 class Published(NamedTuple):
-    """An ODS on the test part of the Berkeley Segmentation Data Set, as its authors give it."""
+    """A published ODS on the test images of the Berkeley Segmentation Data Set."""
 
     name: str
     ods: float
@@ -37,7 +38,7 @@ PUBLISHED = (
 
 
 def draw(curves: Sequence[tuple[str, Agreement, Agreement | None]], path: Path) -> None:
-    """Draw curves of (label, in the light, in the dark) into a PNG file."""
+    """Draw curves of (label, original photographs, darkened photographs) into a PNG file."""
     figure = Figure(figsize=SIZE, dpi=DOTS, facecolor=PAPER, layout="constrained")
     axes = figure.add_subplot()
     for tenth in range(1, 10):
@@ -61,7 +62,7 @@ def draw(curves: Sequence[tuple[str, Agreement, Agreement | None]], path: Path) 
 
 def draw_curve(axes: Axes, agreement: Agreement, colour: str, style: str, label: str) -> None:
     """Draw one curve, and a dot where F is best."""
-    # Where nothing is found there is no precision to show.
+    # Precision is undefined where nothing is found.
     shown = (agreement.precision > 0) & (agreement.recall > 0)
     precision, recall = agreement.precision[shown], agreement.recall[shown]
     axes.plot(recall, precision, style, color=colour, label=label, linewidth=1.8)
@@ -71,10 +72,10 @@ def draw_curve(axes: Axes, agreement: Agreement, colour: str, style: str, label:
 
 
 def draw_equal(axes: Axes, f: float, colour: str, style: str, label: str = "") -> None:
-    """Draw where F is the same: precision = F R / (2 R - F)."""
+    """Draw lines of equal F: precision = F R / (2 R - F)."""
     recall = np.linspace(f / (2 - f), 1, 200)
     axes.plot(recall, f * recall / (2 * recall - f), style, color=colour, linewidth=1.1, zorder=1)
-    # Labels stand on the upper edge, where the line begins.
+    # Labels are at the upper edge, where the line begins.
     if label:
         axes.annotate(
             label, (f / (2 - f), 1), (0, 3), textcoords="offset points", rotation=35, size=9, color=FAINT,

@@ -1,10 +1,10 @@
-"""Makes things go wrong in batches, by seed, and counts what is lost.
+"""Injects faults into batches, by a random seed, and counts what is lost.
 
     python scripts/faults/batch_faults.py [FAULT ...] [--trials N] [--seed N] [--write]
 
-Each trial filters or scores a folder of photographs while a fault happens at a moment, or to images, that the seed
-decides. Then every image must have its result, the same bytes as in a run that nothing disturbs, or a row that says
-why not; nothing unfinished may lie about; and what was interrupted must come to the same end when it is run again.
+Each trial filters or scores a folder of photographs. The seed chooses the time of a fault, or the images with a fault.
+Then every image must have its result, with the bytes of a run without faults, or a row with the reason. No unfinished
+file may remain. An interrupted run must give the same results when it is resumed.
 A full disk is a small file system in memory, which only root may mount.
 """
 
@@ -50,18 +50,18 @@ PAGE = ROOT / "docs" / "faults.md"
 #: Images of a trial, and their side: enough for worker processes.
 COUNT, SIDE = 80, 96
 
-#: One that does not keep to it hangs.
+#: Timeout per image.
 SECONDS = 60.0
 
 EDGEKIT = [sys.executable, "-m", "edgekit"]
 
-#: A result, or why there is none, by the name of its image.
+#: The result of an image, or the reason why it has none, by its name.
 Results = dict[str, bytes | str]
 
 
 @dataclass
 class Tally:
-    """What became of the trials of a fault."""
+    """The counts of the trials of a fault."""
 
     trials: int = 0
     items: int = 0
@@ -73,7 +73,7 @@ class Tally:
     longest: float = 0.0
 
     def count(self, found: Results, expected: Results, *, where: str) -> None:
-        """Compare results with those of a run that nothing disturbed; a reason is one, too."""
+        """Compare results with those of a run without faults. A reason counts as a result."""
         self.items += len(expected)
         for name, result in expected.items():
             if name not in found:
@@ -94,7 +94,7 @@ class Tally:
 
 @dataclass
 class Trial:
-    """One folder of images, and chance."""
+    """A folder of images, and a random generator."""
 
     random: random.Random
     folder: Path
@@ -114,13 +114,13 @@ class Trial:
         return sorted(path.name for path in self.images.iterdir())
 
     def command(self) -> list[str]:
-        """Return the command that does the work; each item in its row."""
+        """Return the command line; it prints a row for each item."""
         if self.scores:
             return [*EDGEKIT, "score", str(self.images), "-o", str(self.out / "scores.csv"), "-j", "2", "-q"]
         return [*EDGEKIT, "sobel", str(self.images), "-o", str(self.out), "-j", "2", "-q", "--json"]
 
     def results(self, said: str = "") -> Results:
-        """Return what is there now, and what a command said of the rest."""
+        """Return the results that exist, and the reasons that a command printed for the others."""
         if self.scores:
             path = self.out / "scores.csv"
             if not path.exists():
@@ -134,7 +134,7 @@ class Trial:
 
 
 def run(trial: Trial) -> str:
-    """Run the command to its end; return what it says, in rows."""
+    """Run the command to its end; return its rows."""
     return subprocess.run(trial.command(), capture_output=True, text=True, check=False, timeout=SECONDS).stdout
 
 
@@ -150,7 +150,7 @@ def undisturbed(images: Path, folder: Path) -> tuple[Results, Results]:
 
 
 def in_workers(trial: Trial, tally: Tally, failure: str, limits: WorkerLimits) -> Results:
-    """Do the work with images that are bad for a worker."""
+    """Run with images at which a worker fails."""
     failing = trial.random.sample(trial.names, trial.random.randint(1, 3)) if failure else []
     tally.injected += len(failing)
     found = by_workers(trial, tuple((name, failure) for name in failing), limits)
@@ -162,7 +162,7 @@ def in_workers(trial: Trial, tally: Tally, failure: str, limits: WorkerLimits) -
 
 
 def by_workers(trial: Trial, failures: tuple[tuple[str, str], ...], limits: WorkerLimits) -> Results:
-    """Do the work by worker processes, in this process."""
+    """Run by worker processes that this process starts."""
     sources = [Source(trial.images / name, PurePath(name)) for name in trial.names]
     engine = Processes(2, limits)
     if trial.scores:
@@ -180,13 +180,13 @@ def by_workers(trial: Trial, failures: tuple[tuple[str, str], ...], limits: Work
 
 
 def workers_killed(trial: Trial, tally: Tally) -> Results:
-    """Kill workers at random moments, for as long as the work goes on."""
+    """Kill workers at random moments during the run."""
     over = threading.Event()
 
     def kill() -> None:
         while not over.wait(trial.random.uniform(0.02, 0.2)):
             if workers := descendants(os.getpid()):
-                # It may be gone by now.
+                # It may have ended.
                 with suppress(ProcessLookupError):
                     os.kill(trial.random.choice(workers), signal.SIGKILL)
                     tally.injected += 1
@@ -201,27 +201,27 @@ def workers_killed(trial: Trial, tally: Tally) -> Results:
 
 
 def run_killed(trial: Trial, tally: Tally, took: float) -> Results:
-    """Kill the run at random moments, up to three times, and let it end at last."""
+    """Kill the run at random moments, up to three times, and then let it finish."""
     for _ in range(trial.random.randint(1, 3)):
         process = subprocess.Popen(
             trial.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
         time.sleep(trial.random.uniform(0.1, took))
-        # With its workers, or without: those must leave by themselves.
+        # With its workers, or without: those must end by themselves.
         if trial.random.random() < 0.5:
             os.killpg(process.pid, signal.SIGKILL)
         else:
             process.kill()
         process.wait()
         tally.injected += 1
-        # What is there under its name must be whole already.
+        # A file under its final name must be complete.
         tally.count(trial.results(), {n: r for n, r in EXPECTED[trial.scores].items() if n in trial.results()},
                     where=f"{trial.where}, killed")  # fmt: skip
     return trial.results(run(trial))
 
 
 def disk_full(trial: Trial, tally: Tally) -> Results:
-    """Give the results too little room, and then enough."""
+    """Give the results too little space, and then enough."""
     size = trial.random.randint(20, 100 if trial.scores else 700) * 1024
     with mounted(trial.out, size):
         said = run(trial)
@@ -234,7 +234,7 @@ def disk_full(trial: Trial, tally: Tally) -> Results:
 
 
 def inputs_change(trial: Trial, tally: Tally) -> Results:
-    """Take images away, cut them off, let them grow or become something else while the run is at it."""
+    """Delete, truncate, extend or replace images during the run."""
 
     def cut(path: Path) -> None:
         os.truncate(path, path.stat().st_size // 2)
@@ -264,14 +264,14 @@ def inputs_change(trial: Trial, tally: Tally) -> Results:
     said, _ = process.communicate(timeout=SECONDS)
     found = trial.results(said)
     expected = EXPECTED[trial.scores]
-    # What is changed may be read as it was before, or be gone before it is listed.
+    # A file may have been read before its change, or be missing before it is listed.
     gone = {name: "" for name in changed if not (trial.images / name).is_file()}
     return gone | {n: expected[n] if n in changed and isinstance(r, bytes) else r for n, r in found.items()}
 
 
 @contextmanager
 def mounted(folder: Path, size: int) -> Iterator[None]:
-    """Lay a file system of so many bytes over a folder."""
+    """Mount a file system of `size` bytes over a folder."""
     folder.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=True)
     try:
@@ -281,7 +281,7 @@ def mounted(folder: Path, size: int) -> Iterator[None]:
 
 
 def descendants(process: int) -> list[int]:
-    """Return the worker processes under a process, but not the one that they are forked by."""
+    """Return the worker processes of a process, without the process that forks them."""
     parents: dict[int, int] = {}
     names: dict[int, bytes] = {}
     for entry in Path("/proc").iterdir():
@@ -295,12 +295,12 @@ def descendants(process: int) -> list[int]:
     return [p for p, parent in parents.items() if parent in servers]
 
 
-#: What a run that nothing disturbs makes: of filtering, and of scoring.
+#: The results of runs without faults: of filtering, and of scoring.
 EXPECTED: dict[bool, Results] = {}
 
 
 def faults(took: float) -> dict[str, tuple[str, Callable[[Trial, Tally], Results]]]:
-    """Return the faults: what the table calls them, and what makes them happen."""
+    """Return the faults: their names in the table, and their functions."""
     little = WorkerLimits(memory=2**29)
     return {
         "crash": ("a decoder crashes (SIGSEGV)", partial(in_workers, failure="crash", limits=WorkerLimits())),
@@ -314,7 +314,7 @@ def faults(took: float) -> dict[str, tuple[str, Callable[[Trial, Tally], Results
 
 
 def attempt(name: str, seed: int, tally: Tally, images: Path, scratch: Path, does: Callable[..., Results]) -> None:
-    """Carry out one trial."""
+    """Run one trial."""
     chance = random.Random(f"{name} {seed}")
     trial = Trial(chance, scratch / f"{name}-{seed}", bool(seed % 2), f"{name} {seed}")
     shutil.copytree(images, trial.images)
@@ -340,7 +340,7 @@ def report(tallies: dict[str, Tally]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Read the command line, make faults, and say what came of it."""
+    """Read the command line, inject faults, and print the table."""
     known = list(faults(0.0))
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("faults", nargs="*", metavar="FAULT", help=f"of {', '.join(known)} (default: all)")
@@ -372,7 +372,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def make_images(folder: Path) -> None:
-    """Cut small pictures out of a photograph."""
+    """Cut small images out of a photograph."""
     folder.mkdir()
     photograph = ek.read_image(ROOT / "samples" / "rocket.jpg")
     rng = np.random.default_rng(3)

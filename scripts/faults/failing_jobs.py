@@ -1,4 +1,4 @@
-"""Jobs that fail at some of their images, as a decoder of the real ones might; for `batch_faults.py`."""
+"""Jobs that fail for some of their images, as a decoder may; for `batch_faults.py`."""
 
 import os
 import signal
@@ -12,19 +12,19 @@ from edgekit.batch.jobs.scoring import ScoreJob
 
 
 def crash() -> None:
-    """End this process as a write through a stray pointer does."""
+    """End this process by a segmentation fault."""
     os.kill(os.getpid(), signal.SIGSEGV)
 
 
 def hang() -> None:
-    """Never come back, and ignore SIGTERM."""
+    """Never return, and ignore SIGTERM."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     while True:
         time.sleep(1)
 
 
 def grow() -> None:
-    """Take memory until there is none, and use every page of it."""
+    """Allocate memory without limit, and use every page of it."""
     kept = []
     while True:
         kept.append(bytearray(2**26))
@@ -36,7 +36,7 @@ FAILURES = {"crash": crash, "hang": hang, "grow": grow}
 
 @dataclass(frozen=True)
 class _Failing:
-    """Pairs of a file name and the failure that happens at it."""
+    """Pairs of a file name and its failure."""
 
     failures: tuple[tuple[str, str], ...] = field(default=(), kw_only=True)
 

@@ -1,9 +1,9 @@
-"""Runs a batch of very many images, and looks at its processes meanwhile: memory, descriptors, threads, workers.
+"""Runs a batch of very many images, and records memory, descriptors, threads and workers of its processes.
 
     python scripts/faults/long_run.py [--count N] [--write]
 
-The images are small, and links to a few files; one of a hundred is broken. What is held must not grow with what is
-done: the table shows it at a quarter, half and three quarters of the time. Linux only.
+The images are small, and are links to a few files; one of a hundred is broken. The numbers must not grow during the
+run: the table shows them after a quarter, a half and three quarters of the time. Linux only.
 """
 
 import argparse
@@ -26,13 +26,13 @@ from common.paths import ROOT
 
 PAGE = ROOT / "docs" / "faults.md"
 
-#: File systems allow so many names for one file, and some more.
+#: Hard links to one file. File systems allow a few more.
 LINKS = 30_000
 
-#: One of so many files is broken.
+#: One of this number of files is broken.
 BROKEN = 100
 
-#: Seconds between two looks.
+#: Seconds between two samples.
 PERIOD = 0.25
 
 COMMANDS = {
@@ -42,7 +42,7 @@ COMMANDS = {
 
 
 class Look(NamedTuple):
-    """What the run held at a moment."""
+    """The resources of the run at one moment."""
 
     mib: float
     worker_mib: float
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def fill_folder(folder: Path, count: int) -> None:
-    """Make so many files, most of them links."""
+    """Make `count` files, most of them links."""
     folder.mkdir()
     rng = np.random.default_rng(0)
     for n in range(count):
@@ -94,7 +94,7 @@ def fill_folder(folder: Path, count: int) -> None:
 
 
 def watch(command: Sequence[str], folder: Path) -> tuple[float, list[Look]]:
-    """Run a command; return the seconds it took, and what it held."""
+    """Run a command; return its seconds, and samples of its resources."""
     looks: list[Look] = []
     begun = time.monotonic()
     with (folder / "said.txt").open("w") as said:
@@ -110,7 +110,7 @@ def watch(command: Sequence[str], folder: Path) -> tuple[float, list[Look]]:
 
 
 def look_at(process: int) -> Look | None:
-    """Return what a process and those under it hold; None if it is gone."""
+    """Return the resources of a process and its descendants; None if it has ended."""
     parents = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -132,13 +132,13 @@ def look_at(process: int) -> Look | None:
 
 
 def memory(process: int) -> float:
-    """Return how much of its own memory a process holds, in MiB."""
+    """Return the private memory of a process in MiB."""
     pages = Path(f"/proc/{process}/statm").read_text().split()
     return (int(pages[1]) - int(pages[2])) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def check(out: Path, title: str, count: int) -> None:
-    """Raise unless there is a row or a picture for each image, and nothing unfinished."""
+    """Raise unless there is a row or an output for each image, and no unfinished file."""
     broken = len(range(1, count, BROKEN)) - len([n for n in range(0, count, LINKS) if n % BROKEN == 1])
     if title == "edgekit score":
         with (out / "scores.csv").open(encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Scores images in a store that fails, and prints what was injected, what was tried again and what was lost.
+"""Scores images of a store that fails. Prints the injected faults, the requests and the lost rows.
 
     python scripts/faults/store_faults.py [--images N] [--size N] [--workers N] [--latency SECONDS] [--write]
 
@@ -40,13 +40,13 @@ BUCKET = "photographs"
 #: The page with the tables.
 PAGE = ROOT / "docs" / "remote.md"
 
-#: What is injected, into which share of the answers.
+#: The injected faults, and the fraction of the responses that they affect.
 FAULTS = (
     (None, 0.0), ("error", 0.1), ("error", 0.4), ("slow down", 0.1), ("reset", 0.1), ("cut", 0.1), ("short", 0.1),
     ("spoiled", 0.1), ("slow", 0.1),
 )  # fmt: skip
 
-#: What the faults are called.
+#: The names of the faults in the table.
 MEANING = {
     None: "nothing", "error": "500 Internal Server Error", "slow down": "503 Slow Down",
     "reset": "connection closed without a response", "cut": "body truncated",
@@ -54,12 +54,12 @@ MEANING = {
     "slow": "body stops for longer than the timeout",
 }  # fmt: skip
 
-#: Seconds that a body may halt here, and that a slow one does.
+#: The timeout of a body in seconds, and the pause of a body that is slower.
 PATIENCE, HALT = 1.0, 2.5
 
 
 class Run(NamedTuple):
-    """What a run gave, how long it took, and how often the server was asked."""
+    """The rows of a run, its seconds, and the number of requests."""
 
     rows: dict[str, Row]
     seconds: float
@@ -79,7 +79,7 @@ def bucket(number: int, size: int) -> Iterator[store_server.Faulty]:
         faulty.reset()
         yield faulty
         faulty.reset()
-        # Another server of this process would have them still.
+        # Another server of this process would still contain them.
         for n in range(number):
             client.delete_object(Bucket=BUCKET, Key=f"{n:05d}.png")
         client.delete_bucket(Bucket=BUCKET)
@@ -97,12 +97,12 @@ def score(faulty: store_server.Faulty, workers: int) -> Run:
 
 
 def chance(method: str, path: str, attempt: int) -> float:
-    """Return a number in [0, 1) that is the same for the same attempt."""
+    """Return a pseudo-random number in [0, 1) that depends only on the object and the attempt."""
     return zlib.crc32(f"{method} {path} {attempt}".encode()) / 2**32
 
 
 def faults(number: int, size: int, workers: int) -> list[str]:
-    """Return a table of what was injected, and what came of it."""
+    """Return a table of the faults and their effects."""
     lines = [
         "| fault | fraction | faulty responses | requests | rows lost or wrong | seconds |",
         "|---|---|---|---|---|---|",
@@ -123,7 +123,7 @@ def faults(number: int, size: int, workers: int) -> list[str]:
 
 
 def overlap(number: int, size: int, latency: float) -> list[str]:
-    """Return a table of how reading several at a time hides the time that a store takes to answer."""
+    """Return a table of the time by the number of images that are read at the same time."""
     lines = ["| images at a time | seconds | images per second |", "|---:|---:|---:|"]
     with bucket(number, size) as faulty:
         score(faulty, 1)
@@ -140,7 +140,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--size", type=int, default=256, help="pixels along each side")
     parser.add_argument("--workers", type=int, default=16, help="images at a time")
-    parser.add_argument("--latency", type=float, default=0.05, help="seconds before each answer, for the second table")
+    parser.add_argument("--latency", type=float, default=0.05, help="seconds before a response, for the second table")
     parser.add_argument("--write", action="store_true", help=f"fill {PAGE.name} instead")
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as home, mock.patch.dict(os.environ, {"XDG_CONFIG_HOME": home}):

@@ -1,4 +1,4 @@
-"""Make docs/angles.svg: what an angle means, of a gradient and of an edge.
+"""Make docs/angles.svg: the angle of a gradient and of an edge.
 
 Run `python scripts/figures/angles.py`. Standard library only.
 """
@@ -15,10 +15,10 @@ DRAWING = Path(__file__).resolve().parents[2] / "docs" / "angles.svg"
 WIDTH, HEIGHT = 720, 360
 INK, FAINT, GRADIENT, EDGE = "#1b1f24", "#59636e", "#d1242f", "#0969da"
 
-#: Centres of the compass and of the picture of an edge, and the reach of their arrows.
+#: Centres of the compass and of the edge, and the length of their arrows.
 COMPASS, PICTURE, REACH = (180, 196), (540, 196), 104
 
-#: Half the side of the picture of an edge.
+#: Half the side of the edge image.
 HALF = 120
 
 #: The direction of the gradient that is drawn.
@@ -31,7 +31,7 @@ def point(centre: Point, angle: float, radius: float) -> Point:
 
 
 def line(start: Point, end: Point, colour: str, *, width: float = 2, head: bool = True) -> str:
-    """Draw a line, by default with an arrow's head at its end."""
+    """Draw a line, by default with an arrowhead at its end."""
     tip = f' marker-end="url(#{colour[1:]})"' if head else ""
     (x1, y1), (x2, y2) = start, end
     return (
@@ -41,13 +41,13 @@ def line(start: Point, end: Point, colour: str, *, width: float = 2, head: bool 
 
 
 def text(at: Point, words: str, colour: str = INK, *, anchor: str = "middle", weight: int = 400) -> str:
-    """Set a line of words."""
+    """Draw a line of text."""
     style = f'fill="{colour}" text-anchor="{anchor}" font-weight="{weight}"'
     return f'<text x="{at[0]:.1f}" y="{at[1]:.1f}" {style}>{words}</text>'
 
 
 def heads() -> str:
-    """Define an arrow's head in each colour."""
+    """Define an arrowhead in each colour."""
     shape = 'viewBox="0 0 10 10" refX="8" refY="5" markerWidth="13" markerHeight="13"'
     units = 'markerUnits="userSpaceOnUse" orient="auto"'
     return "".join(
@@ -104,7 +104,7 @@ def edge() -> list[str]:
 
 
 def drawing() -> str:
-    """Return the SVG: on a white card, so that it reads on light and dark pages."""
+    """Return the SVG, on a white background, so that it is legible on light and dark pages."""
     words = (
         "Angles grow clockwise from the x axis, which runs right, to the y axis, which runs down. "
         f"An edge from dark at the upper left to bright at the lower right has its gradient at {ANGLE} degrees "

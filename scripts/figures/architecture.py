@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE, DRAWING = ROOT / "edgekit", ROOT / "docs" / "architecture.svg"
 
-#: What each part holds, in a few words.
+#: The content of each part.
 HOLDS = {
     "cli": "commands, options, messages",
     "report": "review page, plots",
@@ -35,7 +35,7 @@ INK, FAINT, FILL = "#1b1f24", "#8c959f", "#ddf4ff"
 
 
 def part(module: str) -> str:
-    """Return the folder, or the module at the top, that a module is in."""
+    """Return the folder of a module, or the module itself at the top level."""
     return module.split(".")[1] if module.startswith("edgekit.") else ""
 
 
@@ -53,7 +53,7 @@ def imports() -> dict[str, set[str]]:
 
 
 def layers(needs: dict[str, set[str]]) -> list[list[str]]:
-    """Return the parts by layer, the lowest first: a part is above all that it imports."""
+    """Return the parts by layer, the lowest first. A part is above all parts that it imports."""
     level: dict[str, int] = {}
     while len(level) < len(needs):
         for name, others in needs.items():
@@ -63,7 +63,7 @@ def layers(needs: dict[str, set[str]]) -> list[list[str]]:
 
 
 def direct(needs: dict[str, set[str]]) -> dict[str, set[str]]:
-    """Leave out what a part imports through another one as well: the drawing stays legible."""
+    """Leave out imports that a path of other imports shows, so that the drawing is legible."""
     reached: dict[str, set[str]] = {}
     for layer in layers(needs):
         for name in layer:

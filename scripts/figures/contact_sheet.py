@@ -1,4 +1,4 @@
-"""Make docs/contact-sheet.png: what the Sobel filter shows of one photograph, in the light and in the dark.
+"""Make docs/contact-sheet.png: one photograph and its darkened copy, filtered by Sobel in many ways.
 
 Run `python scripts/figures/contact_sheet.py`; it needs matplotlib.
 """
@@ -23,14 +23,14 @@ from maintenance.make_samples import DARKER, Image, darken
 
 SHEET = ROOT / "docs" / "contact-sheet.png"
 
-#: In pixels. A heading stands above each row, a name and a line of code above each picture.
+#: In pixels. Each row has a heading above it, each image a name and a line of code.
 WIDTH, MARGIN, GAP, HEADING, CAPTION = 1080, 20, 16, 50, 56
 
 INK, FAINT, PAPER = "#1b1f24", "#59636e", "#ffffff"
 
 
 class Panel(NamedTuple):
-    """A picture and what stands above it."""
+    """An image and the text above it."""
 
     name: str
     code: str
@@ -45,7 +45,7 @@ class Row(NamedTuple):
 
     @property
     def height(self) -> int:
-        """Pixels from the heading's top to the pictures' foot."""
+        """Pixels from the top of the heading to the bottom of the images."""
         return HEADING + CAPTION + self.panels[0].picture.shape[0]
 
 
@@ -91,7 +91,7 @@ def signed(photograph: Image, angle: float) -> Image:
 
 
 def draw(content: list[Row]) -> Image:
-    """Set headings, captions and pictures on a sheet; at 72 dots per inch a point is a pixel."""
+    """Draw headings, captions and images on a sheet. At 72 dots per inch a point is a pixel."""
     height = 2 * MARGIN + sum(row.height for row in content)
     figure = Figure(figsize=(WIDTH / 72, height / 72), dpi=72, facecolor=PAPER)
     top = MARGIN // 2
@@ -113,7 +113,7 @@ def draw(content: list[Row]) -> Image:
 
 
 def write(figure: Figure, left: float, base: float, text: str, size: float, **other: Any) -> None:
-    """Write text whose base line begins so many pixels from the sheet's left and top."""
+    """Write text; its baseline begins at this position in pixels from the left and top."""
     width, height = figure.get_size_inches() * 72
     style: dict[str, Any] = {"color": INK, "family": "DejaVu Sans", "va": "baseline", **other}
     figure.text(left / width, 1 - base / height, text, size=size, **style)

@@ -3,8 +3,8 @@
     python scripts/figures/edges.py                                          # the samples, into docs/edges.png
     python scripts/figures/edges.py IMAGES BOUNDARIES --stems 1,2 -o SHEET   # with what people drew, and F
 
-Needs matplotlib, and the extra `bench` for Numba. Sheets of photographs that are not the project's own are kept out of
-it: the second form must be told where to write.
+Needs matplotlib, and the extra `bench` for Numba. The second form needs -o: figures of photographs that do not belong
+to the project are not stored in it.
 """
 
 import argparse
@@ -27,23 +27,23 @@ from figures.contact_sheet import Panel, Row, draw, fitted
 
 SHEET = ROOT / "docs" / "edges.png"
 
-#: Samples on the project's own sheet.
+#: Samples on the default sheet.
 SHOWN = ("coffee.png", "chelsea.png", "rocket.jpg", "coffee-dark.png")
 
-#: Methods on the sheets by default: with the photograph, and what people drew, they fill a row.
+#: Default methods. Together with the photograph and the drawn boundaries they fill a row.
 ALONE, WITH_PEOPLE = ["sobel", "opencv-canny", "detect"], ["opencv-canny", "detect"]
 
-#: Pictures in a row; more begin another.
+#: Images in a row.
 COLUMNS = 4
 
-#: Where there is no threshold, every method shows its strongest edges, as many pixels as the others.
+#: Without a threshold every method shows this fraction of the pixels, those with the strongest edges.
 SHARE = 0.03
 
 
 def inked(strength: Values, like: Image) -> Image:
-    """Return strengths in [0, 1], dark on white, as large as a picture.
+    """Return strengths in [0, 1], dark on white, in the size of a panel.
 
-    A line one pixel wide covers only a part of a smaller pixel; made darker by as much, it is seen as well as before.
+    A line of one pixel covers only a part of a pixel of the reduced image. It is made darker by this factor.
     """
     height, width = like.shape[:2]
     small = cv2.resize(strength.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
@@ -52,18 +52,20 @@ def inked(strength: Values, like: Image) -> Image:
 
 
 def strongest(strength: Values) -> Values:
-    """Return 1 at a share of the pixels, those with the strongest edges: equal for every scale of strength."""
+    """Return 1 at the fraction of the pixels with the strongest edges; it does not depend on the scale of the
+    strengths.
+    """
     return ((strength > 0) & (strength >= np.quantile(strength, 1 - SHARE))).astype(np.float32)
 
 
 def map_of(method: Method, photograph: Image, threshold: float | None, like: Image) -> Image:
-    """Show a method's edges: those above a threshold, or the strongest."""
+    """Return a method's edges: those above a threshold, or the strongest."""
     strength = method.strength(photograph)
     return inked(strongest(strength) if threshold is None else (strength >= threshold).astype(np.float32), like)
 
 
 def agreement(method: Method, photograph: Image, people: Sequence[Mask], threshold: float | None) -> str:
-    """Tell F at a threshold, or at the best one for this photograph."""
+    """Return F as text, at a threshold or at the best one for this photograph."""
     strength = method.strength(photograph)
     if threshold is None:
         return f"best F {harmonic(*rates(np.array(tally(strength, people), float))).max():.2f}"
@@ -72,7 +74,7 @@ def agreement(method: Method, photograph: Image, people: Sequence[Mask], thresho
 
 
 def rows_of(heading: str, panels: Sequence[Panel]) -> list[Row]:
-    """Set panels in rows, the heading above the first."""
+    """Arrange panels in rows, with a heading above the first one."""
     return [
         Row(heading if start == 0 else "", list(panels[start : start + COLUMNS]))
         for start in range(0, len(panels), COLUMNS)
@@ -80,7 +82,7 @@ def rows_of(heading: str, panels: Sequence[Panel]) -> list[Row]:
 
 
 def sample_rows(samples: Sequence[Path], methods: Sequence[Method], thresholds: dict[str, float]) -> list[Row]:
-    """Show samples and their edges."""
+    """Return rows of samples and their edges."""
     rows = []
     for path in samples:
         photograph = read_photograph(path)
@@ -95,12 +97,12 @@ def sample_rows(samples: Sequence[Path], methods: Sequence[Method], thresholds: 
 
 
 def compared_rows(pairs: Sequence[Pair], methods: Sequence[Method], thresholds: dict[str, float]) -> list[Row]:
-    """Show photographs, what people drew, and edges, with how well these agree."""
+    """Return rows of photographs, drawn boundaries, and edges with their F."""
     rows = []
     for pair in pairs:
         photograph, people = pair.read()
         small = fitted(photograph, COLUMNS)
-        # The root lets a line be seen that one in five drew.
+        # With the root a line that one of five people drew is visible.
         drawn = inked(np.sqrt(np.mean(people, axis=0)), small)
         panels = [Panel("Photograph", "", small), Panel("People", f"{len(people)} of them", drawn)]
         for method in methods:
@@ -125,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("boundaries", type=Path, nargs="?", help="folder of .mat files with the same stems")
     parser.add_argument("--stems", help="which photographs, separated by commas (default: the first three)")
     parser.add_argument("--methods", type=names, help=f"of {','.join(METHODS)}")
-    parser.add_argument("--scores", type=Path, help="scores.json: show what is above each method's best threshold")
+    parser.add_argument("--scores", type=Path, help="scores.json: show the edges above each method's best threshold")
     parser.add_argument("-o", "--output", type=Path, help="default, for the samples: docs/edges.png")
     options = parser.parse_args(arguments)
     thresholds = read_thresholds(options.scores)
@@ -133,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         chosen = [METHODS[name] for name in options.methods or ALONE]
         rows, output = sample_rows([SAMPLES / name for name in SHOWN], chosen, thresholds), options.output or SHEET
     elif options.boundaries is None or options.output is None:
-        parser.error("photographs of one's own need boundaries and -o")
+        parser.error("other photographs need boundaries and -o")
     else:
         chosen = [METHODS[name] for name in options.methods or WITH_PEOPLE]
         paths = {path.stem: path for path in sorted(options.images.iterdir())}

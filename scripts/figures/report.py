@@ -25,7 +25,7 @@ PICTURE = ROOT / "docs" / "report.png"
 #: In pixels.
 WIDTH, HEIGHT = 1080, 620
 
-#: Each sample is shown as it is and blurred, by these standard deviations at 512 pixels.
+#: Each sample is shown unchanged, and blurred by Gaussians of these standard deviations, for 512 pixels.
 BLURS = (0, 1.5, 3)
 
 
@@ -41,7 +41,7 @@ def make_photographs(folder: Path) -> None:
 
 
 def photograph(page: Path, output: Path) -> None:
-    """Write a picture of a page."""
+    """Write a screenshot of a page."""
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program)
@@ -53,8 +53,8 @@ def photograph(page: Path, output: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Read the command line and make the picture."""
-    parser = argparse.ArgumentParser(description="Make a picture of the review page.")
+    """Read the command line and make the screenshot."""
+    parser = argparse.ArgumentParser(description="Make a screenshot of the review page.")
     parser.add_argument("-o", "--output", type=Path, default=PICTURE, help="default: docs/report.png")
     output = parser.parse_args(arguments).output
     with tempfile.TemporaryDirectory() as home:

@@ -1,10 +1,10 @@
-"""Sharpens a photograph by ascending a focus measure while staying near the input, and draws what came of it.
+"""Sharpens a photograph by gradient ascent of a focus measure, and draws the result.
 
     python scripts/figures/sharpened.py [IMAGE] [-o docs/sharpened.png] [--steps N]
 
-An example of what gradients are for: Adam changes the pixels until the gradient has so many times its energy, and the
-distance from the input holds them back: of all such pictures it seeks the nearest. Nothing is restored: what was not in
-the photograph is not in the result.
+An example of optimization: Adam changes the pixels until the gradient has a multiple of its energy. The loss also
+contains the distance from the input, so that the result is near to it. No detail is restored that is not in the
+photograph.
 """
 
 import argparse
@@ -28,9 +28,9 @@ def sharpen(
     image : Tensor
         (..., C, H, W), in [0, 1].
     times : float
-        How many times the gradient's energy should become; more than a few, and texture turns into a maze.
+        Factor by which the energy of the gradient increases. Large factors turn texture into a maze.
     weight : float
-        What a mean squared distance of 1 from the input costs. More stays nearer.
+        Weight of the mean squared distance from the input in the loss.
     """
     sharp = ek.nn.SharpnessLoss("tenengrad")
     found = image.clone().requires_grad_()
@@ -48,7 +48,7 @@ def sharpen(
 
 
 def draw(image: torch.Tensor, sharpened: torch.Tensor, history: list[float], path: Path) -> None:
-    """Draw both, their gradients, and the loss."""
+    """Draw both images, their gradients, and the loss."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 6.4), dpi=90, layout="constrained")
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("image", nargs="?", type=Path, default=ROOT / "samples" / "chelsea.png")
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "sharpened.png")
     parser.add_argument("--steps", type=int, default=150)
-    parser.add_argument("--crop", type=int, default=300, help="side of the part that is taken, from the middle")
+    parser.add_argument("--crop", type=int, default=300, help="side of the central part that is used, in pixels")
     options = parser.parse_args(arguments)
     whole = torch.from_numpy(ek.read_image(options.image)).movedim(-1, 0).float() / 255
     rows, columns = (max(0, (n - options.crop) // 2) for n in whole.shape[-2:])

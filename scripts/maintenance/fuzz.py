@@ -1,12 +1,12 @@
-"""Fuzzes the readers of images and of kernel files, guided by what of their Python code is reached.
+"""Fuzzes the readers of images and of kernel files, guided by the coverage of their Python code.
 
     pip install -e '.[fuzz]'
     python scripts/maintenance/fuzz.py [--seconds N] [--finds FOLDER] [--seed N]
 
-Seeds are made here, one or more of each format that can be written. Whatever comes out but an image, a kernel or an
-error of edgekit's is a find: its bytes are written into the folder, one for each place in the code, with what was
-raised beside it. A crash of a decoder, more than 30 s for one file, or more than 2 GiB ends the run and is a find, too.
-Ends with status 1 if there was one.
+The seed files are made by this script, one or more of each format that can be written. An input is a find if the result
+is neither an image, nor a kernel, nor an error of edgekit. Its bytes and the traceback are written into the folder, one
+for each place in the code. A crash of a decoder, more than 30 s for one file, or more than 2 GiB are finds that end the
+run. The exit status is 1 if there was a find.
 """
 
 import argparse
@@ -21,21 +21,21 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-#: What one file may take.
+#: Limits for one file.
 SECONDS, MEGABYTES = 30, 2048
 
-#: Pixels: bombs are refused, and what is left is decoded fast.
+#: Limit of the pixels: decompression bombs are refused, and other files are decoded fast.
 MAX_PIXELS = 2**22
 
-#: An input is a byte that says what the rest is, and the rest.
+#: An input is one byte for the kind of the file, and the content of the file.
 IMAGE, KERNELS = 0, (".json", ".csv", ".npy")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=int, default=60, help="how long, at most  [default: 60]")
-    parser.add_argument("--finds", type=Path, default=Path("fuzz-finds"), help="where finds go  [default: fuzz-finds]")
-    parser.add_argument("--seed", type=int, default=1, help="of the random mutations  [default: 1]")
+    parser.add_argument("--finds", type=Path, default=Path("fuzz-finds"), help="their folder  [default: fuzz-finds]")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the random mutations  [default: 1]")
     options = parser.parse_args()
     options.finds.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -66,7 +66,7 @@ def fuzz(options: argparse.Namespace, corpus: Path, folder: Path) -> None:
         from edgekit.io.reading import decode
     from edgekit.io.reduced import decode_gray
 
-    # What the decoders print of each damaged file.
+    # Hides what the decoders print for each damaged file.
     os.dup2(os.open(folder / "printed", os.O_WRONLY | os.O_CREAT), 2)
 
     def attempts(kind: int, data: bytes) -> Iterator[Callable[[], object]]:
@@ -98,7 +98,7 @@ def fuzz(options: argparse.Namespace, corpus: Path, folder: Path) -> None:
 
 
 def keep(data: bytes, finds: Path) -> None:
-    """Write a find down, unless there is one from the same place in the code."""
+    """Write a find, unless there is one from the same place in the code."""
     raised = traceback.format_exc()
     places = [line for line in raised.splitlines() if line.startswith("  File")]
     path = finds / hashlib.sha1("".join(places).encode()).hexdigest()[:16]
@@ -108,7 +108,7 @@ def keep(data: bytes, finds: Path) -> None:
 
 
 def seeds() -> Iterator[tuple[int, bytes]]:
-    """Give small files of every format that can be written here, each with what it is."""
+    """Yield small files of every format that can be written here, with their kinds."""
     import cv2
     import numpy as np
     import tifffile
@@ -136,7 +136,7 @@ def seeds() -> Iterator[tuple[int, bytes]]:
     ):
         for mode in ("RGB", "L", "P", "1", "RGBA", "CMYK"):
             file = io.BytesIO()
-            # No format has all of these.
+            # No format supports all of these options.
             with contextlib.suppress(Exception):
                 picture.convert(mode).save(file, kind)
                 yield IMAGE, file.getvalue()

@@ -1,4 +1,4 @@
-"""Makes a clip of a photograph: a view that wanders over it, blurred by motion where it hurries.
+"""Makes a video of a photograph: a view that moves over it, blurred by fast motion.
 
 make_samples.py calls it. Needs PyAV, of the extra `video`.
 """
@@ -16,27 +16,27 @@ import numpy.typing as npt
 
 Image = npt.NDArray[np.uint8]
 
-#: Rows and columns of the view, frames, and frames a second.
+#: Rows and columns of the view, number of frames, and frames per second.
 SIZE, COUNT, RATE = (240, 320), 60, 20
 
-#: So many times within the clip the view stops and hurries on.
+#: Number of times that the view stops.
 STOPS = 3
 
-#: Moments of one exposure whose mean is a frame.
+#: Number of views whose mean is a frame.
 MOMENTS = 24
 
 
 def places(photograph: Image) -> Iterator[tuple[float, float]]:
-    """Give the view's upper left corner (x, y) from frame to frame, one more than there are frames."""
+    """Return the upper left corner (x, y) of the view at the start of each frame, and at the end of the last one."""
     for n in range(COUNT + 1):
         share = n / COUNT
-        # Slow at the stops: the slope of this is 0 there.
+        # The speed is 0 at the stops.
         way = share - math.sin(2 * math.pi * STOPS * share) / (2 * math.pi * STOPS)
         yield way * (photograph.shape[1] - SIZE[1]), way * (photograph.shape[0] - SIZE[0])
 
 
 def frames(photograph: Image) -> Iterator[Image]:
-    """Give each frame: the mean of what is seen while the shutter is open."""
+    """Yield each frame: the mean of the views during its exposure."""
     for (x0, y0), (x1, y1) in pairwise(places(photograph)):
         seen = np.zeros((*SIZE, 3))
         for t in (np.arange(MOMENTS) + 0.5) / MOMENTS:
@@ -46,9 +46,9 @@ def frames(photograph: Image) -> Iterator[Image]:
 
 
 def write(path: Path, photograph: Image) -> None:
-    """Write the clip, of the same bytes each time."""
+    """Write the video, with the same bytes each time."""
     with av.open(str(path), "w") as container:
-        # One thread: several share the bits out as they come.
+        # One thread: with several the bytes depend on their timing.
         stream = container.add_stream("libx264", rate=RATE, options={"crf": "20", "preset": "slow", "threads": "1"})
         stream.height, stream.width = SIZE
         stream.pix_fmt = "yuv420p"

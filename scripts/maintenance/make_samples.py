@@ -30,7 +30,7 @@ DARKER = 8
 #: Pixels along each side of a quarter of the chart: a ramp of one level per pixel has room for all 256.
 QUARTER = 256
 
-#: At r pixels from their centre the rings repeat every RINGS / r pixels: at the quarter's edge, 4.
+#: At r pixels from their centre the rings repeat every RINGS / r pixels; at the edge of the quarter every 4.
 RINGS = 2 * QUARTER
 
 

@@ -1,11 +1,11 @@
-"""Break the code in many small ways, one at a time, and see which of them no test notices.
+"""Makes many small changes to the code, one at a time, and reports those that no test notices.
 
     python scripts/maintenance/mutate.py                      # all modules of MODULES; an hour or two
     python scripts/maintenance/mutate.py focus/measures --show  # one, and what survived, as a difference
     python scripts/maintenance/mutate.py --write              # also fills the table of docs/mutation.md
 
-mutmut does the work, on a copy: the tree as git sees it, uncommitted changes to known files included. A module is
-mutated for the tests that concern it, on plain NumPy arrays; what messages say is left alone.
+mutmut makes the changes in a copy of the files that git tracks, with their uncommitted changes. Each module is tested
+by the tests that concern it, with NumPy arrays. Texts of messages are not changed.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "mutation.md"
 
-#: Of each module the tests that concern it.
+#: The tests that concern each module.
 MODULES = {
     "operators/kernels": ("kernels", "taps", "filters_meaning", "filters_oracle", "spacing"),
     "operators/table": ("kernels", "taps", "filters_errors", "filters_meaning"),
@@ -38,13 +38,14 @@ MODULES = {
     "edges/canny_edges": ("edges", "edge_thresholds", "batches"),
 }  # fmt: skip
 
-#: Other kinds of array run the same lines again.
+#: Other kinds of arrays run the same lines.
 CHOSEN = "not torch and not strided and not compiled"
 
-#: Lines that say what is wrong, and do not decide it.
+#: Lines of error messages.
 MESSAGES = (r"raise \w+Error\(", r"^\s*f?[\"'].*[\"']\)?$")
 
-#: Mutants run in forks of a process that has run all tests, and what that remembers they would not work out.
+#: Mutants run in forks of a process that has run all tests. Its caches are emptied, so that mutants compute the values
+#: again.
 FORGET = """
 
 def pytest_sessionstart(session):
@@ -56,12 +57,12 @@ def pytest_sessionstart(session):
             function.cache_clear()
 """
 
-#: What mutmut notes of a mutant.
+#: The states of a mutant in mutmut.
 STATUS = {0: "survived", 1: "killed", 3: "killed", 33: "not reached", 34: "left out", 24: "timed out", 36: "timed out"}
 
 
 def copy_to(folder: Path) -> None:
-    """Copy what git knows of, as it is now."""
+    """Copy the files that git tracks, in their present state."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file():
@@ -70,8 +71,8 @@ def copy_to(folder: Path) -> None:
 
 
 def configure(folder: Path, module: str) -> None:
-    """Tell mutmut what to break, and what to run."""
-    # Python looks no more into a folder that was not there at first.
+    """Write the configuration of mutmut: the module and its tests."""
+    # Python ignores folders of the path that were missing at its start.
     (folder / "mutants").mkdir()
     settings = {
         "source_paths": ["edgekit"],
@@ -90,7 +91,7 @@ def configure(folder: Path, module: str) -> None:
 
 
 def mutmut(folder: Path, *arguments: str) -> str:
-    """Run mutmut in the copy; the package is found there, and not where it is installed."""
+    """Run mutmut in the copy; the package is imported from there, and not from where it is installed."""
     environment = {**os.environ, "PYTHONPATH": str(folder / "mutants"), "EDGEKIT_FAST": "0"}
     command = [sys.executable, "-P", "-m", "mutmut", *arguments]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
@@ -100,7 +101,7 @@ def mutmut(folder: Path, *arguments: str) -> str:
 
 
 def run(module: str, children: int, show: bool) -> tuple[Counter[str], list[str]]:
-    """Mutate one module; return how many mutants became what, and the functions where some survived."""
+    """Mutate one module; return the number of mutants by state, and the functions where some survived."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         copy_to(folder)
@@ -125,7 +126,7 @@ def report(results: dict[str, tuple[Counter[str], list[str]]]) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run what was asked for."""
+    """Read the command line and run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("modules", nargs="*", metavar="module", help=", ".join(MODULES))
     parser.add_argument("--children", type=int, default=os.cpu_count(), help="mutants at a time")
