@@ -1,9 +1,9 @@
-"""Measures picking frames of a clip: edgekit beside sharp-frames, whole processes.
+"""Compares `edgekit pick` with sharp-frames on a video, as whole processes.
 
     python scripts/benchmarks/frame_picking.py CLIP [CLIP ...] [--runs N] [--readme]
 
-Both look at every frame, pick 30 and write them as JPEG. Needs `pip install -e ".[bench,video]"`, and for sharp-frames
-ffmpeg. The contenders take turns. Prints a Markdown table of medians.
+Both read every frame, select 30 and write them as JPEG. Needs `pip install -e ".[bench,video]"`, and for sharp-frames
+ffmpeg. The two programs run in turn. Prints a Markdown table of medians.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from common.blocks import fill
 from common.paths import README
 from edgekit.io.video import read_frames
 
-#: How many frames are picked.
+#: Number of selected frames.
 COUNT = 30
 
 
@@ -40,7 +40,7 @@ def commands(clip: Path, rate: float, scratch: str) -> dict[str, list[str]]:
 
 
 def measure(clips: Sequence[Path], runs: int) -> str:
-    """Time the contenders in turn on each clip, and return a Markdown table."""
+    """Time both programs in turn on each video, and return a Markdown table."""
     lines = [
         f"{COUNT} selected frames, median of {runs} interleaved runs, {os.cpu_count()} cores:",
         "",

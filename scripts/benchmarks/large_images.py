@@ -1,10 +1,10 @@
-"""Measures images larger than memory: time and peak memory by size, by size of the windows, and by packing.
+"""Measures images larger than memory: time and peak memory by size, by size of the windows, and by compression.
 
     python scripts/benchmarks/large_images.py [--sides 5000 10000 20000 30000] [--windows 16 18 20 22] [--runs 3]
                                               [--write]
 
-Makes tiled TIFF files tile by tile in a temporary folder, runs the command line on each in processes of their own, by
-windows and in memory in turns, compares what both made, and prints Markdown tables.
+Makes tiled TIFF files in a temporary folder. Runs the command line on each in separate processes, alternately by
+windows and in memory, compares the results, and prints Markdown tables.
 """
 
 import argparse
@@ -29,7 +29,7 @@ PAGE = ROOT / "docs" / "large.md"
 
 TILE = 256
 
-#: The command line, where an image may take so many bytes whatever is free, and windows have so many pixels.
+#: The command line with a given memory limit per image and a given number of pixels per window.
 PROGRAM = (
     "from edgekit.batch import large, large_files; large_files.allowance = lambda: {most}; "
     "large.WINDOW_PIXELS = {window}; "
@@ -40,7 +40,7 @@ MOST = BY_WINDOWS, WHOLE = 0, 2**60
 #: Images of any size.
 ADMITTED = ("--max-pixels", str(2**60))
 
-#: Pixels in a window unless sizes of windows are compared.
+#: Pixels in a window, except where sizes of windows are compared.
 WINDOW = 2**20
 
 
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sides", type=int, nargs="+", default=[5_000, 10_000, 20_000, 30_000])
     parser.add_argument("--windows", type=int, nargs="+", default=[16, 18, 20, 22], help="as powers of two")
-    parser.add_argument("--side", type=int, default=10_000, help="that windows and packings are compared on")
+    parser.add_argument("--side", type=int, default=10_000, help="side for the other tables, in pixels")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--write", action="store_true", help=f"fill the tables of {PAGE.name}")
     options = parser.parse_args(arguments)
@@ -98,7 +98,7 @@ def by_window(scratch: Path, side: int, windows: Sequence[int], runs: int) -> st
 
 
 def by_packing(scratch: Path, side: int, runs: int) -> str:
-    """Compare how the pixels are packed."""
+    """Compare compressions of the pixels."""
     lines = [
         f"| compression ({side:,} x {side:,}, `sobel`) | by windows, s | peak, MiB | in memory, s | peak, MiB "
         "| speedup |",
@@ -113,7 +113,7 @@ def by_packing(scratch: Path, side: int, runs: int) -> str:
 
 
 def both(command: str, image: Path, runs: int) -> tuple[Ran, Ran]:
-    """Run a command by windows and in memory in turns, and see that both make the same."""
+    """Run a command by windows and in memory in turn, and check that the results are equal."""
     line, *endings = COMMANDS[command]
     outputs = [image.with_name(f"{name}{ending}") for name, ending in zip(("windows", "whole"), endings, strict=True)]
     commands = {str(most): at(line(image, path), most, WINDOW) for most, path in zip(MOST, outputs, strict=True)}
@@ -126,7 +126,7 @@ def both(command: str, image: Path, runs: int) -> tuple[Ran, Ran]:
 
 
 def content(path: Path) -> np.ndarray:
-    """Return what a command wrote."""
+    """Return the result of a command."""
     match path.suffix:
         case ".tif":
             return tifffile.imread(path)
@@ -136,7 +136,7 @@ def content(path: Path) -> np.ndarray:
 
 
 def make(path: Path, side: int, packing: str | None) -> Path:
-    """Write a gray image of 8 bits: blurred noise, as smooth as a photograph, each tile another part of it."""
+    """Write a gray image of 8 bits: blurred noise, as smooth as a photograph. Each tile is another part of it."""
     rng = np.random.default_rng(0)
     noise = cv2.GaussianBlur(rng.normal(128, 400, (4 * TILE, 4 * TILE)).astype(np.float32), (0, 0), 3)
     texture = np.clip(noise, 0, 255).astype(np.uint8)
@@ -153,7 +153,7 @@ def make(path: Path, side: int, packing: str | None) -> Path:
 
 
 def sobel(image: Path, output: Path) -> list[str]:
-    """Return the arguments for a picture of edges."""
+    """Return the arguments for filtering."""
     return ["sobel", str(image), "-o", str(output), *ADMITTED, "--force", "-q"]
 
 
@@ -162,7 +162,8 @@ def score(image: Path, output: Path) -> list[str]:
     return ["score", str(image), "--measure", "laplacian_variance", "-o", str(output), *ADMITTED, "--force", "-q"]
 
 
-#: Commands, and the endings of what they write by windows and in memory, where TIFF is always packed and NPY never.
+#: Commands, and the extensions of their outputs by windows and in memory. TIFF outputs are compressed in memory, NPY
+#: outputs are not.
 COMMANDS = {
     "sobel": (sobel, ".tif", ".npy"),
     "packed sobel": (sobel, ".tif", ".tif"),
@@ -171,7 +172,7 @@ COMMANDS = {
 
 
 def at(arguments: Sequence[str], most: int, window: int) -> list[str]:
-    """Return the command that is run with these arguments."""
+    """Return the command with these arguments."""
     return [sys.executable, "-c", PROGRAM.format(most=most, window=window), *arguments]
 
 
@@ -181,19 +182,19 @@ def middle(runs: Sequence[Ran]) -> Ran:
 
 
 def row(*cells: str) -> str:
-    """Return a line of a table, and tell of it at once."""
+    """Return a line of a table, and print it at once."""
     line = f"| {' | '.join(cells)} |"
     print(line, file=sys.stderr, flush=True)
     return line
 
 
 def cell(ran: Ran, speed: str | None = None) -> tuple[str, ...]:
-    """Return the cells of what was measured."""
+    """Return the cells of a measurement."""
     return (f"{ran.seconds:.2f}", *([speed] if speed else []), f"{ran.peak / 2**20:.0f}")
 
 
 def ratio(windows: Ran, whole: Ran) -> str:
-    """Return how fast windows are beside the whole."""
+    """Return the speedup of windows over the whole image."""
     return f"{whole.seconds / windows.seconds:.2f}"
 
 

@@ -1,9 +1,9 @@
-"""Measures what many images cost on many machines, and works out 100 million of them.
+"""Measures a Ray cluster, and computes the cost of 100 million images.
 
     python scripts/benchmarks/ray_cluster.py [--images N] [--files N] [--write]
 
-Prints Markdown tables; with --write they go into docs/scale.md. Photographs are made of the samples. Needs the extras
-parquet and ray.
+Prints Markdown tables; --write writes them into docs/scale.md. The photographs are made from the samples. Needs the
+extras parquet and ray.
 """
 
 import argparse
@@ -43,22 +43,22 @@ from edgekit.io.reduced import decode_gray
 
 PAGE = ROOT / "docs" / "scale.md"
 
-#: Width and height of the photographs, in pixels; the second is the one that is worked out.
+#: Width and height of the photographs in pixels. The cost is computed for the second one.
 SIZES = ((1024, 768), (2048, 1536), (4096, 3072))
 USUAL = SIZES[1]
 
-#: What is worked out: images, machines, and processors of each.
+#: The computed cases: number of images, of machines, and of processors per machine.
 WHOLE, MACHINES, CORES = 100_000_000, (1, 10, 100, 1000), 32
 
-#: Assumed, not measured: bits a second that storage gives to each machine.
+#: Bits per second from storage to each machine: assumed, not measured.
 NETWORK = 10e9
 
-#: File systems allow so many names for one file, and some more.
+#: Hard links to one file. File systems allow a few more.
 LINKS = 30_000
 
 
 class Photograph(NamedTuple):
-    """What one photograph takes: bytes, and images a second on one core, scored and merely decoded."""
+    """One photograph: its bytes, and images per second on one core, scored and only decoded."""
 
     size: tuple[int, int]
     bytes: int
@@ -67,7 +67,7 @@ class Photograph(NamedTuple):
 
 
 class Rates(NamedTuple):
-    """What the driver does in a second: files listed, rows entered, items sent away and back, rows written."""
+    """Rates of the driver per second: files listed, rows recorded, items sent and returned, rows written."""
 
     listed: float
     entered: float
@@ -76,12 +76,12 @@ class Rates(NamedTuple):
 
     @property
     def driven(self) -> float:
-        """Images that the driver deals with in a second while others work."""
+        """Images per second of the driver, while workers compute."""
         return 1 / (1 / self.entered + 1 / self.sent)
 
 
 class Speed(NamedTuple):
-    """Images a second by an engine with so many processors, and seconds until it could begin."""
+    """Images per second of an engine with a number of processors, and seconds until the first row."""
 
     engine: str
     processors: int
@@ -90,17 +90,17 @@ class Speed(NamedTuple):
 
 
 class Idle:
-    """An engine that does nothing but send items away: what is left is the driver's own work."""
+    """An engine without work: the remaining time is that of the driver."""
 
     def run(self, task: Callable[[Any], Any], items: Iterable[Any], lost: Callable[[Any, str], Any]) -> Iterator[Any]:
-        """Give each item's row as one that was measured."""
+        """Yield a row for each item, as if it was measured."""
         for item in items:
             done = pickle.loads(pickle.dumps(lost(pickle.loads(pickle.dumps(item)), "")))
             yield done._replace(row=done.row._replace(width=640, height=480, values=(0.5,), status="ok", reason=""))
 
 
 def photograph(size: tuple[int, int]) -> bytes:
-    """Return a JPEG with the detail and the noise of a camera's."""
+    """Return a JPEG with the detail and the noise of a photograph."""
     samples = [ek.read_image(ROOT / "samples" / name) for name in ("rocket.jpg", "coffee.png", "chelsea.png")]
     parts = [cv2.resize(s, (size[0], size[1] // len(samples) + 1), interpolation=cv2.INTER_CUBIC) for s in samples]
     image = np.concatenate(parts)[: size[1]].astype(np.float32)
@@ -111,7 +111,7 @@ def photograph(size: tuple[int, int]) -> bytes:
 
 
 def rate(call: Callable[[], object], seconds: float = 2.0) -> float:
-    """Return calls a second: the median of five rounds."""
+    """Return calls per second: the median of five rounds."""
     rounds = []
     for _ in range(5):
         count, start = 0, time.perf_counter()
@@ -136,7 +136,7 @@ def measure_photograph(size: tuple[int, int]) -> Photograph:
 
 
 def fill_folder(folder: Path, data: bytes, count: int) -> None:
-    """Make so many names for a few files."""
+    """Make a folder of `count` hard links to a few files."""
     folder.mkdir()
     for n in range(count):
         name = folder / f"{n:08}.jpg"
@@ -148,19 +148,19 @@ def fill_folder(folder: Path, data: bytes, count: int) -> None:
 
 
 def scored(folder: Path, engine: Engine, book: ScoreCache) -> Iterator[Row]:
-    """Give the rows of a folder."""
+    """Yield the rows of a folder."""
     return score_files((s for _, s in find([str(folder)], lambda _: None)), ScoreJob(), book, engine)
 
 
 def measure_driver(count: int) -> Rates:
-    """List a folder of so many files, enter a row for each, send them through Ray, and write the rows."""
+    """List the files of a folder, record a row for each, send them through Ray, and write the rows."""
     with tempfile.TemporaryDirectory() as scratch, ScoreCache(Path(scratch, "rows"), "job") as book:
         folder = Path(scratch, "images")
         fill_folder(folder, b"\xff\xd8\xff no photograph", count)
         marks = [time.perf_counter()]
         sources = [source for _, source in find([str(folder)], lambda _: None)]
         marks.append(time.perf_counter())
-        # One name counts once, and links are other names.
+        # Each path counts once, and links are different paths.
         assert sum(1 for _ in scored(folder, Idle(), book)) == count
         marks.append(time.perf_counter())
         table = ScoreTable(("score",), 0.5)
@@ -171,7 +171,7 @@ def measure_driver(count: int) -> Rates:
 
 
 def send(items: list[Any]) -> float:
-    """Return the seconds of this process that Ray takes to send items away and give them back."""
+    """Return the processor time of this process for sending items through Ray, in seconds."""
     with cluster(os.cpu_count() or 1):
         begun = time.process_time()
         assert list(Ray().run(copy.copy, items, lambda item, reason: reason)) == items
@@ -180,7 +180,7 @@ def send(items: list[Any]) -> float:
 
 @contextlib.contextmanager
 def cluster(processors: int) -> Iterator[None]:
-    """Run a cluster of this machine alone."""
+    """Run a cluster of this machine only."""
     import ray
 
     quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
@@ -192,7 +192,7 @@ def cluster(processors: int) -> Iterator[None]:
 
 
 def measure_engines(count: int, processors: Sequence[int]) -> list[Speed]:
-    """Score so many photographs of the usual size, by worker processes and by Ray."""
+    """Score photographs of the second size, by worker processes and by Ray."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch, "images")
         fill_folder(folder, photograph(USUAL), count)
@@ -213,7 +213,7 @@ def _cluster(folder: Path, count: int, processors: int) -> Speed:
 
 
 def _speed(folder: Path, count: int, engine: Engine, at_once: int) -> tuple[float, float]:
-    """Return images a second from the first row on, when so many are done or nearly so, and the seconds until then."""
+    """Return images per second after the first row, and the seconds until the first row."""
     with ScoreCache(None, "job") as book:
         begun = time.perf_counter()
         times = []
@@ -258,7 +258,7 @@ def report(photographs: Sequence[Photograph], rates: Rates, speeds: Sequence[Spe
 
 
 def cost(machines: int, core: float, size: int, rates: Rates) -> str:
-    """Return the row of so many machines, whose cores do so many images a second."""
+    """Return the row of the table for a number of machines."""
     cores = CORES * machines
     hours = {
         "cores": WHOLE / (core * cores) / 3600,

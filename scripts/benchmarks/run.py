@@ -1,11 +1,11 @@
-"""Measures how fast edgekit is: side by side with the libraries that people use instead, all by one command.
+"""Measures the speed of edgekit, and compares it with other libraries and programs.
 
     python scripts/benchmarks/run.py SUITE... [--photographs FOLDER] [--runs N] [--json FILE] [--plots FOLDER] [--write]
 
-Needs `pip install -e ".[bench]"` for the peers, and vips and ImageMagick for their command lines; who is missing is
-left out. Before anything is timed it is made sure that all compute the same. Contenders take turns, so that a machine
-that slows down slows all; a ratio is the median of those of paired runs. `--write` fills the blocks of
-docs/performance.md and of the README.
+The other libraries are installed by `pip install -e ".[bench]"`; vips and ImageMagick are needed for their command
+lines. Libraries and programs that are not installed are left out. Before the measurement the results of all contenders
+are compared. The contenders run in turn, so that a slower machine slows all of them. A ratio is the median of the
+ratios of paired runs. `--write` fills the blocks of docs/performance.md and of the README.
 """
 
 import argparse
@@ -33,14 +33,14 @@ PAGE = ROOT / "docs" / "performance.md"
 #: The suites: modules of `benchmarks.suites`, whose `run` measures.
 SUITES = ("copy", "filter", "score", "batch", "startup", "overhead", "scaling", "detect", "fast_paths")
 
-#: These read a folder of photographs.
+#: The suites that read a folder of photographs.
 FOLDERS = ("score", "batch")
 
 SIZES = (0.3, 2.0, 8.0, 24.0)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Read the command line, measure, print, and write what is asked for."""
+    """Read the command line, measure, print, and write the requested files."""
     options = parse(arguments)
     machine = describe()
     outcomes: dict[str, Outcome] = {}
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             page = captioned(outcome, bench)
             for block, text in page.items():
                 print(f"\n## {block}\n\n{text}", flush=True)
-            # Written at once: what was measured must not be lost if a later suite fails.
+            # Written at once: results must not be lost if a later suite fails.
             outcomes[name] = outcome
             if options.json:
                 text = json.dumps(as_json(machine, bench, outcomes), indent=1)
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 for chart in outcome.charts:
                     draw(chart, options.plots)
             if options.write:
-                # The machine of the page is that of the run of all suites.
+                # The page shows the machine of the run of all suites.
                 whole = {"machine": in_words(machine)} if set(options.suites) >= set(SUITES) else {}
                 write(PAGE, {**whole, **page})
                 write(README, outcome.readme)
@@ -85,7 +85,7 @@ def write(path: Path, blocks: dict[str, str]) -> None:
 
 
 def captioned(outcome: Outcome, bench: Bench) -> dict[str, str]:
-    """Return the blocks of a suite, each with what it was measured on: suites may be measured at other times."""
+    """Return the blocks of a suite, with the machine in each caption: suites can be measured at different times."""
     caption = f"Median of {bench.runs} interleaved runs (quartiles), {bench.machine}."
     return {name: f"{caption}\n\n{text}" for name, text in outcome.blocks.items()}
 
@@ -142,7 +142,7 @@ def sizes(text: str) -> list[float]:
 
 
 def names(known: dict[str, Any]) -> Any:
-    """Return what reads a list of some of these names."""
+    """Return a parser of lists of these names."""
 
     def read(text: str) -> list[str]:
         chosen = text.split(",")

@@ -1,9 +1,9 @@
-"""Shows that memory stays flat however many images are scored.
+"""Shows that the memory of `edgekit score` does not grow with the number of images.
 
     python scripts/benchmarks/score_memory.py [COUNT ...] [--readme]
 
-Makes folders of small pictures (links to a few files), scores each folder in a process of its own, and prints a
-Markdown table of time and peak memory.
+Makes folders of small images (links to a few files), scores each folder in a separate process, and prints a Markdown
+table of time and peak memory.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import edgekit as ek
 from common.blocks import fill
 from common.paths import README
 
-#: File systems allow so many names for one file, and some more.
+#: Hard links to one file. File systems allow a few more.
 LINKS = 30_000
 
 

@@ -1,10 +1,10 @@
-"""Measures the torch filters beside kornia's: time, eager and compiled, there and back, and the most memory taken.
+"""Compares the torch filters with those of kornia: time with and without a gradient, eager and compiled, and memory.
 
     python scripts/benchmarks/torch_filters.py [--device cuda] [--size 3840x2160] [--runs N] [--readme]
 
-Needs `pip install -e ".[test]"`. First checks that both compute the same; then they take turns, so that a machine that
-slows down slows all. Ratios are medians of the ratios of each pair of runs. Memory is what is taken at the most beyond
-the image itself. Prints Markdown tables.
+Needs `pip install -e ".[test]"`. Checks first that the results are equal. The two libraries run in turn, so that a
+slower machine slows both. Ratios are medians of the ratios of paired runs. Memory is the peak memory without the image.
+Prints Markdown tables.
 """
 
 import argparse
@@ -27,7 +27,8 @@ from common.paths import README
 
 Filter = Callable[[torch.Tensor], torch.Tensor]
 
-#: With kornia's borders. Its Sobel adds 1e-6 under the root; its Laplacian divides by the sum of absolute taps.
+#: With the borders of kornia. Its Sobel magnitude adds 1e-6 under the root; its Laplacian is divided by the sum of the
+#: absolute coefficients.
 OURS: dict[str, torch.nn.Module] = {
     "Sobel magnitude": ek.nn.GradientMagnitude(border="edge"),
     "Laplacian, 8 neighbours": ek.nn.Laplacian(stencil=8, scale="raw"),
@@ -36,7 +37,7 @@ KEPT_CLOSE = {"Sobel magnitude": 2e-3, "Laplacian, 8 neighbours": 1e-4}
 
 
 def peers() -> dict[str, Filter]:
-    """Return kornia's filters, giving the same numbers."""
+    """Return kornia's filters, scaled to the same numbers."""
     import kornia
 
     return {
@@ -46,7 +47,9 @@ def peers() -> dict[str, Filter]:
 
 
 def composed(image: torch.Tensor) -> torch.Tensor:
-    """Return the magnitude as one would write it, of the same two responses: each step is kept for the way back."""
+    """Return the magnitude as a square root of squares of the same two responses: each step is stored for the backward
+    pass.
+    """
     gx, gy = (
         _plain(image, taps) for taps in ([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], [[-1, -2, -1], [0] * 3, [1, 2, 1]])
     )
@@ -59,7 +62,7 @@ def _plain(image: torch.Tensor, taps: list[list[int]]) -> torch.Tensor:
 
 
 def there_and_back(function: Filter) -> Filter:
-    """Return a function that also takes the gradient."""
+    """Return a function that also computes the gradient."""
 
     def run(image: torch.Tensor) -> torch.Tensor:
         leaf = image.detach().requires_grad_()
@@ -80,7 +83,7 @@ def unrecorded(function: Filter) -> Filter:
 
 
 def alternate(contenders: dict[str, Filter], image: torch.Tensor, runs: int) -> dict[str, list[float]]:
-    """Run the contenders in turn, twice unmeasured, and return the seconds that each run took."""
+    """Run both in turn, twice without measuring, and return the seconds of each run."""
     wait = torch.cuda.synchronize if image.device.type == "cuda" else lambda: None
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for n in range(runs + 2):
@@ -95,7 +98,7 @@ def alternate(contenders: dict[str, Filter], image: torch.Tensor, runs: int) -> 
 
 
 def peak(function: Filter, image: torch.Tensor) -> float:
-    """Return how many bytes were taken at the most beyond the image, per byte of the image."""
+    """Return the peak memory without the image, in bytes per byte of the image."""
     if image.device.type == "cuda":
         torch.cuda.synchronize()
         torch.cuda.reset_peak_memory_stats()
@@ -114,7 +117,7 @@ def peak(function: Filter, image: torch.Tensor) -> float:
 
 
 def check(image: torch.Tensor) -> None:
-    """Exit unless both libraries compute the same."""
+    """Exit unless the results of both libraries are equal."""
     for name, function in peers().items():
         apart = (unrecorded(function)(image) - unrecorded(OURS[name])(image)).abs().max().item()
         if not apart < KEPT_CLOSE[name]:
@@ -160,7 +163,7 @@ def table(image: torch.Tensor, runs: int, *, compiled: bool = True) -> str:
 
 
 def machine(device: torch.device) -> str:
-    """Return what it ran on."""
+    """Return the machine and the versions."""
     import kornia
 
     what = (

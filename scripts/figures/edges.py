@@ -52,9 +52,7 @@ def inked(strength: Values, like: Image) -> Image:
 
 
 def strongest(strength: Values) -> Values:
-    """Return 1 at the fraction of the pixels with the strongest edges; it does not depend on the scale of the
-    strengths.
-    """
+    """Return 1 at the fraction of the pixels with the strongest edges, for any scale of the strengths."""
     return ((strength > 0) & (strength >= np.quantile(strength, 1 - SHARE))).astype(np.float32)
 
 

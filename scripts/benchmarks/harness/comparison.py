@@ -1,6 +1,5 @@
-"""The same work by several contenders, who take turns; ratios are those of runs that follow one another.
-
-May import workers and what is below it.
+"""Compares contenders that do the same work, in interleaved runs. A ratio compares two runs of the same round. Imports
+`workers`.
 """
 
 import math
@@ -20,13 +19,13 @@ from benchmarks.harness.workers import Workers
 
 Array = npt.NDArray[Any]
 
-#: A measured run takes at least so many seconds, as in Python's timeit; what is faster is called several times.
+#: Least duration of a measured run in seconds. Faster calls are repeated, as in Python's timeit.
 LEAST = 0.2
 
-#: What takes longer than so many seconds is run no more than so many times.
+#: Calls that take longer than this number of seconds have at most this number of runs.
 LONG, FEW = 3.0, 3
 
-#: Seconds between runs, in which the threads of the last contender come to rest.
+#: Seconds between runs, until the threads of the last contender are idle.
 PAUSE = 0.01
 
 #: Values compared at a time.
@@ -34,10 +33,8 @@ STRIP = 2**22
 
 
 class Contender(NamedTuple):
-    """Somebody who can do the work.
-
-    `place` is the worker; `factor` what the numbers are multiplied with to be edgekit's; `own` says
-    what is computed where that is not the same, and is then not compared.
+    """One way to do the work. `place` is the worker. `factor` is the factor from its numbers to those of edgekit. `own`
+    describes the result if it is another one, which is then not compared.
     """
 
     name: str
@@ -49,9 +46,10 @@ class Contender(NamedTuple):
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be done: `module` makes the calls by the contenders' names and the task.
+    """Work to compare: `module` returns the calls by the names of the contenders and the task.
 
-    Results may differ from the first contender's by `tolerance`, and by any amount in a margin so many pixels wide.
+    Results may differ from that of the first contender by `tolerance`, and by any amount in a margin of `margin`
+    pixels.
     """
 
     name: str
@@ -66,7 +64,7 @@ class Work:
 
 @dataclass
 class Entry:
-    """What a contender needed: seconds of each run; of whole processes the peak in MiB."""
+    """The measurements of a contender: seconds of each run, for whole processes also the peak memory in MiB."""
 
     name: str
     label: str
@@ -82,7 +80,7 @@ class Entry:
 
 
 class Spread(NamedTuple):
-    """A median between quartiles."""
+    """A median and its quartiles."""
 
     low: float
     median: float
@@ -91,7 +89,7 @@ class Spread(NamedTuple):
 
 @dataclass
 class Comparison:
-    """What came out: contenders by name, those left out with the reason, and what else is to be known."""
+    """The result: contenders by name, those left out with the reasons, and further facts."""
 
     name: str
     title: str
@@ -110,7 +108,7 @@ class Comparison:
         return [name for name in self.references if name in self.entries]
 
     def as_json(self) -> dict[str, Any]:
-        """Return all of it for other programs."""
+        """Return everything for other programs."""
         contenders = {
             name: {
                 "label": entry.label,
@@ -140,12 +138,12 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def compare(work: Work, workers: Workers, runs: int) -> Comparison:
-    """Check that all compute the same, and let them take turns.
+    """Check that all results are equal, then run the contenders in turn.
 
     Raises
     ------
     Disagreement
-        If one computes something else.
+        If a result differs.
     """
     ready, left_out = [], {}
     try:
@@ -165,7 +163,7 @@ def compare(work: Work, workers: Workers, runs: int) -> Comparison:
 
 
 def take_turns(contenders: Sequence[Contender], workers: Workers, runs: int) -> dict[str, list[float]]:
-    """Return the seconds of each run; each round another contender begins."""
+    """Return the seconds of each run. Each round begins with another contender."""
     loops, rounds = {}, {}
     for c in contenders:
         workers.ask(c.place, "time", c.name, 1)
@@ -183,7 +181,7 @@ def take_turns(contenders: Sequence[Contender], workers: Workers, runs: int) -> 
 
 
 def check_results(work: Work, contenders: Sequence[Contender], workers: Workers) -> dict[str, float]:
-    """Return by how much each contender differs from the first at most."""
+    """Return the largest difference of each contender from the first one."""
     same = [c for c in contenders if not c.own]
     found: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as scratch:
@@ -213,5 +211,5 @@ def difference(mine: Array, first: Array, factors: tuple[float, float], margin: 
     strips = (slice(i, i + rows) for i in range(0, mine.shape[0], rows))
     both = list(zip((mine, first), factors, strict=True))
     wide = ([array[s].astype(np.float64) * factor for array, factor in both] for s in strips)
-    # What is missing in both is no difference; what is in one alone makes the largest one NaN, which nothing allows.
+    # NaN in both is no difference. NaN in one of them makes the largest difference NaN, which no tolerance allows.
     return float(np.max([np.max(np.abs(a - b), where=~(np.isnan(a) & np.isnan(b)), initial=0) for a, b in wide]))

@@ -14,7 +14,7 @@ Image = npt.NDArray[Any]
 
 PHOTOGRAPH = ROOT / "samples" / "camera.png"
 
-#: By how much the types stretch 8 bits.
+#: The factor from 8 bits to the range of each type.
 STRETCH = {"uint8": 1, "uint16": 257, "float32": 1}
 
 
@@ -24,7 +24,7 @@ def photograph(megapixels: float, dtype: str = "uint8") -> Image:
     height, width = size(megapixels)
     gray = cv2.imread(str(PHOTOGRAPH), cv2.IMREAD_GRAYSCALE)
     assert gray is not None
-    # Fractions for float32, and levels between for uint16.
+    # float32 has fractions, uint16 levels between those of 8 bits.
     grown = cv2.resize(gray.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR) * STRETCH[dtype]
     return grown if dtype == "float32" else np.rint(grown).astype(dtype)
 

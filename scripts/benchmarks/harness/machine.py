@@ -1,4 +1,4 @@
-"""What it was measured on, and with. May import workers."""
+"""Describes the machine and the versions of the libraries. Imports `workers`."""
 
 import importlib
 import importlib.metadata
@@ -19,7 +19,7 @@ LIBRARIES = (
 
 
 def describe() -> dict[str, Any]:
-    """Return the machine, the versions, and which edgekit was measured."""
+    """Return the machine, the versions, and the measured edgekit."""
     return {
         "processor": processor(),
         "cores": os.cpu_count(),
@@ -52,7 +52,7 @@ def in_words(machine: dict[str, Any]) -> str:
 
 
 def in_short(machine: dict[str, Any]) -> str:
-    """Return the machine in half a line, for the captions of tables."""
+    """Return the machine as a short text, for the captions of tables."""
     revision = machine["edgekit"]["revision"] or machine["edgekit"]["version"]
     return f"{machine['cores']} cores, {machine['processor']}, Python {machine['python']}, edgekit {revision}"
 
@@ -82,7 +82,7 @@ def memory() -> float:
 
 
 def version(library: str) -> str:
-    """Return a library's version, nothing where it is missing."""
+    """Return the version of a library; an empty text if it is missing."""
     try:
         return importlib.metadata.version(library)
     except importlib.metadata.PackageNotFoundError:
@@ -90,7 +90,7 @@ def version(library: str) -> str:
 
 
 def programs() -> dict[str, str]:
-    """Return the versions of programs that some suites start."""
+    """Return the versions of the programs that the suites start."""
     magick = imagemagick()
     return {
         "vips": first_line("vips", "--version").removeprefix("vips-") if shutil.which("vips") else "",
@@ -100,7 +100,7 @@ def programs() -> dict[str, str]:
 
 
 def imagemagick() -> str:
-    """Return the command that starts ImageMagick, nothing where there is none; convert may be another program."""
+    """Return the command of ImageMagick; an empty text if it is missing. `convert` can be another program."""
     for name in ("magick", "convert", "convert-im6"):
         if shutil.which(name) and first_line(name, "-version").startswith("Version: ImageMagick"):
             return name
@@ -114,10 +114,10 @@ def first_line(*command: str) -> str:
 
 
 def edgekit() -> dict[str, Any]:
-    """Return which edgekit is measured: its version, where it lies, and its revision if that is in git."""
+    """Return version and folder of the measured edgekit, and its revision if it is in git."""
     git = ["git", "-C", str(home())]
     revision = first_line(*git, "describe", "--always", "--exclude=*") if shutil.which("git") else ""
-    # The pages that the tables are written into may be others.
+    # The tables can be written into the pages of another copy.
     if revision and first_line(*git, "status", "--porcelain", "--", "edgekit", "scripts"):
         revision += "-dirty"
     return {

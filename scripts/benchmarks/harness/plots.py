@@ -1,4 +1,4 @@
-"""Draws what was measured. Needs matplotlib."""
+"""Draws the measurements. Needs matplotlib."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,14 +9,15 @@ SIZE, DOTS = (9, 5.6), 120
 
 FAINT, PAPER, GRID = "#59636e", "#ffffff", "#d8dee4"
 
-#: Okabe and Ito's colours without the yellow that white paper swallows; then the same with dashes.
+#: Okabe and Ito's colours without the yellow, which is hardly visible on white; then the same colours with dashed
+#: lines.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 STYLES = ("o-", "s--", "^:")
 
 
 @dataclass(frozen=True)
 class Chart:
-    """Lines of (x, y) by their label, or bars where there is one point each and `bars` is set."""
+    """Lines of (x, y) by their labels, or with `bars` a bar for each label."""
 
     name: str
     title: str
@@ -28,7 +29,7 @@ class Chart:
 
 
 def draw(chart: Chart, folder: Path) -> Path:
-    """Draw a chart into a PNG file, and return where it lies."""
+    """Draw a chart into a PNG file, and return its path."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -51,12 +52,12 @@ def draw(chart: Chart, folder: Path) -> Path:
             _plain(axes)
         else:
             axes.set_ylim(bottom=0)
-        # What was measured stands on the axis.
+        # Ticks are at the measured values.
         axes.set_xticks(sorted({x for points in chart.lines.values() for x, _ in points}))
         axes.set_xticks([], minor=True)
         axes.set(xlabel=chart.x, ylabel=chart.y)
         axes.grid(which="major", color=GRID)
-        # Beside the lines, since these may be anywhere.
+        # Beside the axes, because the lines can be anywhere.
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9)
     axes.set_title(chart.title, loc="left")
     axes.set_axisbelow(True)
@@ -68,12 +69,12 @@ def draw(chart: Chart, folder: Path) -> Path:
 
 
 def _words(label: str) -> str:
-    """Return a label without Markdown's marks."""
+    """Return a label without the marks of Markdown."""
     return label.replace("`", "")
 
 
 def _plain(axes: object) -> None:
-    """Write 0.1, 1, 10 instead of powers, and more between where the axis spans little."""
+    """Write 0.1, 1, 10 instead of powers, and numbers between them if the range is small."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     for axis in (axes.xaxis, axes.yaxis):  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Whole processes in turns: their seconds and their peak memory. May import workers."""
+"""Interleaved runs of whole processes: their seconds and their peak memory. Imports `workers`."""
 
 import statistics
 import subprocess
@@ -14,7 +14,7 @@ LAUNCHER = Path(__file__).with_name("timed_command.py")
 PYTHON = (sys.executable, "-c")
 
 
-#: Runs that are not measured: they fill the caches of the system.
+#: Runs that are not measured, and fill the caches of the system.
 UNMEASURED = 1
 
 
@@ -41,8 +41,10 @@ def alternate(
     folder: str | Path,
     changes: Mapping[str, Mapping[str, str]] | None = None,
 ) -> dict[str, list[Ran]]:
-    """Run the commands in turn in a folder, the first ones unmeasured; `changes` are those of environments, by name."""
-    # Modules are compiled once, as they are where edgekit is installed.
+    """Run the commands in turn in a folder; the first runs are not measured. `changes` are those of the environment, by
+    the names of the commands.
+    """
+    # Modules are compiled before, as in an installed edgekit.
     compiled = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": f"{folder}/compiled"}
     out: dict[str, list[Ran]] = {name: [] for name in commands}
     for n in range(UNMEASURED + runs):
@@ -54,7 +56,7 @@ def alternate(
 
 
 def seconds(ran: Mapping[str, Sequence[Ran]]) -> dict[str, list[float]]:
-    """Return the seconds alone."""
+    """Return the seconds."""
     return {name: [run.seconds for run in runs] for name, runs in ran.items()}
 
 

@@ -1,4 +1,4 @@
-"""What a suite is given, and what it returns. May import workers and comparison."""
+"""The input and the result of a suite. Imports `workers` and `comparison`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from benchmarks.harness.workers import Workers
 
 @dataclass(frozen=True)
 class Bench:
-    """What a suite is given: options, workers, and a folder to write into."""
+    """The input of a suite: options, workers, and a folder for its files."""
 
     workers: Workers
     scratch: Path
@@ -26,7 +26,7 @@ class Bench:
 
 @dataclass
 class Outcome:
-    """What a suite returns: Markdown by the names of blocks, those of the README too, and drawings."""
+    """The result of a suite: Markdown by the names of blocks, also of the README, and charts."""
 
     comparisons: list[Comparison]
     blocks: dict[str, str]

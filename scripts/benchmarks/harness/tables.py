@@ -1,4 +1,4 @@
-"""Comparisons as Markdown. May import comparison."""
+"""Comparisons as Markdown. Imports `comparison`."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from benchmarks.harness.comparison import Comparison, Spread, spread
 
 
 def number(value: float) -> str:
-    """Return three digits, more before the point, and two where there are none before it but zeros."""
+    """Return a number with three digits, with two if it is below 1, and with all digits before the point."""
     if abs(value) >= 100:
         return f"{value:.0f}"
     if 0 < abs(value) < 0.1:
@@ -51,11 +51,11 @@ def detail(comparison: Comparison, unit: str = "ms") -> str:
 
 
 def plain(label: str) -> str:
-    """Return a label short enough for the head of a column."""
+    """Return a label that is short enough for the head of a column."""
     return label.partition(":")[0].partition(",")[0].partition(" (")[0]
 
 
 def left_out(comparisons: Sequence[Comparison]) -> list[str]:
-    """Return who was left out, and why, each once."""
+    """Return the contenders that were left out with the reasons, each once."""
     reasons = {label: reason for comparison in comparisons for label, reason in comparison.left_out.items()}
     return ["", "Left out: " + "; ".join(f"{k}: {v}" for k, v in reasons.items()) + "."] if reasons else []

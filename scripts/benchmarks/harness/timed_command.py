@@ -1,6 +1,6 @@
 """Runs a command; prints the seconds it took, the peak memory in bytes of its largest process, and its exit status.
 
-A process's peak counts that of the process which started it, so this one imports little.
+The peak of a process includes that of the process that started it. This module therefore imports little.
 """
 
 import os

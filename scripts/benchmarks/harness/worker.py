@@ -1,7 +1,5 @@
-"""Runs contenders' calls in a process of its own, asked over pipes.
-
-The environment decides what this process is: which edgekit it imports, and by which path that computes. Requests and
-answers are pickles on standard input and output.
+"""Runs the calls of contenders in a separate process. The environment of the process chooses the edgekit that is
+imported, and the path on which it computes. Requests and answers are pickles on standard input and output.
 """
 
 import gc
@@ -21,13 +19,13 @@ Call = Callable[[], Any]
 
 
 class Worker:
-    """What can be asked for: each public method is a request."""
+    """The requests: each public method is one."""
 
     def __init__(self) -> None:
         self._calls: dict[str, Call] = {}
 
     def prepare(self, key: str, module: str, name: str, task: dict[str, Any]) -> str:
-        """Make a call ready; return why it cannot be, or nothing."""
+        """Prepare a call; return the reason why this is not possible, or an empty text."""
         from benchmarks import LeftOut
 
         try:
@@ -37,11 +35,11 @@ class Worker:
         return ""
 
     def save(self, key: str, path: Path) -> None:
-        """Call once, and write what came out as an array."""
+        """Call once, and write the result as an array."""
         np.save(path, np.squeeze(np.asarray(self._calls[key]())))
 
     def time(self, key: str, loops: int) -> float:
-        """Return the seconds that one of so many calls took."""
+        """Return the mean seconds of one of several calls."""
         call = self._calls[key]
         start = time.perf_counter()
         for _ in range(loops):
@@ -49,14 +47,14 @@ class Worker:
         return (time.perf_counter() - start) / loops
 
     def forget(self) -> None:
-        """Let go of all calls, and of the arrays that they hold."""
+        """Delete all calls and their arrays."""
         self._calls.clear()
         gc.collect()
 
 
 def main() -> None:
-    """Answer until nobody asks any more."""
-    # What libraries print must not come between the answers.
+    """Answer requests until the input ends."""
+    # Output of libraries must not be mixed with the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     sys.path[0] = str(Path(__file__).resolve().parents[2])

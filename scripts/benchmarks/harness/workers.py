@@ -1,6 +1,5 @@
-"""Processes that wait to be asked for a run: one for the peers, one for each path that edgekit can take.
-
-May import nothing of the suites.
+"""Worker processes that run the calls: one for the other libraries, one for each path of edgekit. Imports nothing of
+the suites.
 """
 
 import importlib.util
@@ -16,10 +15,10 @@ from typing import Any, Self
 
 WORKER = Path(__file__).with_name("worker.py")
 
-#: The variable that tells edgekit which path to take: 0 the base, 1 the fast one, unset as the work demands.
+#: The variable that chooses the path of edgekit: 0 the base path, 1 the fast path, unset by the amount of work.
 SWITCH = "EDGEKIT_FAST"
 
-#: The peers apart from torch, whose threads wait in a loop; and edgekit.
+#: The places: the other libraries, with torch separate because its threads wait in a loop, and edgekit.
 PLACES: dict[str, dict[str, str]] = {
     "peers": {},
     "torch": {},
@@ -30,15 +29,17 @@ PLACES: dict[str, dict[str, str]] = {
 
 
 def environment(changes: Mapping[str, str]) -> dict[str, str]:
-    """Return this process's environment without the switch, with the edgekit found here, and with the changes."""
+    """Return the environment of this process without the switch, with the path of this edgekit, and with the
+    changes.
+    """
     kept = {k: v for k, v in os.environ.items() if k != SWITCH}
-    # Whatever folder a process is started in, it must not find another.
+    # In any working folder the process must import the same edgekit.
     paths = os.pathsep.join(filter(None, [str(home()), kept.get("PYTHONPATH")]))
     return kept | {"PYTHONPATH": paths} | dict(changes)
 
 
 def home() -> Path:
-    """Return the folder that the measured edgekit lies in."""
+    """Return the folder of the measured edgekit."""
     found = importlib.util.find_spec("edgekit")
     assert found is not None
     assert found.origin is not None
@@ -46,12 +47,12 @@ def home() -> Path:
 
 
 def has_switch() -> bool:
-    """Return whether the measured edgekit knows of the switch at all."""
+    """Tell whether the measured edgekit supports the switch."""
     return any(SWITCH in path.read_text("utf-8") for path in (home() / "edgekit").rglob("*.py"))
 
 
 class WorkerFailed(Exception):
-    """A call raised in its process; the message is the traceback there."""
+    """A call raised in its worker; the message is the traceback."""
 
 
 class Process:
@@ -88,12 +89,12 @@ class Process:
 
 
 class Workers:
-    """Workers by their place, each started when it is first asked for.
+    """Workers by their places. Each is started at its first request.
 
     Parameters
     ----------
     places : mapping, optional
-        What each place changes in the environment.
+        Changes of the environment for each place.
     """
 
     def __init__(self, places: Mapping[str, Mapping[str, str]] = PLACES) -> None:
@@ -117,6 +118,6 @@ class Workers:
         return self._started[place].ask(request, *arguments)
 
     def forget(self) -> None:
-        """Let all workers let go of what they hold."""
+        """Let all workers delete their calls and arrays."""
         for process in self._started.values():
             process.ask("forget")

@@ -1,4 +1,4 @@
-"""A folder of JPEGs to pictures of edges: `edgekit sobel FOLDER` beside scripts and command lines that do the same."""
+"""Edges of a folder of JPEGs: `edgekit sobel FOLDER` compared with scripts and programs that do the same."""
 
 import shutil
 import sys
@@ -18,10 +18,11 @@ from benchmarks.harness.workers import SWITCH, has_switch
 from benchmarks.suites.score import DECODE
 from benchmarks.suites.startup import largest_difference
 
-#: Photographs as they are, and reduced to so many megapixels.
+#: Photographs in their own size, and reduced to this number of megapixels.
 REDUCED = 3.0
 
-#: So many times as many photographs, where the start of the processes hardly counts.
+#: The number of photographs is multiplied by this for a long run, in which the start of the processes takes little of
+#: the time.
 MANY = 10
 
 _OPENCV = """
@@ -36,7 +37,7 @@ if __name__ == "__main__":
         pool.map(one, sorted(pathlib.Path(sys.argv[1]).iterdir()))
 """
 
-#: Every file by processes of its own, two at a time.
+#: One process or several for each file, two files at a time.
 _EACH = "find '{folder}' -name '*.jpg' -print0 | xargs -0 -P2 -I{{}} sh -c '{line}' _ {{}}"
 
 _VIPS = (
@@ -65,14 +66,14 @@ MISSING = {
     "magick": "there is no ImageMagick",
 }
 
-#: They take as long for each file, however many there are.
+#: Contenders whose time per file does not depend on the number of files.
 ONE_BY_ONE = ("vips", "magick")
 
 OWN = {"vips": "|gx| + |gy|, clipped", "magick": "one direction", "decode": "pixels only"}
 
 
 def copies(photographs: Path, folder: Path, count: int, megapixels: float | None) -> tuple[int, int]:
-    """Fill a folder with so many JPEGs, and return height and width of the largest."""
+    """Fill a folder with JPEGs, and return height and width of the largest one."""
     folder.mkdir(parents=True)
     given = sorted(p for p in photographs.iterdir() if p.suffix.lower() in (".jpg", ".jpeg"))
     if not given:
@@ -98,7 +99,7 @@ def edgekit(folder: Path, out: Path, jobs: int) -> list[str]:
 
 
 def commands(folder: Path, scratch: Path) -> dict[str, list[str]]:
-    """Return the command of each contender that is there; each writes into a folder of its name."""
+    """Return the command of each installed contender; each writes into a folder of its name."""
     script = scratch / "pool.py"
     script.write_text(_OPENCV)
     for name in LABELS:
@@ -142,7 +143,7 @@ def run(bench: Bench) -> Outcome:
 def comparison(
     bench: Bench, name: str, count: int, megapixels: float | None = None, without: Collection[str] = ()
 ) -> Comparison:
-    """Measure so many photographs of one size."""
+    """Measure photographs of one size."""
     assert bench.photographs is not None
     scratch = bench.scratch / f"batch-{name}"
     height, width = copies(bench.photographs, scratch / "in", count, megapixels)
@@ -171,7 +172,7 @@ def comparison(
 
 
 def differences(first: Path, other: Path) -> int:
-    """Return by how many levels the pictures in two folders differ at most."""
+    """Return the largest difference of the images in two folders, in gray levels."""
     ours, theirs = (sorted(path for path in folder.iterdir() if path.suffix == ".png") for folder in (first, other))
     if len(ours) != len(theirs):
         raise Disagreement(f"{other.name} wrote {len(theirs)} pictures of {len(ours)}")
@@ -179,7 +180,7 @@ def differences(first: Path, other: Path) -> int:
 
 
 def memory(comparison: Comparison) -> str:
-    """Return what there is to hold in memory, and how well two workers share the work."""
+    """Return the sizes of images in memory, and the speedup by two workers."""
     facts = comparison.facts
     return (
         f"Memory in MiB: imported modules of edgekit {number(facts['imports_mib'])}, "

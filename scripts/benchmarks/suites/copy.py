@@ -1,4 +1,4 @@
-"""The floor: an array read and another written at the speed of copying, by one thread or two, whichever is faster."""
+"""The lower bound: reading one array and writing another, by one thread or two, whichever is faster."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +21,7 @@ CONTENDERS = (
 
 
 def copy(image: Image, dtype: Any, planes: int = 1, threads: int = 1) -> Call:
-    """Return a call that reads the image for each plane, and writes planes of a type that are there already."""
+    """Return a call that copies the image into each of several existing planes of another type."""
     out = np.empty((planes, *image.shape), dtype)
 
     def strip(n: int) -> None:
@@ -42,7 +42,7 @@ def copy(image: Image, dtype: Any, planes: int = 1, threads: int = 1) -> Call:
 
 
 def floor(image: Image, dtype: Any, planes: int = 1) -> Call:
-    """Return the fastest such call."""
+    """Return the fastest copy."""
     calls = [copy(image, dtype, planes, threads) for threads in (1, THREADS)]
     return min(calls, key=lambda call: min(_seconds(call) for _ in range(3)))
 
@@ -55,12 +55,12 @@ def _seconds(call: Call) -> float:
 
 
 def make(name: str, dtype: str, megapixels: float) -> Call:
-    """Return a contender's call."""
+    """Return the call of a contender."""
     return copy(photograph(megapixels, dtype), np.float32, threads=1 if name == "one" else THREADS)
 
 
 def run(bench: Bench) -> Outcome:
-    """Measure copying alone."""
+    """Measure copying."""
     comparisons = [
         compare(
             Work(

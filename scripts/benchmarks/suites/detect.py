@@ -1,4 +1,4 @@
-"""The detector on a photograph of the Berkeley Segmentation Data Set's size."""
+"""The boundary detector, on a photograph of the size of those in the Berkeley Segmentation Data Set."""
 
 import cv2
 
@@ -13,7 +13,7 @@ SAMPLE = ROOT / "samples" / "coffee.png"
 
 WIDTH, HEIGHT = 481, 321
 
-#: Milliseconds that it may take.
+#: The target in milliseconds.
 AIM = 150
 
 CONTENDERS = (
@@ -32,7 +32,7 @@ def image() -> Image:
 
 
 def make(name: str) -> Call:
-    """Return a contender's call."""
+    """Return the call of a contender."""
     photograph = image()
     gray = cv2.cvtColor(photograph, cv2.COLOR_RGB2GRAY)
     if name == "opencv":

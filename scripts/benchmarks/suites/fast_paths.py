@@ -1,6 +1,5 @@
-"""What each fast path for a special case saves: edgekit as it is, and with this one path switched off.
-
-A path that saves less than a tenth is not worth its code.
+"""The gain of each fast path for a special case: edgekit with this path, and without it. A path that saves less than a
+tenth is removed.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,10 +17,8 @@ from benchmarks.harness.workers import SWITCH, Workers
 
 
 class FastPath(NamedTuple):
-    """A fast path, and the calls that it serves.
-
-    `switch_off` takes it away in the process that runs it. `compiled` tells whether compiled loops run with and
-    without it.
+    """A fast path, and the calls that use it. `switch_off` disables it in the process that calls this function.
+    `compiled` tells whether compiled loops are used with it and without it.
     """
 
     what: str
@@ -74,7 +71,7 @@ PATHS = (
 #: Megapixels of the image.
 MEGAPIXELS = 2.0
 
-#: The last digit may be rounded otherwise.
+#: The last digit may differ.
 TOLERANCE = 1e-3
 
 
@@ -98,7 +95,7 @@ def calls(megapixels: float) -> dict[str, Call]:
 
 
 def make(name: str, path: int, call: str, megapixels: float) -> Call:
-    """Return a call, in a process that has the path or not."""
+    """Return a call, in a process with the path or without it."""
     switch_off = PATHS[path].switch_off
     if name == "without" and switch_off is not None:
         switch_off()

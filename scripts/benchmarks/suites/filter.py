@@ -1,4 +1,4 @@
-"""Filters in memory: edgekit beside the libraries, by operation, type and size."""
+"""Filters in memory: edgekit compared with other libraries, by operation, type and size."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from benchmarks.harness.suite import Bench, Outcome
 from benchmarks.harness.tables import left_out, number, table, times
 from benchmarks.suites.filter_contenders import OPERATIONS, works
 
-#: The README shows 8 bits, and of the sizes the largest up to this one.
+#: The README shows 8 bits, and the largest size up to this one.
 SHOWN = 8.0
 
 
@@ -63,7 +63,7 @@ def _overview(comparisons: Sequence[Comparison], bench: Bench) -> str:
     small = [size for size in bench.sizes if size <= SHOWN]
     megapixels = max(small) if small else min(bench.sizes)
     dtype = "uint8" if "uint8" in bench.types else bench.types[0]
-    # What takes arrays that are there is told from what makes new ones in docs/performance.md.
+    # docs/performance.md shows calls with and without an existing output array separately.
     columns = {
         "edgekit": "fast", "edgekit, `out=`": "fast-out", "edgekit, base path": "base", "OpenCV": "opencv",
         "OpenCV's `filter2D`": "filter2d", "scikit-image": "skimage", "SciPy": "scipy", "kornia": "kornia",

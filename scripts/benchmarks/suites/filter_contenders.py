@@ -1,6 +1,5 @@
-"""The contenders who filter an image in memory: edgekit, and each library as people write it.
-
-Every one of them returns (H, W), or (N, H, W) for several directions.
+"""The compared filters of an image in memory: edgekit, and each library as it is usually called. All return (H, W), or
+(N, H, W) for several directions.
 """
 
 import math
@@ -26,21 +25,22 @@ OPERATIONS = {
 
 ANGLES = tuple(22.5 * n for n in range(8))
 
-#: Numbers may differ by this share of the largest level; pictures by one level.
+#: Responses may differ by this fraction of the largest level, rendered images by one level.
 TOLERANCE = 2e-5
 
-#: At 0 and at 90 degrees, as OpenCV and the others have it: 8 levels on a ramp of one.
+#: The Sobel kernels at 0 and 90 degrees, not divided: the response to a ramp of one level per pixel is 8.
 SOBEL_X = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], np.float32)
 SOBEL_Y = np.ascontiguousarray(SOBEL_X.T)
 LAPLACE = np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]], np.float32)
 RAW = 1 / 8
 
-#: scikit-image turns integers into shares of the largest; its Sobel reads 2 on a ramp, its magnitude is over √2.
+#: scikit-image divides integers by the largest one. Its Sobel operator responds with 2 to a ramp, its magnitude is
+#: divided by √2.
 HALF = 1 / 2
 
 
 def works(operations: list[str], types: list[str], sizes: list[float]) -> list[Work]:
-    """Return everything there is to do."""
+    """Return all operations on all images."""
     return [
         work(operation, dtype, megapixels)
         for operation in operations
@@ -64,7 +64,7 @@ def work(operation: str, dtype: str, megapixels: float) -> Work:
 
 
 def contenders(operation: str, dtype: str) -> list[Contender]:
-    """Return who takes part, OpenCV first."""
+    """Return the contenders, OpenCV first."""
     raw = 1.0 if operation in ("laplacian", "picture") else RAW
     copied = Contender("floor", "copying (lower bound)", own="a copy")
     if operation == "picture":
@@ -87,7 +87,7 @@ def contenders(operation: str, dtype: str) -> list[Contender]:
         *_edgekit("-out", ", `out=`"),
         Contender("skimage", "scikit-image", factor=skimage),
         Contender("scipy", "SciPy", factor=raw),
-        # By default kornia divides as edgekit does.
+        # By default kornia divides by the same number as edgekit.
         Contender("kornia", "kornia, torch on the CPU", "torch", factor=1.0 if operation == "magnitude" else raw),
         Contender("pyvips", "pyvips, `conv`", factor=raw),
         copied,
@@ -102,7 +102,7 @@ def _edgekit(suffix: str, said: str = "") -> list[Contender]:
 
 
 def make(name: str, operation: str, dtype: str, megapixels: float) -> Call:
-    """Return a contender's call, ready to be timed."""
+    """Return the call of a contender."""
     image = photograph(megapixels, dtype)
     library, _, how = name.partition("-")
     if library in ("edgekit", "base", "fast"):
@@ -164,13 +164,13 @@ def _by_opencv(operation: str, image: Image, given: bool) -> Call:
 
 
 def steered(angle: float) -> Image:
-    """Return the taps towards an angle."""
+    """Return the kernel for an angle."""
     a = math.radians(angle)
     return (math.cos(a) * SOBEL_X + math.sin(a) * SOBEL_Y).astype(np.float32)
 
 
 def kernels(operation: str) -> list[Image]:
-    """Return the taps that an operation needs."""
+    """Return the kernels of an operation."""
     if operation == "magnitude":
         return [SOBEL_X, SOBEL_Y]
     if operation == "laplacian":
@@ -207,7 +207,7 @@ def _by_skimage(operation: str, image: Image) -> Call:
 def _by_scipy(operation: str, image: Image) -> Call:
     from scipy import ndimage
 
-    # In the image's own integers SciPy would wrap.
+    # SciPy computes in the type of the image: integers would wrap around.
     def floating() -> Image:
         return image.astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""Prints the peak of its own memory in bytes, before and after filtering an image of so many megapixels.
+"""Prints the peak memory of this process in bytes, before and after filtering an image.
 
     python scripts/benchmarks/suites/filter_memory.py CONTENDER MEGAPIXELS
 
@@ -15,7 +15,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 
 def highest() -> int:
-    """Return the peak so far; on Linux that of this program, without the one that started it."""
+    """Return the peak memory so far; on Linux without that of the process that started this one."""
     status = Path("/proc/self/status")
     if status.exists():
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
@@ -24,9 +24,9 @@ def highest() -> int:
 
 
 def start_anew() -> None:
-    """Forget the peak so far, where the system can: making the image takes more than the image."""
+    """Reset the peak memory, where the system supports this: making the image takes more memory than the image."""
     with contextlib.suppress(OSError, AttributeError):
-        # What was let go, but is still held, would be used again without being seen.
+        # Freed memory that the process still holds would be used again, and would not increase the peak.
         ctypes.CDLL(None).malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")
 
@@ -38,7 +38,7 @@ if __name__ == "__main__":
     from benchmarks.suites import filter_contenders
 
     name, megapixels = sys.argv[1], float(sys.argv[2])
-    # What is imported at the first call, and what is prepared then, does not grow with the image.
+    # Modules and caches that the first call loads do not depend on the size of the image.
     filter_contenders.make(name, "magnitude", "uint8", 0.01)()
     image = photograph(megapixels, "uint8")
     start_anew()

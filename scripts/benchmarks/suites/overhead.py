@@ -1,4 +1,4 @@
-"""What a call costs that has next to nothing to do: edgekit beside the bare call, on a small image."""
+"""The overhead of a call: edgekit compared with the plain library call, on a small image."""
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ SIDE = 64
 
 SOBEL_X = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], np.float32)
 
-#: The call, the bare call, and what the bare call's numbers are multiplied with to be edgekit's.
+#: The call, the plain call, and the factor from the numbers of the plain call to those of edgekit.
 CALLS = {
     "sobel-0": ("`ek.sobel(image, angle=0)`", "`cv2.filter2D`", 1 / 8),
     "sobel": ("`ek.sobel(image)`", "`cv2.Sobel` twice, `cv2.magnitude`", 1 / 8),
@@ -24,14 +24,14 @@ CALLS = {
 
 
 def image() -> Image:
-    """Return a piece of a photograph."""
+    """Return a part of a photograph."""
     whole = cv2.imread(str(PHOTOGRAPH), cv2.IMREAD_GRAYSCALE)
     assert whole is not None
     return np.ascontiguousarray(whole[100 : 100 + SIDE, 200 : 200 + SIDE])
 
 
 def make(name: str, call: str) -> Call:
-    """Return a contender's call."""
+    """Return the call of a contender."""
     gray = image()
     if name == "bare":
         bare: dict[str, Call] = {

@@ -1,4 +1,4 @@
-"""How time grows with pixels, kernels, directions and workers, and memory with the image."""
+"""Time by pixels, kernels, directions and workers; memory by the size of the image."""
 
 import dataclasses
 import math
@@ -22,25 +22,25 @@ from benchmarks.harness.workers import SWITCH, environment, has_switch
 from benchmarks.suites import batch, filter_contenders
 
 PIXELS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
-#: Below this an allocator has enough at hand.
+#: Smaller images are not measured: the process has enough free memory for them.
 PEAKS = (1.0, 3.0, 10.0, 30.0)
 SIGMAS = (1, 2, 4, 8, 16)
 SIDES = (3, 5, 7, 9, 11, 15, 21, 31)
 ANGLES = (1, 2, 4, 8, 16)
 WORKERS = (1, 2)
 
-#: The image's size where something else grows.
+#: Megapixels of the image in series of another quantity.
 MEGAPIXELS = 2.0
 
 PEAK = Path(__file__).with_name("filter_memory.py")
 
-#: By how many levels results may differ: through the frequency domain, as OpenCV takes large kernels, they are coarser.
+#: Largest differences in gray levels. They are larger for large kernels, for which OpenCV uses a Fourier transform.
 TOLERANCE = 0.02
 
 
 @dataclasses.dataclass(frozen=True)
 class Series:
-    """Comparisons in a row: what grows, and by how much."""
+    """A series of comparisons: the quantity that grows, and its values."""
 
     name: str
     title: str
@@ -50,7 +50,7 @@ class Series:
 
 
 def make(name: str, kind: str, size: int, megapixels: float) -> Call:
-    """Return a contender's call."""
+    """Return the call of a contender."""
     image = photograph(megapixels, "uint8")
     if name == "fast" and not has_switch():
         raise LeftOut("this edgekit has no fast path")
@@ -162,7 +162,7 @@ SERIES = (
 
 
 def run(bench: Bench) -> Outcome:
-    """Measure all that grows."""
+    """Measure all series."""
     top = max(bench.sizes)
     comparisons, blocks, charts = [], [], []
     for series in SERIES:
@@ -217,7 +217,7 @@ def _workers(bench: Bench) -> Outcome:
 
 
 def _memory(bench: Bench) -> Outcome:
-    """Measure how far the peak of a fresh process rises while it filters."""
+    """Measure the increase of the peak memory of a new process during the filter."""
     places = {"opencv": {}, "base": {SWITCH: "0"}} | ({"fast": {SWITCH: "1"}} if has_switch() else {})
     labels = {"opencv": "OpenCV", "base": "edgekit, base path", "fast": "edgekit, fast path"}
     sizes = [size for size in PEAKS if size <= max(bench.sizes)] or [max(bench.sizes)]

@@ -24,7 +24,7 @@ IN_MEMORY = (
     Contender("fast", "`ek.sharpness`, fast path", "fast"),
 )
 
-#: The variance may differ so much; it is some hundreds.
+#: Largest difference of the variance, which is some hundreds.
 TOLERANCE = 1e-3
 
 DECODE = """
@@ -53,7 +53,7 @@ from cleanvision import Imagelab
 Imagelab(data_path=sys.argv[1], verbose=False).find_issues({"blurry": {}}, n_jobs=2, verbose=False)
 """
 
-#: blur_effect takes seconds an image; its time is that of so many images, scaled.
+#: blur_effect takes seconds per image: a few images are measured, and the time is multiplied.
 FEW = 4
 
 LABELS = {
@@ -90,7 +90,7 @@ def work(megapixels: float) -> Work:
 
 
 def commands(folder: Path, scratch: Path) -> dict[str, list[str]]:
-    """Return the command of each contender that is there."""
+    """Return the command of each installed contender."""
     edgekit = [sys.executable, "-m", "edgekit", "score", str(folder), "--force", "-q", "-j", "2", "-o"]
     out = {
         "decode": [*PYTHON, DECODE, str(folder)],
@@ -129,7 +129,7 @@ def score_folder(bench: Bench) -> Comparison:
     ran = alternate(given, bench.runs, scratch)
     images = sum(1 for _ in bench.photographs.iterdir())
     took = seconds(ran)
-    # What stays of four images is scaled, and stands for all.
+    # The time of four images is multiplied to that of all images.
     took["blur_effect"] = [s * images / min(FEW, images) for s in took["blur_effect"]]
     own = {"variance": "", "loop": "", "decode": "pixels only"}
     entries = {
@@ -146,7 +146,7 @@ def score_folder(bench: Bench) -> Comparison:
 
 
 def largest_difference(folder: Path, table_of_scores: Path) -> float:
-    """Return by how much edgekit's variances differ at most from those of the tutorials' loop."""
+    """Return the largest difference of edgekit's variances from those of the tutorial loop."""
     with table_of_scores.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     if len(rows) != sum(1 for _ in folder.iterdir()):

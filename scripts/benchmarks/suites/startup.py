@@ -1,4 +1,4 @@
-"""What starting costs: whole processes, edgekit beside the three lines that do the same with bare OpenCV."""
+"""Start-up: whole processes of edgekit, compared with three lines of OpenCV that do the same."""
 
 import sys
 from pathlib import Path
@@ -42,7 +42,7 @@ def commands(folder: Path) -> dict[str, list[str]]:
 
 
 def largest_difference(first: Path, other: Path) -> int:
-    """Return by how many levels two pictures differ at most."""
+    """Return the largest difference of two images in gray levels."""
     one, two = (cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in (first, other))
     if one is None or two is None or one.shape != two.shape:
         raise Disagreement(f"{first.name} and {other.name} are not two pictures of one size")
@@ -50,7 +50,7 @@ def largest_difference(first: Path, other: Path) -> int:
 
 
 def run(bench: Bench) -> Outcome:
-    """Measure starting."""
+    """Measure the start-up."""
     folder = bench.scratch / "startup"
     folder.mkdir()
     ran = alternate(commands(folder), bench.runs, folder)
