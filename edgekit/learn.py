@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 #: Directions in which the variance of the data is below this fraction of the largest are not determined.
 RANK_TOLERANCE = 1e-12
 
-#: The search ends when so many steps together lower the loss by at most this fraction of the initial loss.
+#: The search ends when this number of steps together lowers the loss by at most this fraction of the initial loss.
 PATIENCE, LEAST_GAIN = 5, 1e-14
 
 #: Factor of the loss in the search.

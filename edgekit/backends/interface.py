@@ -189,7 +189,7 @@ class Backend(Protocol):
     ) -> list[Array]:
         """Correlate padded pixels with each kernel, in `dtype`. No response reaches beyond the pixels.
 
-        A kernel whose coefficients sum to zero gives exactly 0 on a flat image, whatever is rounded.
+        A kernel whose coefficients sum to zero gives exactly 0 on a flat image, in spite of rounding.
         """
 
     def weighted_sum(self, responses: Sequence[Array], weights: Sequence[float], out: Array | None = None) -> Array:

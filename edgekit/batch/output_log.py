@@ -72,7 +72,9 @@ class OutputLog(SqliteStore):
         self.path = path and resolve_folder(path)
 
     def is_own(self, output: Path) -> bool:
-        """Tell whether edgekit wrote the file at `output`, and nobody changed it; or began to write that object."""
+        """Tell whether edgekit wrote the file at `output`, and it was not changed since; or began to write that
+        object.
+        """
         return self._select_file("1", output) is not None or self._run_for_object(_IS_STARTED, output)
 
     def is_rendered(self, path: Path) -> bool:

@@ -17,7 +17,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from edgekit.batch.engines import OUT_OF_MEMORY, Engine
 from edgekit.errors import EdgekitError, error_message, raise_if_out_of_memory
 
-#: After so many known outcomes in a row, the items in progress are finished before more items are taken.
+#: After this number of successive items with a known outcome, the items in progress are finished before more are taken.
 MAX_KNOWN = 1000
 
 #: Exit statuses of a run: an item failed; no item failed, but a score is below the minimum.

@@ -23,12 +23,12 @@ READING_WAIT = 1
 # SQLite's messages about some damage are not valid text.
 _ERRORS = (sqlite3.Error, UnicodeDecodeError)
 
-#: What follows the name of a file in the name of the file that says who uses it.
+#: The suffix of the file that names the process that uses a store.
 HOLDER = "-holder"
 
 
 class Schema(NamedTuple):
-    """The contents of a file, and how it is told from other SQLite files.
+    """The contents of a file, and how it is distinguished from other SQLite files.
 
     Attributes
     ----------
@@ -197,12 +197,12 @@ class SqliteStore:
             raise self._unusable(error) from error
 
     def _sign(self, holder: Path) -> None:
-        """Write who uses the file, for messages. Whether it is in use is decided by SQLite's lock."""
+        """Write which process uses the file, for messages. SQLite's lock decides whether it is in use."""
         with contextlib.suppress(OutputError):
             write_atomic(f"process {os.getpid()} on {platform.node()}\n".encode(), holder)
 
     def _who(self) -> str:
-        """Return who uses the file, if that is known."""
+        """Return the process that uses the file, if it is known."""
         if self._holder is None or self._holder.is_symlink():
             return ""
         try:

@@ -53,7 +53,7 @@ class Grid(NamedTuple):
 
 
 def grid_for(rows: int, columns: int, file_tile: tuple[int, int], window_pixels: int = WINDOW_PIXELS) -> Grid:
-    """Return the grid with windows of about so many pixels that consist of whole file tiles.
+    """Return a grid of windows with about this number of pixels, which consist of whole file tiles.
 
     Windows with more than one row of file tiles are as wide as the image, so that these are written in order.
 

@@ -215,7 +215,7 @@ _OPTIONS: Mapping[str, Callable[..., Decorator]] = {
     "positions": _option(
         "--positions", type=PathOrUrl(), metavar="FILE",
         help="Focus positions of the images: one number on each line, or lines of name,position.",
-        show_default="0, 1, 2, ..."),
+        show_default="0, 1, 2 and so on"),
     "focus.measure": _option(
         "--measure", type=Text(MEASURE_NAMES), metavar="NAME", default="tenengrad", show_default=True,
         help=f"Focus measure. Choices: {', '.join(MEASURE_NAMES)}."),
@@ -251,7 +251,8 @@ _OPTIONS: Mapping[str, Callable[..., Decorator]] = {
     "memory": _option(
         "--memory", type=ByteCount(), metavar="SIZE",
         help="Memory limit per image, such as 500M or 8G (Linux only). TIFF and Zarr images that need more are "
-             "processed in windows; others fail.", show_default="none for fewer than 64 images, 2G for 64 or more"),
+             "processed window by window; others fail.",
+        show_default="none for fewer than 64 images, 2G for 64 or more"),
     "max_pixels": _option(
         "--max-pixels", type=_positive, default=MAX_PIXELS, metavar="N",
         help="Refuse images with more pixels.", show_default=f"{MAX_PIXELS:,}"),
@@ -260,7 +261,7 @@ _OPTIONS: Mapping[str, Callable[..., Decorator]] = {
         help="Truncated image files: refuse them, or keep the part that can be decoded."),
     "background": _option(
         "--background", type=Background(), default="auto", show_default=True, metavar="COLOUR",
-        help="What transparent images are laid over. auto: black if the opaque pixels are bright, else white. Choices: "
+        help="Background of transparent images. auto: black if the opaque pixels are bright, else white. Choices: "
              "auto, white, black, a colour such as #8080ff."),
     "raw": _option(
         "--raw", type=Choice(RAW_MODES), default="half", show_default=True, metavar="MODE",

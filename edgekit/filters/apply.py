@@ -14,7 +14,7 @@ from edgekit.errors import DtypeError, KernelError, ParameterError, ShapeError
 from edgekit.filters.execute import respond
 from edgekit.filters.inputs import as_image, fill
 from edgekit.operators.filter_spec import FilterSpec, filter_spec
-from edgekit.operators.spacing import pixel_spacing
+from edgekit.operators.spacing import PIXELS, pixel_spacing
 from edgekit.operators.table import Kind, Operator, find, own_operator
 
 #: Values of an operator's own parameters, by name.
@@ -159,7 +159,10 @@ def specification(
     if angles is not None:
         angles = tuple(map(_degrees, angles if result == "stack" else (angles,)))
     if "spacing" in options:
-        options = {**options, "spacing": pixel_spacing(options["spacing"])}
+        spacing = options["spacing"]
+        # The default needs no check.
+        is_default = type(spacing) is float and spacing == 1
+        options = {**options, "spacing": PIXELS if is_default else pixel_spacing(spacing)}
     try:
         return filter_spec(operator, angles, result=result, **parameters, **options)
     except TypeError:

@@ -5,7 +5,7 @@ from typing import Any
 
 from edgekit.backends.interface import Array, Backend
 
-#: Sums of squares do not overflow up to so many exponents below half of the largest.
+#: Sums of squares do not overflow up to this number of exponents below half of the largest exponent.
 MARGIN = 8
 
 

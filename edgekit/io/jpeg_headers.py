@@ -135,7 +135,7 @@ class _Bits:
         self._value, self._left = int.from_bytes(data, "little"), 8 * len(data)
 
     def u(self, count: int) -> int:
-        """Return a number of so many bits."""
+        """Return a number of this many bits."""
         if count > self._left:
             raise ValueError("the header is truncated")
         value = self._value & ((1 << count) - 1)

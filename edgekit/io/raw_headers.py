@@ -18,7 +18,7 @@ CFA, LINEAR_RAW = 32803, 34892
 #: The TIFF tags NewSubfileType, PhotometricInterpretation, SubIFDs and DNGVersion.
 _SUBFILE, _PHOTOMETRIC, _SUBIFDS, _DNG = 254, 262, 330, 50706
 
-#: At most so many directories are read, and so many tags of each.
+#: Largest number of directories that are read, and of tags in each.
 _DIRECTORIES, _TAGS = 32, 512
 
 

@@ -183,7 +183,7 @@ def _largest(file: Any) -> Any:
     tifffile = load_tifffile()
     pages = [sub for page in file.pages for sub in (page, *(getattr(page, "pages", None) or ()))]
     whole = [p for p in pages if isinstance(p, tifffile.TiffPage) and not p.subfiletype & _OTHER_IMAGES]
-    # Sensors are preferred over images of the same size that were made of their values.
+    # Sensor values are preferred over images of the same size that were computed from them.
     return max(whole, key=lambda p: (p.imagewidth * p.imagelength, p.photometric == CFA), default=None)
 
 

@@ -137,7 +137,7 @@ _WHITE_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 2, 3, 5, 6
 #: The planar configuration with a plane for each channel.
 _SEPARATE = 2
 
-#: tifffile stores an array (3, H, W) in this way unless it is told otherwise.
+#: tifffile stores an array (3, H, W) in this way by default.
 _PLANES = "its 3 planes are red, green and blue; if they are a stack, store it with photometric='minisblack'"
 
 #: Kinds of extra channels: associated (premultiplied) and unassociated opacity.

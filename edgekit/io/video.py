@@ -83,7 +83,7 @@ def read_frames(
     every : int
         Read every Nth frame.
     rate : float, optional
-        Read at most so many frames per second.
+        Read at most this number of frames per second.
     colour : bool
         Give RGB instead of gray.
     only : container of int, optional

@@ -30,8 +30,6 @@ def pixel_spacing(spacing: Any) -> tuple[float, float]:
     ParameterError
         If it is neither a positive, finite number nor a tuple of two.
     """
-    if type(spacing) is float and spacing == 1:
-        return PIXELS
     pair = spacing if isinstance(spacing, tuple) else (spacing, spacing)
     distances = [_as_float(distance) for distance in pair]
     if len(pair) != 2 or not all(0 < d < math.inf for d in distances):

@@ -47,7 +47,7 @@ _LARGEST_FACTOR = 2.0**100
 
 
 def loops(pixels: int, *, counts: bool = True) -> ModuleType | None:
-    """Return the compiled loops if they are worth using for so many pixels.
+    """Return the compiled loops if they are worth using for this number of pixels.
 
     Parameters
     ----------

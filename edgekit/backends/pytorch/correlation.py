@@ -17,7 +17,8 @@ from edgekit.operators.kernels import Group, Kernel, Matrix, ShiftedSum
 
 Array = torch.Tensor
 
-#: On a GPU each shifted image is a pass over its memory. From so many on a convolution takes less time.
+#: On a GPU each shifted image is a pass over its memory. From this number of coefficients on a convolution takes less
+#: time.
 MOST_SHIFTS = 9
 
 

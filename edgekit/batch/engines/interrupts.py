@@ -14,7 +14,8 @@ from typing import Any, Self
 #: The signals that ask a process to end: from the keyboard, from a supervisor, from a terminal that is closed.
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
-#: SIGTERM and SIGHUP within so many seconds after another signal are the same request: ``timeout`` sends SIGTERM to its
+#: SIGTERM and SIGHUP within this number of seconds after another signal are the same request: ``timeout`` sends SIGTERM
+#: to its
 #: child and then to the process group of the child, and a shell sends SIGHUP after the terminal has sent it.
 ONE_REQUEST = 1.0
 

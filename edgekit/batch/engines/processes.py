@@ -36,7 +36,7 @@ QUEUED = 2
 #: Results kept for each worker while an earlier item is in progress.
 MAX_KEPT = 16
 
-#: After so many crashes of a worker with the same item, the item has failed.
+#: After this number of crashes of a worker with the same item, the item has failed.
 MAX_CRASHES = 3
 
 #: Bytes that a worker needs for Python and its libraries.
@@ -101,7 +101,7 @@ class _Entry:
 class Processes:
     """Runs tasks in worker processes.
 
-    An item whose worker crashed is given to a new worker, since an earlier item may be the cause, or somebody killed
+    An item whose worker crashed is given to a new worker, because an earlier item may be the cause, or a user killed
     the worker. After `MAX_CRASHES` crashes the item has failed. An item that takes too long fails at once.
 
     Items and results are sent through pipes; one of the two should be small.

@@ -64,9 +64,9 @@ class ScoreJob:
     roi : tuple of int, optional
         x, y, width and height of the part to measure, in pixels of the upright image.
     every : int
-        Measure one of so many frames of a video.
+        Measure every Nth frame of a video.
     rate : float, optional
-        Measure at most so many frames per second of a video.
+        Measure at most this number of frames per second of a video.
     limits : ReadLimits
         Limits for reading an image.
     """
@@ -165,7 +165,7 @@ class ScoreJob:
         return image[y : y + h, x : x + w]
 
     def check_region(self, rows: int, columns: int, name: str) -> None:
-        """Raise if there is a region and it is not within so many rows and columns."""
+        """Raise if there is a region that is not within the image."""
         x, y, w, h = self.roi or (0, 0, 0, 0)
         if x + w > columns or y + h > rows:
             raise ParameterError(
