@@ -12,6 +12,7 @@ from torch.autograd import gradcheck
 import edgekit as ek
 from edgekit.backends.opencv import backend, fused
 from edgekit.batch.jobs.filtering import FilterJob
+from edgekit.common.choices import shown
 from edgekit.filters.apply import apply, apply_bank
 from edgekit.io.encoding import encode
 
@@ -252,7 +253,7 @@ def test_invalid_spacings():
                 function(image, spacing=spacing)
             said = str(caught.value)
             assert "a positive, finite number, or a tuple (dy, dx)" in said
-            assert f"found {spacing!r}" in said
+            assert f"found {shown(spacing)}" in said
     for spacing in (1e-13, 1e13, (1e-3, 1e3)):
         with pytest.raises(ek.ParameterError, match=re.escape(f"found {spacing!r}. Choose another unit")):
             ek.sobel(image, spacing=spacing)

@@ -190,6 +190,7 @@ def test_numbers_that_are_no_border():
 
 
 def test_long_values_are_cut():
-    assert shown(np.zeros((2, 3))) == "<ndarray of shape (2, 3)>"
+    assert shown(np.zeros((20, 30))) == "<ndarray of shape (20, 30)>"
+    assert shown(np.array([1, 2])) == "array([1, 2])"
     assert shown({"a": ["line"] * 99}).endswith("...")
     assert len(shown("x" * 999)) == 60

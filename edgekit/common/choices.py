@@ -36,17 +36,19 @@ LONGEST = 60
 
 
 def shown(value: object) -> str:
-    """Return a value as a short text for an error message; of an array only the type and the shape.
+    """Return a value as a short text for an error message; of a large array only the type and the shape.
 
     Examples
     --------
     >>> shown("reflct"), shown(1.5), shown("a" * 99)
     ("'reflct'", '1.5', "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...")
     """
-    if getattr(value, "ndim", 0) and not isinstance(value, type):
-        return f"<{type(value).__name__} of shape {tuple(getattr(value, 'shape', ()))}>"
     text = " ".join(repr(value).split())
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+    if len(text) <= LONGEST:
+        return text
+    if getattr(value, "ndim", 0):
+        return f"<{type(value).__name__} of shape {tuple(getattr(value, 'shape', ()))}>"
+    return f"{text[: LONGEST - 3]}..."
 
 
 def did_you_mean(name: object, choices: Iterable[str], other_names: Mapping[str, str] | None = None) -> str:
