@@ -42,7 +42,7 @@ def test_any_part_of_the_map_is_that_part_of_the_whole(border):
             assert borders.index_map(start, stop, 5, border) == whole[start + 9 : stop + 9]
 
 
-@pytest.mark.parametrize("border", ["mirror", "REFLECT", "", None, 1])
+@pytest.mark.parametrize("border", ["mirrored", "REFLECT", "", None, 7])
 def test_unknown_name(border):
     with pytest.raises(ParameterError, match=r"border=.* is not known; choose one of reflect, symmetric"):
         filter_spec(find("sobel"), border=border)

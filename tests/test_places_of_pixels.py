@@ -150,7 +150,7 @@ def test_what_a_file_holds():
     file = ek.open_image("colours.png")
     assert (file.info.channels, file.axes) == (("red", "green", "blue"), "YXS")
     np.testing.assert_array_equal(file.read(channel=1), colours[..., 1])
-    with pytest.raises(ek.ParameterError, match="channel=3 must be from 0 to 2"):
+    with pytest.raises(ek.ParameterError, match="channel=3 must be an integer from 0 to 2"):
         file.read(channel=3)
     tifffile.imwrite("imagej.tif", stack[0], imagej=True, resolution=(2, 4), metadata={"unit": "um"})
     assert ek.open_image("imagej.tif").info.spacing == (0.25, 0.5)

@@ -168,14 +168,15 @@ def find_peak(positions: ArrayLike, scores: ArrayLike) -> Peak:
 def _sweep(positions: ArrayLike, scores: ArrayLike) -> tuple[Array, Array]:
     """Return the positions with finite scores in ascending order, and the mean score at each of them."""
     try:
-        if np.iscomplexobj(positions) or np.iscomplexobj(scores):
-            raise DtypeError("positions and scores must be real numbers; found complex ones")
-        x, y = np.asarray(positions, np.float64), np.asarray(scores, np.float64)
+        has_complex = np.iscomplexobj(positions) or np.iscomplexobj(scores)
+        x, y = (np.asarray(v, complex if has_complex else np.float64) for v in (positions, scores))
     except (TypeError, ValueError):
         raise DtypeError(
             "positions and scores must be two sequences of numbers; found "
             f"positions={shown(positions)}, scores={shown(scores)}"
         ) from None
+    if has_complex:
+        raise DtypeError("positions and scores must be real numbers; found complex ones")
     if x.ndim != 1 or x.shape != y.shape:
         raise ShapeError(f"expected one score for each position; found shapes {x.shape} and {y.shape}")
     if not np.isfinite(x).all():
