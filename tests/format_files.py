@@ -47,6 +47,17 @@ def heif(mode: str, array: np.ndarray, **options: object) -> bytes:
     return file.getvalue()
 
 
+def heif_of(*arrays: np.ndarray, primary: int = 0) -> bytes:
+    """Return a file with several images in RGB. Only the primary one is stored without loss."""
+    file = io.BytesIO()
+    first, *rest = arrays
+    images = pillow_heif.from_bytes("RGB", first.shape[1::-1], first.tobytes())
+    for array in rest:
+        images.add_frombytes("RGB", array.shape[1::-1], array.tobytes())
+    images.save(file, quality=-1, chroma=444, matrix_coefficients=0, primary_index=primary)
+    return file.getvalue()
+
+
 def exr(channels: dict, **header: object) -> bytes:
     file = io.BytesIO()
     usual = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}

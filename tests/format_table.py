@@ -16,7 +16,7 @@ import imagecodecs
 import numpy as np
 import pydicom
 import tifffile
-from format_files import dng, exr, heif, jpeg, jpeg_xr
+from format_files import dng, exr, heif, heif_of, jpeg, jpeg_xr
 from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
@@ -159,7 +159,7 @@ FILES: Mapping[str, Files] = {
         _pillow("AVIF", CLEAR),
     ),
     "HEIF": Files(
-        lambda: heif("RGB", COLOUR), None, {}, lambda: heif("RGBA", CLEAR),
+        lambda: heif("RGB", COLOUR), None, {}, lambda: heif("RGBA", CLEAR), lambda: heif_of(COLOUR, COLOUR, COLOUR),
     ),
     "raw": Files(dng, lambda: dng(orientation=6), needing=lambda: dng(pattern=(0, 1, 2, 2))),
     "netpbm": Files(

@@ -12,8 +12,8 @@ from edgekit.io.libraries import load_library
 from edgekit.io.pixels import Pixels
 
 
-def by_pillow_heif(content: Content, number: int | None = None) -> Pixels:
-    """Decode an image: the primary one, or that with this number, from 0 on.
+def by_pillow_heif(content: Content) -> Pixels:
+    """Decode an image of the file. The primary one is the first; the others follow in the order of the file.
 
     Images of 10 and 12 bits keep their values, in 16 bits. libheif turns the image upright as the properties `irot`
     and `imir` say. The orientation in the EXIF block repeats them (ISO/IEC 23008-12), so that it is not applied.
@@ -29,7 +29,8 @@ def by_pillow_heif(content: Content, number: int | None = None) -> Pixels:
     """
     with no_warnings():
         file = _open(content.data, content.name)
-        image = file[file.primary_index if number is None else number]
+        first = file.primary_index
+        image = file[[first, *(n for n in range(len(file)) if n != first)][content.page]]
         content.limits.check_size(image.size, content.name)
         array = np.asarray(image)
     # The header states the size of the image, the coded picture its own.
@@ -41,7 +42,6 @@ def by_pillow_heif(content: Content, number: int | None = None) -> Pixels:
         opacity=bool(image.has_alpha),
         premultiplied=bool(image.premultiplied_alpha),
         range=(0.0, 2.0**bits - 1) if bits > 8 else None,
-        notes=(f"further images not read: {len(file) - 1}",) if len(file) > 1 and number is None else (),
     )
 
 

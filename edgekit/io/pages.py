@@ -17,7 +17,7 @@ from edgekit.io.raw_headers import is_raw, is_raw_file
 from edgekit.io.stores import StorePath
 
 #: Formats that can hold several images.
-SEVERAL = ("TIFF", "PNG", "GIF", "WebP", "AVIF", "DICOM")
+SEVERAL = ("TIFF", "PNG", "GIF", "WebP", "AVIF", "HEIF", "DICOM")
 
 #: More pages are not counted: their list may be a circle.
 MOST_PAGES = 2**20
@@ -51,7 +51,7 @@ def count_images(file: BinaryIO) -> int:
     file.seek(0)
     try:
         return max(1, _count(file, found))
-    except Exception:  # The file is damaged: the decoders report how.
+    except Exception:  # The file is damaged, or its library is missing: the decoders report how.
         return 1
 
 
@@ -65,6 +65,10 @@ def _count(file: BinaryIO, found: Format) -> int:
             from edgekit.io.dicom import count_frames
 
             return count_frames(file.read())
+        case "HEIF":
+            from edgekit.io.heif import count_images as count_heif
+
+            return count_heif(file.read())
     file.seek(0)
     return frames_by_pillow(file, found)
 
