@@ -224,7 +224,9 @@ def row(name: str) -> str:
         "" if files.turned is None else _yes(_read(files.turned).image.shape[:2] == usual[::-1] != usual),
         _bits(files),
         "" if files.clear is None else _yes(_read(files.clear).opacity and _read(files.clear).image.shape[-1] == 3),
-        "" if files.several is None else _yes(images_in(files.several()) == 3 and _read(files.several, 3).image.any()),
+        ""
+        if files.several is None
+        else _yes(images_in(files.several(), "an image") == 3 and _read(files.several, 3).image.any()),
         "" if files.sized is None else _yes(_read(files.sized).spacing is not None),
     ]
     return f"| {' | '.join(cells)} |".replace("  ", " ")

@@ -131,7 +131,7 @@ def test_colours():
 def test_frames():
     stack = np.stack((GRAY, 255 - GRAY, GRAY // 2))
     data = dicom(stack, frames=3)
-    assert (count_frames(data), count_frames(dicom(GRAY))) == (3, 1)
+    assert (count_frames(data, "scan"), count_frames(dicom(GRAY), "scan")) == (3, 1)
     for number, plane in enumerate(stack):
         np.testing.assert_array_equal(decode(data, number).array, plane)
     for number in (-1, 3):

@@ -60,7 +60,7 @@ def test_the_images_of_heif():
         assert np.abs(found.astype(int) - array).max() <= 2 * page
     with pytest.raises(IndexError):
         by_pillow_heif(content(data)._replace(page=2))
-    assert (count_images(data), count_images(heif("RGB", RGB))) == (2, 1)
+    assert (count_images(data, "photo"), count_images(heif("RGB", RGB), "photo")) == (2, 1)
 
 
 @pytest.mark.parametrize("container", [False, True])

@@ -38,7 +38,7 @@ def stacks():
 def test_every_image_of_a_file_has_its_row_and_its_output():
     for name, data in stacks():
         Path(name).write_bytes(data)
-        assert images_in(data) == 3, name
+        assert images_in(data, "an image") == 3, name
         rows = sorted(map(json.loads, run("score", name, "--json").stdout.splitlines()), key=lambda row: row["page"])
         assert [row["page"] for row in rows] == [1, 2, 3], name
         assert rows[1]["score"] > 0.6 > 0.2 > max(rows[0]["score"], rows[2]["score"]), name
@@ -62,7 +62,7 @@ def test_every_image_of_a_file_has_its_row_and_its_output():
 def test_an_animation_may_have_an_image_beside_its_frames():
     first, *rest = (Image.fromarray(np.roll(SCENE, n, 0)) for n in range(3))
     data = by_pillow(first, "PNG", save_all=True, append_images=rest, default_image=True, duration=50)
-    assert images_in(data) == 3
+    assert images_in(data, "an image") == 3
     np.testing.assert_array_equal(read(data, page=3).image, np.roll(SCENE, 2, 0))
 
 
@@ -74,7 +74,7 @@ def test_previews_of_raw_photographs_are_no_images(tmp_path):
     for name in ("photo.dng", "photo.tif"):
         for data in (dng(), file.getvalue()):
             (tmp_path / name).write_bytes(data)
-            assert image_count(tmp_path / name) == images_in(data) == 1
+            assert image_count(tmp_path / name) == images_in(data, "an image") == 1
         (tmp_path / name).write_bytes(dng())
         (row,) = run("score", name, "--json").stdout.splitlines()
         assert json.loads(row)["width"] == 64
@@ -99,7 +99,7 @@ def test_smaller_versions_and_masks_are_no_images():
         writer.write(SCENE[::4, ::4], subfiletype=1, photometric="minisblack", metadata=None)
         writer.write(SCENE, photometric="minisblack", metadata=None)
         writer.write(SCENE[::2, ::2], subfiletype=1, photometric="minisblack", metadata=None)
-    assert images_in(file.getvalue()) == 1
+    assert images_in(file.getvalue(), "an image") == 1
     np.testing.assert_array_equal(read(file.getvalue()).image, SCENE)
 
 
@@ -121,7 +121,10 @@ def test_images_are_not_counted_without_the_library(monkeypatch):
     Path("two.heic").write_bytes(heif_of(RGB, 255 - RGB))
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     assert image_count(Path("two.heic")) == 1
-    done = run("score", "two.heic")
-    assert done.exit_code == 1
-    assert "two.heic: HEIF needs pillow-heif: " in done.stderr
-    assert "[heif]" in done.stderr
+    for page in ((), ("--page", "2")):
+        done = run("score", "two.heic", *page)
+        assert done.exit_code == 1
+        assert "two.heic: HEIF needs pillow-heif: " in done.stderr.replace(":2:", ":")
+        assert "[heif]" in done.stderr
+    with pytest.raises(ek.MissingExtraError, match=r"two.heic: HEIF needs pillow-heif: .*\[heif\]"):
+        ek.open_image("two.heic")

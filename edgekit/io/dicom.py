@@ -64,7 +64,7 @@ def by_pydicom(content: Content) -> Pixels:
         return pixels if pixels.rgb else _as_measured(pixels, data, frame, photometric == "MONOCHROME1")
 
 
-def count_frames(data: bytes) -> int:
+def count_frames(data: bytes, name: str) -> int:
     """Return the number of frames of a DICOM file.
 
     Raises
@@ -73,7 +73,7 @@ def count_frames(data: bytes) -> int:
         If pydicom is not installed.
     """
     with no_warnings():
-        return _frames(_open(data, "counting the frames of a file", _BYTES_PER_PIXEL * 2**27)[1])
+        return _frames(_open(data, name, _BYTES_PER_PIXEL * 2**27)[1])
 
 
 def _open(content: bytes, name: str, most: int) -> tuple[Any, Any]:

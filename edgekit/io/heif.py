@@ -45,7 +45,7 @@ def by_pillow_heif(content: Content) -> Pixels:
     )
 
 
-def count_images(data: bytes) -> int:
+def count_images(data: bytes, name: str) -> int:
     """Return the number of images in a file. Thumbnails, depth maps and tiles do not count.
 
     Raises
@@ -54,7 +54,7 @@ def count_images(data: bytes) -> int:
         If pillow-heif is not installed.
     """
     with no_warnings():
-        return len(_open(data, "counting the images of a file"))
+        return len(_open(data, name))
 
 
 def _open(data: bytes, name: str) -> Any:

@@ -148,7 +148,7 @@ class ImageFile:
 
     def __init__(self, data: bytes, name: str, limits: ReadLimits) -> None:
         self._data, self._name, self._limits = data, name, limits
-        self.pages = images_in(data)
+        self.pages = images_in(data, name)
         self._first = decode(data, name, limits=limits, page=1)
         self.info = self._info(self._first)
         self.axes = self.info.axes

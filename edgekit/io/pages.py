@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from edgekit.errors import MissingExtraError, UnreadableError
 from edgekit.io.decoders import frames_by_pillow
-from edgekit.io.files import as_file, open_regular
+from edgekit.io.files import as_file, map_bytes
 from edgekit.io.formats import BY_ENDING, HEAD, Format, sniff
-from edgekit.io.raw_headers import is_raw, is_raw_file
+from edgekit.io.raw_headers import is_raw
 from edgekit.io.stores import StorePath
 
 #: Formats that can hold several images.
@@ -29,33 +30,41 @@ _SUBFILE, _NO_IMAGE = 254, 5
 def image_count(path: Path) -> int:
     """Return the number of images in a local file; 1 if it cannot be told, and for objects in stores."""
     known = BY_ENDING.get(path.suffix.lower())
-    if isinstance(path, StorePath) or (known is not None and known.name not in SEVERAL) or is_raw_file(path):
+    if isinstance(path, StorePath) or (known is not None and known.name not in SEVERAL):
         return 1
     try:
-        with open_regular(path) as file:
-            return count_images(file)
-    except OSError:  # Reading the file gives the error.
+        return images_in(map_bytes(path), str(path))
+    except (UnreadableError, MissingExtraError):  # Reading the file gives the error.
         return 1
 
 
-def images_in(data: bytes | mmap.mmap) -> int:
-    """Return the number of images in the content of a file; 1 if it cannot be told."""
-    return 1 if is_raw(data) else count_images(as_file(data))
+def images_in(data: bytes | mmap.mmap, name: str) -> int:
+    """Return the number of images in the content of a file; 1 if it is damaged.
 
+    Parameters
+    ----------
+    data : bytes
+        The content.
+    name : str
+        The name of the file in messages.
 
-def count_images(file: BinaryIO) -> int:
-    """Return the number of images in an open file; 1 if it cannot be told."""
-    found = sniff(file.read(HEAD))
-    if found is None or found.name not in SEVERAL:
+    Raises
+    ------
+    MissingExtraError
+        If the library that can count them is not installed.
+    """
+    found = sniff(data[:HEAD])
+    if found is None or found.name not in SEVERAL or (found.name == "TIFF" and is_raw(data)):
         return 1
-    file.seek(0)
     try:
-        return max(1, _count(file, found))
-    except Exception:  # The file is damaged, or its library is missing: the decoders report how.
+        return max(1, _count(as_file(data), found, name))
+    except MissingExtraError:
+        raise
+    except Exception:  # The decoders report how the file is damaged.
         return 1
 
 
-def _count(file: BinaryIO, found: Format) -> int:
+def _count(file: BinaryIO, found: Format, name: str) -> int:
     match found.name:
         case "TIFF":
             return len(tiff_images(file))
@@ -64,11 +73,11 @@ def _count(file: BinaryIO, found: Format) -> int:
         case "DICOM":
             from edgekit.io.dicom import count_frames
 
-            return count_frames(file.read())
+            return count_frames(file.read(), name)
         case "HEIF":
             from edgekit.io.heif import count_images as count_heif
 
-            return count_heif(file.read())
+            return count_heif(file.read(), name)
     file.seek(0)
     return frames_by_pillow(file, found)
 

@@ -247,7 +247,7 @@ def decode(
             f"{name}: expected an image; found {len(data)} bytes that begin with {data[:8]!r}, which is no format "
             "that can be read. Convert it to PNG, JPEG or TIFF"
         )
-    count = images_in(data) if page != 1 else 1
+    count = images_in(data, name) if page != 1 else 1
     if page is not None and not 1 <= page <= count:
         raise DecodeError(f"{name}: expected an image with the number {page}; found {count} in the file")
     if found.name == "TIFF" and is_raw(data):
