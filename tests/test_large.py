@@ -18,7 +18,7 @@ from edgekit.batch.window_grid import grid_for
 from edgekit.errors import DecodeError
 from edgekit.io.conversion import to_gray_as_tiff
 from edgekit.io.opening import open_windows
-from edgekit.io.tiff_windows import TiffWriter
+from edgekit.io.tiff_writer import TiffWriter
 from edgekit.io.windows import Cache, read_error
 
 SIZE = (203, 331)

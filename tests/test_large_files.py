@@ -127,7 +127,7 @@ def test_clipped_values_are_counted_once():
 def test_results_that_may_be_too_long_for_tiff_are_bigtiff(monkeypatch):
     tifffile.imwrite("in.tif", pixels(), tile=(64, 64))
     for limit, big in ((SIZE[0] * SIZE[1], False), (SIZE[0] * SIZE[1] - 1, True)):
-        monkeypatch.setattr("edgekit.io.tiff_windows.MAX_CLASSIC_TIFF", limit)
+        monkeypatch.setattr("edgekit.io.tiff_writer.MAX_CLASSIC_TIFF", limit)
         run_in_no_memory("sobel", "in.tif", "-o", "out.tif", "--force")
         with tifffile.TiffFile("out.tif") as made:
             assert made.is_bigtiff is big

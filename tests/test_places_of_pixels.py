@@ -169,3 +169,61 @@ def test_the_command_prints_what_a_file_holds():
     text = run("info", "heights.tif").stdout
     for expected in ("80 x 60 pixels", "type         float32", "10 x 20 m", "no data      -1"):
         assert expected in text, expected
+
+
+def microscope(kind, shape, axes, **metadata):
+    """Write a stack as ImageJ or OME writes it, and return it."""
+    stack = np.random.default_rng(0).integers(0, 4000, shape).astype(np.uint16)
+    options = {"imagej": True, "resolution": (4, 2)} if kind == "imagej" else {"ome": True}
+    tifffile.imwrite("in.tif", stack, photometric="minisblack", metadata={"axes": axes, **metadata}, **options)
+    return stack
+
+
+@pytest.mark.parametrize("do", [run, run_in_no_memory], ids=["whole", "windows"])
+@pytest.mark.parametrize("axes", ["TZCYX", "ZYX", "YX"])
+@pytest.mark.parametrize("depth", ["8", "float"])
+def test_results_of_imagej_keep_axes_labels_and_sizes(depth, axes, do):
+    shape = (2, 3, 2, 40, 50)[-len(axes) :] if len(axes) != 3 else (3, 40, 50)
+    labels = [f"DAPI {n}" for n in range(np.prod(shape[:-2], dtype=int))]
+    stack = microscope("imagej", shape, axes, unit=r"\u00B5m", spacing=2.5, finterval=0.5, Labels=labels)
+    assert do("sobel", "in.tif", "-o", "out.tif", "--depth", depth).exit_code == 0
+    with tifffile.TiffFile("out.tif") as made:
+        assert made.is_imagej
+        assert (made.series[0].axes, made.series[0].shape) == (axes, shape)
+        found = made.imagej_metadata
+        assert (found["unit"], found["spacing"], found["finterval"]) == (r"\u00B5m", 2.5, 0.5)
+        assert found["Labels"] == labels if len(labels) > 1 else [found["Labels"]] == labels
+        if depth == "float":
+            expected = [ek.sobel(plane) for plane in stack.reshape(-1, 40, 50)]
+            np.testing.assert_array_equal(made.asarray(), np.reshape(expected, shape))
+    info = ek.open_image("out.tif").info
+    assert (info.spacing, info.unit) == ((0.5, 0.25), "µm")
+
+
+def test_stacks_of_imagej_whose_axis_has_no_name():
+    stack = np.random.default_rng(0).integers(0, 255, (3, 40, 50), np.uint8)
+    stated = "ImageJ=1.11a\nunit=µm\nzunit=7\n".encode()
+    tifffile.imwrite("in.tif", stack, photometric="minisblack", metadata=None, description=stated)
+    assert run("sobel", "in.tif", "-o", "out.tif").exit_code == 0
+    with tifffile.TiffFile("out.tif") as made:
+        assert (made.is_imagej, made.series[0].axes, made.imagej_metadata["unit"]) == (True, "ZYX", r"\u00B5m")
+
+
+def test_results_that_imagej_cannot_hold_are_plain_files():
+    image = np.random.default_rng(0).integers(0, 255, (3, 40, 50, 3), np.uint8)
+    tifffile.imwrite("in.tif", image, imagej=True, metadata={"axes": "TYXS", "unit": "um"}, resolution=(4, 2))
+    for depth, held in (("8", True), ("16", False), ("float", False)):
+        assert run("sobel", "in.tif", "-o", "out.tif", "--channel", "each", "--depth", depth, "--force").exit_code == 0
+        with tifffile.TiffFile("out.tif") as made:
+            assert (made.is_imagej, made.asarray().shape) == (held, image.shape)
+
+
+@pytest.mark.parametrize("do", [run, run_in_no_memory], ids=["whole", "windows"])
+@pytest.mark.parametrize(("shape", "axes"), [((3, 2, 40, 50), "TCYX"), ((40, 50), "YX")])
+def test_results_of_ome_keep_channels_and_sizes(shape, axes, do):
+    names = ["DAPI", "GFP"] if "C" in axes else ["DAPI"]
+    sizes = {"PhysicalSizeX": 0.25, "PhysicalSizeXUnit": "mm", "PhysicalSizeY": 0.5, "PhysicalSizeYUnit": "mm"}
+    microscope("ome", shape, axes, Channel={"Name": names}, **sizes)
+    assert do("sobel", "in.tif", "-o", "out.tif").exit_code == 0
+    info = ek.open_image("out.tif").info
+    assert (info.axes, info.names, info.spacing, info.unit) == (axes, tuple(names), (0.5, 0.25), "mm")

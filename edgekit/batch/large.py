@@ -59,7 +59,7 @@ ONE_THREAD = WindowOptions()
 
 
 class Writer(Protocol):
-    """Writes series of images; see `edgekit.io.tiff_windows.TiffWriter`."""
+    """Writes series of images; see `edgekit.io.tiff_writer.TiffWriter`."""
 
     @staticmethod
     def tile(series: Series) -> tuple[int, int]:

@@ -44,7 +44,8 @@ def filter_file(
 ) -> tuple[RenderedFile, Draft] | None:
     """Filter a file window by window if necessary; None if it should be filtered as a whole.
 
-    It is necessary if the file does not fit in memory, and if it has several images and the output can hold all.
+    It is necessary if the file does not fit in memory, and if the output can hold its several images, or the metadata
+    of OME or ImageJ.
 
     Parameters
     ----------
@@ -71,7 +72,8 @@ def filter_file(
         )
         series = source.series[0]
         several = len(source.series) > 1 or series.planes > 1 or series.separate_channels
-        if not (large or source.format == "Zarr" or output.suffix.lower() == ".zarr" or (able and several)):
+        kept = able and (several or source.attributes)
+        if not (large or source.format == "Zarr" or output.suffix.lower() == ".zarr" or kept):
             return None
         if not able:
             raise ParameterError(f"{path}: {_why_unable(source, job)}")
@@ -169,7 +171,7 @@ def _writing(output: Path, source: Windows, job: RenderJob) -> Iterator[tuple[Wr
         with open_draft_folder(output) as (folder, made):
             yield ZarrWriter(folder, source), made
         return
-    from edgekit.io.tiff_windows import TiffWriter
+    from edgekit.io.tiff_writer import TiffWriter
 
     with open_draft(output) as (file, made), TiffWriter(file, output, result_bytes(source, job), source) as tiff:
         yield tiff, made

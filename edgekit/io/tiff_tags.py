@@ -25,6 +25,13 @@ _MODEL_TYPE, _LENGTH_UNITS = 1024, (3076, 2052)
 _GEOGRAPHIC = 2
 _UNITS = {9001: "m", 9002: "ft", 9003: "US survey ft"}
 
+#: The OME attributes of the pixels that hold for results as well.
+_OME_ATTRIBUTES = ("PhysicalSizeX", "PhysicalSizeXUnit", "PhysicalSizeY", "PhysicalSizeYUnit", "PhysicalSizeZ",
+              "PhysicalSizeZUnit", "TimeIncrement", "TimeIncrementUnit")  # fmt: skip
+
+#: The same for ImageJ: units, the distances of slices and frames, and the names of the images.
+_IMAGEJ_NAMES = ("unit", "yunit", "zunit", "tunit", "spacing", "finterval", "fps", "Labels")
+
 #: A tag for a writer of tifffile: code, type, count, value, and whether it is written once.
 Tag = tuple[int, int | str, int, Any, bool]
 
@@ -73,6 +80,40 @@ def _of_ome(text: str) -> Spacing | None:
         return None
     # Micrometres are the default of OME.
     return Spacing(y, x, unit[1] if unit else "µm") if min(y, x) > 0 else None
+
+
+def stack_metadata(file: Any) -> dict[str, Any]:
+    """Return the metadata of OME or ImageJ that results keep, by ``ome`` or ``imagej``; empty for other files.
+
+    Parameters
+    ----------
+    file : TiffFile
+        The input.
+    """
+    if file.is_ome:
+        return {"ome": _ome_metadata(file.ome_metadata or "")}
+    if file.is_imagej:
+        stated = file.imagej_metadata or {}
+        found = {name: stated[name] for name in _IMAGEJ_NAMES if name in stated}
+        return {"imagej": {n: _escaped(v) if n.endswith("unit") else v for n, v in found.items()}}
+    return {}
+
+
+def _escaped(unit: Any) -> str:
+    """Return a unit as ImageJ writes it: descriptions of TIFF files are in ASCII."""
+    return "".join(c if c.isascii() else f"\\u{ord(c):04X}" for c in str(unit))
+
+
+def _ome_metadata(description: str) -> dict[str, Any]:
+    """Return attributes of the pixels of the first image, and the names of its channels."""
+    from xml.etree import ElementTree
+
+    try:
+        pixels = next(e for e in ElementTree.fromstring(description).iter() if e.tag.endswith("Pixels"))
+    except (ElementTree.ParseError, StopIteration):
+        return {}
+    names = tuple(e.get("Name", "") for e in pixels if e.tag.endswith("Channel"))
+    return {n: pixels.attrib[n] for n in _OME_ATTRIBUTES if n in pixels.attrib} | {"names": names * any(names)}
 
 
 def copied_tags(page: Any, left: int = 0, top: int = 0) -> list[Tag]:

@@ -1,4 +1,4 @@
-"""Reads and writes TIFF, BigTIFF and OME-TIFF files window by window, by tifffile.
+"""Reads TIFF, BigTIFF and OME-TIFF files window by window, by tifffile.
 
 May import `common` and what is below it.
 """
@@ -6,10 +6,9 @@ May import `common` and what is below it.
 import itertools
 import math
 import threading
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +19,7 @@ from edgekit.errors import DecodeError, MissingExtraError, ParameterError
 from edgekit.io.conversion import to_gray_as_tiff
 from edgekit.io.pixels import Light, Pixels
 from edgekit.io.tiff import interpret, is_wrong_by_opencv, load_tifffile
-from edgekit.io.tiff_tags import Tag, copied_tags, tags_of_result
+from edgekit.io.tiff_tags import Tag, copied_tags, stack_metadata, tags_of_result
 from edgekit.io.windows import MAX_TILE, Layout, Series, Windows, read_error
 
 Array = NDArray[Any]
@@ -30,39 +29,23 @@ STRIP_BYTES = 2**20
 
 #: Lossless compressions by their TIFF numbers: none, LZW, deflate (new and old), PackBits, LZMA and Zstandard.
 LOSSLESS = (1, 5, 8, 32946, 32773, 34925, 50000)
-DEFLATE, PACKBITS = 8, 32773
-
-#: Results with more bytes of pixels need BigTIFF. Its predecessor has 4 GiB, some of them for metadata.
-MAX_CLASSIC_TIFF = 2**32 - 2**25
+DEFLATE = 8
 
 #: Predictors by the kind of pixels: differences of integers, and of floats.
-_PREDICTORS = {"u": 2, "i": 2, "f": 3}
-
-#: The OME attributes of the pixels that hold for results as well.
-_OME_ATTRIBUTES = ("PhysicalSizeX", "PhysicalSizeXUnit", "PhysicalSizeY", "PhysicalSizeYUnit", "PhysicalSizeZ",
-              "PhysicalSizeZUnit", "TimeIncrement", "TimeIncrementUnit")  # fmt: skip
+PREDICTORS = {"u": 2, "i": 2, "f": 3}
 
 
 def open_tiff(path: Path, limits: ReadLimits) -> Windows:
     """Open a TIFF file; see `edgekit.io.opening.open_windows`."""
     file = load_tifffile().TiffFile(path)
     try:
-        attributes = {"ome": file.is_ome, "pixels": _ome_pixels(file.ome_metadata)}
         lock = threading.Lock()
-        return Windows("TIFF", [_Series(path, one, lock, limits) for one in file.series], file.close, attributes)
+        return Windows(
+            "TIFF", [_Series(path, one, lock, limits) for one in file.series], file.close, stack_metadata(file)
+        )
     except BaseException:
         file.close()
         raise
-
-
-def _ome_pixels(description: str | None) -> dict[str, str]:
-    from xml.etree import ElementTree
-
-    try:
-        pixels = next(e for e in ElementTree.fromstring(description or "").iter() if e.tag.endswith("Pixels"))
-    except (ElementTree.ParseError, StopIteration):
-        return {}
-    return {name: pixels.attrib[name] for name in _OME_ATTRIBUTES if name in pixels.attrib}
 
 
 class _Series(Series):
@@ -139,7 +122,7 @@ class _Series(Series):
             height = max(1, STRIP_BYTES // line) if self._uncompressed else page.rowsperstrip
             tile = min(height, self.rows), self.columns
         options: dict[str, Any] = {"compression": page.compression if page.compression in LOSSLESS else DEFLATE}
-        if page.predictor in _PREDICTORS.values():
+        if page.predictor in PREDICTORS.values():
             options["predictor"] = int(page.predictor)
         if "XResolution" in page.tags and "YResolution" in page.tags:
             options |= {"resolution": page.resolution, "resolutionunit": page.resolutionunit}
@@ -182,12 +165,11 @@ class _Series(Series):
                 tile = self._decode(plane, 0, i, j)
                 tile = tile[..., 0] if self._samples is None else tile
         except Exception as error:
-            _check_codecs(self._path, error)
+            check_codecs(self._path, error)
             raise read_error(self._path, error) from error
         return interpret(self._page, tile)
 
     def tags(self, dtype: np.dtype[Any], left: int, top: int) -> list[Tag]:
-        """Return the tags of a result of this type, which begins so many columns and rows later."""
         return tags_of_result(copied_tags(self._page, left, top), dtype, self.nodata)
 
     def to_gray(self, image: Array) -> Array:
@@ -270,120 +252,13 @@ def _check(path: Path, page: Any) -> None:
         )
 
 
-def _check_codecs(path: Path, error: Exception) -> None:
-    """Raise if the error means that imagecodecs is missing."""
+def check_codecs(path: Path, error: Exception) -> None:
+    """Raise if the error means that imagecodecs is missing.
+
+    Raises
+    ------
+    MissingExtraError
+        If it does.
+    """
     if "imagecodecs" in str(error):
         raise MissingExtraError(f"{path}: its compression needs imagecodecs: {install_command('large')}") from error
-
-
-class TiffWriter:
-    """Writes series of images into a TIFF file, or a BigTIFF file if that is too small for them.
-
-    Parameters
-    ----------
-    file : binary file
-        Open for writing.
-    path : Path
-        Its name in messages.
-    nbytes : int
-        The size of all pixels that will be written.
-    source : Windows
-        The input. The result of an OME-TIFF file is an OME-TIFF file.
-    """
-
-    def __init__(self, file: BinaryIO, path: Path, nbytes: int, source: Windows) -> None:
-        import tifffile
-
-        self._path = path
-        self._ome_pixels: Mapping[str, Any] | None = (
-            source.attributes["pixels"] if source.attributes.get("ome") else None
-        )
-        self._file = tifffile.TiffWriter(file, bigtiff=nbytes > MAX_CLASSIC_TIFF, ome=self._ome_pixels is not None)
-
-    @staticmethod
-    def tile(series: Series) -> tuple[int, int]:
-        """Return rows and columns of the tiles of a result."""
-        if series.layout.striped:
-            return series.layout.tile
-        # The sides of TIFF tiles are multiples of 16.
-        rows, columns = (16 * math.ceil(n / 16) for n in series.layout.tile)
-        return rows, columns
-
-    def pack(self, series: Series, window: Array) -> list[bytes]:
-        """Return the compressed tiles of a window of a result. Any number of threads may call it."""
-        import tifffile
-
-        height, width = self.tile(series)
-        options = _compression(series, window.dtype)
-        compression, predictor = options["compression"], options.get("predictor", 1)
-        packed = []
-        try:
-            for tile in _tiles(window.reshape(*window.shape[:2], -1), height, width, whole=not series.layout.striped):
-                data = tifffile.TIFF.PREDICTORS[predictor](tile, axis=-2) if predictor > 1 else tile
-                if compression > 1:
-                    # PackBits works along rows as well.
-                    extra = {"axis": -2} if compression == PACKBITS else {}
-                    packed.append(tifffile.TIFF.COMPRESSORS[compression](data, **extra))
-                else:
-                    packed.append(data.tobytes())
-        except Exception as error:
-            _check_codecs(self._path, error)
-            raise
-        return packed
-
-    def write(
-        self,
-        series: Series,
-        shape: tuple[int, ...],
-        dtype: np.dtype[Any],
-        windows: Iterable[tuple[Any, list[bytes]]],
-        offset: tuple[int, int] = (0, 0),
-    ) -> None:
-        """Write the results of a series, each of the shape (rows, columns[, channels]).
-
-        Parameters
-        ----------
-        offset : (int, int)
-            Columns and rows by which the results begin later than the images.
-        windows : iterable of (Place, list of bytes)
-            From `pack`, ordered by image, rows and columns. Windows higher than a tile are as wide as the image.
-        """
-        height, width = self.tile(series)
-        options = _compression(series, dtype)
-        options |= {"rowsperstrip": min(height, shape[0])} if series.layout.striped else {"tile": (height, width)}
-        metadata = None
-        if self._ome_pixels is not None:
-            metadata = {**self._ome_pixels, "axes": f"{series.axes}YX{'S' * (len(shape) > 2)}"}
-        self._file.write(
-            (tile for _, packed in windows for tile in packed),
-            shape=(*series.leading, *shape), dtype=dtype, metadata=metadata,
-            photometric="rgb" if shape[2:] == (3,) and series.colour else "minisblack",
-            extratags=series.tags(dtype, *offset) if isinstance(series, _Series) else (),
-            planarconfig="contig" if len(shape) > 2 else None, **options,
-        )  # fmt: skip
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-
-def _compression(series: Series, dtype: np.dtype[Any]) -> dict[str, Any]:
-    """Return tifffile's options for results of this type: those of the input where they fit."""
-    options: dict[str, Any] = (
-        dict(series.layout.writer_options) if series.layout.format == "TIFF" else {"compression": DEFLATE}
-    )
-    if options.get("predictor") != _PREDICTORS[dtype.kind]:
-        options.pop("predictor", None)
-    return options
-
-
-def _tiles(window: Array, height: int, width: int, *, whole: bool) -> Iterator[Array]:
-    """Cut a window into tiles. If they must be `whole`, those at the end of the image are padded with zeros."""
-    for i in range(0, window.shape[0], height):
-        for j in range(0, window.shape[1], width):
-            tile = np.ascontiguousarray(window[i : i + height, j : j + width])
-            if whole and tile.shape[:2] != (height, width):
-                tile = np.pad(tile, ((0, height - tile.shape[0]), (0, width - tile.shape[1]), (0, 0)))
-            yield tile

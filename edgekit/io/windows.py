@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from edgekit.errors import DecodeError, EdgekitError, UnreadableError, raise_if_out_of_memory
 from edgekit.io.pixels import Pixels, Spacing
+from edgekit.io.tiff_tags import Tag
 
 Array = NDArray[Any]
 
@@ -113,6 +114,10 @@ class Series(ABC):
     def separate_channels(self) -> bool:
         """Whether each channel is an image of its own."""
         return self.channels is not None and not self.colour
+
+    def tags(self, dtype: np.dtype[Any], left: int, top: int) -> list[Tag]:
+        """Return the tags of a TIFF file with results of this type, which begin so many columns and rows later."""
+        return []
 
     def to_gray(self, image: Array) -> Array:
         """Return a window in gray, as `read_image` does for whole files."""
