@@ -9,7 +9,7 @@ import pillow_heif
 import tifffile
 from PIL import Image
 
-from edgekit.common.read_limits import ReadLimits
+from edgekit.common.read_options import ReadOptions
 from edgekit.io.decoders import Content
 from edgekit.io.formats import HEAD, sniff
 
@@ -31,7 +31,7 @@ STORED = {
 def content(data: bytes, pixels: int = 2**27) -> Content:
     found = sniff(data[:HEAD])
     assert found is not None
-    return Content(data, "photo", found, True, ReadLimits(pixels))
+    return Content(data, "photo", found, True, ReadOptions(pixels))
 
 
 def exif(orientation: int) -> bytes:

@@ -227,7 +227,7 @@ def row(name: str) -> str:
         ""
         if files.several is None
         else _yes(images_in(files.several(), "an image") == 3 and _read(files.several, 3).image.any()),
-        "" if files.sized is None else _yes(_read(files.sized).spacing is not None),
+        "" if files.sized is None else _yes(_read(files.sized).pixels.spacing is not None),
     ]
     return f"| {' | '.join(cells)} |".replace("  ", " ")
 

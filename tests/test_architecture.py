@@ -28,7 +28,7 @@ LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
 PURE = [
     p
     for p in MODULES
-    if p.parent.name == "operators" or p.stem in ("errors", "extras", "choices", "escaping", "read_limits")
+    if p.parent.name == "operators" or p.stem in ("errors", "extras", "choices", "escaping", "read_options")
 ]
 
 

@@ -27,7 +27,7 @@ from edgekit.batch.runner import Status, Tally, run
 from edgekit.batch.score_cache import ScoreCache
 from edgekit.batch.scoring import score_files
 from edgekit.batch.sources import Source, collect
-from edgekit.common.read_limits import ReadLimits
+from edgekit.common.read_options import ReadOptions
 from edgekit.errors import OutputError
 from edgekit.io.encoding import encode
 
@@ -50,7 +50,7 @@ def test_a_job_is_a_value():
         {"rotate": "ring"}, {"scale": "raw"}, {"border": "wrap"}, {"channel": "max"}, {"tone": "log"},
         {"display": "signed"}, {"white": 20.0}, {"white": "20%"}, {"depth": "16"}, {"overlay": True},
         {"ending": ".tif"}, {"spacing": 2.0}, {"spacing": (1.0, 2.0)},
-        {"backend": "torch"}, {"kernel": ((1.0,),)}, {"device": "cpu"}, {"limits": ReadLimits(truncated="keep")},
+        {"backend": "torch"}, {"kernel": ((1.0,),)}, {"device": "cpu"}, {"read_options": ReadOptions(truncated="keep")},
     ],
     ids=str,
 )  # fmt: skip
@@ -59,11 +59,11 @@ def test_every_option_that_decides_the_output_is_in_its_key(change):
 
 
 def test_how_large_an_image_may_be_decides_no_output():
-    assert replace(JOB, limits=ReadLimits(max_pixels=9)).key == JOB.key
+    assert replace(JOB, read_options=ReadOptions(max_pixels=9)).key == JOB.key
     assert (
-        ScoreJob(limits=ReadLimits(max_pixels=9)).key
+        ScoreJob(read_options=ReadOptions(max_pixels=9)).key
         == ScoreJob().key
-        != ScoreJob(limits=ReadLimits(truncated="keep")).key
+        != ScoreJob(read_options=ReadOptions(truncated="keep")).key
     )
 
 

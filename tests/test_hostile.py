@@ -13,7 +13,7 @@ from hostile_files import COLOUR, FILES, all_damaged, farbfeld, npy, pillow, tif
 from PIL import Image
 
 import edgekit as ek
-from edgekit.common.read_limits import ReadLimits
+from edgekit.common.read_options import ReadOptions
 from edgekit.errors import DecodeError, EdgekitError, ParameterError, TooLargeError
 from edgekit.io import decoders
 from edgekit.io.formats import sniff
@@ -91,9 +91,9 @@ def test_the_limit_itself_is_allowed():
     pixels = COLOUR.shape[0] * COLOUR.shape[1]
     for name, data in FILES.items():
         if name != "NPY":
-            assert decode(data, name, limits=ReadLimits(pixels)).image.shape[:2] == COLOUR.shape[:2]
+            assert decode(data, name, read_options=ReadOptions(pixels)).image.shape[:2] == COLOUR.shape[:2]
         with pytest.raises(TooLargeError, match="claims 31 x 24 pixels; at most 743 are read"):
-            decode(data, name, limits=ReadLimits(pixels - 1))
+            decode(data, name, read_options=ReadOptions(pixels - 1))
     with pytest.raises(ParameterError, match="max_pixels=0 must be a whole number, at least 1"):
         ek.read_image(FILES["PNG"], max_pixels=0)
     with pytest.raises(ParameterError, match="truncated='no' is not known"):
@@ -129,7 +129,7 @@ def test_pages_have_the_limit_each(tmp_path):
         for side in (4, 9, 5):
             file.write(np.zeros((side, side), np.uint8), photometric="minisblack")
         file.write(np.zeros((4, 4, 40), np.uint8), photometric="minisblack", planarconfig="contig")
-    first, second, third, deep = read_pages(tmp_path / "a.tif", ReadLimits(25))
+    first, second, third, deep = read_pages(tmp_path / "a.tif", ReadOptions(25))
     assert (first.array.shape, third.array.shape) == ((4, 4), (5, 5))
     assert isinstance(second, TooLargeError)
     assert "page 2: claims 9 x 9" in str(second)
@@ -160,7 +160,7 @@ def test_what_breaks_off_is_kept_if_that_is_asked_for(name, tmp_path):
     data = FILES[name][:-40] if "JPEG" in name else FILES[name][: len(FILES[name]) * 2 // 3]
     with pytest.raises(DecodeError, match=r"truncated: only a part of it can be decoded.*--truncated keep"):
         decode(data, name)
-    kept = decode(data, name, limits=ReadLimits(truncated="keep"))
+    kept = decode(data, name, read_options=ReadOptions(truncated="keep"))
     assert kept.truncated
     assert "truncated" in kept.note
     whole = decode(FILES[name], name).image
@@ -181,7 +181,7 @@ def test_a_jpeg_that_lacks_its_end_marker_is_truncated_and_kept_whole():
     for missing in (1, 2):
         with pytest.raises(DecodeError, match="truncated"):
             decode(data[:-missing], "a.jpg")
-        kept = decode(data[:-missing], "a.jpg", limits=ReadLimits(truncated="keep"))
+        kept = decode(data[:-missing], "a.jpg", read_options=ReadOptions(truncated="keep"))
         np.testing.assert_array_equal(kept.image, decode(data, "a.jpg").image)
 
 
@@ -258,8 +258,8 @@ def test_damage_raises_nothing_of_its_own_and_pixels_are_those_of_imread(tmp_pat
     decoded, refused = 0, []
     for name, data in all_damaged(30):
         for read in (
-            lambda data=data, name=name: decode(data, name, limits=ReadLimits(2**22)),
-            lambda data=data, name=name: decode(data, name, limits=ReadLimits(2**22, "keep")),
+            lambda data=data, name=name: decode(data, name, read_options=ReadOptions(2**22)),
+            lambda data=data, name=name: decode(data, name, read_options=ReadOptions(2**22, "keep")),
         ):
             try:
                 image = read()

@@ -15,7 +15,7 @@ from command_line import run
 from PIL import Image
 
 import edgekit as ek
-from edgekit.common.read_limits import ReadLimits
+from edgekit.common.read_options import ReadOptions
 from edgekit.io.opening import open_windows
 from edgekit.io.reading import decode
 from edgekit.io.reduced import decode_gray
@@ -87,13 +87,13 @@ def test_half_transparent_pixels_are_mixed():
     image[0, 0] = 0
     share = 128 / 255
     for background, ground in (("white", (255, 255, 255)), ("#102030", (16, 32, 48))):
-        limits = ReadLimits(background=background)
+        read_options = ReadOptions(background=background)
         mixed = np.rint(np.array([200, 100, 0]) * share + np.array(ground) * (1 - share))
-        np.testing.assert_array_equal(read(by_pillow(image, "PNG"), limits=limits).image[1, 1], mixed)
+        np.testing.assert_array_equal(read(by_pillow(image, "PNG"), read_options=read_options).image[1, 1], mixed)
         scaled = np.rint(image * share).astype(np.uint8)
         scaled[..., 3] = image[..., 3]
         already = by_tifffile(scaled, photometric="rgb", extrasamples=["assocalpha"])
-        np.testing.assert_allclose(read(already, limits=limits).image[1, 1], mixed, atol=1)
+        np.testing.assert_allclose(read(already, read_options=read_options).image[1, 1], mixed, atol=1)
 
 
 def test_opaque_images_have_no_note():
@@ -149,16 +149,16 @@ def test_white_is_what_the_bits_of_the_file_say():
     expected = ek.score(SCENE)
     for name, data, top in white_level_files():
         found = decode_gray(data, name)
-        assert found.range == (0, top), name
+        assert found.pixels.range == (0, top), name
         assert found.image.max() <= top, name
-        assert ek.score(found.image, in_range=found.range) == pytest.approx(expected, abs=0.02), name
+        assert ek.score(found.image, in_range=found.pixels.range) == pytest.approx(expected, abs=0.02), name
 
 
 def test_gray_avif_files_of_limited_range():
     ramp = np.tile(np.linspace(0, 255, 64).astype(np.uint8), (64, 1))
     for stated, white in (("limited", (16, 235)), ("full", None)):
         found = read(by_pillow(ramp, "AVIF", quality=100, subsampling="4:0:0", range=stated), colour=False)
-        assert found.range == white
+        assert found.pixels.range == white
         assert (found.image.min(), found.image.max()) == (white or (0, 255))
 
 
@@ -172,7 +172,7 @@ def test_a_tiff_file_of_12_bits():
         data = tiff_of_strip(bytes(packed), 8, 6, {258: 12, 262: photometric, 277: 1})
         found = read(data)
         np.testing.assert_array_equal(found.image, stored)
-        assert found.range == (0, 4095)
+        assert found.pixels.range == (0, 4095)
 
 
 def tiff_of_strip(strip, width, height, tags):
@@ -198,7 +198,8 @@ def test_the_order_of_bits_holds_for_windows_as_well():
 def test_netpbm_files_have_the_values_that_they_state():
     np.testing.assert_array_equal(read(b"P5 4 2 100\n" + bytes([100] * 8)).image, np.full((2, 4), 100))
     np.testing.assert_array_equal(read(b"P2 4 2 100\n" + b"100 " * 8).image, np.full((2, 4), 100))
-    assert read(b"P5 4 2 100\n" + bytes([100] * 8)).range == read(b"P2 4 2 100\n" + b"100 " * 8).range == (0, 100)
+    for data in (b"P5 4 2 100\n" + bytes([100] * 8), b"P2 4 2 100\n" + b"100 " * 8):
+        assert read(data).pixels.range == (0, 100)
     head = b"P7\nWIDTH 4\nHEIGHT 2\nDEPTH %d\nMAXVAL 255\nTUPLTYPE %s\nENDHDR\n"
     colour = np.full((2, 4, 3), (10, 20, 30))
     np.testing.assert_array_equal(read(head % (3, b"RGB") + bytes([10, 20, 30] * 8)).image, colour)
@@ -300,7 +301,7 @@ def test_reading_prints_nothing(capfd):
 
 def test_backgrounds_are_checked():
     with pytest.raises(ek.ParameterError, match="background='red' must be one of auto, white, black, or a colour"):
-        ReadLimits(background="red").check()
+        ReadOptions(background="red").check()
     assert "nor a colour such as #8080ff" in run("sobel", "a.png", "--background", "#12").stderr
 
 

@@ -128,7 +128,7 @@ def tiff(array, **options):
 
 
 def stated_range(data):
-    return decode(data, "an image").range
+    return decode(data, "an image").pixels.range
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from format_files import SENSOR, STORED, content, dng, exif
 from hostile_files import FILES, damaged
 from PIL import Image
 
-from edgekit.common.read_limits import DEFAULT_READ_LIMITS
+from edgekit.common.read_options import DEFAULT_READ_OPTIONS
 from edgekit.errors import DecodeError, MissingExtraError, TooLargeError
 from edgekit.io import raw_photographs
 from edgekit.io.formats import HEAD, sniff
@@ -28,7 +28,7 @@ PLAIN = np.arange(60 * 80, dtype=np.uint16).reshape(60, 80)
 
 def in_mode(content, mode):
     """Return the content with another way to read raw photographs."""
-    return content._replace(limits=dataclasses.replace(content.limits, raw=mode))
+    return content._replace(read_options=dataclasses.replace(content.read_options, raw=mode))
 
 
 def tiff(*images, bigtiff=False, byteorder="<"):
@@ -99,7 +99,7 @@ def test_the_full_size_page():
     ):
         with tifffile.TiffFile(io.BytesIO(tiff(*images))) as file:
             page = full_size_page(file)
-            found = None if page is None else page_pixels(page, "photo", DEFAULT_READ_LIMITS)
+            found = None if page is None else page_pixels(page, "photo", DEFAULT_READ_OPTIONS)
             np.testing.assert_array_equal(getattr(found, "array", found), expected)
 
 

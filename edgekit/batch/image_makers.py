@@ -110,7 +110,9 @@ class _MapTask:
         return (self.output,)
 
     def make(self, data: bytes) -> Iterator[tuple[Path, bytes]]:
-        image = self.job.crop(decode(data, self.name, colour=False, limits=self.job.limits).image, self.name)
+        image = self.job.crop(
+            decode(data, self.name, colour=False, read_options=self.job.read_options).image, self.name
+        )
         yield self.output, encode(to_display(sharpness_map(image), white=1.0).image, ".png")
 
 

@@ -24,7 +24,7 @@ from edgekit.batch.large import (
     result_bytes,
     score_windows,
 )
-from edgekit.common.read_limits import ReadLimits
+from edgekit.common.read_options import ReadOptions
 from edgekit.errors import EdgekitError, ParameterError
 from edgekit.io.files import is_zarr
 from edgekit.io.opening import WINDOW_ENDINGS, has_windows, open_windows
@@ -63,7 +63,7 @@ def filter_file(
     EdgekitError
         If the file is damaged, or the output cannot be written.
     """
-    with _opened(path, job.limits) as opened:
+    with _opened(path, job.read_options) as opened:
         if opened is None:
             return None
         source, large = opened
@@ -100,7 +100,7 @@ def score_file(path: Path, job: ScoreJob, options: WindowOptions = ONE_THREAD) -
     EdgekitError
         If the file is damaged, or the region of interest is outside the image.
     """
-    with _opened(path, job.limits) as opened:
+    with _opened(path, job.read_options) as opened:
         if opened is None:
             return None
         source, large = opened
@@ -111,7 +111,7 @@ def score_file(path: Path, job: ScoreJob, options: WindowOptions = ONE_THREAD) -
         return score_windows(source, job, str(path), options)
 
 
-def check_whole(path: Path, limits: ReadLimits) -> None:
+def check_whole(path: Path, read_options: ReadOptions) -> None:
     """Raise if sharpness maps and thumbnails of a file cannot be made, because they need the whole image.
 
     Raises
@@ -119,7 +119,7 @@ def check_whole(path: Path, limits: ReadLimits) -> None:
     ParameterError
         If it is too large, or a Zarr.
     """
-    with _opened(path, limits) as opened:
+    with _opened(path, read_options) as opened:
         if opened is not None and (opened[1] or opened[0].format == "Zarr"):
             raise ParameterError(
                 f"{path}: --map and --report need the whole image in memory, and cannot read a Zarr; leave them out, "
@@ -128,14 +128,14 @@ def check_whole(path: Path, limits: ReadLimits) -> None:
 
 
 @contextmanager
-def _opened(path: Path, limits: ReadLimits) -> Iterator[tuple[Windows, bool] | None]:
+def _opened(path: Path, read_options: ReadOptions) -> Iterator[tuple[Windows, bool] | None]:
     """Open a file if it can be read window by window, and tell whether its first image is too large for memory."""
     if not has_windows(path):
         yield None
         return
     available = allowance()
     try:
-        source = open_windows(path, limits)
+        source = open_windows(path, read_options)
     except EdgekitError:
         # The decoders of whole files may read a small file, or say what is wrong with it.
         if is_zarr(path) or path.stat().st_size > available:
@@ -144,7 +144,7 @@ def _opened(path: Path, limits: ReadLimits) -> Iterator[tuple[Windows, bool] | N
         return
     with source:
         first = source.series[0]
-        yield source, needed(first) > available or first.rows * first.columns > limits.max_pixels
+        yield source, needed(first) > available or first.rows * first.columns > read_options.max_pixels
 
 
 def _why_unable(source: Windows, job: RenderJob) -> str:

@@ -206,7 +206,7 @@ class Picker:
         path = missing[0].source
         stat = status_of(path)
         numbers = frozenset(n for n in remaining if n is not None)
-        for frame in read_frames(path, colour=True, only=numbers, limits=self._job.score.limits):
+        for frame in read_frames(path, colour=True, only=numbers, read_options=self._job.score.read_options):
             one = remaining.pop(frame.number)
             _write(one, encode(frame.image, self._job.ending), stat, log)
             yield one

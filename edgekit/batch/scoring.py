@@ -107,7 +107,7 @@ def score_video(
     def frames() -> Iterator[Frame]:
         # An error must not interrupt the frames in progress.
         try:
-            yield from read_frames(source.path, every=job.every, rate=job.rate, limits=job.limits)
+            yield from read_frames(source.path, every=job.every, rate=job.rate, read_options=job.read_options)
         except EdgekitError as error:
             errors.append(error)
 
@@ -238,7 +238,7 @@ def _score_image(prepared: _Prepared, job: ScoreJob, window_options: WindowOptio
     # A row from the cache has a status, and only its images are missing.
     is_scored = bool(row.status)
     if makes_images:
-        check_whole(path, job.limits)
+        check_whole(path, job.read_options)
     page = prepared.source.page
     scored = None if is_scored or page is not None else score_file(path, job, window_options)
     read = read_bytes if page is None else map_bytes

@@ -17,7 +17,7 @@ from edgekit.batch.engines import Engine
 from edgekit.batch.results import Results
 from edgekit.batch.sources import find, natural
 from edgekit.common.choices import unknown_choice
-from edgekit.common.read_limits import ReadLimits
+from edgekit.common.read_options import ReadOptions
 from edgekit.errors import EdgekitError, ParameterError, UnreadableError, raise_if_out_of_memory
 from edgekit.focus.measures import MEASURES, sharpness
 from edgekit.focus.saturation import Mask, excluded, fill, saturated
@@ -91,7 +91,7 @@ def images_of(
 
 
 def measure_stack(
-    paths: Sequence[Path], pages: bool, measure: str, positions: "Positions", engine: Engine, limits: ReadLimits
+    paths: Sequence[Path], pages: bool, measure: str, positions: "Positions", engine: Engine, read_options: ReadOptions
 ) -> Stack:
     """Measure all images of a stack on the same pixels.
 
@@ -108,8 +108,8 @@ def measure_stack(
         Where the images were taken.
     engine : Engine
         Decodes and measures.
-    limits : ReadLimits
-        Limits for reading an image.
+    read_options : ReadOptions
+        Options for reading an image.
 
     Raises
     ------
@@ -118,18 +118,20 @@ def measure_stack(
     UnreadableError, DecodeError
         If the file with the pages cannot be opened.
     """
-    limits.check()
+    read_options.check()
     if measure not in MEASURES:
         raise ParameterError(unknown_choice("measure", measure, MEASURES))
     if not pages:
         positions.check([str(path) for path in paths])
-    measured, mask = _combine(engine.run(partial(_measure, measure=measure), _open(paths, pages, limits), _give_up))
+    measured, mask = _combine(
+        engine.run(partial(_measure, measure=measure), _open(paths, pages, read_options), _give_up)
+    )
     places = positions.of([one.name for one in measured])
     scores = [one.score for one in measured]
     mask = None if mask is None else excluded(mask)
     if mask is not None:
         task = partial(_measure_filled, measure=measure, mask=mask)
-        scores = list(engine.run(task, _open(paths, pages, limits), lambda image, reason: math.nan))
+        scores = list(engine.run(task, _open(paths, pages, read_options), lambda image, reason: math.nan))
     images = [
         StackImage(one.name, position, score, _status(one, score), one.reason)
         for one, position, score in zip(measured, places, scores, strict=True)
@@ -170,24 +172,24 @@ def _status(measured: _Measured, score: float) -> str:
     return "failed" if measured.reason else "ok" if math.isfinite(score) else "undefined"
 
 
-def _open(paths: Sequence[Path], pages: bool, limits: ReadLimits) -> Iterator[tuple[str, Callable[[], Array]]]:
+def _open(paths: Sequence[Path], pages: bool, read_options: ReadOptions) -> Iterator[tuple[str, Callable[[], Array]]]:
     """Yield the name of each image, and a function that reads it."""
     if not pages:
         for path in paths:
-            yield str(path), partial(_read, path, limits)
+            yield str(path), partial(_read, path, read_options)
         return
-    for number, page in enumerate(read_pages(paths[0], limits), 1):
-        yield f"{paths[0]}:{number}", partial(_page, page, limits)
+    for number, page in enumerate(read_pages(paths[0], read_options), 1):
+        yield f"{paths[0]}:{number}", partial(_page, page, read_options)
 
 
-def _read(path: Path, limits: ReadLimits) -> Array:
-    return decode_gray(read_bytes(path), str(path), limits=limits).image
+def _read(path: Path, read_options: ReadOptions) -> Array:
+    return decode_gray(read_bytes(path), str(path), read_options=read_options).image
 
 
-def _page(page: Pixels | EdgekitError, limits: ReadLimits) -> Array:
+def _page(page: Pixels | EdgekitError, read_options: ReadOptions) -> Array:
     if isinstance(page, EdgekitError):
         raise page
-    return page.over(limits.background).gray().array
+    return page.over(read_options.background).gray().array
 
 
 def _measure(image: tuple[str, Callable[[], Array]], measure: str) -> _Measured:

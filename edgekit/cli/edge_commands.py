@@ -100,7 +100,7 @@ def edge_command(name: str) -> click.Command:
 
 def _job(name: str, values: dict[str, Any], ending: str) -> "EdgeJob":
     from edgekit.batch.jobs.edges import EdgeJob
-    from edgekit.common.read_limits import ReadLimits
+    from edgekit.common.read_options import ReadOptions
 
     parameters = [_PARAMETERS.get(option, option) for option in _PAGES[name].names]
     given = {p: values[p] for p in parameters if values[p] is not None and values[p] != _DEFAULTS.get(p)}
@@ -108,6 +108,6 @@ def _job(name: str, values: dict[str, Any], ending: str) -> "EdgeJob":
         method=name,
         parameters=tuple(given.items()),
         ending=ending,
-        limits=ReadLimits(**{k: values[k] for k in READING}),
+        read_options=ReadOptions(**{k: values[k] for k in READING}),
         **{option: values[option] for option in ("depth", "overlay", "backend", "device")},
     )

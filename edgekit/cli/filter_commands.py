@@ -61,7 +61,7 @@ def filter_command(operator: Operator | None) -> click.Command:
 def _jobs(name: str, parameters: tuple[str, ...], values: dict[str, Any], ending: str) -> "list[FilterJob]":
     """Return one job for each angle."""
     from edgekit.batch.jobs.filtering import FilterJob
-    from edgekit.common.read_limits import ReadLimits
+    from edgekit.common.read_options import ReadOptions
 
     file, kernel = values.get("kernel"), None
     if file is not None:
@@ -76,7 +76,7 @@ def _jobs(name: str, parameters: tuple[str, ...], values: dict[str, Any], ending
             kernel=kernel,
             angle=angle,
             ending=ending,
-            limits=ReadLimits(**{k: values[k] for k in READING}),
+            read_options=ReadOptions(**{k: values[k] for k in READING}),
             **{option: values[option] for option in shared if option in values},
         )
         for angle in dict.fromkeys(values.get("angles") or (None,))

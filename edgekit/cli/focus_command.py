@@ -50,7 +50,7 @@ def focus(inputs: tuple[str, ...], **values: Any) -> int:
     from edgekit.cli.engines import engine_for
     from edgekit.cli.output import skipped_counts
     from edgekit.cli.state_paths import open_results, write_logged
-    from edgekit.common.read_limits import ReadLimits
+    from edgekit.common.read_options import ReadOptions
     from edgekit.errors import ParameterError
     from edgekit.io.stores import path_of
 
@@ -61,8 +61,8 @@ def focus(inputs: tuple[str, ...], **values: Any) -> int:
     positions = Positions(values["positions"])
     measure = values["measure"]
     engine, _ = engine_for(paths, values, paths=inputs)
-    limits = ReadLimits(**{k: values[k] for k in READING})
-    stack = measure_stack(paths, pages, measure, positions, engine, limits)
+    read_options = ReadOptions(**{k: values[k] for k in READING})
+    stack = measure_stack(paths, pages, measure, positions, engine, read_options)
     peak = None
     try:
         peak = stack.peak()

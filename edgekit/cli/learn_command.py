@@ -14,10 +14,10 @@ from edgekit.cli.terminal import complain
 if TYPE_CHECKING:
     from edgekit.learn import KernelFit
 
-_READ_LIMITS = ("max_pixels", "truncated")
+_READ_OPTIONS = ("max_pixels", "truncated")
 
 _GROUPS = {
-    "Input and output": ("input", "target", "output", "plot", "force", *_READ_LIMITS),
+    "Input and output": ("input", "target", "output", "plot", "force", *_READ_OPTIONS),
     "Filter": ("size", "border"),
     "Optimization": ("steps", "device"),
     MESSAGES: OUTPUT,
@@ -53,9 +53,9 @@ def learn(inputs: tuple[str, ...], targets: tuple[str, ...], **values: Any) -> i
 
         check(plot.suffix)
         plot = _new_file(plot, plot.suffix, force=values["force"])
-    limits = {name: values[name] for name in _READ_LIMITS}
+    read_options = {name: values[name] for name in _READ_OPTIONS}
     try:
-        before, after = ([read_image(name, **limits) for name in names] for names in (inputs, targets))
+        before, after = ([read_image(name, **read_options) for name in names] for names in (inputs, targets))
     except ImageError as error:
         complain(error)
         return 1

@@ -23,7 +23,7 @@ from edgekit.cli.parameter_types import (
     Text,
 )
 from edgekit.common.choices import MEASURE_NAMES, SCORE
-from edgekit.common.read_limits import MAX_PIXELS, RAW_MODES, TRUNCATED
+from edgekit.common.read_options import MAX_PIXELS, RAW_MODES, TRUNCATED
 from edgekit.operators.borders import BORDERS, OTHER_NAMES
 from edgekit.operators.filter_spec import ANGLE_REFERENCES, CHANNELS, ROTATIONS, SCALES, TONES
 

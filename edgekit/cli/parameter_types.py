@@ -12,7 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from edgekit.common.choices import did_you_mean
-from edgekit.common.read_limits import BACKGROUNDS
+from edgekit.common.read_options import BACKGROUNDS
 
 if TYPE_CHECKING:
     ParamType = click.ParamType[Any]

@@ -44,14 +44,14 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
     from edgekit.batch.picking import Picker, PickJob
     from edgekit.cli.engines import engine_for
     from edgekit.cli.output import RunOutput, skipped_counts
-    from edgekit.common.read_limits import ReadLimits
+    from edgekit.common.read_options import ReadOptions
 
     method = values["method"] or ("windows" if values["window"] is not None else "spread")
     if method in ("spread", "best") and values["count"] is None:
         raise click.UsageError("give the number of images with -n, or the length of an interval with --window.")
-    limits = ReadLimits(**{k: values[k] for k in READING})
+    read_options = ReadOptions(**{k: values[k] for k in READING})
     job = PickJob(
-        ScoreJob(values["measures"] or ("score",), values["roi"], values["every"], values["rate"], limits),
+        ScoreJob(values["measures"] or ("score",), values["roi"], values["every"], values["rate"], read_options),
         method, values["count"], values["window"], values["min_gap"], f".{values['ending']}",
     )  # fmt: skip
     job.check()

@@ -59,15 +59,15 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
     from edgekit.batch.sources import find
     from edgekit.cli.output import RunOutput, skipped_counts
     from edgekit.cli.state_paths import open_results
-    from edgekit.common.read_limits import ReadLimits
+    from edgekit.common.read_options import ReadOptions
     from edgekit.io.stores import path_of
 
     if values["top"] is not None and values["bottom"] is not None:
         raise click.UsageError("--top and --bottom exclude each other.")
     output = None if values["output"] is None else path_of(values["output"])
     sink = None if values["output"] is None else sink_of(values["output"])
-    limits = ReadLimits(**{k: values[k] for k in READING})
-    job = ScoreJob(values["measures"] or ("score",), values["roi"], values["every"], values["rate"], limits)
+    read_options = ReadOptions(**{k: values[k] for k in READING})
+    job = ScoreJob(values["measures"] or ("score",), values["roi"], values["every"], values["rate"], read_options)
     job.check()
     _check_local(inputs, values)
     report = None if values["report"] is None else Path(values["report"])

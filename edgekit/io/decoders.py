@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.common.load_cv2 import cv2
-from edgekit.common.read_limits import ReadLimits
+from edgekit.common.read_options import ReadOptions
 from edgekit.io.conversion import swap_red_and_blue
 from edgekit.io.formats import Format
 from edgekit.io.headers import has_opacity, plain_png, range_by_header, size_by_header
@@ -37,8 +37,8 @@ class Content(NamedTuple):
         Its format.
     colour : bool
         False if only gray is needed.
-    limits : ReadLimits
-        Limits for reading it.
+    read_options : ReadOptions
+        Options for reading it.
     page : int
         The number of the image in the file, from 0 on.
     """
@@ -47,7 +47,7 @@ class Content(NamedTuple):
     name: str
     format: Format
     colour: bool
-    limits: ReadLimits
+    read_options: ReadOptions
     page: int = 0
 
 
@@ -69,7 +69,7 @@ def _by_opencv(content: Content, data: bytes) -> Pixels | None:
     size = size_by_header(data, name)
     if size is None:
         return None
-    content.limits.check_size(size, content.name)
+    content.read_options.check_size(size, content.name)
     transparent = has_opacity(data, name)
     later = transparent or name in _TURNED_LATER
     flags = (cv2.IMREAD_ANYCOLOR if content.colour else cv2.IMREAD_GRAYSCALE) | cv2.IMREAD_ANYDEPTH
@@ -185,7 +185,7 @@ def _open_pillow(content: Content) -> Any:
     """Open an image without decoding it; None if Pillow has no plugin for the format."""
     image = _by_plugin(io.BytesIO(content.data), content.format)
     if image is not None:
-        content.limits.check_size(image.size, content.name)
+        content.read_options.check_size(image.size, content.name)
         if content.page:
             image.seek(content.page)
     return image
@@ -250,7 +250,7 @@ def by_netpbmfile(content: Content) -> Pixels | None:
     size = size_by_header(content.data, content.format.name)
     if size is None or content.data[:2] not in _NETPBM_KINDS:
         return None
-    content.limits.check_size(size, content.name)
+    content.read_options.check_size(size, content.name)
     from netpbmfile import NetpbmFile
 
     with NetpbmFile(io.BytesIO(content.data)) as file:
@@ -277,7 +277,7 @@ def by_numpy(content: Content) -> Pixels:
     array = npy_array(content.data)
     if array.ndim not in (2, 3):
         raise ValueError(f"expected an array of shape (rows, columns[, channels]), found {array.shape}")
-    content.limits.check_size((array.shape[1], array.shape[0]), content.name)
+    content.read_options.check_size((array.shape[1], array.shape[0]), content.name)
     channels = array.shape[2] if array.ndim == 3 else 1
     return Pixels(array, rgb=channels in (3, 4))
 
@@ -308,6 +308,6 @@ def npy_array(data: bytes) -> Array:
 def by_farbfeld(content: Content) -> Pixels:
     """Decode farbfeld (https://tools.suckless.org/farbfeld): RGBA with 16 bits per channel."""
     width, height = (int.from_bytes(content.data[at : at + 4], "big") for at in (8, 12))
-    content.limits.check_size((width, height), content.name)
+    content.read_options.check_size((width, height), content.name)
     pixels = np.frombuffer(content.data, ">u2", 4 * width * height, 16)
     return Pixels(pixels.reshape(height, width, 4), rgb=True, opacity=True)

@@ -47,11 +47,11 @@ def by_pydicom(content: Content) -> Pixels:
     """
     frame = content.page
     with no_warnings():
-        pydicom, data = _open(content.data, content.name, _BYTES_PER_PIXEL * content.limits.max_pixels)
+        pydicom, data = _open(content.data, content.name, _BYTES_PER_PIXEL * content.read_options.max_pixels)
         count = _frames(data)
         if not 0 <= frame < count:
             raise ValueError(f"it has {count} frames; there is no frame {frame}")
-        content.limits.check_size((int(data.Columns), int(data.Rows)), content.name)
+        content.read_options.check_size((int(data.Columns), int(data.Rows)), content.name)
         array = _decoded(pydicom, data, frame, content)
         photometric = str(data.PhotometricInterpretation)
         if photometric == "PALETTE COLOR":

@@ -52,12 +52,12 @@ def by_openexr(content: Content) -> Pixels:
         raise ValueError("it holds deep data, which is not an image of one value per pixel")
     first, last = (window.tolist() for window in header["dataWindow"])
     width, height = last[0] - first[0] + 1, last[1] - first[1] + 1
-    content.limits.check_size((width, height), content.name)
+    content.read_options.check_size((width, height), content.name)
     whole = [c.name for c in header["channels"] if (c.xSampling, c.ySampling) == (1, 1)]
     chosen = _choose(whole)
     if not chosen.names:
         raise ValueError("it has no channel at full size")
-    if len(chosen.names) * width * height > _CHANNELS * content.limits.max_pixels:
+    if len(chosen.names) * width * height > _CHANNELS * content.read_options.max_pixels:
         raise TooLargeError(f"{content.name}: claims {len(chosen.names)} channels of {width:,} x {height:,} pixels")
     planes = _planes(library, content.data, chosen.names, (height, width))
     rest = [c.name for c in header["channels"] if c.name not in chosen.names]

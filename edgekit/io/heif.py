@@ -31,10 +31,10 @@ def by_pillow_heif(content: Content) -> Pixels:
         file = _open(content.data, content.name)
         first = file.primary_index
         image = file[[first, *(n for n in range(len(file)) if n != first)][content.page]]
-        content.limits.check_size(image.size, content.name)
+        content.read_options.check_size(image.size, content.name)
         array = np.asarray(image)
     # The header states the size of the image, the coded picture its own.
-    content.limits.check_size((array.shape[1], array.shape[0]), content.name)
+    content.read_options.check_size((array.shape[1], array.shape[0]), content.name)
     bits = int(image.info["bit_depth"])
     return Pixels(
         array,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.common.choices import shown
-from edgekit.common.read_limits import MAX_PIXELS, ReadLimits
+from edgekit.common.read_options import MAX_PIXELS, ReadOptions
 from edgekit.errors import ParameterError
 from edgekit.io.files import read_bytes
 from edgekit.io.formats import HEAD, sniff
@@ -127,10 +127,10 @@ def open_image(
     >>> file.pages, file.axes, file.read(page=2).shape
     (3, 'QYX', (20, 30))
     """
-    limits = ReadLimits(max_pixels, truncated, background, raw, nodata)
-    limits.check()
+    read_options = ReadOptions(max_pixels, truncated, background, raw, nodata)
+    read_options.check()
     found = path_of(path)
-    return ImageFile(read_bytes(found), str(found), limits)
+    return ImageFile(read_bytes(found), str(found), read_options)
 
 
 class ImageFile:
@@ -146,10 +146,10 @@ class ImageFile:
         The axes of the file, one letter for each.
     """
 
-    def __init__(self, data: bytes, name: str, limits: ReadLimits) -> None:
-        self._data, self._name, self._limits = data, name, limits
+    def __init__(self, data: bytes, name: str, read_options: ReadOptions) -> None:
+        self._data, self._name, self._read_options = data, name, read_options
         self.pages = images_in(data, name)
-        self._first = decode(data, name, limits=limits, page=1)
+        self._first = decode(data, name, read_options=read_options, page=1)
         self.info = self._info(self._first)
         self.axes = self.info.axes
 
@@ -188,16 +188,17 @@ class ImageFile:
         return image if image.ndim == 2 else np.ascontiguousarray(image[:, :, channel])
 
     def _decoded(self, page: int) -> Decoded:
-        return decode(self._data, self._name, limits=self._limits, page=page)
+        return decode(self._data, self._name, read_options=self._read_options, page=page)
 
     def _info(self, first: Decoded) -> ImageInfo:
         found = sniff(self._data[:HEAD])
+        pixels = first.pixels
         rows, columns = first.image.shape[:2]
         count = first.image.shape[2] if first.image.ndim == 3 else 1
-        colours = ("red", "green", "blue") if first.rgb else ("gray",) if count == 1 else ()
+        colours = ("red", "green", "blue") if pixels.rgb else ("gray",) if count == 1 else ()
         bands = tuple(f"band {n}" for n in range(len(colours) + 1, count + 1))
         axes = stack_axes(self._data) or ("Q" * (self.pages > 1)) + "YX" + "S" * (count > 1)
-        plain = first.range is None and not first.stored.startswith(("uint", "bool"))
+        plain = pixels.range is None and not first.stored.startswith(("uint", "bool"))
         black, white = (None, None) if plain else first.limits
         return ImageInfo(
             format=first.format,
@@ -213,8 +214,8 @@ class ImageFile:
             black=black,
             white=white,
             orientation=orientation_of(self._data, self._name),
-            spacing=None if first.spacing is None else (first.spacing.y, first.spacing.x),
-            unit="" if first.spacing is None else first.spacing.unit,
-            nodata=first.nodata,
+            spacing=None if pixels.spacing is None else (pixels.spacing.y, pixels.spacing.x),
+            unit="" if pixels.spacing is None else pixels.spacing.unit,
+            nodata=pixels.nodata,
             note=first.note,
         )

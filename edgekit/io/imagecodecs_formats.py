@@ -52,7 +52,7 @@ def by_jpeg_xl(content: Content) -> Pixels:
     header = jpeg_xl_header(content.data)
     if header is None:
         raise ValueError("the header is damaged")
-    content.limits.check_size((header.width, header.height), content.name)
+    content.read_options.check_size((header.width, header.height), content.name)
     array = _single(decode(content.data, index=0 if header.animated else None))
     sides = (array.shape[1:], array.shape[:0:-1])
     if array.ndim == 3 and array.shape[0] == 1 + len(header.extra) and (header.height, header.width) in sides:
@@ -99,7 +99,7 @@ def by_jpeg_xr(content: Content) -> Pixels:
     """
     decode = load_codec("jpegxr_decode", f"{content.name}: JPEG XR")
     container = jpeg_xr_container(content.data)
-    content.limits.check_size((container.width, container.height), content.name)
+    content.read_options.check_size((container.width, container.height), content.name)
     array = _single(decode(container.unturned))
     if array.dtype == bool:
         array = array.astype(np.uint8) * np.uint8(255)
@@ -129,7 +129,7 @@ def by_deep_jpeg(content: Content) -> Pixels | None:
     frame = jpeg_frame(content.data) if content.data[:2] == b"\xff\xd8" else None
     if frame is None or not (frame.is_deep or frame.is_lossless):
         return None
-    content.limits.check_size((frame.width, frame.height), content.name)
+    content.read_options.check_size((frame.width, frame.height), content.name)
     array = decode_jpeg(content.data, frame, content.name)
     if frame.channels not in (1, 3):
         raise ValueError(f"expected gray or RGB; found {frame.channels} channels")

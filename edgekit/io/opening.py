@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from edgekit.common.read_limits import DEFAULT_READ_LIMITS, ReadLimits
+from edgekit.common.read_options import DEFAULT_READ_OPTIONS, ReadOptions
 from edgekit.io.files import is_tiff, is_zarr
 from edgekit.io.raw_headers import is_raw_file
 from edgekit.io.stores import StorePath
@@ -17,12 +17,12 @@ def has_windows(path: Path) -> bool:
     return not isinstance(path, StorePath) and (is_zarr(path) or (is_tiff(path) and not is_raw_file(path)))
 
 
-def open_windows(path: str | Path, limits: ReadLimits = DEFAULT_READ_LIMITS) -> Windows:
+def open_windows(path: str | Path, read_options: ReadOptions = DEFAULT_READ_OPTIONS) -> Windows:
     """Open a TIFF file or a Zarr; only its metadata is read.
 
     Parameters
     ----------
-    limits : ReadLimits
+    read_options : ReadOptions
         The background of transparent images, and the value of pixels without data.
 
     Raises
@@ -44,6 +44,6 @@ def open_windows(path: str | Path, limits: ReadLimits = DEFAULT_READ_LIMITS) -> 
             return open_zarr(path)
         from edgekit.io.tiff_windows import open_tiff
 
-        return open_tiff(path, limits)
+        return open_tiff(path, read_options)
     except Exception as error:
         raise read_error(path, error) from error

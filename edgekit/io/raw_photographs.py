@@ -26,7 +26,7 @@ _FLIPS = {0: 1, 3: 3, 5: 8, 6: 6}
 
 
 def by_raw(content: Content) -> Pixels:
-    """Decode a raw photograph, as `ReadLimits.raw` says.
+    """Decode a raw photograph, as `ReadOptions.raw` says.
 
     A full-size image that needs no development is read by tifffile. Others are developed by rawpy, or else, if they are
     simple, read at half size by tifffile.
@@ -40,7 +40,7 @@ def by_raw(content: Content) -> Pixels:
     DecodeError
         If neither can decode it.
     """
-    mode: Any = content.limits.raw
+    mode: Any = content.read_options.raw
     if mode != "preview" and (developed := _developed(content)) is not None:
         return developed
     try:
@@ -66,7 +66,7 @@ def _developed(content: Content) -> Pixels | None:
     try:
         with load_tifffile().TiffFile(io.BytesIO(content.data)) as file:
             page = full_size_page(file)
-            return None if page is None else page_pixels(page, content.name, content.limits)
+            return None if page is None else page_pixels(page, content.name, content.read_options)
     except TooLargeError:
         raise
     except Exception as error:  # Another format, or damaged.
@@ -105,7 +105,7 @@ def by_rawpy(content: Content, mode: RawMode = "half") -> Pixels:
         if mode == "preview":
             return _preview(raw, rawpy, content)
         sizes = raw.sizes
-        content.limits.check_size((sizes.raw_width, sizes.raw_height), content.name)
+        content.read_options.check_size((sizes.raw_width, sizes.raw_height), content.name)
         raw.unpack()
         array = raw.postprocess(
             half_size=mode == "half",
@@ -141,13 +141,13 @@ def _preview(raw: Any, rawpy: Any, content: Content) -> Pixels:
     if found.format == rawpy.ThumbFormat.JPEG:
         with no_warnings():
             image = Image.open(io.BytesIO(found.data), formats=["JPEG"])
-            content.limits.check_size(image.size, content.name)
+            content.read_options.check_size(image.size, content.name)
             # The orientation in the preview counts more than that of the photograph. 274 is the tag.
             orientation = int(image.getexif().get(274, orientation))
             array = np.asarray(image.convert("L" if image.mode == "L" else "RGB"))
     else:
         array = found.data
-        content.limits.check_size((array.shape[1], array.shape[0]), content.name)
+        content.read_options.check_size((array.shape[1], array.shape[0]), content.name)
     pixels = Pixels(array, rgb=array.ndim == 3).upright(orientation)
     height, width = pixels.array.shape[:2]
     return pixels.with_notes(f"embedded preview of {width}x{height}")
@@ -205,7 +205,7 @@ def half_by_tifffile(content: Content) -> Pixels:
         if page is None or page.photometric != CFA:
             raise ValueError("tifffile finds no values of a sensor in this raw photograph")
         pattern = _pattern(page)
-        content.limits.check_size((page.imagewidth, page.imagelength), content.name)
+        content.read_options.check_size((page.imagewidth, page.imagelength), content.name)
         # Where tifffile finds no data it returns zeros.
         if any(length <= 0 or offset + length > file.filehandle.size
                for offset, length in zip(page.dataoffsets, page.databytecounts, strict=True)):  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, NamedTuple
 from numpy.typing import NDArray
 
 from edgekit.common.choices import check_flag, shown
-from edgekit.common.read_limits import DEFAULT_READ_LIMITS, MAX_PIXELS, ReadLimits
+from edgekit.common.read_options import DEFAULT_READ_OPTIONS, MAX_PIXELS, ReadOptions
 from edgekit.errors import (
     DecodeError,
     MissingExtraError,
@@ -37,7 +37,7 @@ from edgekit.io.files import read_bytes
 from edgekit.io.formats import HEAD, RAW_FORMAT, sniff
 from edgekit.io.headers import has_colours_and_gamma, has_palette, is_unusual_bmp
 from edgekit.io.pages import images_in
-from edgekit.io.pixels import Pixels, Range, Spacing
+from edgekit.io.pixels import Pixels, Range
 from edgekit.io.raw_headers import is_raw
 from edgekit.io.stores import StorePath, path_of
 from edgekit.io.tiff import Facts, by_tifffile, facts_of
@@ -113,8 +113,8 @@ def read_image(
     array([[1, 2],
            [3, 4]], dtype=uint8)
     """
-    limits = ReadLimits(max_pixels, truncated, background, raw, nodata)
-    limits.check()
+    read_options = ReadOptions(max_pixels, truncated, background, raw, nodata)
+    read_options.check()
     check_flag("colour", colour)
     if page is not None:
         check_page(page)
@@ -123,7 +123,7 @@ def read_image(
         data, name = read_bytes(path), str(path)
     else:
         data, name = _content(source)
-    decoded = decode(data, name, colour=colour, limits=limits, page=page)
+    decoded = decode(data, name, colour=colour, read_options=read_options, page=page)
     if decoded.others:
         warnings.warn(f"{name}: {decoded.others}; pass page= or use open_image", UserWarning, stacklevel=2)
     return decoded.image
@@ -160,22 +160,12 @@ class Decoded(NamedTuple):
 
     Attributes
     ----------
-    image : ndarray
-        (H, W), or (H, W, channels): red, green, blue and further bands, without opacity.
+    pixels : Pixels
+        The image, without opacity. Pixels that were not measured are NaN.
     size : (int, int)
-        Width and height of the original, which is larger if `image` was decoded at reduced size.
+        Width and height of the original, which is larger if the image was decoded at reduced size.
     truncated : bool
-        Whether the file is truncated, and `image` holds what could be decoded.
-    rgb : bool
-        Whether the first three channels are red, green and blue.
-    range : (float, float) or None
-        The values of black and white, if the file states them; else those of the type.
-    nodata : float or None
-        The value of pixels that were not measured. They are NaN.
-    spacing : Spacing or None
-        The size of a pixel.
-    notes : tuple of str
-        What was left out or converted.
+        Whether the file is truncated, and the image is the part that could be decoded.
     others : str
         Which image of several this is, if none was chosen; otherwise empty.
     opencv_differs : bool
@@ -187,17 +177,12 @@ class Decoded(NamedTuple):
     format : str
         The name of the format.
     limits : (float, float)
-        The values of black and white: those that the file states, else those of the type.
+        The values of black and white: those that the file states, else those of the stored type.
     """
 
-    image: Array
+    pixels: Pixels
     size: tuple[int, int]
     truncated: bool = False
-    rgb: bool = False
-    range: Range | None = None
-    nodata: float | None = None
-    spacing: Spacing | None = None
-    notes: tuple[str, ...] = ()
     others: str = ""
     opencv_differs: bool = False
     opacity: bool = False
@@ -206,10 +191,15 @@ class Decoded(NamedTuple):
     limits: Range = (0.0, 1.0)
 
     @property
+    def image(self) -> Array:
+        """The array: (H, W), or (H, W, channels) with red, green, blue and further bands."""
+        return self.pixels.array
+
+    @property
     def note(self) -> str:
         """What the user should know about the image; empty if it is complete."""
         truncated = "truncated: only the part that could be decoded was kept" if self.truncated else ""
-        return "; ".join(filter(None, (truncated, self.others, *self.notes)))
+        return "; ".join(filter(None, (truncated, self.others, *self.pixels.notes)))
 
 
 def decode(
@@ -218,7 +208,7 @@ def decode(
     *,
     colour: bool = True,
     bands: bool = True,
-    limits: ReadLimits = DEFAULT_READ_LIMITS,
+    read_options: ReadOptions = DEFAULT_READ_OPTIONS,
     page: int | None = None,
 ) -> Decoded:
     """Return the image in `data`.
@@ -237,9 +227,9 @@ def decode(
     Raises
     ------
     TooLargeError
-        If its header states more pixels than `limits` allow.
+        If its header states more pixels than `read_options` allows.
     DecodeError
-        If no decoder can decode it, or it is truncated and `limits` refuse that.
+        If no decoder can decode it, or it is truncated and `read_options` refuses that.
     """
     found = sniff(data[:HEAD])
     if found is None:
@@ -252,9 +242,9 @@ def decode(
         raise DecodeError(f"{name}: expected an image with the number {page}; found {count} in the file")
     if found.name == "TIFF" and is_raw(data):
         found = RAW_FORMAT
-    content = Content(data, name, found, colour, limits, (page or 1) - 1)
+    content = Content(data, name, found, colour, read_options, (page or 1) - 1)
     facts = facts_of(content) if found.name == "TIFF" else Facts()
-    nodata = facts.nodata if limits.nodata is None else limits.nodata
+    nodata = facts.nodata if read_options.nodata is None else read_options.nodata
     if nodata is not None:
         # Pixels without data must not be mixed with others.
         content = content._replace(colour=True)
@@ -274,7 +264,7 @@ def decode(
     if part is None:
         reason = next((r for r in reversed(reasons) if r), "no reader can decode it")
         raise DecodeError(f"{name}: this {found.name} file cannot be decoded: {reason}. Copy or export it again")
-    if limits.truncated == "refuse":
+    if read_options.truncated == "refuse":
         raise DecodeError(
             f"{name}: this {found.name} file is truncated: only a part of it can be decoded. Copy or export it "
             'again, or keep that part (--truncated keep, truncated="keep")'
@@ -286,17 +276,12 @@ def decode(
 def _finished(pixels: Pixels, content: Content, colour: bool, bands: bool) -> Decoded:
     """Lay pixels over the background, and leave out channels that are not needed."""
     gamma = content.format.name == "PNG" and has_colours_and_gamma(content.data)
-    laid = pixels.over(content.limits.background)
+    laid = pixels.over(content.read_options.background)
     measured = laid.measured(pixels.nodata)
     shown = measured.gray() if not colour else measured if bands else measured.colours()
     return Decoded(
-        shown.array,
+        shown,
         (shown.array.shape[1], shown.array.shape[0]),
-        rgb=shown.rgb and shown.array.ndim == 3,
-        range=shown.range,
-        nodata=shown.nodata,
-        spacing=shown.spacing,
-        notes=shown.notes,
         opencv_differs=gamma or laid.notes != pixels.notes,
         opacity=pixels.opacity,
         stored=pixels.array.dtype.name,
@@ -308,7 +293,7 @@ def _finished(pixels: Pixels, content: Content, colour: bool, bands: bool) -> De
 def orientation_of(data: bytes, name: str) -> int:
     """Return how the pixels of a file are stored, as a number of EXIF; 1 if they are upright."""
     found = sniff(data[:HEAD])
-    return 1 if found is None else orientation_by_pillow(Content(data, name, found, False, DEFAULT_READ_LIMITS))
+    return 1 if found is None else orientation_by_pillow(Content(data, name, found, False, DEFAULT_READ_OPTIONS))
 
 
 def _decoders(content: Content, facts: Facts) -> tuple[Decoder, ...]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.common.read_limits import DEFAULT_READ_LIMITS, ReadLimits
+from edgekit.common.read_options import DEFAULT_READ_OPTIONS, ReadOptions
 from edgekit.errors import DecodeError, TooLargeError, UnreadableError
 from edgekit.io.decoders import Content, no_warnings
 from edgekit.io.files import as_file, open_regular, status_of
@@ -49,7 +49,7 @@ def by_tifffile(content: Content) -> Pixels:
     """Decode a page of the image, by default the first one."""
     with load_tifffile().TiffFile(as_file(content.data)) as file:
         page = file.pages[image_pages(file)[content.page]]
-        return page_pixels(page, content.name, content.limits)
+        return page_pixels(page, content.name, content.read_options)
 
 
 def image_pages(file: Any) -> list[int]:
@@ -144,7 +144,7 @@ _PLANES = "its 3 planes are red, green and blue; if they are a stack, store it w
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 
 
-def page_pixels(page: Any, name: str, limits: ReadLimits) -> Pixels:
+def page_pixels(page: Any, name: str, read_options: ReadOptions) -> Pixels:
     """Return a page of tifffile: upright, not inverted, palettes and CMYK converted to RGB.
 
     Raises
@@ -154,8 +154,8 @@ def page_pixels(page: Any, name: str, limits: ReadLimits) -> Pixels:
     ValueError
         If the page is damaged.
     """
-    limits.check_size((page.imagewidth, page.imagelength), name)
-    if math.prod(page.shape) > _CHANNELS * limits.max_pixels:
+    read_options.check_size((page.imagewidth, page.imagelength), name)
+    if math.prod(page.shape) > _CHANNELS * read_options.max_pixels:
         raise TooLargeError(f"{name}: claims an array of {' x '.join(map(str, page.shape))}, too many for an image")
     # Where tifffile finds no data it returns zeros.
     if any(length <= 0 or offset + length > page.parent.filehandle.size
@@ -232,15 +232,15 @@ def _cmyk_to_rgb(array: Array, top: float) -> Array:
     return np.concatenate([colours, array[:, :, 4:]], axis=2)
 
 
-def read_pages(path: str | Path, limits: ReadLimits = DEFAULT_READ_LIMITS) -> Iterator[Pixels | DecodeError]:
+def read_pages(path: str | Path, read_options: ReadOptions = DEFAULT_READ_OPTIONS) -> Iterator[Pixels | DecodeError]:
     """Read the pages of a TIFF file, one at a time.
 
     Parameters
     ----------
     path : path
         The file, or its URL. Only objects in stores are loaded as a whole.
-    limits : ReadLimits
-        Limits for each page.
+    read_options : ReadOptions
+        Options for each page.
 
     Yields
     ------
@@ -276,7 +276,7 @@ def read_pages(path: str | Path, limits: ReadLimits = DEFAULT_READ_LIMITS) -> It
             raise DecodeError(f"{path}: expected a TIFF file with pages: {error}") from error
         for number in _numbers(file, path):
             try:
-                pixels = page_pixels(file.pages[number], f"{path}: page {number + 1}", limits)
+                pixels = page_pixels(file.pages[number], f"{path}: page {number + 1}", read_options)
             except TooLargeError as error:
                 yield error
                 continue

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.common.extras import install_command
-from edgekit.common.read_limits import ReadLimits
+from edgekit.common.read_options import ReadOptions
 from edgekit.errors import DecodeError, MissingExtraError, ParameterError
 from edgekit.io.conversion import to_gray_as_tiff
 from edgekit.io.pixels import Light, Pixels
@@ -35,13 +35,13 @@ DEFLATE = 8
 PREDICTORS = {"u": 2, "i": 2, "f": 3}
 
 
-def open_tiff(path: Path, limits: ReadLimits) -> Windows:
+def open_tiff(path: Path, read_options: ReadOptions) -> Windows:
     """Open a TIFF file; see `edgekit.io.opening.open_windows`."""
     file = load_tifffile().TiffFile(path)
     try:
         lock = threading.Lock()
         return Windows(
-            "TIFF", [_Series(path, one, lock, limits) for one in file.series], file.close, stack_metadata(file)
+            "TIFF", [_Series(path, one, lock, read_options) for one in file.series], file.close, stack_metadata(file)
         )
     except BaseException:
         file.close()
@@ -51,7 +51,7 @@ def open_tiff(path: Path, limits: ReadLimits) -> Windows:
 class _Series(Series):
     """A series of tifffile: pages of the same size and type."""
 
-    def __init__(self, path: Path, series: Any, lock: threading.Lock, limits: ReadLimits) -> None:
+    def __init__(self, path: Path, series: Any, lock: threading.Lock, read_options: ReadOptions) -> None:
         self._path, self._lock = path, lock
         self._page = page = series.keyframe
         _check(path, page)
@@ -62,10 +62,10 @@ class _Series(Series):
         self.rows, self.columns = page.imagelength, page.imagewidth
         extra = () if self._samples is None else (self._samples,)
         meaning = interpret(page, np.zeros((1, 1, *extra), self._type))
-        self._background = limits.background
-        self.nodata = meaning.nodata if limits.nodata is None else limits.nodata
+        self._background = read_options.background
+        self.nodata = meaning.nodata if read_options.nodata is None else read_options.nodata
         self.spacing = meaning.spacing
-        laid = f"transparent: laid over the background ({limits.background})" if meaning.opacity else ""
+        laid = f"transparent: laid over the background ({read_options.background})" if meaning.opacity else ""
         empty = "" if self.nodata is None else f"pixels with the value {self.nodata:g} have no data"
         self.note = "; ".join(filter(None, (laid, empty)))
         shown = meaning.over("white").measured(self.nodata, as_floats=True)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.common.extras import install_command
-from edgekit.common.read_limits import DEFAULT_READ_LIMITS, ReadLimits
+from edgekit.common.read_options import DEFAULT_READ_OPTIONS, ReadOptions
 from edgekit.errors import DecodeError, MissingExtraError, ParameterError, UnreadableError
 from edgekit.io.files import head_of
 from edgekit.io.formats import HEIF_BRANDS
@@ -72,7 +72,7 @@ def read_frames(
     rate: float | None = None,
     colour: bool = False,
     only: Container[int] | None = None,
-    limits: ReadLimits = DEFAULT_READ_LIMITS,
+    read_options: ReadOptions = DEFAULT_READ_OPTIONS,
 ) -> Iterator[Frame]:
     """Give the frames of a video, one at a time.
 
@@ -88,8 +88,8 @@ def read_frames(
         Give RGB instead of gray.
     only : container of int, optional
         Read only the frames with these numbers.
-    limits : ReadLimits
-        Limits for each frame.
+    read_options : ReadOptions
+        Options for each frame.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def read_frames(
     if every < 1 or (rate is not None and not rate > 0):
         raise ParameterError(f"every={every} and rate={rate} must be positive")
     due = -math.inf
-    for number, time, frame in _decoded(path, limits):
+    for number, time, frame in _decoded(path, read_options):
         if number % every or (only is not None and number not in only) or time < due:
             continue
         if rate is not None:
@@ -116,13 +116,13 @@ def read_frames(
         yield Frame(number, time, _upright(frame, "rgb24" if colour else "gray"))
 
 
-def _decoded(path: Path, limits: ReadLimits) -> Iterator[tuple[int, float, Any]]:
+def _decoded(path: Path, read_options: ReadOptions) -> Iterator[tuple[int, float, Any]]:
     """Give number, time and frame of each frame; raise at the end if a part could not be decoded."""
     av = _library()
     count, last, end, wrong = 0, 0.0, 0.0, ""
     with _opened(path, av) as container:
         stream = container.streams.video[0]
-        limits.check_size((stream.width, stream.height), str(path))
+        read_options.check_size((stream.width, stream.height), str(path))
         # With one thread per frame, the frames that can be decoded after damage would differ from run to run.
         stream.thread_type = "SLICE"
         start = float((stream.start_time or 0) * (stream.time_base or 0))

@@ -92,7 +92,9 @@ class _ReviewTask:
         map_output, preview, thumbnail = self.outputs
         # A region in pixels, and a preview, need the image at full size.
         shown = _shown_by_browsers(data)
-        image = decode_reduced(data, name, least=2 * SIZE if shown and job.roi is None else None, limits=job.limits)
+        image = decode_reduced(
+            data, name, least=2 * SIZE if shown and job.roi is None else None, read_options=job.read_options
+        )
         yield map_output, encode(_map(image, job, name), ".png")
         levels = _bytes(image)
         if not shown or image.dtype != np.uint8:

@@ -60,7 +60,7 @@ def fuzz(options: argparse.Namespace, corpus: Path, folder: Path) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["edgekit", "PIL", "tifffile", "numpy.lib"], enable_loader_override=False):
-        from edgekit.common.read_limits import ReadLimits
+        from edgekit.common.read_options import ReadOptions
         from edgekit.errors import EdgekitError
         from edgekit.io.kernels import read_kernel
         from edgekit.io.reading import decode
@@ -72,9 +72,9 @@ def fuzz(options: argparse.Namespace, corpus: Path, folder: Path) -> None:
     def attempts(kind: int, data: bytes) -> Iterator[Callable[[], object]]:
         if kind == IMAGE:
             for truncated in ("refuse", "keep"):
-                limits = ReadLimits(MAX_PIXELS, truncated)
-                yield lambda limits=limits: decode(data, "fuzzed", limits=limits)
-            yield lambda: decode_gray(data, "fuzzed", least=16, limits=ReadLimits(MAX_PIXELS))
+                read_options = ReadOptions(MAX_PIXELS, truncated)
+                yield lambda read_options=read_options: decode(data, "fuzzed", read_options=read_options)
+            yield lambda: decode_gray(data, "fuzzed", least=16, read_options=ReadOptions(MAX_PIXELS))
         else:
             path = (folder / "kernel").with_suffix(KERNELS[(kind - 1) % len(KERNELS)])
             path.write_bytes(data)

@@ -10,7 +10,7 @@ import numpy as np
 from edgekit.backends.choice import load
 from edgekit.backends.interface import Array
 from edgekit.common.choices import unknown_choice
-from edgekit.common.read_limits import DEFAULT_READ_LIMITS, ReadLimits
+from edgekit.common.read_options import DEFAULT_READ_OPTIONS, ReadOptions
 from edgekit.display.overlays import overlay
 from edgekit.display.rendering import Mode, to_display
 from edgekit.display.value_range import Range
@@ -78,8 +78,8 @@ class RenderJob(ABC):
         Extension of the output file, with its dot.
     backend, device : str
         Where the response is computed.
-    limits : ReadLimits
-        Limits for reading an image.
+    read_options : ReadOptions
+        Options for reading an image.
     """
 
     display: Mode = field(default="full", kw_only=True)
@@ -88,7 +88,7 @@ class RenderJob(ABC):
     ending: str = field(default=".png", kw_only=True)
     backend: str = field(default="cv2", kw_only=True)
     device: str | None = field(default=None, kw_only=True)
-    limits: ReadLimits = field(default=DEFAULT_READ_LIMITS, kw_only=True)
+    read_options: ReadOptions = field(default=DEFAULT_READ_OPTIONS, kw_only=True)
 
     @property
     @abstractmethod
@@ -135,7 +135,7 @@ class RenderJob(ABC):
         ParameterError, KernelError, MissingExtraError
             For the first invalid option.
         """
-        self.limits.check()
+        self.read_options.check()
         if self.depth not in DEPTHS:
             raise ParameterError(unknown_choice("depth", self.depth, DEPTHS))
         kind = writable_format(self.ending)
@@ -187,10 +187,10 @@ class RenderJob(ABC):
             If the input is not an image, or the job does not fit it.
         """
         wanted: Any = {"colour": not self.decodes_to_gray, "bands": self.uses_bands}
-        decoded = decode(data, name, limits=self.limits, page=page, **wanted)
-        image, job = decoded.image, self.placed(decoded.spacing)
+        decoded = decode(data, name, read_options=self.read_options, page=page, **wanted)
+        image, job = decoded.image, self.placed(decoded.pixels.spacing)
         rows, columns = image.shape[:2]
-        stated = decoded.range
+        stated = decoded.pixels.range
         backend = load(self.backend, self.device)
         pixels = from_numpy_image(image, backend, self.device)
         response = RenderedResponse(job.respond(pixels), 0) if job.depth == "float" else job.show(pixels, stated)
@@ -201,9 +201,9 @@ class RenderJob(ABC):
         if self.overlay:
             shown = overlay(image, shown, in_range=stated)
         tags: tuple[Tag, ...] = ()
-        shown = with_nodata(shown, decoded.nodata)
+        shown = with_nodata(shown, decoded.pixels.nodata)
         if writable_format(self.ending).name == "TIFF":
             copied = geographic_tags(data, (page or 1) - 1, *job.offset)
-            tags = tuple(tags_of_result(copied, shown.dtype, decoded.nodata))
+            tags = tuple(tags_of_result(copied, shown.dtype, decoded.pixels.nodata))
         made = encode(shown, self.ending, bands=image.ndim == 3, tags=tags)
         return RenderedFile(rows, columns, response.clipped, response.white, note, made)

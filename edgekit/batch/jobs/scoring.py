@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from edgekit.common.choices import SCORE, unknown_choice
-from edgekit.common.read_limits import DEFAULT_READ_LIMITS, ReadLimits
+from edgekit.common.read_options import DEFAULT_READ_OPTIONS, ReadOptions
 from edgekit.errors import ParameterError
 from edgekit.focus.composite import SIZE, VERSION, score
 from edgekit.focus.measures import MEASURES, sharpness
@@ -67,15 +67,15 @@ class ScoreJob:
         Measure every Nth frame of a video.
     rate : float, optional
         Measure at most this number of frames per second of a video.
-    limits : ReadLimits
-        Limits for reading an image.
+    read_options : ReadOptions
+        Options for reading an image.
     """
 
     measures: tuple[str, ...] = (SCORE,)
     roi: tuple[int, int, int, int] | None = None
     every: int = 1
     rate: float | None = None
-    limits: ReadLimits = DEFAULT_READ_LIMITS
+    read_options: ReadOptions = DEFAULT_READ_OPTIONS
 
     @property
     def key(self) -> str:
@@ -90,7 +90,7 @@ class ScoreJob:
         ParameterError
             If a measure is unknown, or the region has no pixels.
         """
-        self.limits.check()
+        self.read_options.check()
         for name in self.measures:
             if name != SCORE and name not in MEASURES:
                 raise ParameterError(unknown_choice("measure", name, (SCORE, *MEASURES)))
@@ -112,17 +112,19 @@ class ScoreJob:
         values: dict[str, float] = {}
         # The score uses a reduced image. The decoder reduces fastest; the last factor of 2 is left to averaging.
         reduced = SCORE in self.measures and self.roi is None
-        decoded = decode_gray(data, name, least=2 * SIZE if reduced else None, limits=self.limits, page=page)
+        decoded = decode_gray(
+            data, name, least=2 * SIZE if reduced else None, read_options=self.read_options, page=page
+        )
         if reduced:
-            values[SCORE] = score(decoded.image, in_range=decoded.range)
+            values[SCORE] = score(decoded.image, in_range=decoded.pixels.range)
         if len(self.measures) == len(values):
             return Scored(*decoded.size, self._defined(values), decoded.note, decoded.truncated)
         if decoded.image.shape[:2] != decoded.size[::-1]:
-            decoded = decode_gray(data, name, limits=self.limits, page=page)
+            decoded = decode_gray(data, name, read_options=self.read_options, page=page)
         first = page in (None, 1)
         if first and _OPENCV in self.measures and decoded.opencv_differs and (gray := gray_by_opencv(data)) is not None:
             values[_OPENCV] = sharpness(self.crop(gray, name), _OPENCV)
-        measured = self.measure(decoded.image, name, values, decoded.range)
+        measured = self.measure(decoded.image, name, values, decoded.pixels.range)
         return measured._replace(reason=decoded.note, truncated=decoded.truncated)
 
     def measure(

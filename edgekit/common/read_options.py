@@ -25,8 +25,8 @@ TRUNCATED = ("keep", "refuse")
 
 
 @dataclass(frozen=True)
-class ReadLimits:
-    """Limits for reading images.
+class ReadOptions:
+    """Options for reading images.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class ReadLimits:
     nodata: float | None = None
 
     def check(self) -> None:
-        """Raise if a limit itself is invalid.
+        """Raise if an option itself is invalid.
 
         Raises
         ------
@@ -86,5 +86,5 @@ class ReadLimits:
             )
 
 
-#: The limits that hold unless others are given.
-DEFAULT_READ_LIMITS = ReadLimits()
+#: The options that hold unless others are given.
+DEFAULT_READ_OPTIONS = ReadOptions()
