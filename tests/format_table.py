@@ -1,6 +1,7 @@
 """The table of formats in docs/formats.md: each cell is found by reading files that the libraries wrote.
 
-python tests/format_table.py      # fills the table
+python tests/format_table.py           # fills the table
+python tests/format_table.py FOLDER    # writes the files into a folder
 """
 
 import io
@@ -237,8 +238,22 @@ def table() -> str:
     return "\n".join([HEAD, *map(row, FILES)])
 
 
+def write_files(folder: Path) -> None:
+    """Write the files of all formats into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, files in FILES.items():
+        makers = {str(bits): make for bits, make in files.bits.items()}
+        makers |= {kind: getattr(files, kind) for kind in ("usual", "turned", "clear", "several", "sized", "needing")}
+        for kind, make in makers.items():
+            if make is not None:
+                (folder / f"{name.partition(',')[0]}-{kind}").write_bytes(make())
+
+
 def main() -> None:
-    """Fill the table."""
+    """Fill the table, or write the files."""
+    if sys.argv[1:]:
+        write_files(Path(sys.argv[1]))
+        return
     text = PAGE.read_text("utf-8")
     block = f"<!-- formats -->\n\n{table()}\n\n<!-- /formats -->"
     PAGE.write_text(re.sub(r"<!-- formats -->.*<!-- /formats -->", lambda _: block, text, flags=re.DOTALL), "utf-8")

@@ -16,6 +16,7 @@ from PIL import Image
 
 import edgekit as ek
 from edgekit.common.read_options import ReadOptions
+from edgekit.io.headers import range_by_header
 from edgekit.io.opening import open_windows
 from edgekit.io.reading import decode
 from edgekit.io.reduced import decode_gray
@@ -162,6 +163,37 @@ def test_gray_avif_files_of_limited_range():
         assert (found.image.min(), found.image.max()) == (white or (0, 255))
 
 
+@pytest.mark.parametrize("profile", [0, 2])
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("described", [False, True])
+def test_gray_avif_files_without_a_colour_box(profile, full, described):
+    """The sequence header states the range (AV1, 5.5): here that of a still picture of 1204 x 800 pixels."""
+    bits = [(profile, 3), (1, 1), (1, 1), (5, 5), (10, 4), (9, 4), (1203, 11), (799, 10), (0, 6), (1, 1)]
+    bits += [*([(1, 1)] if profile == 2 else []), (1, 1), (described, 1), *([(0, 24)] if described else []), (full, 1)]
+    payload = "".join(f"{value:0{width}b}" for value, width in bits).ljust(112, "0")
+    box = bytes((0x81, 0, 0x7C if profile else 0x5C, 0, 0x0A, 14)) + int(payload, 2).to_bytes(14, "big")
+    for name in ("av1C", "ipco", "iprp", "meta"):
+        box = bytes(4 * (name == "meta")) + box
+        box = (len(box) + 8).to_bytes(4, "big") + name.encode() + box
+    bits_of = 12 if profile else 10
+    ends = (0.0, 2.0**bits_of - 1) if full else (16.0 * 2 ** (bits_of - 8), 235.0 * 2 ** (bits_of - 8))
+    assert range_by_header(box, "AVIF", np.dtype(np.uint16)) == ends
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_the_transparent_level_of_gray_png_files(bits):
+    gray = np.arange(64 * 4).reshape(16, 16).astype(np.uint8 if bits == 8 else np.uint16) * (1 if bits == 8 else 257)
+    data = bytes(cv2.imencode(".png", gray)[1])
+    chunk = b"tRNS" + int(gray[3, 4]).to_bytes(2, "big")
+    at = data.index(b"IDAT") - 4
+    clear = data[:at] + (2).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big") + data[at:]
+    found = read(clear, read_options=ReadOptions(background="white"))
+    expected = gray.copy()
+    expected[3, 4] = np.iinfo(gray.dtype).max
+    assert found.opacity
+    np.testing.assert_array_equal(found.image, expected)
+
+
 def test_a_tiff_file_of_12_bits():
     values = np.random.default_rng(2).integers(0, 4096, (6, 8), np.uint16)
     # Two values in three bytes.
@@ -233,6 +265,24 @@ def test_colours_of_tiff_files():
     indices = rng.integers(0, 65536, (12, 16)).astype(np.uint16)
     found = read(by_tifffile(indices, photometric="palette", colormap=colours))
     np.testing.assert_array_equal(found.image, np.moveaxis(colours[:, indices], 0, -1))
+
+
+def test_luma_and_chroma_of_tiff_files():
+    """libtiff, by OpenCV, reads the first page. The second one is converted by edgekit."""
+    image = np.random.default_rng(4).integers(16, 236, (8, 9, 3), np.uint8)
+    bt709, studio = (2126, 10000, 7152, 10000, 722, 10000), (16, 1, 235, 1, 128, 1, 240, 1, 128, 1, 240, 1)
+    for stated in ((), [(529, "2I", 3, bt709, True)], [(529, "2I", 3, bt709, True), (532, "2I", 6, studio, True)]):
+        file = io.BytesIO()
+        with tifffile.TiffWriter(file) as writer:
+            for _ in range(2):
+                writer.write(image, photometric="ycbcr", metadata=None, subsampling=(1, 1), extratags=stated)
+        first, second = (read(file.getvalue(), page=page).image.astype(int) for page in (1, 2))
+        # libtiff rounds the chroma that it scales.
+        assert np.abs(first - second).max() <= (3 if len(stated) == 2 else 1), stated
+    # libtiff refuses coefficients of zero: those of BT.601 are used.
+    broken = [(529, "2I", 3, (1, 0, 1, 0, 1, 0), True)]
+    found = read(by_tifffile(image, photometric="ycbcr", subsampling=(1, 1), extratags=broken)).image.astype(int)
+    assert np.abs(found - np.asarray(Image.fromarray(image, "YCbCr").convert("RGB"))).max() <= 1
 
 
 def test_all_bands_count():

@@ -55,6 +55,28 @@ def test_samples_in_the_repository_are_what_the_script_makes(samples):
             assert here.read_bytes() == path.read_bytes(), path.name
 
 
+def test_a_second_reader(script, tmp_path, capsys, monkeypatch):
+    image = np.arange(12 * 16 * 3).reshape(12, 16, 3)
+    ek.write_image(tmp_path / "deep.png", (image * 100).astype(np.uint16))
+    ek.write_image(tmp_path / "deep.tif", (image * 100).astype(np.uint16))
+    (tmp_path / "one.png").write_bytes((tmp_path / "deep.png").read_bytes()[:60])
+    (tmp_path / "text.txt").write_text("no image")
+    module = script("evaluation.second_reader")
+    monkeypatch.setattr(sys, "argv", ["second_reader.py", str(tmp_path)])
+    monkeypatch.setattr(module.resource, "setrlimit", lambda *_: None)
+    module.main()
+    said = capsys.readouterr().out
+    assert "| PNG | 2 | 1 | 0 | 0 | 0 | 1 |" in said
+    assert "| TIFF | 1 | 1 | 0 | 0 | 0 | 0 |" in said
+    # A difference of two levels of 16 bits is found.
+    other = module.Read((image * 100 + 2).astype(np.uint16), 65535.0)
+    monkeypatch.setitem(module.READERS, "PNG", lambda data: other)
+    module.main()
+    said = capsys.readouterr().out
+    assert "| PNG | 2 | 0 | 1 | 0 | 1 | 0 |" in said
+    assert "deep.png: at most 2 of uint16" in said
+
+
 def test_every_sample_has_its_row(samples):
     text = (samples / "README.md").read_text(encoding="utf-8")
     rows = [line.split("|") for line in text.splitlines() if line.startswith("| [")]

@@ -18,7 +18,7 @@ from edgekit.common.load_cv2 import cv2
 from edgekit.common.read_options import ReadOptions
 from edgekit.io.conversion import swap_red_and_blue
 from edgekit.io.formats import Format
-from edgekit.io.headers import has_opacity, plain_png, range_by_header, size_by_header
+from edgekit.io.headers import clear_level, has_opacity, plain_png, range_by_header, size_by_header
 from edgekit.io.pixels import Pixels
 
 Array = NDArray[Any]
@@ -78,13 +78,18 @@ def _by_opencv(content: Content, data: bytes) -> Pixels | None:
         image: Array | None = cv2.imdecode(
             np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED if transparent else flags
         )
-    if image is None or (transparent and image.ndim == 2 and name == "PNG"):
-        # It drops the transparent level of gray images.
+    if image is None:
         return None
+    if transparent and image.ndim == 2 and name == "PNG":
+        # It drops the transparent level of gray images.
+        opaque = (image != clear_level(data)) * image.dtype.type(np.iinfo(image.dtype).max)
+        array = np.dstack([image, opaque])
+    else:
+        array = image if image.ndim == 2 else swap_red_and_blue(image)
     pixels = Pixels(
-        image if image.ndim == 2 else swap_red_and_blue(image),
+        array,
         rgb=image.ndim == 3,
-        opacity=image.ndim == 3 and image.shape[2] == 4,
+        opacity=array.ndim == 3 and array.shape[2] in (2, 4),
         range=range_by_header(data, name, image.dtype),
     )
     return pixels.upright(orientation_by_pillow(content)) if later else pixels

@@ -178,6 +178,13 @@ def has_opacity(data: bytes, format: str) -> bool:
     return False
 
 
+def clear_level(data: bytes) -> int:
+    """Return the gray level that is transparent in a PNG file, as decoders scale it: to 8 bits, or in 16."""
+    level = next(int.from_bytes(data[start:end], "big") for kind, start, end in _png_chunks(data) if kind == b"tRNS")
+    bits = data[24]
+    return level if bits == 16 else level % 2**bits * 255 // (2**bits - 1)
+
+
 def has_colours_and_gamma(data: bytes) -> bool:
     """Tell whether a PNG file has colours and states a gamma: then OpenCV weighs them in another way."""
     return bool(data[25] & 2) and any(kind == b"gAMA" for kind, _, _ in _png_chunks(data))
@@ -215,16 +222,40 @@ def range_by_header(data: bytes, format: str, dtype: Any) -> tuple[float, float]
     """
     bits = None
     if format == "AVIF":
-        boxes = {kind: data[begin : begin + 12] for kind, begin, _ in _properties(data, 0, len(data))}
+        boxes = {kind: data[begin : begin + 24] for kind, begin, _ in _properties(data, 0, len(data))}
         found, colours = boxes.get(b"av1C", b""), boxes.get(b"colr", b"")
         if len(found) > 2:
             bits = 8 if not found[2] & 0x40 else 12 if found[2] & 0x20 else 10
-            if found[2] & 0x10 and colours[:4] == b"nclx" and not colours[10] & 0x80:
+            full = colours[10] & 0x80 if colours[:4] == b"nclx" else _is_full_range(found)
+            if found[2] & 0x10 and not full:
                 # OpenCV returns the luma of gray images as it is. Its limited range is that of video.
                 return 16.0 * 2 ** (bits - 8), 235.0 * 2 ** (bits - 8)
     elif format == "JPEG 2000" and (start := data.find(b"\xff\x51")) > 0 and len(data) > start + 40:
         bits = 1 + (data[start + 40] & 0x7F)
     return None if bits is None or bits >= 8 * dtype.itemsize else (0.0, 2.0**bits - 1)
+
+
+def _is_full_range(configuration: bytes) -> bool:
+    """Tell whether a gray AV1 image has its full range, by the short header of still pictures; True for other headers.
+
+    Parameters
+    ----------
+    configuration : bytes
+        The box `av1C`, which ends with the sequence header.
+
+    References
+    ----------
+    AV1 Bitstream & Decoding Process Specification, 5.5.
+    """
+    header = f"{int.from_bytes(configuration[6:24], 'big'):0{8 * len(configuration[6:24])}b}"
+    # A unit of the type sequence header with its length, and the flag of the short form.
+    if len(configuration) < 18 or configuration[4] != 0x0A or header[4] != "1":
+        return True
+    # Profile, flags, level, the lengths of width and height, width and height, six flags of tools.
+    depth = 18 + sum(1 + int(header[at : at + 4], 2) for at in (10, 14)) + 6
+    # High depth, 12 bits in the professional profile, gray.
+    described = depth + 2 + (header[:3] == "010" and header[depth] == "1")
+    return header[described + (25 if header[described] == "1" else 1)] == "1"
 
 
 def _properties(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:

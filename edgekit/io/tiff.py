@@ -29,6 +29,10 @@ _CHANNELS = 4
 #: TIFF tags for the least and the largest value. Those of the first pair can have every type.
 _RANGE_TAGS = (("SMinSampleValue", "SMaxSampleValue"), ("MinSampleValue", "MaxSampleValue"))
 
+#: Lossless compressions by their TIFF numbers: none, LZW, deflate (new and old), PackBits, LZMA and Zstandard. Decoders
+#: for the other ones convert colours to RGB.
+LOSSLESS = (1, 5, 8, 32946, 32773, 34925, 50000)
+
 #: Photometric interpretations of plain values: WhiteIsZero, BlackIsZero and RGB.
 _PLAIN_VALUES = (0, 1, 2)
 
@@ -134,6 +138,9 @@ def is_wrong_by_opencv(page: Any) -> bool:
 #: Photometric interpretations.
 _WHITE_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 2, 3, 5, 6
 
+#: The weights of red, green and blue in luma, unless a file states others (ITU-R BT.601).
+_LUMA = (0.299, 0.587, 0.114)
+
 #: The planar configuration with a plane for each channel.
 _SEPARATE = 2
 
@@ -193,6 +200,8 @@ def interpret(page: Any, array: Array) -> Pixels:
         array = ~array if array.dtype.kind == "b" else array.dtype.type(2**bits - 1) - array
     elif photometric == _PALETTE and page.colormap is not None:
         array, stated = _through_palette(array, page.colormap, bits), None
+    elif photometric == _YCBCR and page.compression in LOSSLESS and array.dtype == np.uint8:
+        array = _ycbcr_to_rgb(page, array)
     colours = {_RGB: 3, _YCBCR: 3, _PALETTE: 3, _CMYK: 4}.get(photometric, 1)
     channels = array.shape[2] if array.ndim == 3 else 1
     kinds = tuple(map(int, page.extrasamples))[: max(0, channels - colours)]
@@ -222,6 +231,23 @@ def _through_palette(array: Array, colormap: Array, bits: int) -> Array:
     # Some programs write 8 bits into the 16 of the palette.
     shift = 0 if bits > 8 or colormap.max() < 256 else 8
     return (colours >> shift).astype(np.uint16 if bits > 8 else np.uint8)
+
+
+def _ycbcr_to_rgb(page: Any, array: Array) -> Array:
+    """Convert luma and chroma to red, green and blue (TIFF 6.0, section 21); further channels stay."""
+    stated = page.tags.valueof("YCbCrCoefficients") or ()
+    found = [n / d for n, d in zip(stated[::2], stated[1::2], strict=True) if d]
+    red, green, blue = found if len(found) == 3 and min(found) > 0 else _LUMA
+    ends = page.tags.valueof("ReferenceBlackWhite") or ()
+    black = [n / d for n, d in zip(ends[::2], ends[1::2], strict=True) if d]
+    low = black if len(black) == 6 and all(np.diff(black)[::2]) else [0, 255, 128, 255, 128, 255]
+    y, cb, cr = (
+        (array[:, :, n].astype(np.float64) - low[2 * n]) * full / (low[2 * n + 1] - low[2 * n])
+        for n, full in enumerate((255, 127, 127))
+    )
+    r, b = y + cr * (2 - 2 * red), y + cb * (2 - 2 * blue)
+    rgb = np.stack([r, (y - blue * b - red * r) / green, b], axis=2)
+    return np.concatenate([np.rint(rgb).clip(0, 255).astype(np.uint8), array[:, :, 3:]], axis=2)
 
 
 def _cmyk_to_rgb(array: Array, top: float) -> Array:

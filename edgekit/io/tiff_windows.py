@@ -18,7 +18,7 @@ from edgekit.common.read_options import ReadOptions
 from edgekit.errors import DecodeError, MissingExtraError, ParameterError
 from edgekit.io.conversion import to_gray_as_tiff
 from edgekit.io.pixels import Light, Pixels
-from edgekit.io.tiff import interpret, is_wrong_by_opencv, load_tifffile
+from edgekit.io.tiff import LOSSLESS, interpret, is_wrong_by_opencv, load_tifffile
 from edgekit.io.tiff_tags import Tag, copied_tags, stack_metadata, tags_of_result
 from edgekit.io.windows import MAX_TILE, Layout, Series, Windows, read_error
 
@@ -27,8 +27,7 @@ Array = NDArray[Any]
 #: Uncompressed pixels are read and written in strips of about this many bytes.
 STRIP_BYTES = 2**20
 
-#: Lossless compressions by their TIFF numbers: none, LZW, deflate (new and old), PackBits, LZMA and Zstandard.
-LOSSLESS = (1, 5, 8, 32946, 32773, 34925, 50000)
+#: The number of the compression deflate.
 DEFLATE = 8
 
 #: Predictors by the kind of pixels: differences of integers, and of floats.
