@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import cv2
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -15,6 +16,7 @@ from PIL import Image
 from test_meaning_of_pixels import SCENE, by_pillow, by_tifffile, read
 
 import edgekit as ek
+from edgekit.common.read_options import ReadOptions
 from edgekit.io.pages import image_count, images_in
 
 
@@ -64,6 +66,22 @@ def test_an_animation_may_have_an_image_beside_its_frames():
     data = by_pillow(first, "PNG", save_all=True, append_images=rest, default_image=True, duration=50)
     assert images_in(data, "an image") == 3
     np.testing.assert_array_equal(read(data, page=3).image, np.roll(SCENE, 2, 0))
+
+
+def test_frames_of_16_bits(monkeypatch):
+    frames = np.random.default_rng(0).integers(0, 65536, (3, 12, 16, 3), dtype=np.uint16)
+    data = imagecodecs.apng_encode(frames)
+    for page, frame in enumerate(frames, 1):
+        found = read(data, page=page)
+        np.testing.assert_array_equal(found.image, frame)
+        assert found.note == ""
+    # All frames are decoded together, unless they are too large for that, or the library is missing.
+    few = ReadOptions(max_pixels=12 * 16 * 3 - 1)
+    for options, hidden in ((few, False), (ReadOptions(), True)):
+        if hidden:
+            monkeypatch.setitem(sys.modules, "imagecodecs", None)
+        found = read(data, page=2, read_options=options)
+        assert (found.image.dtype, found.note) == (np.uint8, "read with 8 of its 16 bits")
 
 
 def test_previews_of_raw_photographs_are_no_images(tmp_path):

@@ -18,7 +18,7 @@ from edgekit.common.load_cv2 import cv2
 from edgekit.common.read_options import ReadOptions
 from edgekit.io.conversion import swap_red_and_blue
 from edgekit.io.formats import Format
-from edgekit.io.headers import clear_level, has_opacity, plain_png, range_by_header, size_by_header
+from edgekit.io.headers import clear_level, has_opacity, plain_png, png_header, range_by_header, size_by_header
 from edgekit.io.pixels import Pixels
 
 Array = NDArray[Any]
@@ -137,7 +137,11 @@ def by_pillow(content: Content) -> Pixels | None:
     """Decode with the Pillow plugin of the format."""
     with no_warnings():
         image = _open_pillow(content)
-        return None if image is None else _pillow_pixels(image)
+        if image is None:
+            return None
+        pixels = _pillow_pixels(image)
+        deep = content.format.name == "PNG" and png_header(content.data).bits > 8 * pixels.array.itemsize
+        return pixels.with_notes("read with 8 of its 16 bits" if deep else "")
 
 
 def truncated_by_pillow(content: Content) -> Pixels | None:

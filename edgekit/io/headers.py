@@ -9,7 +9,7 @@ with Pillow first would take longer than decoding a small one. Each function rea
 import re
 import struct
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 Size = tuple[int, int]
 
@@ -176,6 +176,22 @@ def has_opacity(data: bytes, format: str) -> bool:
         case "AVIF":
             return any(kind == b"auxC" for kind, _, _ in _properties(data, 0, len(data)))
     return False
+
+
+class PngHeader(NamedTuple):
+    """Width and height of a PNG file, its bits per value, and how many frames it states, 1 if it is not animated."""
+
+    width: int
+    height: int
+    bits: int
+    frames: int
+
+
+def png_header(data: bytes) -> PngHeader:
+    """Return what the header of a PNG file states."""
+    width, height, bits = struct.unpack_from(">IIB", data, 16)
+    frames = (int.from_bytes(data[at : at + 4], "big") for kind, at, _ in _png_chunks(data) if kind == b"acTL")
+    return PngHeader(width, height, bits, next(frames, 1))
 
 
 def clear_level(data: bytes) -> int:

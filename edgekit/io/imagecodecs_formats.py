@@ -1,4 +1,4 @@
-"""JPEG XL, JPEG XR, JPEG-LS, lossless JPEG, and JPEG of more than 8 bits by imagecodecs.
+"""Frames of PNG, JPEG XL, JPEG XR, JPEG-LS, lossless JPEG, and JPEG of more than 8 bits by imagecodecs.
 
 May import `common` and what is below it.
 """
@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.io.decoders import Content
+from edgekit.io.decoders import Content, orientation_by_pillow
+from edgekit.io.headers import png_header
 from edgekit.io.jpeg_headers import Frame, is_whole_jpeg, jpeg_frame, jpeg_xl_header
 from edgekit.io.jpeg_xr import jpeg_xr_container
 from edgekit.io.libraries import load_library
@@ -32,6 +33,25 @@ def load_codec(name: str, needed_by: str) -> Callable[..., Array]:
     library: Any = load_library("imagecodecs", "imagecodecs", "formats", needed_by)
     decoder: Callable[..., Array] = getattr(library, name)
     return decoder
+
+
+def by_deep_png(content: Content) -> Pixels | None:
+    """Decode a frame of an animated PNG of 16 bits per value, of which Pillow reads 8.
+
+    Returns None for other PNG files, and if all frames, which are decoded together, have more pixels than the limit.
+
+    Raises
+    ------
+    MissingExtraError
+        If imagecodecs is not installed.
+    """
+    header = png_header(content.data)
+    if header.bits != 16 or header.width * header.height * header.frames > content.read_options.max_pixels:
+        return None
+    array = load_codec("apng_decode", f"{content.name}: an animated PNG of 16 bits")(content.data)[content.page]
+    channels = array.shape[2] if array.ndim == 3 else 1
+    pixels = Pixels(array, rgb=channels > 2, opacity=channels in (2, 4))
+    return pixels.upright(orientation_by_pillow(content))
 
 
 def by_jpeg_xl(content: Content) -> Pixels:

@@ -305,6 +305,8 @@ def _decoders(content: Content, facts: Facts) -> tuple[Decoder, ...]:
         # Pillow reads colours of 16 bits with 8.
         first, second = (by_tifffile, by_opencv) if facts.opencv_is_wrong else (by_opencv, by_tifffile)
         return (first, second, by_pillow)
+    if name == "PNG" and content.page:
+        return (_loaded("imagecodecs_formats", "by_deep_png"), by_pillow)
     # OpenCV returns the indices of palettes of JPEG 2000.
     if content.page or is_unusual_bmp(content.data) or has_palette(content.data, content.format.name):
         return (by_pillow,)
