@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import struct
 import zlib
 from pathlib import Path
@@ -340,13 +341,27 @@ def test_deep_colours_keep_their_bits():
     np.testing.assert_array_equal(found.image, colour)
 
 
-def test_reading_prints_nothing(capfd):
+def test_reading_prints_nothing(capfd, monkeypatch):
+    pillow = logging.getLogger("PIL")
+    monkeypatch.setattr(pillow, "handlers", [])
     for data in (b"II*\0\xff\xff\xff\x7f" + bytes(40), by_tifffile(np.zeros((5, 6), np.uint16))[:150]):
         with pytest.raises(ek.DecodeError):
             ek.read_image(data)
     # A colour profile that libpng complains about.
     ek.read_image(by_pillow(np.dstack([SCENE] * 3), "PNG", icc_profile=b"no profile" * 20))
+    # Damaged pixels; a depth that PNG does not have, with the right checksum; more channels than Pillow decodes.
+    png = bytearray(by_pillow(SCENE, "PNG"))
+    depth = bytearray(png)
+    depth[24] = 3
+    depth[29:33] = zlib.crc32(depth[12:29]).to_bytes(4, "big")
+    png[png.index(b"IDAT") + 30] ^= 255
+    channels = tiff_of_strip(bytes(9), 3, 3, {258: 8, 262: 1, 277: 65281})
+    for data in (png, depth, channels):
+        with pytest.raises(ek.DecodeError):
+            ek.read_image(data)
     assert capfd.readouterr() == ("", "")
+    # Messages of a logger without a handler would be printed.
+    assert pillow.handlers
 
 
 def test_backgrounds_are_checked():

@@ -19,6 +19,7 @@ from edgekit.common.read_options import ReadOptions
 from edgekit.io.conversion import swap_red_and_blue
 from edgekit.io.formats import Format
 from edgekit.io.headers import clear_level, has_opacity, plain_png, png_header, range_by_header, size_by_header
+from edgekit.io.libraries import hide_messages
 from edgekit.io.pixels import Pixels
 
 Array = NDArray[Any]
@@ -209,6 +210,7 @@ def _by_plugin(file: BinaryIO, format: Format) -> Any:
 
     if not format.pillow:
         return None
+    hide_messages("PIL")
     Image.preinit()
     if format.pillow not in Image.OPEN:
         Image.init()

@@ -8,6 +8,7 @@ with Pillow first would take longer than decoding a small one. Each function rea
 
 import re
 import struct
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -283,17 +284,24 @@ def _properties(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int,
             yield kind, begin, after
 
 
+#: The depths of each color type of PNG.
+_PNG_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+
 #: The chunks of a PNG file that its pixels depend on, and the orientation.
 _PNG_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"IDAT", b"IEND")
 
 
 def plain_png(data: bytes) -> bytes | None:
-    """Return a PNG file without animation, gamma, profile and text; None if a chunk goes beyond the end of the file.
+    """Return a PNG file without animation, gamma, profile and text; None if it is damaged.
 
     `cv2.imdecode` of OpenCV 5.0 blends the frames of an animation into the first image, `cv2.imread` does not. With a
     gamma it weighs colours in another way when it converts to gray, and it prints warnings about profiles. For a
-    truncated chunk it would allocate the length that the chunk states, up to 4 GiB.
+    truncated chunk it would allocate the length that the chunk states, up to 4 GiB. libpng prints what is wrong with a
+    damaged file.
     """
+    if len(data) < 33 or data[24] not in _PNG_DEPTHS.get(data[25], ()):
+        return None
+    view = memoryview(data)
     kept, start, at, kind = [], 0, 8, b""
     while kind != b"IEND":
         after = at + 12 + int.from_bytes(data[at : at + 4], "big")
@@ -303,5 +311,7 @@ def plain_png(data: bytes) -> bytes | None:
         if kind not in _PNG_CHUNKS:
             kept.append(data[start:at])
             start = after
+        elif zlib.crc32(view[at + 4 : after - 4]) != int.from_bytes(view[after - 4 : after], "big"):
+            return None
         at = after
     return b"".join((*kept, data[start:])) if kept else data

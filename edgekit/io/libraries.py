@@ -1,6 +1,7 @@
 """Loads the libraries of the extras when a format needs them. May import `common` and what is below it."""
 
 import importlib
+import logging
 from types import ModuleType
 
 from edgekit.common.extras import install_command
@@ -30,3 +31,10 @@ def load_library(module: str, package: str, extra: str, needed_by: str) -> Modul
         return importlib.import_module(module)
     except ImportError as error:
         raise MissingExtraError(f"{needed_by} needs {package}: {install_command(extra)}") from error
+
+
+def hide_messages(library: str) -> None:
+    """Hide the log messages of a library about damaged files, unless the user has set up logging for it."""
+    logger = logging.getLogger(library)
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())

@@ -16,6 +16,7 @@ from edgekit.common.read_options import DEFAULT_READ_OPTIONS, ReadOptions
 from edgekit.errors import DecodeError, TooLargeError, UnreadableError
 from edgekit.io.decoders import Content, no_warnings
 from edgekit.io.files import as_file, open_regular, status_of
+from edgekit.io.libraries import hide_messages
 from edgekit.io.pages import tiff_images
 from edgekit.io.pixels import Pixels, Range, Spacing
 from edgekit.io.stores import path_of
@@ -39,13 +40,9 @@ _PLAIN_VALUES = (0, 1, 2)
 
 def load_tifffile() -> Any:
     """Return the library, without its log messages about damaged files unless the user has set up logging for it."""
-    import logging
-
     import tifffile
 
-    logger = logging.getLogger("tifffile")
-    if not logger.handlers:
-        logger.addHandler(logging.NullHandler())
+    hide_messages("tifffile")
     return tifffile
 
 
