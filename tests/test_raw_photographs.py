@@ -16,7 +16,7 @@ from hostile_files import FILES, damaged
 from PIL import Image
 
 from edgekit.common.read_options import DEFAULT_READ_OPTIONS
-from edgekit.errors import DecodeError, MissingExtraError, TooLargeError
+from edgekit.errors import MissingExtraError, TooLargeError
 from edgekit.io import raw_photographs
 from edgekit.io.formats import HEAD, sniff
 from edgekit.io.raw_headers import is_raw
@@ -205,7 +205,7 @@ def test_what_libraw_refuses_may_be_read_by_tifffile():
     with pytest.raises(ValueError, match="LibRaw: Unsupported file format"):
         by_rawpy(content(data))
     assert by_raw(content(data)).array.shape == (48, 64, 3)
-    with pytest.raises(DecodeError, match="photo: this raw photograph cannot be decoded: LibRaw"):
+    with pytest.raises(ValueError, match="LibRaw"):
         by_raw(content(data[: len(data) // 2]))
 
 
@@ -226,6 +226,6 @@ def test_damaged_raw_photographs(capfd):
         for seed in range(60):
             broken = content(data)._replace(data=damaged(data, seed))
             for mode in ("half", "preview"):
-                with contextlib.suppress(DecodeError):
+                with contextlib.suppress(ValueError):
                     assert by_raw(in_mode(broken, mode)).array.size
     assert capfd.readouterr().out == ""

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.errors import DecodeError, MissingExtraError, TooLargeError, raise_if_out_of_memory
+from edgekit.errors import TooLargeError, raise_if_out_of_memory
 from edgekit.io.decoders import Content, no_warnings
 from edgekit.io.libraries import load_library
 from edgekit.io.pixels import Pixels, Range, upright
@@ -37,7 +37,7 @@ def by_raw(content: Content) -> Pixels:
         If rawpy is not installed, and tifffile cannot decode the file either.
     TooLargeError
         If the header claims more pixels than the limit.
-    DecodeError
+    ValueError
         If neither can decode it.
     """
     mode: Any = content.read_options.raw
@@ -56,9 +56,7 @@ def by_raw(content: Content) -> Pixels:
                 raise
             except Exception as second:
                 raise_if_out_of_memory(second)
-        if isinstance(error, MissingExtraError):
-            raise
-        raise DecodeError(f"{content.name}: this raw photograph cannot be decoded: {error}") from error
+        raise
 
 
 def _developed(content: Content) -> Pixels | None:
