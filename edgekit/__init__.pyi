@@ -38,8 +38,11 @@ from .filters.laplacians import laplacian as laplacian
 from .filters.vectors import Gradient as Gradient
 from .filters.vectors import gradient as gradient
 from .filters.vectors import oriented as oriented
-from .focus.composite import score as score
-from .focus.composite import sharpness_map as sharpness_map
+from .focus.blur_score import blur_map as blur_map
+from .focus.blur_score import score as score
+from .focus.blur_score import sharpness_map as sharpness_map
+from .focus.edge_widths import BlurWidth as BlurWidth
+from .focus.edge_widths import blur_width as blur_width
 from .focus.measures import MEASURES as MEASURES
 from .focus.measures import sharpness as sharpness
 from .focus.search import Focus as Focus

@@ -13,7 +13,7 @@ RATE = 10
 def pattern(shift: int = 0, size: tuple[int, int] = (96, 128)) -> np.ndarray:
     """Return a picture with detail everywhere."""
     y, x = np.mgrid[: size[0], : size[1]]
-    return np.where(((x + shift) // 6 + y // 6) % 2, 200, 60).astype(np.uint8)
+    return np.where(((x + shift) // 16 + y // 16) % 2, 200, 60).astype(np.uint8)
 
 
 def write_clip(path: Path, frames: list[np.ndarray], times: list[float] | None = None, codec: str = "mpeg4") -> Path:

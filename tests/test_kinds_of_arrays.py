@@ -19,6 +19,7 @@ FUNCTIONS = {
     **{name: getattr(ek, name) for name in (
         "sobel", "scharr", "prewitt", "roberts", "farid", "gaussian_gradient", "kirsch", "robinson", "laplacian", "dog",
         "gradient", "canny", "zero_crossings", "threshold", "outline", "detect", "sharpness", "score", "sharpness_map",
+        "blur_width", "blur_map",
         "to_display", "picture", "white_level",
     )},
     "correlate": lambda image: ek.correlate(image, TAPS),
@@ -42,7 +43,7 @@ FUNCTIONS = {
 #: Public names that take no image.
 OTHERS = {
     "nn", "Display", "Gradient", "Focus", "Peak", "KernelFit", "MEASURES", "find_peak", "autofocus", "read_image",
-    "open_image", "ImageFile", "ImageInfo",
+    "open_image", "ImageFile", "ImageInfo", "BlurWidth",
     *(n for n in dir(ek) if n.endswith("Error")),
 }  # fmt: skip
 
@@ -139,8 +140,9 @@ def test_an_empty_batch_gives_an_empty_result(name, shape, tmp_path, monkeypatch
         assert result > 0
         return
     result = result.image if name in ("to_display", "picture") else result.gx if name == "gradient" else result
+    result = result.width if name == "blur_width" else result
     assert 0 in result.shape
-    if name in ("sharpness", "score", "nn.Sharpness"):
+    if name in ("sharpness", "score", "blur_width", "nn.Sharpness"):
         assert result.shape == batch.shape[:-3]
     else:
         assert result.shape[-2:] == batch.shape[-2:]

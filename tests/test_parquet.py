@@ -38,7 +38,8 @@ def test_rows_are_those_of_json_lines_with_types():
     types = {field.name: str(field.type) for field in read.schema}
     assert types == {
         "path": "string", "page": "int64", "bytes": "int64", "mtime": "double", "width": "int64", "height": "int64",
-        "score": "double", "brenner": "double", "blurred": "bool", "status": "string", "reason": "string",
+        "score": "double", "brenner": "double", "blur_px": "double",
+        "blur_direction": "double", "confidence": "double", "blurred": "bool", "status": "string", "reason": "string",
         "scorer": "string",
     }  # fmt: skip
     rows = [json.loads(line) for line in Path("s.jsonl").read_text("utf-8").splitlines()]

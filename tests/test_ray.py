@@ -179,7 +179,9 @@ def test_images_that_crash_or_hang_their_worker_cost_their_rows(job, wanted):
     found = {row.path: row for row in rows(Ray(limits=WorkerLimits(timeout=4)), job)}
     assert "crashed each time (SIGSEGV)" in found.pop(CRASH).reason
     assert "took longer than the limit of 4 s" in found.pop(HANG).reason
-    assert found == {row.path: row for row in wanted if row.path not in ("photos/12.png", "photos/13.png")}
+    expected = {row.path: row for row in wanted if row.path not in ("photos/12.png", "photos/13.png")}
+    # As text: NaN is not equal to itself.
+    assert sorted(map(str, found.values())) == sorted(map(str, expected.values()))
 
 
 @pytest.mark.full

@@ -138,7 +138,7 @@ def test_a_threshold_that_is_found():
     values = [r[VALUES][0] for r in page().data("rows")]
     assert values[6] < settings["threshold"] < values[5]
     one = report("--threshold", "auto", "--include", "[012].png").data("settings")
-    assert one["threshold"] is None
+    assert one["threshold"] == 0.5
     assert "too few" in one["note"]
     assert report("--threshold", "relative").data("settings")["note"] == "half the median of all scores"
 
@@ -148,7 +148,7 @@ def test_what_failed_and_what_is_undefined():
     ek.write_image("photos/flat.png", np.full((50, 60), 7, np.uint8))
     found = report()
     rows = {r[PATH]: r for r in found.data("rows")}
-    assert rows["photos/flat.png"][VALUES] == [None]
+    assert rows["photos/flat.png"][VALUES] == [None, None, None, 0.0]
     assert "photos/broken.png" not in rows
     assert found.cells[0] == "photos/broken.png"
     assert found.cells[1].startswith("expected an image; found 8 bytes")

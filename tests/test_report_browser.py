@@ -27,7 +27,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: apt-get install chromium")
 
 #: Sharp and blurred, by the standard deviation of the blur; then a flat picture, and names that need care.
-BLURS = {"a": 0, "b": 0.6, "c": 0.8, "d": 1.1, "e": 4, "f": 5}
+BLURS = {"a": 0, "b": 0.6, "c": 0.8, "d": 1.1, "e": 1.3, "f": 1.6}
 ODD = ("quo\"te's.png", "50% #1?.png", "new\nline.png", "ünï 写真.png", os.fsdecode(b"\xff.png"))
 
 
@@ -156,10 +156,10 @@ def test_the_threshold_is_dragged_and_counts_and_lists_follow(page, review):
         shown = [v for v in known.values() if abs(v - at) > 1 / 30]
         assert bars_are_blurred(page, shown) == [v < at for v in shown]
         rows = list(csv.reader(io.StringIO(os.fsdecode(saved(page, "Save the blurred as CSV")))))
-        assert rows[0] == ["path", "width", "height", "score", "list"]
+        assert rows[0] == ["path", "width", "height", "score", "blur_px", "blur_direction", "confidence", "list"]
         assert {r[0] for r in rows[1:]} == {f"photos/{n}" for n in blurred}
         assert {float(r[3]) for r in rows[1:]} == {known[n] for n in blurred}
-        assert {r[4] for r in rows[1:]} <= {"blurred"}
+        assert {r[7] for r in rows[1:]} <= {"blurred"}
     assert 0 < len(blurred) < len(known)
     # The move is over when the button is up.
     page.mouse.move(900, 150)

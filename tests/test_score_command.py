@@ -49,7 +49,7 @@ def test_rows_of_a_folder():
     assert result.exit_code == 0, result.output
     assert result.stdout == ""
     rows = table("scores.csv")
-    columns = "path page bytes mtime width height score blurred status reason scorer"
+    columns = "path page bytes mtime width height score blur_px blur_direction confidence blurred status reason scorer"
     assert list(rows[0]) == columns.split()
     assert [r["path"] for r in rows] == [f"photos/{n}.png" for n in range(8)]
     assert [r["blurred"] for r in rows] == ["false"] * 4 + ["true"] * 4
@@ -59,12 +59,16 @@ def test_rows_of_a_folder():
         assert float(row["mtime"]) == pytest.approx(status.st_mtime)
         assert (row["width"], row["height"], row["status"], row["reason"]) == ("320", "256", "ok", "")
         assert float(row["score"]) == ek.score(ek.read_image(row["path"]))
+        assert float(row["blur_px"]) == ek.blur_width(ek.read_image(row["path"])).width
+        assert float(row["blur_px"]) == pytest.approx(4 if row["blurred"] == "true" else 0.4, rel=0.25)
+        assert row["blur_direction"] == ""
+        assert 0.5 < float(row["confidence"]) <= 1
 
 
 def test_without_an_output_a_table_sorted_by_score_is_printed():
     lines = run("photos").stdout.splitlines()
     values = [float(line.split()[0]) for line in lines[1:]]
-    assert lines[0].split() == ["score", "path"]
+    assert lines[0].split() == ["score", "blur_px", "blur_direction", "confidence", "path"]
     assert len(values) == 8
     assert values == sorted(values, reverse=True)
     assert [("blurred" in line) for line in lines[1:]] == [False] * 4 + [True] * 4
@@ -94,7 +98,7 @@ def test_thresholds():
     result = run("photos", "-o", "scores.csv", "--threshold", "auto")
     assert "found between 4 blurred and 4 sharp" in result.stderr
     assert blurred() == 4
-    run("photos", "-o", "scores.csv", "--threshold", "0.0001")
+    run("photos", "-o", "scores.csv", "--threshold", "1e-9")
     assert blurred() == 0
     assert "half the median" in run("photos", "-o", "scores.csv", "--threshold", "relative").stderr
     one = run("photos", "--include", "[0-3]*", "--include", "x", "--threshold", "auto")
@@ -116,7 +120,7 @@ def test_one_group_is_not_parted():
 
 
 def test_exit_status():
-    assert run("photos", "--fail-below", "0.001").exit_code == 0
+    assert run("photos", "--fail-below", "1e-9").exit_code == 0
     assert run("photos", "--fail-below", "0.5").exit_code == 3
     Path("photos/broken.png").write_bytes(b"no image")
     assert run("photos", "--fail-below", "0.5").exit_code == 1

@@ -16,7 +16,7 @@ from edgekit.batch.output_log import OutputLog
 from edgekit.batch.sources import Source
 from edgekit.display.rendering import to_display
 from edgekit.errors import OutputError
-from edgekit.focus.composite import sharpness_map
+from edgekit.focus.blur_score import sharpness_map
 from edgekit.io.encoding import encode
 from edgekit.io.reading import decode
 from edgekit.io.writing import Draft, fit_name, publish_draft

@@ -26,7 +26,7 @@ from edgekit.display.value_range import Count, Range, filtered_values, passes, p
 from edgekit.errors import ParameterError
 from edgekit.filters.apply import specification
 from edgekit.filters.inputs import from_numpy_image, to_numpy_image
-from edgekit.focus.windowed import WINDOWED, from_sums, laplacian_sums
+from edgekit.focus.windowed import WINDOWED, Sums, from_sums, laplacian_sums
 from edgekit.io.pixels import with_nodata
 from edgekit.io.windows import Series, Windows
 
@@ -337,8 +337,9 @@ def score_windows(
     if job.roi is not None:
         x, y, w, h = job.roi
         job.check_region(series.rows, series.columns, name)
-        values = replace(job, roi=None).measure(series.to_gray(series.read(0, y, y + h, x, x + w)), name).values
-        return Scored(series.columns, series.rows, values, series.note)
+        scored = replace(job, roi=None).measure(series.to_gray(series.read(0, y, y + h, x, x + w)), name)
+        reason = "; ".join(filter(None, (scored.reason, series.note)))
+        return scored._replace(width=series.columns, height=series.rows, reason=reason)
     if whole := [m for m in job.measures if m not in WINDOWED]:
         raise ParameterError(
             f"{name}: {', '.join(whole)} needs the whole image in memory, and it is too large for that; measure "
@@ -351,11 +352,11 @@ def score_windows(
         for done, result in enumerate(results, 1):
             sums.append(result)
             options.on_window(done, grid.window_count)
-    values = from_sums(job.measures, sums, series.rows * series.columns)
-    return Scored(series.columns, series.rows, values, series.note)
+    values = from_sums(job.measures, sums)
+    return Scored(series.columns, series.rows, values, len(values), series.note)
 
 
-def _laplacian_sums(series: Series, window: Window) -> tuple[float, float]:
+def _laplacian_sums(series: Series, window: Window) -> Sums:
     top, bottom, rows = add_halo(window.top, window.bottom, 1, 1, series.rows, "reflect")
     left, right, columns = add_halo(window.left, window.right, 1, 1, series.columns, "reflect")
     return laplacian_sums(series.to_gray(series.read(0, top, bottom, left, right)), rows, columns)

@@ -40,7 +40,7 @@ class ScoreTable(NamedTuple):
 
     Attributes
     ----------
-    measures : tuple of str
+    names : tuple of str
         Names of the values.
     threshold : float or None
         An image whose first value is below it is blurred.
@@ -48,7 +48,7 @@ class ScoreTable(NamedTuple):
         Whether rows may be frames of a video: then there are columns for frame and time.
     """
 
-    measures: tuple[str, ...]
+    names: tuple[str, ...]
     threshold: float | None
     has_frames: bool = False
 
@@ -56,13 +56,13 @@ class ScoreTable(NamedTuple):
     def columns(self) -> tuple[str, ...]:
         """Names of the columns, in order."""
         path, *rest = BEFORE
-        return (path, "page", *(("frame", "time") if self.has_frames else ()), *rest, *self.measures, *AFTER)
+        return (path, "page", *(("frame", "time") if self.has_frames else ()), *rest, *self.names, *AFTER)
 
     def record(self, row: Row) -> dict[str, Any]:
         """Return the record of a row."""
-        values = row.values or (math.nan,) * len(self.measures)
-        measured = {m: None if math.isnan(v) else v for m, v in zip(self.measures, values, strict=True)}
-        first = measured[self.measures[0]]
+        values = row.values or (math.nan,) * len(self.names)
+        measured = {m: None if math.isnan(v) else v for m, v in zip(self.names, values, strict=True)}
+        first = measured[self.names[0]]
         blurred = None if self.threshold is None or first is None else first < self.threshold
         number = None if row.page else row.frame
         frame = {"frame": number, "time": row.time} if self.has_frames else {}
@@ -74,11 +74,11 @@ class ScoreTable(NamedTuple):
 
     def text(self, rows: Iterable[Row]) -> Iterator[str]:
         """Yield the lines of a table to read: the values, whether the image is blurred, the path."""
-        widths = [max(8, len(m)) for m in self.measures]
-        yield "  ".join([*(m.rjust(w) for m, w in zip(self.measures, widths, strict=True)), " " * 9, "path"]) + "\n"
+        widths = [max(8, len(m)) for m in self.names]
+        yield "  ".join([*(m.rjust(w) for m, w in zip(self.names, widths, strict=True)), " " * 9, "path"]) + "\n"
         for row in rows:
             record = self.record(row)
-            values = ("-" if record[m] is None else f"{record[m]:.4g}" for m in self.measures)
+            values = ("-" if record[m] is None else f"{record[m]:.4g}" for m in self.names)
             mark = row.status if row.status != "ok" else "blurred" if record["blurred"] else ""
             place = f":{row.page}" if row.page else "" if row.frame is None else f" {row.frame} ({row.time:.3f} s)"
             name = escape_controls(record["path"]) + place

@@ -51,7 +51,9 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
         raise click.UsageError("give the number of images with -n, or the length of an interval with --window.")
     read_options = ReadOptions(**{k: values[k] for k in READING})
     job = PickJob(
-        ScoreJob(values["measures"] or ("score",), values["roi"], values["every"], values["rate"], read_options),
+        ScoreJob(
+            values["measures"] or ("score",), values["roi"], values["every"], values["rate"], read_options=read_options
+        ),
         method, values["count"], values["window"], values["min_gap"], f".{values['ending']}",
     )  # fmt: skip
     job.check()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _GROUPS = {
     "Input and output": ("output", *FILES, "page", "force", "map", "report"),
-    "Measurement": ("measure", "roi", "every", "rate"),
+    "Measurement": ("measure", "at", "roi", "every", "rate"),
     "Evaluation": ("threshold", "fail_below", "top", "bottom"),
     "Reading": READING,
     "Batch": BATCH,
@@ -67,7 +67,9 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
     output = None if values["output"] is None else path_of(values["output"])
     sink = None if values["output"] is None else sink_of(values["output"])
     read_options = ReadOptions(**{k: values[k] for k in READING})
-    job = ScoreJob(values["measures"] or ("score",), values["roi"], values["every"], values["rate"], read_options)
+    job = ScoreJob(
+        values["measures"] or ("score",), values["roi"], values["every"], values["rate"], values["at"], read_options
+    )
     job.check()
     _check_local(inputs, values)
     report = None if values["report"] is None else Path(values["report"])
@@ -91,11 +93,11 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
             with shown:
                 has_frames = _score((source for _, source in sources), inputs, values, job, cache, makers, shown)
             threshold = _threshold(values["threshold"], job, cache)
-            table = ScoreTable(job.measures, threshold.value, has_frames)
+            table = ScoreTable(job.columns, threshold.value, has_frames)
             if sink is not None:
                 sink(table.columns, map(table.record, cache.rows()))
             if review is not None:
-                review.write(cache, job.measures, threshold)
+                review.write(cache, job.columns, threshold)
             _print(table, cache, values, review)
     except KeyboardInterrupt:
         shown.summarize(_counts(shown.tally), (), none="nothing scored")
@@ -201,7 +203,7 @@ def _threshold(wanted: str | None, job: "ScoreJob", cache: "ScoreCache") -> "Thr
 
     match wanted:
         case "auto":
-            return automatic(cache.scores())
+            return automatic(cache.scores(), probabilities=job.measures[0] == SCORE)
         case "relative":
             return relative(cache.scores())
         case None:

@@ -13,6 +13,9 @@ from edgekit.errors import ParameterError
 #: The score that `edgekit score` computes by default. It is not one of the focus measures.
 SCORE = "score"
 
+#: What the score is computed from: further columns of its rows.
+DETAILS = ("blur_px", "blur_direction", "confidence")
+
 #: The names of the focus measures, in the order of the table in `edgekit.focus.measures`.
 MEASURE_NAMES = (
     "laplacian_variance",

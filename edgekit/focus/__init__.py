@@ -1,4 +1,4 @@
-"""Sharpness: focus measures, the composite score, blur thresholds, focus search.
+"""Sharpness: focus measures, the width of the blur, the score, blur thresholds, focus search.
 
 May import `display` and what is below it.
 """

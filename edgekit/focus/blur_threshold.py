@@ -3,12 +3,14 @@
 May import `display` and what is below it.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-#: Default threshold of the composite score: it separates photographs that people call sharp and blurred.
+#: Default threshold of the score, which is a probability.
 DEFAULT = 0.5
 
 #: The threshold of `relative`, as a fraction of the median.
@@ -17,6 +19,15 @@ RELATIVE = 0.5
 #: Scores form two groups if the groups explain more than this fraction of the variance. The two halves of a normal
 #: distribution explain 0.64 (2/π), those of a uniform distribution 0.75.
 TWO_GROUPS = 0.8
+
+#: Probabilities that are surer than this logit count as equal: 0.0025 and 0.9975.
+SUREST = 6.0
+
+#: A gap in probabilities surer than this logit, 0.1 and 0.9, is not one between blurred and sharp.
+DOUBTFUL = 2.2
+
+#: A split is nearly as good as another if it explains so much of the variance that this one explains.
+NEARLY = 0.9
 
 #: Fewer scores than this do not show groups.
 MIN_SCORES = 8
@@ -37,8 +48,16 @@ class Threshold(NamedTuple):
     note: str = ""
 
 
-def automatic(scores: Sequence[float]) -> Threshold:
-    """Find the threshold between two groups of scores, by Otsu's method on their logarithms.
+def automatic(scores: Sequence[float], *, probabilities: bool = False) -> Threshold:
+    """Find the threshold between two groups of scores, by Otsu's method.
+
+    Parameters
+    ----------
+    scores : sequence of float
+    probabilities : bool
+        Whether the scores are probabilities, which are compared by their logits. Then the threshold is from 0.1 to 0.9,
+        and `DEFAULT` if they form one group. Other scores, which are not negative, are compared by their logarithms,
+        and have no threshold if they form one group.
 
     Examples
     --------
@@ -46,23 +65,52 @@ def automatic(scores: Sequence[float]) -> Threshold:
     'found between 4 blurred and 4 sharp'
     >>> automatic([0.70, 0.71, 0.72, 0.73, 0.74, 0.71, 0.72, 0.72]).value is None
     True
+    >>> automatic([0.70, 0.71, 0.72, 0.73, 0.74, 0.71, 0.72, 0.72], probabilities=True).value
+    0.5
     """
-    positive = np.sort(np.asarray([s for s in scores if s > 0], float))
-    if len(positive) < MIN_SCORES:
-        return Threshold(None, f"no threshold: {len(positive)} scores are too few to show two groups")
-    logs = np.log(positive)
-    counts = np.arange(1, len(logs))
-    below = np.cumsum(logs)[:-1] / counts
-    above = (logs.sum() - np.cumsum(logs)[:-1]) / (len(logs) - counts)
-    between = counts * (len(logs) - counts) * (below - above) ** 2 / len(logs) ** 2
+    known = np.sort(np.asarray([s for s in scores if s > 0 or (probabilities and s == 0)], float))
+    levels = _logits(known) if probabilities else np.log(known)
+    best = _split(levels, DOUBTFUL if probabilities else math.inf)
+    if best is None:
+        few = f"{len(known)} scores are too few to show two groups"
+        reason = few if len(known) < MIN_SCORES else "the scores form only one group"
+        if probabilities:
+            return Threshold(DEFAULT, f"no gap: {reason}")
+        return Threshold(None, f"no threshold: {reason}; choose a number or relative")
+    middle = float((levels[best] + levels[best + 1]) / 2)
+    blurred = best + 1 + len(scores) - len(known)
+    note = f"found between {blurred} blurred and {len(known) - best - 1} sharp"
+    return Threshold(1 / (1 + math.exp(-middle)) if probabilities else math.exp(middle), note)
+
+
+def _logits(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the logits of probabilities, at most `SUREST` on either side."""
+    with np.errstate(divide="ignore"):
+        logits: NDArray[np.float64] = np.log(scores) - np.log1p(-scores)
+    return logits.clip(-SUREST, SUREST)
+
+
+def _split(levels: NDArray[np.float64], most: float) -> int | None:
+    """Return the index of the last of the lower group of sorted values; None if they form one group.
+
+    The threshold between the groups is at most `most` from 0.
+    """
+    if len(levels) < MIN_SCORES:
+        return None
+    counts = np.arange(1, len(levels))
+    below = np.cumsum(levels)[:-1] / counts
+    above = (levels.sum() - np.cumsum(levels)[:-1]) / (len(levels) - counts)
+    between = counts * (len(levels) - counts) * (below - above) ** 2 / len(levels) ** 2
     # Equal scores belong to one group; the variance between them may be a rounding error.
-    between[np.diff(logs) == 0] = 0
+    between[np.diff(levels) == 0] = 0
+    between[np.abs(levels[:-1] + levels[1:]) > 2 * most] = 0
     best = int(np.argmax(between))
-    if logs.var() == 0 or between[best] / logs.var() < TWO_GROUPS:
-        return Threshold(None, "no threshold: the scores form only one group; choose a number or relative")
-    blurred = best + 1 + len(scores) - len(positive)
-    note = f"found between {blurred} blurred and {len(positive) - best - 1} sharp"
-    return Threshold(float(np.exp((logs[best] + logs[best + 1]) / 2)), note)
+    if levels.var() == 0 or between[best] / levels.var() < TWO_GROUPS:
+        return None
+    if most < math.inf:
+        # Of splits that are nearly as good, the one with the widest gap.
+        best = int(np.argmax(np.where(between >= NEARLY * between[best], np.diff(levels), 0)))
+    return best
 
 
 def relative(scores: Sequence[float]) -> Threshold:

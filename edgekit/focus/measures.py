@@ -16,7 +16,7 @@ from edgekit.common.choices import check_choice
 from edgekit.common.types import ChannelAxis
 from edgekit.errors import ShapeError
 from edgekit.filters.apply import apply, apply_bank
-from edgekit.filters.inputs import check_image, check_integers
+from edgekit.filters.inputs import broadcast_mask, check_image, check_integers
 from edgekit.filters.luminance import luminance
 from edgekit.operators.table import own_operator
 
@@ -51,7 +51,9 @@ class Measure:
     by_moments: Callable[[float, float], float] | None = None
 
 
-def sharpness(image: Any, measure: str = "laplacian_variance", *, channel_axis: ChannelAxis = "auto") -> Any:
+def sharpness(
+    image: Any, measure: str = "laplacian_variance", *, mask: Any = None, channel_axis: ChannelAxis = "auto"
+) -> Any:
     """Return a focus measure of an image; higher is sharper.
 
     Parameters
@@ -61,6 +63,9 @@ def sharpness(image: Any, measure: str = "laplacian_variance", *, channel_axis: 
         Integers are not rescaled.
     measure : str
         A name in `MEASURES`.
+    mask : ndarray or Tensor of bool, optional
+        (H, W), or a shape that broadcasts to the image's; True where the image is valid. Responses that are affected by
+        invalid pixels do not count, nor do those of pixels that are not finite.
     channel_axis : int, None or "auto"
         The axis of the channels, as for `edgekit.sobel`.
 
@@ -69,15 +74,14 @@ def sharpness(image: Any, measure: str = "laplacian_variance", *, channel_axis: 
     float or Tensor
         A float for a NumPy image. For a tensor one value for each image of the batch, of its floating type (float32
         for half types, float64 for integers), with a gradient where the formula has one. NaN where the measure is
-        undefined: for an image with a pixel that is not finite, a ratio on a flat image, or an image too small for the
-        formula.
+        undefined: a ratio on a flat image, or an image or a mask too small for the formula.
 
     Raises
     ------
     ParameterError
         If there is no such measure.
     ShapeError, DtypeError
-        If the image does not fit.
+        If the image or the mask does not fit.
 
     Examples
     --------
@@ -96,13 +100,19 @@ def sharpness(image: Any, measure: str = "laplacian_variance", *, channel_axis: 
     if backend.name != "cv2":
         planes = planes_of(image)
         # An empty batch has no values.
-        return _where_finite(definition, planes) if planes.numel() else planes.sum((-2, -1))
-    if definition.by_moments is not None and image.dtype == np.uint8 and image.ndim == 2 and image.size:
+        return _measure(definition, planes, _mask_of(mask, image)) if planes.numel() else planes.sum((-2, -1))
+    if (
+        definition.by_moments is not None
+        and mask is None
+        and image.dtype == np.uint8
+        and image.ndim == 2
+        and image.size
+    ):
         from edgekit.backends.opencv.fused import laplacian_moments
 
         return definition.by_moments(*laplacian_moments(image))
     with np.errstate(all="ignore"):
-        return float(_where_finite(definition, planes_of(image)))
+        return float(_measure(definition, planes_of(image), _mask_of(mask, image)))
 
 
 def planes_of(image: Array) -> Array:
@@ -128,32 +138,47 @@ def measured_type(image: Array) -> Any:
     return types.work if types.floating else backend.xp.float64
 
 
-def _where_finite(definition: Measure, planes: Array) -> Array:
-    """Measure planes; NaN for those with a pixel that is not finite, even one that the formula does not use."""
+def _measure(definition: Measure, planes: Array, mask: Array | None) -> Array:
+    """Measure planes. Pixels that are masked or not finite are NaN, and responses that they affect do not count."""
     backend = backend_of(planes)
     xp = backend.xp
-    finite = xp.isfinite(planes).all(-1).all(-1)
-    planes = xp.where(finite[..., None, None], planes, 0)
-    known = backend.extent(planes)
+    valid = xp.isfinite(planes) if mask is None else xp.isfinite(planes) & mask
+    known = backend.extent(xp.where(valid, planes, 0))
+    planes = xp.where(valid, planes, math.nan)
     if known is None or known[0] == 0:
-        return xp.where(finite, definition.function(planes), math.nan)
-    exponent = xp.frexp(xp.amax(xp.abs(planes), (-2, -1)))[1]
+        return definition.function(planes)
+    exponent = xp.frexp(xp.amax(xp.abs(xp.where(valid, planes, 0)), (-2, -1)))[1]
     largest = backend.array_types(planes).exponent
     if int(xp.abs(exponent).max()) < largest // 8:
-        return xp.where(finite, definition.function(planes), math.nan)
+        return definition.function(planes)
     # Each image is multiplied by a power of two, which is exact: no power of its levels overflows or underflows.
     exponent = exponent.clip(-largest * 3 // 4, largest * 3 // 4)
     value = definition.function(xp.ldexp(planes, -exponent[..., None, None]))
     for _ in range(definition.contrast):
         value = xp.ldexp(value, exponent)
-    return xp.where(finite, value, math.nan)
+    return value
+
+
+def _mask_of(mask: Any, image: Array) -> Array | None:
+    """Return a mask that broadcasts against the planes of an image."""
+    if mask is None:
+        return None
+    layout = backend_of(image).image_layout(image)
+    whole = broadcast_mask(mask, image, layout)
+    if layout.channels is None:
+        return whole
+    return whole.all(-1) if layout.channel_axis == -1 else whole.all(-3)
 
 
 def _mean(values: Array) -> Array:
+    """Return the mean over the pixels that are not NaN; NaN if there are none."""
     xp = backend_of(values).xp
     if 0 in values.shape[-2:]:
         return xp.sum(values, axis=(-2, -1)) + math.nan
-    return xp.mean(values, axis=(-2, -1))
+    if isinstance(values, np.ndarray):
+        mean = np.mean(values, axis=(-2, -1))
+        return mean if not np.isnan(mean).any() or np.isnan(values).all() else np.nanmean(values, axis=(-2, -1))
+    return xp.nanmean(values, (-2, -1))
 
 
 def _variance(values: Array) -> Array:
@@ -213,6 +238,8 @@ def _blur_effect(planes: Array) -> Array:
     for angle, box in zip((0.0, 90.0), _BOXES, strict=True):
         smooth = apply(planes, box, {}, border="symmetric")
         before, after = (xp.abs(apply(p, "sobel", {}, angle=angle))[..., 2:-1, 2:-1] for p in (planes, smooth))
+        # Both means are over the same pixels.
+        before = xp.where(xp.isnan(after), math.nan, before)
         lost = (before - after).clip(0)
         blurred.append(_ratio(_mean(before) - _mean(lost), _mean(before)))
     return 1 - xp.maximum(*blurred)
@@ -222,7 +249,8 @@ def _wavelet_ratio(planes: Array) -> Array:
     """Divide the energy of the details of a one-level Haar transform by the energy of all variation."""
     rows, columns = (n // 2 * 2 for n in planes.shape[-2:])
     # On a flat image the sums are then exactly 0.
-    planes = planes - planes[..., :1, :1]
+    xp = backend_of(planes).xp
+    planes = planes - xp.amin(xp.where(xp.isnan(planes), math.inf, planes), (-2, -1))[..., None, None]
     a, b = planes[..., :rows:2, :columns:2], planes[..., :rows:2, 1:columns:2]
     c, d = planes[..., 1:rows:2, :columns:2], planes[..., 1:rows:2, 1:columns:2]
     details = _mean((a - b + c - d) ** 2 + (a + b - c - d) ** 2 + (a - b - c + d) ** 2)

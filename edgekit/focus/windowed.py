@@ -5,7 +5,7 @@ May import `display` and what is below it.
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,16 @@ from edgekit.focus.measures import MEASURES, planes_of
 WINDOWED = tuple(name for name, measure in MEASURES.items() if measure.by_moments is not None)
 
 
-def laplacian_sums(image: NDArray[Any], rows: slice, columns: slice) -> tuple[float, float]:
-    """Return the sum of the Laplacian and of its squares over a window; exact for 8 bits.
+class Sums(NamedTuple):
+    """The sum of the Laplacian of a window, the sum of its squares, and the number of valid values."""
+
+    total: float
+    squares: float
+    pixels: int
+
+
+def laplacian_sums(image: NDArray[Any], rows: slice, columns: slice) -> Sums:
+    """Return the sums of the Laplacian over a window, without values that are not finite; exact for 8 bits.
 
     Parameters
     ----------
@@ -29,28 +37,32 @@ def laplacian_sums(image: NDArray[Any], rows: slice, columns: slice) -> tuple[fl
         The window without its halo.
     """
     if image.dtype == np.uint8 and image.ndim == 2:
-        return fused.laplacian_sums(image, rows, columns)
+        count = (rows.stop - rows.start) * (columns.stop - columns.start)
+        return Sums(*fused.laplacian_sums(image, rows, columns), count)
     with np.errstate(all="ignore"):
-        response = np.asarray(apply(planes_of(image), "laplacian", {})[rows, columns], np.float64)
-        return float(response.sum()), float(np.vdot(response, response))
+        planes = planes_of(image)
+        planes = np.where(np.isfinite(planes), planes, math.nan)
+        response = np.asarray(apply(planes, "laplacian", {})[rows, columns], np.float64)
+        response = response[~np.isnan(response)]
+        return Sums(float(response.sum()), float(np.vdot(response, response)), response.size)
 
 
-def from_sums(measures: Iterable[str], sums: Sequence[tuple[float, float]], pixels: int) -> tuple[float, ...]:
+def from_sums(measures: Iterable[str], sums: Sequence[Sums]) -> tuple[float, ...]:
     """Return measures of an image from `laplacian_sums` of its windows; NaN where undefined.
 
     Parameters
     ----------
     measures : iterable of str
         Names in `WINDOWED`.
-    sums : sequence of (float, float)
+    sums : sequence of Sums
         Those of all windows.
-    pixels : int
-        Number of pixels of the image.
     """
     with np.errstate(all="ignore"):
         # Exact sums, divided once. With a reflected border the sum of the Laplacian is nearly zero, so that the
         # difference of the two moments loses no digits.
-        mean, square = (_sum(part) / pixels for part in zip(*sums, strict=True))
+        totals, squares, pixels = zip(*sums, strict=True)
+        count = sum(pixels) or math.nan
+        mean, square = _sum(totals) / count, _sum(squares) / count
         functions = (MEASURES[name].by_moments for name in measures)
         values = [float(function(mean, square)) for function in functions if function is not None]
     return tuple(v if math.isfinite(v) else math.nan for v in values)

@@ -17,7 +17,7 @@ from edgekit.batch.image_makers import ImageMaker, ImageTask
 from edgekit.batch.jobs.scoring import ScoreJob
 from edgekit.batch.sources import Source
 from edgekit.display.overlays import OVERLAY_COLOUR
-from edgekit.focus.composite import SIZE, sharpness_map
+from edgekit.focus.blur_score import VIEW, sharpness_map
 from edgekit.io.conversion import shrink
 from edgekit.io.encoding import encode, encode_jpeg
 from edgekit.io.formats import HEAD, sniff
@@ -93,7 +93,7 @@ class _ReviewTask:
         # A region in pixels, and a preview, need the image at full size.
         shown = _shown_by_browsers(data)
         image = decode_reduced(
-            data, name, least=2 * SIZE if shown and job.roi is None else None, read_options=job.read_options
+            data, name, least=VIEW if shown and job.roi is None else None, read_options=job.read_options
         )
         yield map_output, encode(_map(image, job, name), ".png")
         levels = _bytes(image)

@@ -38,7 +38,7 @@ from edgekit.batch.rows import ScoreTable, sink_of
 from edgekit.batch.score_cache import Row, ScoreCache
 from edgekit.batch.scoring import score_files
 from edgekit.batch.sources import find
-from edgekit.focus.composite import SIZE
+from edgekit.focus.blur_score import VIEW
 from edgekit.io.reduced import decode_gray
 
 PAGE = ROOT / "docs" / "scale.md"
@@ -129,7 +129,7 @@ def measure_photograph(size: tuple[int, int]) -> Photograph:
     cv2.setNumThreads(1)
     try:
         scored = rate(lambda: job.run(data, "photograph"))
-        decoded = rate(lambda: decode_gray(data, "photograph", least=2 * SIZE))
+        decoded = rate(lambda: decode_gray(data, "photograph", least=2 * VIEW))
     finally:
         cv2.setNumThreads(threads)
     return Photograph(size, len(data), scored, decoded)

@@ -1,7 +1,8 @@
 """Measures how well the score and every focus measure separate sharp photographs from blurred ones.
 
 Run `python scripts/evaluation/blur_detection.py SHARP_FOLDER BLURRED_FOLDER`. It prints a Markdown table: for each
-formula the area under the ROC curve, and the number of photographs without a value.
+formula the area under the ROC curve, and the number of photographs without a value. It also
+counts the photographs on the right side of the threshold. `--block NAME` fills a block of docs/sharpness.md.
 """
 
 import argparse
@@ -23,6 +24,12 @@ from scipy.stats import rankdata
 from skimage.measure import blur_effect
 
 import edgekit as ek
+from edgekit.focus.blur_threshold import DEFAULT, automatic
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from common.blocks import fill
+from common.paths import ROOT
 
 Image = npt.NDArray[Any]
 
@@ -136,7 +143,20 @@ def table(sharp: list[list[float]], blurred: list[list[float]]) -> str:
         undefined = len(sharp) + len(blurred) - sum(map(len, defined))
         area = area_under_curve(*defined)
         lines.append(f"| {name} | {'-' if math.isnan(area) else f'{area:.3f}'} | {undefined} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", decided(sharp, blurred)])
+
+
+def decided(sharp: list[list[float]], blurred: list[list[float]]) -> str:
+    """Return how many photographs the score puts right, by the default threshold and by that of `--threshold auto`."""
+    scores = [[row[0] for row in rows if not math.isnan(row[0])] for rows in (sharp, blurred)]
+    found = automatic([*scores[0], *scores[1]], probabilities=True)
+    said = []
+    for name, threshold in (("default", DEFAULT), ("auto", found.value or DEFAULT)):
+        kept, caught = sum(s >= threshold for s in scores[0]), sum(s < threshold for s in scores[1])
+        said.append(
+            f"{name} {threshold:.2f}: {kept} of {len(scores[0])} sharp kept, {caught} of {len(scores[1])} caught"
+        )
+    return "; ".join(said)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -146,11 +166,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("blurred", type=Path, help="folder of blurred photographs")
     default = min(MOST_THREADS, os.cpu_count() or 1)
     parser.add_argument("--threads", type=int, default=default, help="photographs at a time (default: %(default)s)")
+    parser.add_argument("--block", metavar="NAME", help="fill this block of docs/sharpness.md")
     given = parser.parse_args(arguments)
     for folder in (given.sharp, given.blurred):
         if not folder.is_dir():
             parser.error(f"{folder} is not a folder")
-    print(table(measure(given.sharp, given.threads), measure(given.blurred, given.threads)))
+    text = table(measure(given.sharp, given.threads), measure(given.blurred, given.threads))
+    print(text)
+    if given.block:
+        page = ROOT / "docs" / "sharpness.md"
+        page.write_text(fill(page.read_text(encoding="utf-8"), given.block, text), encoding="utf-8")
 
 
 if __name__ == "__main__":

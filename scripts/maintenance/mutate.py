@@ -34,7 +34,9 @@ MODULES = {
     "filters/execute": ("filters_errors", "filters_arrays", "filters_oracle", "numbers", "masks", "layout"),
     "filters/apply": ("filters_errors", "filters_meaning", "filters_arrays", "filters_oracle", "layout"),
     "focus/measures": ("measures", "numbers", "properties_measures"),
-    "focus/composite": ("scores", "batches"),
+    "focus/edge_widths": ("scores", "blur_widths"),
+    "focus/edge_profiles": ("scores", "blur_widths"),
+    "focus/blur_score": ("scores", "batches"),
     "edges/canny_edges": ("edges", "edge_thresholds", "batches"),
 }  # fmt: skip
 

@@ -7,17 +7,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from edgekit.common.choices import SCORE, unknown_choice
+from edgekit.common.choices import DETAILS, SCORE, unknown_choice
 from edgekit.common.read_options import DEFAULT_READ_OPTIONS, ReadOptions
 from edgekit.errors import ParameterError
-from edgekit.focus.composite import SIZE, VERSION, score
+from edgekit.focus.blur_score import VERSION, VIEW, At, judge
 from edgekit.focus.measures import MEASURES, sharpness
 from edgekit.io.decoders import gray_by_opencv
 from edgekit.io.pixels import Range
 from edgekit.io.reduced import decode_gray
 
 #: Increased when a measure of an image changes, so that old rows are stale.
-REVISION = 1
+REVISION = 2
 
 #: The measure whose thresholds are written for what `cv2.imread` reads.
 _OPENCV = "laplacian_variance"
@@ -34,9 +34,11 @@ class Scored(NamedTuple):
     width, height : int
         Of the whole image in pixels.
     values : tuple of float
-        In the order of the job's measures; NaN where undefined.
+        In the order of the job's columns; NaN where undefined.
+    measures : int
+        How many of them are measures. The row is undefined if one of these is.
     reason : str
-        What was left out or converted when the image was read.
+        Why a value is undefined, and what was left out or converted when the image was read.
     truncated : bool
         Whether the file is truncated.
     """
@@ -44,13 +46,20 @@ class Scored(NamedTuple):
     width: int
     height: int
     values: tuple[float, ...]
+    measures: int
     reason: str = ""
     truncated: bool = False
 
     @property
     def status(self) -> str:
         """``undefined`` if a value is; ``truncated`` if the file is; otherwise ``ok``."""
-        return "undefined" if any(map(math.isnan, self.values)) else "truncated" if self.truncated else "ok"
+        return (
+            "undefined"
+            if any(map(math.isnan, self.values[: self.measures]))
+            else "truncated"
+            if self.truncated
+            else "ok"
+        )
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,8 @@ class ScoreJob:
         Measure every Nth frame of a video.
     rate : float, optional
         Measure at most this number of frames per second of a video.
+    at : {"view", "full"}
+        Whether the score judges images at viewing size or at full size.
     read_options : ReadOptions
         Options for reading an image.
     """
@@ -75,7 +86,13 @@ class ScoreJob:
     roi: tuple[int, int, int, int] | None = None
     every: int = 1
     rate: float | None = None
+    at: At = "view"
     read_options: ReadOptions = DEFAULT_READ_OPTIONS
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the values: those of the measures, and what the score was computed from."""
+        return (*self.measures, *(DETAILS if SCORE in self.measures else ()))
 
     @property
     def key(self) -> str:
@@ -109,47 +126,54 @@ class ScoreJob:
         EdgekitError
             If it is not an image, or the region is outside the image.
         """
-        values: dict[str, float] = {}
-        # The score uses a reduced image. The decoder reduces fastest; the last factor of 2 is left to averaging.
-        reduced = SCORE in self.measures and self.roi is None
-        decoded = decode_gray(
-            data, name, least=2 * SIZE if reduced else None, read_options=self.read_options, page=page
-        )
-        if reduced:
-            values[SCORE] = score(decoded.image, in_range=decoded.pixels.range)
-        if len(self.measures) == len(values):
-            return Scored(*decoded.size, self._defined(values), decoded.note, decoded.truncated)
-        if decoded.image.shape[:2] != decoded.size[::-1]:
-            decoded = decode_gray(data, name, read_options=self.read_options, page=page)
-        first = page in (None, 1)
-        if first and _OPENCV in self.measures and decoded.opencv_differs and (gray := gray_by_opencv(data)) is not None:
-            values[_OPENCV] = sharpness(self.crop(gray, name), _OPENCV)
-        measured = self.measure(decoded.image, name, values, decoded.pixels.range)
-        return measured._replace(reason=decoded.note, truncated=decoded.truncated)
+        # The score uses a reduced image, and the decoder reduces fastest.
+        reduced = SCORE in self.measures and self.roi is None and self.at == "view"
+        decoded = decode_gray(data, name, least=VIEW if reduced else None, read_options=self.read_options, page=page)
+        known, reason = self._judged(decoded.image, max(decoded.size), decoded.pixels.range) if reduced else ({}, "")
+        if not set(self.measures) <= set(known):
+            if decoded.image.shape[:2] != decoded.size[::-1]:
+                decoded = decode_gray(data, name, read_options=self.read_options, page=page)
+            first = page in (None, 1)
+            if first and _OPENCV in self.measures and decoded.opencv_differs:
+                gray = gray_by_opencv(data)
+                if gray is not None:
+                    known[_OPENCV] = sharpness(self.crop(gray, name), _OPENCV)
+        columns, rows = decoded.size
+        values, more = self._measured(decoded.image, name, known, decoded.pixels.range)
+        reasons = "; ".join(filter(None, (reason, more, decoded.note)))
+        return Scored(columns, rows, values, len(self.measures), reasons, decoded.truncated)
 
-    def measure(
-        self, image: Any, name: str, known: Mapping[str, float] | None = None, in_range: Range | None = None
-    ) -> Scored:
-        """Measure a decoded image; `known` values are not measured again, `in_range` are its black and white.
+    def measure(self, image: Any, name: str, in_range: Range | None = None) -> Scored:
+        """Measure a decoded image; `in_range` are its black and white.
 
         Raises
         ------
         EdgekitError
             If the region is outside the image.
         """
-        part, values = self.crop(image, name), dict(known or {})
-        # A value that overflows is undefined.
-        with np.errstate(all="ignore"):
-            values |= {
-                m: score(part, in_range=in_range) if m == SCORE else sharpness(part, m)
-                for m in self.measures
-                if m not in values
-            }
         rows, columns = image.shape[:2]
-        return Scored(columns, rows, self._defined(values))
+        values, reason = self._measured(image, name, {}, in_range)
+        return Scored(columns, rows, values, len(self.measures), reason)
 
-    def _defined(self, values: Mapping[str, float]) -> tuple[float, ...]:
-        return tuple(v if math.isfinite(v := values[m]) else math.nan for m in self.measures)
+    def _measured(
+        self, image: Any, name: str, known: Mapping[str, float], in_range: Range | None
+    ) -> tuple[tuple[float, ...], str]:
+        """Return the values of all columns, and why the score is undefined; `known` values are not measured again."""
+        values, reason = dict(known), ""
+        if not set(self.measures) <= set(values):
+            part = self.crop(image, name)
+            if SCORE in self.measures and SCORE not in values:
+                judged, reason = self._judged(part, max(part.shape[:2]), in_range)
+                values |= judged
+            # A value that overflows is undefined.
+            with np.errstate(all="ignore"):
+                values |= {m: sharpness(part, m) for m in self.measures if m not in values}
+        return tuple(v if math.isfinite(v := values[m]) else math.nan for m in self.columns), reason
+
+    def _judged(self, image: Any, longer: int, in_range: Range | None) -> tuple[dict[str, float], str]:
+        """Return the score and its details, and why they are undefined."""
+        found = judge(image, at=self.at, in_range=in_range, full_size=longer)
+        return dict(zip((SCORE, *DETAILS), found[:-1], strict=True)), found.reason
 
     def crop(self, image: Any, name: str) -> Any:
         """Return the region of an image.

@@ -1,0 +1,177 @@
+"""The width of the blur, on made pictures whose blur is known and on the samples."""
+
+import math
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import edgekit as ek
+
+SAMPLES = Path(__file__).parents[1] / "samples"
+
+
+def squares(side=32, size=(256, 320), seed=0):
+    """Return squares of random gray levels."""
+    rows, columns = (-(-n // side) for n in size)
+    levels = np.random.default_rng(seed).integers(20, 235, (rows, columns))
+    return np.kron(levels, np.ones((side, side)))[: size[0], : size[1]].astype(np.float32)
+
+
+def turned(degrees, size=200):
+    """Return a half plane whose edge has a gradient in this direction, averaged over each pixel."""
+    finer = 8
+    y, x = (np.mgrid[: size * finer, : size * finer] + 0.5) / finer - size / 2
+    inside = x * math.cos(math.radians(degrees)) + y * math.sin(math.radians(degrees)) > 0
+    return cv2.resize(np.float32(inside) * 150 + 50, (size, size), interpolation=cv2.INTER_AREA)
+
+
+def smeared(image, length, degrees):
+    """Return an image moved by `length` pixels, by averaging many shifted copies."""
+    total = np.zeros_like(image)
+    steps = np.linspace(-length / 2, length / 2, 8 * length)
+    for step in steps:
+        x, y = step * math.cos(math.radians(degrees)), step * math.sin(math.radians(degrees))
+        shift = np.float32([[1, 0, x], [0, 1, y]])
+        total += cv2.warpAffine(image, shift, image.shape[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    return total / len(steps)
+
+
+def bytes_of(image):
+    return np.rint(image).clip(0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("sigma", [0.7, 1, 1.5, 2, 3, 5, 8])
+@pytest.mark.parametrize("degrees", [0, 17, 45, 90, 130])
+def test_one_edge(sigma, degrees):
+    found = ek.blur_width(bytes_of(cv2.GaussianBlur(turned(degrees), (0, 0), sigma)))
+    # A pixel averages over its own width: a standard deviation of the root of 1/12.
+    assert found.width == pytest.approx(math.hypot(sigma, math.sqrt(1 / 12)), rel=0.15)
+    assert math.isnan(found.direction)
+
+
+@pytest.mark.parametrize("sigma", [0.7, 1, 2, 4])
+def test_squares(sigma):
+    blurred = cv2.GaussianBlur(squares(48), (0, 0), sigma)
+    found = ek.blur_width(bytes_of(blurred))
+    assert found.width == pytest.approx(math.hypot(sigma, math.sqrt(1 / 12)), rel=0.15)
+    assert found.sharpest <= found.width
+    assert found.across == found.width
+    assert found.relative == pytest.approx(found.width / math.hypot(256, 320))
+    assert 0 <= found.error < 0.1
+    assert found.share > 0.5
+    assert found.reason == ""
+
+
+@pytest.mark.parametrize("change", ["contrast", "exposure", "gamma", "bars", "round", "16 bits", "few levels", "float"])
+@pytest.mark.parametrize("sigma", [1, 3])
+def test_what_does_not_change_the_width(change, sigma):
+    bare = cv2.GaussianBlur(squares(), (0, 0), sigma)
+    image = bytes_of(bare)
+    expected = ek.blur_width(image).width
+    match change:
+        case "contrast":
+            image = bytes_of(bare / 4 + 90)
+        case "exposure":
+            image = bytes_of(bare / 2)
+        case "gamma":
+            image = bytes_of(255 * (bare / 255) ** 0.8)
+        case "bars":
+            image = cv2.copyMakeBorder(image, 60, 60, 0, 0, cv2.BORDER_CONSTANT, value=0)
+        case "round":
+            y, x = np.mgrid[: image.shape[0], : image.shape[1]]
+            image = np.where(np.hypot(x - 160, y - 128) < 128, image, 0)
+        case "16 bits":
+            image = np.uint16(np.rint(bare * 257))
+        case "few levels":
+            image = np.uint16(np.rint(bare * 2))
+        case "float":
+            image = bare / 255
+    assert ek.blur_width(image).width == pytest.approx(expected, rel=0.05)
+
+
+@pytest.mark.parametrize("degrees", [0, 30, 75, 120, 160])
+@pytest.mark.parametrize("length", [8, 16])
+def test_motion(length, degrees):
+    found = ek.blur_width(bytes_of(smeared(ek.read_image(SAMPLES / "camera.png").astype(np.float32), length, degrees)))
+    assert abs((found.direction - degrees + 90) % 180 - 90) < 10
+    assert found.length == pytest.approx(length, rel=0.3)
+    assert found.across < 0.6 * found.width
+
+
+def test_round_blur_has_no_direction():
+    for name in ("camera.png", "coffee.png", "rocket.jpg"):
+        image = ek.read_image(SAMPLES / name, colour=False)
+        for sigma in (0, 1, 2, 4):
+            found = ek.blur_width(cv2.GaussianBlur(image, (0, 0), sigma) if sigma else image)
+            assert math.isnan(found.direction), (name, sigma)
+            assert math.isnan(found.length)
+
+
+@pytest.mark.parametrize("noise", [3, 8])
+def test_noise(noise):
+    random = np.random.default_rng(0)
+    image = ek.read_image(SAMPLES / "camera.png").astype(np.float32)
+    for sigma in (1, 2, 4):
+        blurred = cv2.GaussianBlur(image, (0, 0), sigma)
+        expected = ek.blur_width(bytes_of(blurred)).width
+        found = ek.blur_width(bytes_of(blurred + random.normal(0, noise, image.shape))).width
+        assert found == pytest.approx(expected, rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("image", "reason"),
+    [
+        (np.full((64, 64), 80, np.uint8), "flat"),
+        (np.full((15, 200), 80, np.uint8), "too small"),
+        (np.random.default_rng(0).integers(0, 256, (200, 200), np.uint8), "noise only"),
+        (np.full((64, 64), np.nan), "masked"),
+    ],
+)
+def test_undefined(image, reason):
+    found = ek.blur_width(image)
+    assert found.reason == reason
+    assert all(math.isnan(value) for value in found[:7])
+    assert np.isnan(ek.blur_map(image)).all()
+
+
+def test_a_part():
+    image = np.concatenate([squares(), cv2.GaussianBlur(squares(), (0, 0), 3)], axis=1)
+    left, right = (ek.blur_width(bytes_of(image), roi=(x, 0, 320, 256)) for x in (0, 320))
+    assert left.width < 0.6 < 2.5 < right.width
+    mask = np.zeros(image.shape, bool)
+    mask[:, 330:] = True
+    assert ek.blur_width(bytes_of(image), mask=mask).width == pytest.approx(right.width, rel=0.1)
+    for roi in ((0, 0, 0, 5), (-1, 0, 5, 5), (600, 0, 100, 10), (1, 2), "abcd"):
+        with pytest.raises(ek.ParameterError, match="must be x, y, width, height within the 640x256 pixels"):
+            ek.blur_width(bytes_of(image), roi=roi)
+
+
+def test_large_images_are_searched_in_blocks():
+    image = np.tile(squares(48, (1200, 1600)), (2, 2))
+    assert image.size > 1_500_000
+    for sigma in (1, 4):
+        found = ek.blur_width(bytes_of(cv2.GaussianBlur(image, (0, 0), sigma)))
+        assert found.width == pytest.approx(sigma, rel=0.2)
+
+
+def test_a_batch_of_tensors():
+    images = [bytes_of(cv2.GaussianBlur(squares(seed=n), (0, 0), n + 1)) for n in range(3)]
+    found = ek.blur_width(torch.from_numpy(np.stack(images))[:, None])
+    for n, image in enumerate(images):
+        np.testing.assert_allclose([float(values[n]) for values in found[:-1]], ek.blur_width(image)[:-1], rtol=1e-6)
+    assert found.reason == ("", "", "")
+    maps = ek.blur_map(torch.from_numpy(np.stack(images))[:, None])
+    assert maps.shape == (3, 1, 256, 320)
+    np.testing.assert_array_equal(maps[1, 0].numpy(), ek.blur_map(images[1]))
+
+
+def test_map():
+    image = squares(24)
+    image[:, 160:] = cv2.GaussianBlur(image[:, 160:], (0, 0), 3)
+    found = ek.blur_map(bytes_of(image))
+    assert found.shape == image.shape
+    assert np.nanmedian(found[:, :120]) < 0.6
+    assert np.nanmedian(found[:, 200:]) == pytest.approx(3, rel=0.2)
