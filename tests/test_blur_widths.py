@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import edgekit as ek
+from edgekit.focus.blur_score import judge
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 
@@ -175,3 +176,48 @@ def test_map():
     assert found.shape == image.shape
     assert np.nanmedian(found[:, :120]) < 0.6
     assert np.nanmedian(found[:, 200:]) == pytest.approx(3, rel=0.2)
+
+
+@pytest.mark.parametrize("sigma", [1, 3])
+def test_every_type_and_offset(sigma):
+    image = bytes_of(cv2.GaussianBlur(squares(48), (0, 0), sigma))
+    expected = ek.blur_width(image).width
+    for same in (
+        image.astype(np.uint16) + 10_000, image.astype(np.float32) + 10_000, image - 1e12, image * 1e300,
+        image.astype(np.int64) - 128, image / 255, np.asfortranarray(image), np.repeat(image[..., None], 3, 2),
+    ):  # fmt: skip
+        assert ek.blur_width(same).width == pytest.approx(expected, rel=0.05), same.dtype
+    # Floating images within 0 and 1 range over it.
+    assert ek.blur_width(image * 1e-300).reason == "flat"
+    hot = image.astype(np.float32)
+    hot[70, 90] = 65535
+    assert ek.blur_width(hot).width == pytest.approx(expected, rel=0.1)
+
+
+def test_bool():
+    found = ek.blur_width(squares(48) > 120)
+    assert found.width < 0.6
+    assert found.reason == ""
+
+
+@pytest.mark.parametrize("size", [(100, 16000), (40, 33000), (17, 5000)])
+def test_panoramas(size):
+    image = bytes_of(cv2.GaussianBlur(np.tile(squares(16, (size[0], 500)), (1, 66))[:, : size[1]], (0, 0), 1.5))
+    assert ek.blur_width(image).width == pytest.approx(1.5, rel=0.25)
+    assert ek.score(image) < 0.1 or size[1] > 10_000
+
+
+@pytest.mark.parametrize("side", [4000, 1500])
+def test_pixels_of_the_file(side):
+    """At viewing size the width is that of the reduced image; the row tells it in pixels of the whole one."""
+    image = bytes_of(cv2.GaussianBlur(np.tile(squares(48, (960, 960)), (5, 5))[:side, :side], (0, 0), 6))
+    found = judge(image)
+    assert found.blur_px == pytest.approx(6, rel=0.15)
+    assert judge(image, at="full").blur_px == pytest.approx(6, rel=0.15)
+
+
+def test_a_line_of_text_is_no_border():
+    page = np.full((120, 400), 250, np.uint8)
+    for n in range(12):
+        cv2.putText(page, "edge", (10 + 30 * n, 64), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 10, 1)
+    assert ek.blur_width(page).reason == ""

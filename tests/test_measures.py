@@ -330,3 +330,14 @@ def test_there_is_no_variance_over_a_mean_that_is_not_positive(level):
     image = np.tile([level - 1, level + 1], (8, 4))
     assert math.isnan(ek.sharpness(image, "normalised_variance"))
     assert math.isnan(ek.sharpness(torch.from_numpy(image), "normalised_variance"))
+
+
+@each
+def test_gradients_under_a_mask_are_finite(name):
+    image = torch.from_numpy(picture(size=(19, 23))).double().requires_grad_()
+    mask = torch.ones(19, 23, dtype=torch.bool)
+    mask[8:11, 5:9] = False
+    ek.sharpness(image, name, mask=mask).backward()
+    assert torch.isfinite(image.grad).all()
+    assert image.grad.abs().sum() > 0
+    assert (image.grad[9, 6:8] == 0).all()

@@ -106,6 +106,32 @@ def test_thresholds():
     assert run("photos", "--threshold", "much").exit_code == 2
 
 
+def test_judged_at_viewing_size_or_at_full_size():
+    """A blur of two pixels in 4000 is not seen at viewing size."""
+    blocks = np.random.default_rng(4).integers(30, 220, (50, 80)).astype(np.uint8)
+    image = cv2.GaussianBlur(cv2.resize(blocks, (4000, 2500), interpolation=cv2.INTER_NEAREST), (0, 0), 2)
+    ek.write_image("photos/large.jpg", image)
+    rows = [json.loads(run("photos/large.jpg", "--json", *at).stdout) for at in ((), ("--at", "full"))]
+    assert rows[0]["score"] > 0.8
+    assert rows[1]["score"] < 0.1
+    assert rows[1]["blur_px"] == pytest.approx(2, rel=0.2)
+    assert run("photos/large.jpg", "--at", "half").exit_code == 2
+    # A region is as large at viewing size as it is in the whole image.
+    part = json.loads(run("photos/large.jpg", "--json", "--roi", "500,500,2000,1500").stdout)
+    assert part["score"] > 0.8
+
+
+def test_thresholds_of_probabilities():
+    random = np.random.default_rng(0)
+    sharp, soft = 1 / (1 + np.exp(-random.normal(4, 1, 30))), 1 / (1 + np.exp(random.normal(4, 1, 20)))
+    found = automatic([*sharp, *soft], probabilities=True)
+    assert soft.max() < found.value < sharp.min()
+    assert 0.1 <= found.value <= 0.9
+    for one in (sharp, soft, [0.7] * 20, [0.0] * 9, [1.0] * 9):
+        assert automatic(one, probabilities=True).value == 0.5
+    assert "too few" in automatic([0.1, 0.9], probabilities=True).note
+
+
 def test_one_group_is_not_parted():
     scores = np.random.default_rng(0).normal(0.7, 0.05, 500)
     assert automatic(scores).value is None

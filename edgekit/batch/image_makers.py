@@ -113,7 +113,7 @@ class _MapTask:
         image = self.job.crop(
             decode(data, self.name, colour=False, read_options=self.job.read_options).image, self.name
         )
-        yield self.output, encode(to_display(sharpness_map(image), white=1.0).image, ".png")
+        yield self.output, encode(to_display(sharpness_map(image, at=self.job.at), white=1.0).image, ".png")
 
 
 class SharpnessMaps(ImageMaker):

@@ -164,18 +164,26 @@ def score(
 
 
 def judge(
-    image: Array, *, at: At = "view", mask: Any = None, in_range: Range | None = None, full_size: int | None = None
+    image: Array,
+    *,
+    at: At = "view",
+    mask: Any = None,
+    in_range: Range | None = None,
+    full_size: int | None = None,
+    view: float = VIEW,
 ) -> Judgement:
     """Score a NumPy image (H, W) or (H, W, C), and tell the width of its blur.
 
     Parameters
     ----------
     full_size : int, optional
-        Longer side of the whole image, if `image` is a reduced one.
+        Longer side of the image in the file, if `image` is a reduced one.
+    view : float
+        Longer side of `image` at viewing size; smaller if it is a part of an image.
     """
     area = picture_area(image, mask, None if in_range is None else in_range[1])
     longer = max(image.shape[:2])
-    viewed = area.reduced(VIEW) if at == "view" else area
+    viewed = area.reduced(round(view)) if at == "view" else area
     found = measured_width(viewed, math.hypot(*viewed.gray.shape))
     scale = (full_size or longer) / longer * max(area.gray.shape) / max(viewed.gray.shape)
     return judgement(found, scale)
@@ -184,12 +192,18 @@ def judge(
 def judgement(found: BlurWidth, scale: float) -> Judgement:
     """Return the judgement from a width, and the factor from the measured image to the whole one."""
     return Judgement(
-        model().probability(math.sqrt(found.width * found.sharpest)),
-        found.width * scale,
+        model().probability(found.judged),
+        _of_whole(found.width, scale),
         found.direction,
         0.0 if found.reason else 1 / (1 + (found.error / HALF_ERROR) ** 2),
         found.reason,
     )
+
+
+def _of_whole(width: float, scale: float) -> float:
+    """Return a width in pixels of an image that was reduced by averaging over `scale` pixels along each side."""
+    averaging = (1 - 1 / scale**2) / 12
+    return scale * math.sqrt(max(width**2 - averaging, width**2 / 10))
 
 
 def blur_map(image: Any, *, mask: Any = None, channel_axis: ChannelAxis = "auto") -> Any:
@@ -218,8 +232,8 @@ def blur_map(image: Any, *, mask: Any = None, channel_axis: ChannelAxis = "auto"
 
     Notes
     -----
-    Images with more than 1024 pixels along a side are reduced to this size. A blur of less than half a pixel of the
-    reduced image is then not resolved.
+    Images with more than 1024 pixels along a side are reduced to this size. A narrower blur than half a pixel of the
+    reduced image is then shown as about this width.
 
     Examples
     --------
@@ -234,13 +248,15 @@ def blur_map(image: Any, *, mask: Any = None, channel_axis: ChannelAxis = "auto"
     return _each_map(image, mask, channel_axis, lambda array, valid: _widths(array, valid)[0])
 
 
-def sharpness_map(image: Any, *, mask: Any = None, channel_axis: ChannelAxis = "auto") -> Any:
+def sharpness_map(image: Any, *, at: At = "view", mask: Any = None, channel_axis: ChannelAxis = "auto") -> Any:
     """Return a map of the local sharpness of an image.
 
     Parameters
     ----------
     image : ndarray or Tensor
         As for `edgekit.sharpness`. Each image of a batch is measured separately.
+    at : {"view", "full"}
+        Whether the image is judged at viewing size or at full size, as for `edgekit.score`.
     mask : ndarray or Tensor of bool, optional
         (H, W), True where the image is to be measured.
     channel_axis : int, None or "auto"
@@ -249,8 +265,8 @@ def sharpness_map(image: Any, *, mask: Any = None, channel_axis: ChannelAxis = "
     Returns
     -------
     ndarray or Tensor of float32
-        (H, W); for torch (..., 1, H, W), or (H, W) for an image without channels. The score of each pixel's
-        neighbourhood, from 0 to 1. NaN where there are no edges. Without a gradient.
+        (H, W); for torch (..., 1, H, W), or (H, W) for an image without channels. The score of the local width of the
+        blur, from 0 to 1. NaN where there are no edges. Without a gradient.
 
     Raises
     ------
@@ -268,9 +284,11 @@ def sharpness_map(image: Any, *, mask: Any = None, channel_axis: ChannelAxis = "
     True
     """
 
+    check_choice("at", at, AT)
+
     def local(array: Array, valid: Array | None) -> Array:
         widths, scale = _widths(array, valid)
-        scores: Array = model().probability(widths / np.float32(scale)).astype(np.float32)
+        scores: Array = model().probability(widths / np.float32(scale if at == "view" else 1)).astype(np.float32)
         return scores
 
     return _each_map(image, mask, channel_axis, local)

@@ -20,10 +20,10 @@ RELATIVE = 0.5
 #: distribution explain 0.64 (2/π), those of a uniform distribution 0.75.
 TWO_GROUPS = 0.8
 
-#: Probabilities that are surer than this logit count as equal: 0.0025 and 0.9975.
-SUREST = 6.0
+#: Largest logit: probabilities above 0.9975 count as equal, and so do those below 0.0025.
+MOST_LOGIT = 6.0
 
-#: A gap in probabilities surer than this logit, 0.1 and 0.9, is not one between blurred and sharp.
+#: The threshold between blurred and sharp is within these logits of 0: from 0.1 to 0.9.
 DOUBTFUL = 2.2
 
 #: A split is nearly as good as another if it explains so much of the variance that this one explains.
@@ -84,10 +84,10 @@ def automatic(scores: Sequence[float], *, probabilities: bool = False) -> Thresh
 
 
 def _logits(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the logits of probabilities, at most `SUREST` on either side."""
+    """Return the logits of probabilities, at most `MOST_LOGIT` on either side."""
     with np.errstate(divide="ignore"):
         logits: NDArray[np.float64] = np.log(scores) - np.log1p(-scores)
-    return logits.clip(-SUREST, SUREST)
+    return logits.clip(-MOST_LOGIT, MOST_LOGIT)
 
 
 def _split(levels: NDArray[np.float64], most: float) -> int | None:

@@ -35,6 +35,9 @@ WINDOW, SMALLEST_WINDOW = 3.0, 3.0
 #: Least squared correlation of a profile with an ideal edge.
 LEAST_FIT = 0.95
 
+#: Least contrast of an edge, as a multiple of the standard deviation of the noise.
+LEAST_NOISE = 7.0
+
 #: If a smaller share of the pixels that are tried are edges, these occur by chance: 0.2 % of white noise do.
 LEAST_SHARE = 0.01
 
@@ -47,7 +50,10 @@ SMALLEST, LEVELS = 16, 5
 #: Of a level with more pixels only one block of each tile is searched, of so many pixels along each side.
 MOST_PIXELS, BLOCK = 1_500_000, 128
 
-#: Pixels of a level around those that must not be used; there the profiles would contain them.
+#: Longest side in which edges are searched; of longer images that are narrow, the middle.
+LONGEST = 32_000
+
+#: Pixels of a level around those that must not be used; there the profiles of narrow edges would contain them.
 MARGIN = 4
 
 
@@ -83,11 +89,17 @@ class Edges(NamedTuple):
         return Edges(*(values[chosen] for values in self))
 
 
-_NONE = Edges(*(np.zeros(0, kind) for kind in (float, float, float, float, float, int, bool)))
+#: No edge at all.
+NO_EDGES = Edges(*(np.zeros(0, kind) for kind in (float, float, float, float, float, int, bool)))
 
 
 def find_edges(
-    gray: Array, *, avoid: Array | None = None, least_contrast: float = 0.0, direction: float | None = None
+    gray: Array,
+    *,
+    avoid: Array | None = None,
+    least_contrast: float = 0.0,
+    noise: float = 0.0,
+    direction: float | None = None,
 ) -> Edges:
     """Return the strongest edges of each tile and level.
 
@@ -99,13 +111,15 @@ def find_edges(
         (H, W), True where pixels must not be used.
     least_contrast : float
         Edges with less contrast are left out.
+    noise : float
+        The standard deviation of white noise. Edges with less than `LEAST_NOISE` times its contrast are left out.
     direction : float, optional
         In radians. Only derivatives along this direction count, and profiles are taken along it.
     """
-    found = [_edges_of_level(level, direction) for level in _levels(gray, avoid)]
+    found = [_edges_of_level(level, direction, noise) for level in _levels(gray, avoid)]
     parts, tried = [edges for edges, _ in found], sum(count for _, count in found)
     if sum(len(edges.width) for edges in parts) <= LEAST_SHARE * tried:
-        return _NONE
+        return NO_EDGES
     # Only the last level has no coarser one, where wider edges are measured.
     parts = [*(edges.only(~edges.bound) for edges in parts[:-1]), parts[-1]]
     joined = Edges(*map(np.concatenate, zip(*parts, strict=True)))
@@ -131,9 +145,23 @@ def _levels(gray: Array, avoid: Array | None) -> Iterator[_Level]:
         levels.append(_Level(image, near, 2 ** len(levels)))
         image = _halved(image)
         hidden = None if hidden is None else (_halved(hidden.astype(np.float32)) > 0).astype(np.uint8)
-    small = next((level for level in levels if level.image.size <= MOST_PIXELS), None)
     for level in levels:
-        yield level if level.image.size <= MOST_PIXELS or small is None else _blocks(level, small)
+        small = next((other for other in levels if other.image.size <= MOST_PIXELS), levels[-1])
+        # Each tile needs a cell of the small level, and a block of the large one.
+        large = level is not small and level.image.size > MOST_PIXELS
+        if large and min(level.image.shape) >= BLOCK and min(small.image.shape) >= CELL * TILES:
+            yield _blocks(level, small)
+        else:
+            yield _middle(level)
+
+
+def _middle(level: _Level) -> _Level:
+    """Return a level whose sides are not longer than `cv2.remap` accepts."""
+    if max(level.image.shape) <= LONGEST:
+        return level
+    part = tuple(slice(max(0, (n - LONGEST) // 2), max(0, (n - LONGEST) // 2) + LONGEST) for n in level.image.shape)
+    avoid = None if level.avoid is None else level.avoid[part]
+    return level._replace(image=np.ascontiguousarray(level.image[part]), avoid=avoid)
 
 
 def _halved(image: Array) -> Array:
@@ -184,7 +212,7 @@ def _cells(squared: Array) -> Array:
     return largest[: rows * CELL : CELL, : columns * CELL : CELL]
 
 
-def _edges_of_level(level: _Level, direction: float | None) -> tuple[Edges, int]:
+def _edges_of_level(level: _Level, direction: float | None, noise: float) -> tuple[Edges, int]:
     """Return the edges of a level, and how many pixels were tried."""
     squared, gx, gy = _squared_gradient(level, direction)
     strongest = _cells(squared)
@@ -194,7 +222,7 @@ def _edges_of_level(level: _Level, direction: float | None) -> tuple[Edges, int]
         strongest = np.where(outer[:, None] | outer, np.float32(0), strongest)
     tile, row, column = _largest_of_each_tile(strongest)
     if not len(tile):
-        return _NONE, 0
+        return NO_EDGES, 0
     y, x = _places(squared, row, column)
     if direction is None:
         angle = np.arctan2(gy[y, x], gx[y, x])
@@ -208,8 +236,10 @@ def _edges_of_level(level: _Level, direction: float | None) -> tuple[Edges, int]
         fitted.width * scale, angle.astype(float), fitted.contrast, (x + 0.5) * scale, (y + 0.5) * scale, tile,
         fitted.bound,
     )  # fmt: skip
+    # Averaging halves white noise from level to level.
+    good = fitted.good & (fitted.contrast >= LEAST_NOISE * noise / scale)
     # Narrower edges than the ideal ones are measured on the finer level.
-    return edges.only(fitted.good & ~fitted.narrowest if scale > 1 else fitted.good), len(tile)
+    return edges.only(good & ~fitted.narrowest if scale > 1 else good), len(tile)
 
 
 def _largest_of_each_tile(values: Array) -> tuple[Array, Array, Array]:

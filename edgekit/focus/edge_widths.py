@@ -7,6 +7,8 @@ is below it.
 3. A low quantile over all tiles is the width: a sharp subject in front of a soft ground is sharp.
 4. Motion blurs across the edges of one direction only. An ellipse is fitted to the widths by direction. If it is
    long, the widths along and across its axis are measured again, each by the derivative in that direction alone.
+5. An image with texture and no edges, such as a small patch, is measured by the ratio of the energies of its first and
+   second derivatives.
 """
 
 import math
@@ -22,8 +24,8 @@ from edgekit.common.choices import shown
 from edgekit.common.types import ChannelAxis
 from edgekit.errors import ParameterError, ShapeError
 from edgekit.filters.inputs import broadcast_mask, check_image, to_numpy_image
-from edgekit.focus.edge_profiles import SMALLEST, TILES, Edges, find_edges
-from edgekit.focus.measures import measured_type
+from edgekit.focus.edge_profiles import NO_EDGES, SMALLEST, TILES, Edges, find_edges
+from edgekit.focus.measures import measured_type, sharpness
 from edgekit.focus.picture_area import PictureArea, picture_area
 
 Array = NDArray[Any]
@@ -31,8 +33,8 @@ Array = NDArray[Any]
 #: The quantile of the widths, and how much smaller it is than the width of the blur, on photographs with known blur.
 QUANTILE, CALIBRATION = 0.25, 0.9
 
-#: The same along a motion, where the faint sharp copies of fine details must not decide.
-QUANTILE_ALONG, ALONG = 0.4, 0.9
+#: The quantile along a motion, where the faint sharp copies of fine details must not decide. It is the width itself.
+QUANTILE_ALONG = 0.4
 
 #: The weight of an edge is this power of its contrast, relative to the largest in its tile.
 POWER = 4
@@ -52,6 +54,10 @@ LONG, LONG_MEASURED = 1.4, 1.4
 #: Motion leaves hardly any edge sharp along its direction: this quantile is larger than the width across it, by this
 #: factor. A soft ground beside a sharp subject leaves some.
 SHARPEST, LONG_SHARPEST = 0.1, 1.1
+
+#: Texture without an edge that stands alone is measured by the ratio of energies. The width of the blur is larger by
+#: the calibration, and uncertain: its relative standard error.
+TEXTURE_CALIBRATION, TEXTURE_ERROR = 1.2, 1.0
 
 #: Directions at which the ellipse is fitted.
 DIRECTIONS = 12
@@ -76,12 +82,12 @@ class BlurWidth(NamedTuple):
     relative : float
         `width` as a fraction of the diagonal of the image.
     error : float
-        The standard error of `width`, as a fraction of it.
+        The standard error of the widths of all edges, as a fraction.
     share : float
         The fraction of the tiles of the image that have edges that could be measured.
     reason : str
-        Why the width is undefined: ``flat``, ``too small``, ``noise only`` (or texture too fine for edges), or
-        ``masked``; otherwise empty. A tuple for a tensor.
+        Why the width is undefined: ``flat``, ``too small``, ``noise only`` or ``masked``; otherwise empty. A tuple for
+        a tensor.
     """
 
     width: float
@@ -93,6 +99,11 @@ class BlurWidth(NamedTuple):
     error: float
     share: float
     reason: str = ""
+
+    @property
+    def judged(self) -> float:
+        """The width that the score is computed from: the geometric mean of `width` and `sharpest`."""
+        return math.sqrt(self.width * self.sharpest)
 
 
 def blur_width(
@@ -166,6 +177,9 @@ def blur_width(
 def measured_width(area: PictureArea, diagonal: float) -> BlurWidth:
     """Return the width of the blur of a prepared image."""
     edges, reason = edges_of(area)
+    if reason == "noise only" and (texture := _texture_width(area)) > 0:
+        width = texture * TEXTURE_CALIBRATION
+        return BlurWidth(width, width, width, math.nan, math.nan, width / diagonal, TEXTURE_ERROR, 0.0)
     if reason:
         return BlurWidth(*(math.nan,) * 7, 0.0, reason)
     return width_of(edges, area, diagonal)
@@ -173,18 +187,24 @@ def measured_width(area: PictureArea, diagonal: float) -> BlurWidth:
 
 def edges_of(area: PictureArea) -> tuple[Edges, str]:
     """Return the edges of a prepared image, or why there are none."""
-    none = find_edges(np.zeros((0, 0), np.float32))
+    none = NO_EDGES
     if not area.valid:
         return none, "masked"
     if min(area.gray.shape) < SMALLEST:
         return none, "too small"
-    edges = find_edges(area.gray, avoid=_avoided(area), least_contrast=LEAST_STEPS * area.step)
+    edges = _area_edges(area, _avoided(area))
     if len(edges.width) < FEW:
-        edges = find_edges(area.gray, avoid=area.invalid, least_contrast=LEAST_STEPS * area.step)
+        edges = _area_edges(area, area.invalid)
     if len(edges.width) >= FEW:
         return edges, ""
-    flat = np.ptp(area.gray.astype(np.float32)) < LEAST_STEPS * area.step
+    flat = float(np.ptp(area.gray.astype(np.float32))) < LEAST_STEPS * area.step
     return edges, "flat" if flat else "noise only"
+
+
+def _area_edges(area: PictureArea, avoid: Array | None, direction: float | None = None) -> Edges:
+    return find_edges(
+        area.gray, avoid=avoid, least_contrast=LEAST_STEPS * area.step, noise=area.noise, direction=direction
+    )
 
 
 def _avoided(area: PictureArea) -> Array | None:
@@ -194,6 +214,15 @@ def _avoided(area: PictureArea) -> Array | None:
         return doubtful if area.invalid is None else area.invalid
     result: Array = area.invalid | doubtful
     return result
+
+
+def _texture_width(area: PictureArea) -> float:
+    """Return the root of the energy of gradients over that of the Laplacian, in pixels; 0 for noise."""
+    if area.noise:
+        return 0.0
+    avoid = _avoided(area)
+    ratio = sharpness(area.gray, "laplacian_gradient_ratio", mask=None if avoid is None else ~avoid)
+    return 1 / math.sqrt(ratio) if ratio > 0 else 0.0
 
 
 def width_of(edges: Edges, area: PictureArea, diagonal: float) -> BlurWidth:
@@ -221,15 +250,14 @@ def _motion(area: PictureArea, direction: float, width: float) -> tuple[float, f
     avoid = _avoided(area)
 
     def measured(angle: float) -> Edges | None:
-        least = LEAST_STEPS * area.step
-        edges = find_edges(area.gray, avoid=avoid, least_contrast=least, direction=angle)
+        edges = _area_edges(area, avoid, angle)
         return edges if len(edges.width) >= FEW_ALONG else None
 
     edges = measured(direction)
     if edges is None:
         return None
     weights = weights_of(edges)
-    along = _quantile(edges.width, weights, QUANTILE_ALONG) * ALONG
+    along = _quantile(edges.width, weights, QUANTILE_ALONG) * CALIBRATION
     # The width of all edges is hardly below that across the motion.
     if along < LONG * width or (edges_across := measured(direction + math.pi / 2)) is None:
         return None

@@ -181,8 +181,21 @@ def _mean(values: Array) -> Array:
     return xp.nanmean(values, (-2, -1))
 
 
+def _known(values: Array, operation: Callable[[Array], Array]) -> Array:
+    """Apply an operation where values are not NaN: the gradient of torch would be NaN elsewhere too."""
+    if isinstance(values, np.ndarray):
+        return operation(values)
+    xp = backend_of(values).xp
+    known = ~xp.isnan(values)
+    return xp.where(known, operation(xp.where(known, values, 0)), math.nan)
+
+
+def _square(values: Array) -> Array:
+    return _known(values, lambda known: known**2)
+
+
 def _variance(values: Array) -> Array:
-    return _mean((values - _mean(values)[..., None, None]) ** 2)
+    return _mean(_square(values - _mean(values)[..., None, None]))
 
 
 def _laplacian(planes: Array) -> Array:
@@ -191,7 +204,7 @@ def _laplacian(planes: Array) -> Array:
 
 def _gradient_energy(planes: Array) -> Array:
     gx, gy = apply_bank(planes, "sobel", {}, scale="raw")
-    return gx**2 + gy**2
+    return _square(gx) + _square(gy)
 
 
 def _along(planes: Array, step: int, axis: int) -> tuple[Array, Array]:
@@ -203,12 +216,13 @@ def _along(planes: Array, step: int, axis: int) -> tuple[Array, Array]:
 
 def _squared_difference(planes: Array, step: int, axis: int) -> Array:
     near, far = _along(planes, step, axis)
-    return _mean((far - near) ** 2)
+    return _mean(_square(far - near))
 
 
 def _products(planes: Array, step: int) -> Array:
     near, far = _along(planes, step, -1)
-    return _mean(near * far)
+    # The product of two numbers is the difference of two squares.
+    return _mean(_square((near + far) / 2) - _square((near - far) / 2))
 
 
 _SECOND_DIFFERENCES = own_operator([[-1, 2, -1]]), own_operator([[-1], [2], [-1]])
@@ -228,7 +242,7 @@ def _brenner(planes: Array) -> Array:
 
 def _laplacian_gradient_ratio(planes: Array) -> Array:
     gx, gy = apply_bank(planes, "sobel", {})
-    return _ratio(_mean(_laplacian(planes) ** 2), _mean(gx**2 + gy**2))
+    return _ratio(_mean(_square(_laplacian(planes))), _mean(_square(gx) + _square(gy)))
 
 
 def _blur_effect(planes: Array) -> Array:
@@ -253,7 +267,7 @@ def _wavelet_ratio(planes: Array) -> Array:
     planes = planes - xp.amin(xp.where(xp.isnan(planes), math.inf, planes), (-2, -1))[..., None, None]
     a, b = planes[..., :rows:2, :columns:2], planes[..., :rows:2, 1:columns:2]
     c, d = planes[..., 1:rows:2, :columns:2], planes[..., 1:rows:2, 1:columns:2]
-    details = _mean((a - b + c - d) ** 2 + (a + b - c - d) ** 2 + (a - b - c + d) ** 2)
+    details = _mean(_square(a - b + c - d) + _square(a + b - c - d) + _square(a - b - c + d))
     return _ratio(details, details + _variance(a + b + c + d))
 
 
@@ -273,7 +287,7 @@ _ROWS = (
             "Pech-Pacheco et al. 2000, 10.1109/ICPR.2000.903548",
             lambda p: _variance(_laplacian(p)), lambda mean, square: square - mean**2),
     Measure("laplacian_energy", "E(L²)", _ALL, 2, "Subbarao, Choi, Nikzad 1993, 10.1117/12.147706",
-            lambda p: _mean(_laplacian(p) ** 2), lambda mean, square: square),
+            lambda p: _mean(_square(_laplacian(p))), lambda mean, square: square),
     Measure("modified_laplacian", "E(|[−1 2 −1] on I| + |the same along y|)", _ALL, 1,
             "Nayar and Nakagawa 1994, 10.1109/34.308479", _modified_laplacian),
     Measure("tenengrad", "E(Gx² + Gy²), Sobel as printed", _ALL, 2, "Krotkov 1988, 10.1007/BF00127822",

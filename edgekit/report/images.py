@@ -26,7 +26,7 @@ from edgekit.io.reduced import decode_reduced
 Array = NDArray[Any]
 
 #: Increased when the images change, so that old ones are stale.
-REVISION = 1
+REVISION = 2
 
 #: Folder of the images, beside the page.
 FOLDER = "pictures"
@@ -108,7 +108,7 @@ class ReviewImages(ImageMaker):
 
     def key(self, job: ScoreJob) -> str:
         """Return a text that contains everything the images depend on; they are the same for all measures."""
-        return f"pictures {REVISION} {job.roi}"
+        return f"pictures {REVISION} {job.roi} {job.at}"
 
     def reserve(self, source: Source) -> None:
         """Do nothing: names are unique."""
@@ -129,7 +129,7 @@ def _shown_by_browsers(data: bytes) -> bool:
 def _map(image: Array, job: ScoreJob, name: str) -> Array:
     """Return (H, W, 4): the colour of overlays, more opaque where sharper, transparent outside the region."""
     rows, columns = image.shape[:2]
-    part = sharpness_map(job.crop(image, name))
+    part = sharpness_map(job.crop(image, name), at=job.at)
     if job.roi is not None:
         x, y, width, height = job.roi
         whole = np.zeros((rows, columns), np.float32)

@@ -163,16 +163,19 @@ class ScoreJob:
         if not set(self.measures) <= set(values):
             part = self.crop(image, name)
             if SCORE in self.measures and SCORE not in values:
-                judged, reason = self._judged(part, max(part.shape[:2]), in_range)
+                longer = max(part.shape[:2])
+                judged, reason = self._judged(part, longer, in_range, VIEW * longer / max(image.shape[:2]))
                 values |= judged
             # A value that overflows is undefined.
             with np.errstate(all="ignore"):
                 values |= {m: sharpness(part, m) for m in self.measures if m not in values}
         return tuple(v if math.isfinite(v := values[m]) else math.nan for m in self.columns), reason
 
-    def _judged(self, image: Any, longer: int, in_range: Range | None) -> tuple[dict[str, float], str]:
+    def _judged(
+        self, image: Any, longer: int, in_range: Range | None, view: float = VIEW
+    ) -> tuple[dict[str, float], str]:
         """Return the score and its details, and why they are undefined."""
-        found = judge(image, at=self.at, in_range=in_range, full_size=longer)
+        found = judge(image, at=self.at, in_range=in_range, full_size=longer, view=view)
         return dict(zip((SCORE, *DETAILS), found[:-1], strict=True)), found.reason
 
     def crop(self, image: Any, name: str) -> Any:
