@@ -99,6 +99,21 @@ def test_channels_have_their_own_holes(kind):
     assert_nan_where(kind.plain(masked, channels=True), np.repeat(one[:, :, None], 3, axis=2))
 
 
+@pytest.mark.parametrize("channel", ["luminance", "max", "dizenzo"])
+def test_a_pixel_is_invalid_where_any_of_its_channels_is(channel, kind):
+    """A mask for each channel: what combines the channels needs all of them."""
+    image = picture("float32", (12, 13, 3))
+    valid = np.ones(image.shape, bool)
+    for n, place in enumerate([(2, 3), (8, 4), (5, 9)]):
+        valid[(*place, n)] = False
+    found = kind.plain(ek.sobel(kind.image(image), channel=channel, mask=kind.image(valid)), channels=channel == "each")
+    whole = kind.plain(ek.sobel(kind.image(image), channel=channel))
+    every = kind.plain(ek.sobel(kind.image(image[:, :, 0]), mask=kind.image(valid.all(axis=2))))
+    found, whole, every = (np.squeeze(a) for a in (found, whole, every))
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(every))
+    np.testing.assert_allclose(found[~np.isnan(found)], whole[~np.isnan(found)], rtol=1e-5)
+
+
 def test_direction_where_the_gradient_is_unknown(kind):
     image = np.array(picture("float64"))
     image[5, 5] = np.nan
