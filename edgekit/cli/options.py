@@ -167,7 +167,7 @@ _OPTIONS: Mapping[str, Callable[..., Decorator]] = {
         help="What to compute. Can be repeated; the first one sorts the table, and is compared with --threshold and "
              f"--fail-below. Choices: {', '.join((SCORE, *MEASURE_NAMES))}.", show_default=SCORE),
     "at": _option(
-        "--at", type=Text(("view", "full")),
+        "--at", type=Choice(("view", "full")), show_default=True,
         help="Judge the score at viewing size, 1024 pixels on the longer side, or at full size, where each pixel "
              "counts.", default="view"),
     "roi": _option("--roi", type=Region(), metavar="X,Y,W,H", help="Measure only this rectangle, in pixels."),
