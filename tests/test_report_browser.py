@@ -219,6 +219,10 @@ def test_filter_and_order(page, review):
     assert names(page)[0] == min(known, key=known.get)
     page.select_option("#order", "name")
     assert [n for n in names(page) if n in ("a.png", "b.png", "f.png")] == ["a.png", "b.png", "f.png"]
+    page.select_option("#order", label="by blur_px, largest first")
+    assert names(page)[0] == "f.png"
+    assert names(page)[-1] == "flat.png"
+    expect(page.locator(".tile[data-place='0'] .value")).to_contain_text("px")
     page.fill("#text", "PNG")
     expect(page.locator("#showing")).to_have_text("12 of 13 images")
     page.fill("#text", "")

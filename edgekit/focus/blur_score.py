@@ -1,5 +1,6 @@
-"""The score: the probability that a person calls an image sharp. May import `display` and what is
-below it.
+"""The score: the probability that a person calls an image sharp.
+
+May import `display` and what is below it.
 
 The score is a function of the width of the blur alone, so that contrast, exposure and the amount of texture do not
 change it: 1 / (1 + (w / half) ** slope), where w is the geometric mean of the width of the blur and of its width in the
@@ -300,7 +301,7 @@ def _widths(image: Array, mask: Any) -> tuple[Array, float]:
     area = picture_area(image, mask)
     viewed = area.reduced(VIEW)
     scale = max(area.gray.shape) / max(viewed.gray.shape)
-    edges, reason = edges_of(viewed)
+    _, edges, reason = edges_of(viewed)
     result = np.full((rows, columns), np.nan, np.float32)
     if reason:
         return result, scale

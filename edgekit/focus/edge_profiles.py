@@ -93,15 +93,8 @@ class Edges(NamedTuple):
 NO_EDGES = Edges(*(np.zeros(0, kind) for kind in (float, float, float, float, float, int, bool)))
 
 
-def find_edges(
-    gray: Array,
-    *,
-    avoid: Array | None = None,
-    least_contrast: float = 0.0,
-    noise: float = 0.0,
-    direction: float | None = None,
-) -> Edges:
-    """Return the strongest edges of each tile and level.
+class Pyramid:
+    """An image at several sizes, in which edges are found.
 
     Parameters
     ----------
@@ -113,17 +106,30 @@ def find_edges(
         Edges with less contrast are left out.
     noise : float
         The standard deviation of white noise. Edges with less than `LEAST_NOISE` times its contrast are left out.
-    direction : float, optional
-        In radians. Only derivatives along this direction count, and profiles are taken along it.
     """
-    found = [_edges_of_level(level, direction, noise) for level in _levels(gray, avoid)]
-    parts, tried = [edges for edges, _ in found], sum(count for _, count in found)
-    if sum(len(edges.width) for edges in parts) <= LEAST_SHARE * tried:
-        return NO_EDGES
-    # Only the last level has no coarser one, where wider edges are measured.
-    parts = [*(edges.only(~edges.bound) for edges in parts[:-1]), parts[-1]]
-    joined = Edges(*map(np.concatenate, zip(*parts, strict=True)))
-    return joined.only(joined.contrast >= least_contrast)
+
+    def __init__(
+        self, gray: Array, avoid: Array | None = None, *, least_contrast: float = 0.0, noise: float = 0.0
+    ) -> None:
+        self._least_contrast, self._noise = least_contrast, noise
+        self._levels = [(level, *_gradient(level.image)) for level in _levels(gray, avoid)]
+
+    def edges(self, direction: float | None = None) -> Edges:
+        """Return the strongest edges of each tile and level.
+
+        Parameters
+        ----------
+        direction : float, optional
+            In radians. Only derivatives along this direction count, and profiles are taken along it.
+        """
+        found = [_edges_of_level(*level, direction, self._noise) for level in self._levels]
+        parts, tried = [edges for edges, _ in found], sum(count for _, count in found)
+        if sum(len(edges.width) for edges in parts) <= LEAST_SHARE * tried:
+            return NO_EDGES
+        # Only the last level has no coarser one, where wider edges are measured.
+        parts = [*(edges.only(~edges.bound) for edges in parts[:-1]), parts[-1]]
+        joined = Edges(*map(np.concatenate, zip(*parts, strict=True)))
+        return joined.only(joined.contrast >= self._least_contrast)
 
 
 class _Level(NamedTuple):
@@ -171,7 +177,7 @@ def _halved(image: Array) -> Array:
 
 def _blocks(level: _Level, small: _Level) -> _Level:
     """Return a level composed of one block of each tile: that with the largest gradients in the smaller level."""
-    strongest = _cells(_squared_gradient(small)[0])
+    strongest = _cells(_squared(*_gradient(small.image), small.avoid))
     energy = cv2.blur(strongest, (3, 3))
     rows, columns = energy.shape
     factor = small.scale // level.scale * CELL
@@ -194,15 +200,14 @@ def _composed(image: Array, corners: Array) -> Array:
     return parts.reshape(TILES, TILES, BLOCK, BLOCK).swapaxes(1, 2).reshape(side, side)
 
 
-def _squared_gradient(level: _Level, direction: float | None = None) -> tuple[Array, Array, Array]:
-    """Return the squared gradient, 0 for pixels that must not be used, and its components; or along a direction."""
-    gx, gy = cv2.Scharr(level.image, cv2.CV_32F, 1, 0), cv2.Scharr(level.image, cv2.CV_32F, 0, 1)
-    if direction is None:
-        squared = cv2.add(cv2.multiply(gx, gx), cv2.multiply(gy, gy))
-    else:
-        gx = gy = cv2.addWeighted(gx, math.cos(direction), gy, math.sin(direction), 0)
-        squared = cv2.multiply(gx, gx)
-    return squared if level.avoid is None else np.where(level.avoid, np.float32(0), squared), gx, gy
+def _gradient(image: Array) -> tuple[Array, Array]:
+    return cv2.Scharr(image, cv2.CV_32F, 1, 0), cv2.Scharr(image, cv2.CV_32F, 0, 1)
+
+
+def _squared(gx: Array, gy: Array, avoid: Array | None) -> Array:
+    """Return the squared gradient; 0 for pixels that must not be used."""
+    squared = cv2.add(cv2.multiply(gx, gx), cv2.multiply(gy, gy))
+    return squared if avoid is None else np.where(avoid, np.float32(0), squared)
 
 
 def _cells(squared: Array) -> Array:
@@ -212,9 +217,12 @@ def _cells(squared: Array) -> Array:
     return largest[: rows * CELL : CELL, : columns * CELL : CELL]
 
 
-def _edges_of_level(level: _Level, direction: float | None, noise: float) -> tuple[Edges, int]:
-    """Return the edges of a level, and how many pixels were tried."""
-    squared, gx, gy = _squared_gradient(level, direction)
+def _edges_of_level(level: _Level, gx: Array, gy: Array, direction: float | None, noise: float) -> tuple[Edges, int]:
+    """Return the edges of a level with this gradient, and how many pixels were tried."""
+    if direction is not None:
+        # Twice the same component: the order of the squares is what matters.
+        gx = gy = cv2.addWeighted(gx, math.cos(direction), gy, math.sin(direction), 0)
+    squared = _squared(gx, gy, level.avoid)
     strongest = _cells(squared)
     if level.corners is not None:
         # Profiles from the outer cells of a block would end in the next block.

@@ -1,7 +1,8 @@
-"""The width of the blur of an image: how wide its strongest edges are. May import `display` and what
-is below it.
+"""The width of the blur of an image: how wide its strongest edges are.
 
-1. `find_edges` fits the width of the strongest edges of each tile.
+May import `display` and what is below it. The method:
+
+1. `Pyramid.edges` fits the width of the strongest edges of each tile.
 2. Edges with less contrast than others of their tile hardly count: the blur of a moving camera leaves faint sharp
    copies, and texture is seldom as steep as the outlines of objects.
 3. A low quantile over all tiles is the width: a sharp subject in front of a soft ground is sharp.
@@ -24,7 +25,7 @@ from edgekit.common.choices import shown
 from edgekit.common.types import ChannelAxis
 from edgekit.errors import ParameterError, ShapeError
 from edgekit.filters.inputs import broadcast_mask, check_image, to_numpy_image
-from edgekit.focus.edge_profiles import NO_EDGES, SMALLEST, TILES, Edges, find_edges
+from edgekit.focus.edge_profiles import NO_EDGES, SMALLEST, TILES, Edges, Pyramid
 from edgekit.focus.measures import measured_type, sharpness
 from edgekit.focus.picture_area import PictureArea, picture_area
 
@@ -176,35 +177,31 @@ def blur_width(
 
 def measured_width(area: PictureArea, diagonal: float) -> BlurWidth:
     """Return the width of the blur of a prepared image."""
-    edges, reason = edges_of(area)
+    pyramid, edges, reason = edges_of(area)
     if reason == "noise only" and (texture := _texture_width(area)) > 0:
         width = texture * TEXTURE_CALIBRATION
         return BlurWidth(width, width, width, math.nan, math.nan, width / diagonal, TEXTURE_ERROR, 0.0)
     if reason:
         return BlurWidth(*(math.nan,) * 7, 0.0, reason)
-    return width_of(edges, area, diagonal)
+    return width_of(pyramid, edges, diagonal)
 
 
-def edges_of(area: PictureArea) -> tuple[Edges, str]:
-    """Return the edges of a prepared image, or why there are none."""
-    none = NO_EDGES
+def edges_of(area: PictureArea) -> tuple[Pyramid, Edges, str]:
+    """Return a prepared image at several sizes and its edges, or why there are none."""
+    least = LEAST_STEPS * area.step
+    pyramid = Pyramid(area.gray, _avoided(area), least_contrast=least, noise=area.noise)
     if not area.valid:
-        return none, "masked"
+        return pyramid, NO_EDGES, "masked"
     if min(area.gray.shape) < SMALLEST:
-        return none, "too small"
-    edges = _area_edges(area, _avoided(area))
+        return pyramid, NO_EDGES, "too small"
+    edges = pyramid.edges()
     if len(edges.width) < FEW:
-        edges = _area_edges(area, area.invalid)
+        pyramid = Pyramid(area.gray, area.invalid, least_contrast=least, noise=area.noise)
+        edges = pyramid.edges()
     if len(edges.width) >= FEW:
-        return edges, ""
-    flat = float(np.ptp(area.gray.astype(np.float32))) < LEAST_STEPS * area.step
-    return edges, "flat" if flat else "noise only"
-
-
-def _area_edges(area: PictureArea, avoid: Array | None, direction: float | None = None) -> Edges:
-    return find_edges(
-        area.gray, avoid=avoid, least_contrast=LEAST_STEPS * area.step, noise=area.noise, direction=direction
-    )
+        return pyramid, edges, ""
+    flat = float(np.ptp(area.gray.astype(np.float32))) < least
+    return pyramid, edges, "flat" if flat else "noise only"
 
 
 def _avoided(area: PictureArea) -> Array | None:
@@ -225,14 +222,14 @@ def _texture_width(area: PictureArea) -> float:
     return 1 / math.sqrt(ratio) if ratio > 0 else 0.0
 
 
-def width_of(edges: Edges, area: PictureArea, diagonal: float) -> BlurWidth:
-    """Return the width of the blur from the edges of a prepared image."""
+def width_of(pyramid: Pyramid, edges: Edges, diagonal: float) -> BlurWidth:
+    """Return the width of the blur from the edges of an image."""
     weights = weights_of(edges)
     width = across = _quantile(edges.width, weights)
     direction = length = math.nan
     long = _ellipse(edges, weights)
     if long is not None:
-        motion = _motion(area, long, width)
+        motion = _motion(pyramid, long, width)
         if motion is not None:
             width, across = motion
             direction = math.degrees(long) % 180
@@ -244,13 +241,11 @@ def width_of(edges: Edges, area: PictureArea, diagonal: float) -> BlurWidth:
     )  # fmt: skip
 
 
-def _motion(area: PictureArea, direction: float, width: float) -> tuple[float, float] | None:
+def _motion(pyramid: Pyramid, direction: float, width: float) -> tuple[float, float] | None:
     """Return the widths along and across a direction; None if the blur is not that of a motion along it."""
 
-    avoid = _avoided(area)
-
     def measured(angle: float) -> Edges | None:
-        edges = _area_edges(area, avoid, angle)
+        edges = pyramid.edges(angle)
         return edges if len(edges.width) >= FEW_ALONG else None
 
     edges = measured(direction)

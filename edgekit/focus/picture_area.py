@@ -32,7 +32,6 @@ SATURATED = 1 - 2 / 255
 #: Regions outside the picture, such as the corners around a round field of view, are searched at this size.
 SMALL = 256
 
-
 #: Percentiles of the range of gray levels: a few hot pixels do not decide.
 OUTLIERS = (0.1, 99.9)
 
@@ -44,7 +43,6 @@ LARGEST_EXPONENT = 200
 
 #: Smaller regions in the corners are parts of the picture.
 LEAST_OUTSIDE = 0.005
-
 
 #: The finest details are noise if the ratio of their energies is this fraction of that of white noise. Photographs have
 #: 0.04 to 0.7.
@@ -101,7 +99,6 @@ class PictureArea(NamedTuple):
         if scale >= 1:
             return self
         smaller = max(1, round(columns * scale)), max(1, round(rows * scale))
-
         gray = cv2.resize(self.gray, smaller, interpolation=cv2.INTER_AREA)
         if self.invalid is None:
             return self._replace(gray=gray, noise=self.noise * scale)
@@ -124,14 +121,17 @@ def picture_area(image: Array, mask: Array | None = None, white: float | None = 
     if image.dtype == bool:
         image = image.astype(np.uint8) * np.uint8(255)
     plane = image if image.ndim == 2 and image.dtype == np.uint8 else planes_of(image)
-    finite = np.isfinite(plane)
-    valid = finite if mask is None else finite & mask
     if white is None:
         white = float(np.iinfo(image.dtype).max) if image.dtype.kind in "iu" else math.inf
-    whole = bool(valid.all())
-    share = 1.0 if whole else float(valid.mean())
+    valid = mask
+    if image.dtype.kind == "f":
+        finite = np.isfinite(plane)
+        valid = finite if mask is None else finite & mask
+    if valid is not None and valid.all():
+        valid = None
+    share = 1.0 if valid is None else float(valid.mean())
     inside = slice(0, plane.shape[0]), slice(0, plane.shape[1])
-    if not whole and share:
+    if valid is not None and share:
         inside = _bounding_box(valid)
         # A level that occurs: another one would seem to be a finer step of the scale.
         plane = np.where(valid, plane, np.median(plane[valid].ravel()[::7]))[inside]
@@ -145,7 +145,7 @@ def picture_area(image: Array, mask: Array | None = None, white: float | None = 
     step = max(step, _step(levels))
     rows, columns = _without_borders(levels, BORDER_STEPS * step)
     levels = np.ascontiguousarray(levels[rows, columns])
-    invalid = None if whole else ~valid[inside][rows, columns]
+    invalid = None if valid is None else ~valid[inside][rows, columns]
     origin = inside[0].start + rows.start, inside[1].start + columns.start
     return PictureArea(levels, invalid, white, step, share, origin, _noise(levels))
 

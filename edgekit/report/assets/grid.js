@@ -87,7 +87,9 @@ class Grid {
     value.className = "value";
     const said = document.createElement("span");
     said.className = "verdict";
-    value.append(row.value === null ? "" : shortNumber(row.value), said);
+    const blur = row.values[settings.measures.indexOf("blur_px")] ?? null;
+    const width = blur === null ? "" : ` · ${blur.toPrecision(2)} px`;
+    value.append(row.value === null ? "" : shortNumber(row.value), width, said);
     tile.append(picture, name, value);
     this.place.append(tile);
     return tile;

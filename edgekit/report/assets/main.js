@@ -106,7 +106,8 @@ function listen() {
 // What does not change.
 function label() {
   const failed = byId("failed").querySelectorAll("tbody tr").length;
-  const measure = settings.measures[0];
+  const [measure, ...others] = settings.measures;
+  byId("order").append(...others.map((name, n) => new Option(`by ${name}, largest first`, n + 1)));
   byId("subject").textContent = `${rows.length} images by ${measure}: higher is sharper`;
   byId("count-failed").textContent = failed;
   byId("failed").querySelector("summary").textContent = `${failed} failed`;

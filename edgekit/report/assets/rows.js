@@ -74,11 +74,12 @@ const ORDERS = {
 };
 let ordered = { by: null, rows: [] };
 
-// Rows in the chosen order; undefined scores come last, whichever end is first.
+// Rows in the chosen order: one of ORDERS, or the number of a value, the largest first. Undefined values come last.
 function inOrder() {
   if (ordered.by !== state.order) {
-    const compare = ORDERS[state.order];
-    const last = (r) => (state.order !== "name" && r.value === null ? 1 : 0);
+    const number = Number(state.order);
+    const compare = ORDERS[state.order] ?? ((a, b) => b.values[number] - a.values[number]);
+    const last = (r) => (state.order !== "name" && (r.values[number || 0] ?? null) === null ? 1 : 0);
     ordered = { by: state.order, rows: [...rows].sort((a, b) => last(a) - last(b) || (last(a) ? 0 : compare(a, b))) };
   }
   return ordered.rows;
