@@ -52,6 +52,9 @@ FEW, FEW_ALONG = 4, 8
 #: A blur is longer than wide from this ratio on: of the ellipse, and of the widths measured along both axes.
 LONG, LONG_MEASURED = 1.4, 1.4
 
+#: A motion of a few pixels widens all edges but those along it: sharper images than this, in pixels, have none.
+LEAST_LONG = 0.75
+
 #: Motion leaves hardly any edge sharp along its direction: this quantile is larger than the width across it, by this
 #: factor. A soft ground beside a sharp subject leaves some.
 SHARPEST, LONG_SHARPEST = 0.1, 1.1
@@ -227,7 +230,7 @@ def width_of(pyramid: Pyramid, edges: Edges, diagonal: float) -> BlurWidth:
     weights = weights_of(edges)
     width = across = _quantile(edges.width, weights)
     direction = length = math.nan
-    long = _ellipse(edges, weights)
+    long = _ellipse(edges, weights) if width > LEAST_LONG else None
     if long is not None:
         motion = _motion(pyramid, long, width)
         if motion is not None:
