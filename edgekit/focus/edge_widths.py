@@ -52,8 +52,8 @@ FEW, FEW_ALONG = 4, 8
 #: A blur is longer than wide from this ratio on: of the ellipse, and of the widths measured along both axes.
 LONG, LONG_MEASURED = 1.4, 1.4
 
-#: A motion of a few pixels widens all edges but those along it: sharper images than this, in pixels, have none.
-LEAST_LONG = 0.75
+#: An ellipse that is shorter than this, in pixels, is that of a sharp image.
+LEAST_LONG = 1.0
 
 #: Motion leaves hardly any edge sharp along its direction: this quantile is larger than the width across it, by this
 #: factor. A soft ground beside a sharp subject leaves some.
@@ -230,7 +230,7 @@ def width_of(pyramid: Pyramid, edges: Edges, diagonal: float) -> BlurWidth:
     weights = weights_of(edges)
     width = across = _quantile(edges.width, weights)
     direction = length = math.nan
-    long = _ellipse(edges, weights) if width > LEAST_LONG else None
+    long = _ellipse(edges, weights)
     if long is not None:
         motion = _motion(pyramid, long, width)
         if motion is not None:
@@ -331,7 +331,7 @@ def _ellipse(edges: Edges, weights: Array) -> float | None:
         shrink = min(1.0, 0.995 * a / excess) if excess > 0 else 1.0
         expected = np.maximum(terms @ (a, b * shrink, c * shrink), values.min())
     excess *= shrink
-    if a - excess <= 0 or a + excess < LONG**2 * (a - excess):
+    if a - excess <= 0 or a + excess < max(LONG**2 * (a - excess), LEAST_LONG**2):
         return None
     return 0.5 * math.atan2(c, b)
 
