@@ -36,7 +36,7 @@ SUITES = ("copy", "filter", "score", "batch", "startup", "overhead", "scaling", 
 #: The suites that read a folder of photographs.
 FOLDERS = ("score", "batch")
 
-SIZES = (0.3, 2.0, 8.0, 24.0)
+SIZES = (0.3, 2.0, 8.0)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -106,7 +106,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("suites", nargs="+", choices=every, metavar="SUITE", help=f"of {', '.join(every)}")
     parser.add_argument("--photographs", type=Path, help=f"a folder of JPEGs for {' and '.join(FOLDERS)}")
     parser.add_argument("--runs", type=count, default=7, help="how often each is run (default: %(default)s)")
-    parser.add_argument("--sizes", type=sizes, default=SIZES, help="megapixels, as 0.3,2 (default: 0.3,2,8,24)")
+    parser.add_argument("--sizes", type=sizes, default=SIZES, help="megapixels, as 0.3,2 (default: 0.3,2,8)")
     parser.add_argument("--types", type=names(STRETCH), default=list(STRETCH), help=f"of {','.join(STRETCH)}")
     parser.add_argument(
         "--operations", type=names(OPERATIONS), default=list(OPERATIONS), help=f"of {','.join(OPERATIONS)}"
