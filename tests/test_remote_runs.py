@@ -224,7 +224,7 @@ def test_the_script_fills_the_page(store, monkeypatch, tmp_path):
     faults.main(["--images", "6", "--size", "32", "--workers", "4", "--latency", "0", "--write"])
     text = page.read_text("utf-8")
     assert "| nothing | 0% | 0 | 8 | 0 of 6 |" in text
-    assert "| body ends in the middle | 50% |" in text
+    assert "| body truncated | 50% |" in text
     workers = [line.split()[1] for line in text.splitlines() if re.match(r"\| \d+ \|", line)]
     assert workers == ["1", "2", "4", "8", "16", "32"]
 

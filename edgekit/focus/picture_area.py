@@ -237,13 +237,19 @@ def _outside(levels: Array, tolerance: float) -> Array | None:
     factor = max(1, -(-max(rows, columns) // SMALL))
     small = np.ascontiguousarray(levels[::factor, ::factor]).astype(np.float32)
     high, wide = small.shape
-    found = np.zeros((high + 2, wide + 2), np.uint8)
+    outside = np.zeros((high, wide), np.uint8)
     flags = 4 | cv2.FLOODFILL_FIXED_RANGE | cv2.FLOODFILL_MASK_ONLY | (1 << 8)
     for x, y in ((0, 0), (wide - 1, 0), (0, high - 1), (wide - 1, high - 1)):
-        if not found[y + 1, x + 1]:
-            cv2.floodFill(small, found, (x, y), (0,), (tolerance,), (tolerance,), flags)
-    region = np.ascontiguousarray(found[1:-1, 1:-1])
-    if region.mean() < LEAST_OUTSIDE:
+        if outside[y, x]:
+            continue
+        found = np.zeros((high + 2, wide + 2), np.uint8)
+        cv2.floodFill(small, found, (x, y), (0,), (tolerance,), (tolerance,), flags)
+        region = np.ascontiguousarray(found[1:-1, 1:-1])
+        rim = small[(cv2.dilate(region, np.ones((3, 3), np.uint8)) > 0) & (region == 0)]
+        # It ends at once, as borders do. What changes slowly is the soft edge of a uniform ground.
+        if rim.size and np.median(np.abs(rim - small[y, x])) > 2 * ABRUPT * tolerance:
+            outside |= region
+    if outside.mean() < LEAST_OUTSIDE:
         return None
-    whole = cv2.resize(region, (columns, rows), interpolation=cv2.INTER_NEAREST)
+    whole = cv2.resize(outside, (columns, rows), interpolation=cv2.INTER_NEAREST)
     return cv2.dilate(whole, np.ones((factor + 1, factor + 1), np.uint8)) > 0

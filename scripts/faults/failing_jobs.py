@@ -40,10 +40,10 @@ class _Failing:
 
     failures: tuple[tuple[str, str], ...] = field(default=(), kw_only=True)
 
-    def run(self, data: bytes, name: str) -> Any:
+    def run(self, data: bytes, name: str, *more: Any) -> Any:
         if failure := dict(self.failures).get(Path(name).name):
             FAILURES[failure]()
-        return super().run(data, name)  # type: ignore[misc] # the job's, the next base of those below
+        return super().run(data, name, *more)  # type: ignore[misc] # the job's, the next base of those below
 
 
 @dataclass(frozen=True)
