@@ -27,3 +27,12 @@ def test_one_group_is_not_parted():
     both = automatic([*scores, *np.random.default_rng(1).normal(0.2, 0.03, 60), 0.0])
     assert 0.25 < both.value < 0.55
     assert both.note == "found between 61 blurred and 500 sharp"
+
+
+def test_the_widest_of_gaps_that_are_nearly_as_good():
+    """Blurred images of many widths have many logits, and the sharp ones nearly one."""
+    blurred = [0.004, 0.01, 0.03, 0.06, 0.12, 0.2, 0.3, 0.33]
+    sharp = [0.97, 0.98, 0.985, 0.99, 0.992, 0.994, 0.995, 0.996]
+    found = automatic([*blurred, *sharp], probabilities=True)
+    assert 0.33 < found.value < 0.97
+    assert found.note == "found between 8 blurred and 8 sharp"

@@ -22,7 +22,7 @@ from edgekit.cli.parameter_types import (
     Stencil,
     Text,
 )
-from edgekit.common.choices import MEASURE_NAMES, SCORE
+from edgekit.common.choices import JUDGED_AT, MEASURE_NAMES, SCORE
 from edgekit.common.read_options import MAX_PIXELS, RAW_MODES, TRUNCATED
 from edgekit.operators.borders import BORDERS, OTHER_NAMES
 from edgekit.operators.filter_spec import ANGLE_REFERENCES, CHANNELS, ROTATIONS, SCALES, TONES
@@ -167,7 +167,7 @@ _OPTIONS: Mapping[str, Callable[..., Decorator]] = {
         help="What to compute. Can be repeated; the first one sorts the table, and is compared with --threshold and "
              f"--fail-below. Choices: {', '.join((SCORE, *MEASURE_NAMES))}.", show_default=SCORE),
     "at": _option(
-        "--at", type=Choice(("view", "full")), show_default=True,
+        "--at", type=Choice(JUDGED_AT), show_default=True,
         help="Judge the score at viewing size, 1024 pixels on the longer side, or at full size, where each pixel "
              "counts.", default="view"),
     "roi": _option("--roi", type=Region(), metavar="X,Y,W,H", help="Measure only this rectangle, in pixels."),

@@ -16,6 +16,9 @@ SCORE = "score"
 #: What the score is computed from: further columns of its rows.
 DETAILS = ("blur_px", "blur_direction", "confidence")
 
+#: Whether the score judges an image at viewing size or at full size.
+JUDGED_AT = ("view", "full")
+
 #: The names of the focus measures, in the order of the table in `edgekit.focus.measures`.
 MEASURE_NAMES = (
     "laplacian_variance",

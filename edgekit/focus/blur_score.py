@@ -19,13 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.backends.choice import backend_of
-from edgekit.common.choices import check_choice, number_range
+from edgekit.common.choices import JUDGED_AT, check_choice, number_range
 from edgekit.common.load_cv2 import cv2
 from edgekit.common.types import ChannelAxis
 from edgekit.display.value_range import Range
 from edgekit.filters.inputs import check_image
 from edgekit.focus.edge_widths import (
-    BlurWidth,
     batch_of,
     edges_of,
     measured_width,
@@ -46,7 +45,6 @@ VIEW = 1024
 
 #: What decides whether a blur counts.
 At = Literal["view", "full"]
-AT = ("view", "full")
 
 #: The confidence is 0.5 for this standard error, as a fraction of the width.
 HALF_ERROR = 0.35
@@ -155,7 +153,7 @@ def score(
     image, _ = check_image(image, channel_axis)
     if in_range is not None:
         in_range = number_range("in_range", in_range)
-    check_choice("at", at, AT)
+    check_choice("at", at, JUDGED_AT)
     mask = plain_mask(mask, image)
 
     def one(array: Array) -> float:
@@ -187,11 +185,6 @@ def judge(
     viewed = area.reduced(round(view)) if at == "view" else area
     found = measured_width(viewed, math.hypot(*viewed.gray.shape))
     scale = (full_size or longer) / longer * max(area.gray.shape) / max(viewed.gray.shape)
-    return judgement(found, scale)
-
-
-def judgement(found: BlurWidth, scale: float) -> Judgement:
-    """Return the judgement from a width, and the factor from the measured image to the whole one."""
     return Judgement(
         model().probability(found.judged),
         _of_whole(found.width, scale),
@@ -284,8 +277,7 @@ def sharpness_map(image: Any, *, at: At = "view", mask: Any = None, channel_axis
     >>> bool(where[220, 128] > 0.9 > 0.1 > where[30, 128])
     True
     """
-
-    check_choice("at", at, AT)
+    check_choice("at", at, JUDGED_AT)
 
     def local(array: Array, valid: Array | None) -> Array:
         widths, scale = _widths(array, valid)
@@ -326,8 +318,8 @@ def _local_widths(area: PictureArea, x: Array, y: Array, inverses: Array, weight
     np.add.at(sum_, place, weights * inverses)
     sigma = max(shape) * NEIGHBOURHOOD
     total, sum_ = (cv2.GaussianBlur(a, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT) for a in (total, sum_))
-    # Two standard deviations away the weight of a single edge has fallen to this.
-    least = float(weights.max()) * math.exp(-2) / (2 * math.pi * sigma**2) / 100
+    # The weight, two standard deviations away, of a single edge with a hundredth of the largest weight.
+    least = float(weights.max()) / 100 * math.exp(-2) / (2 * math.pi * sigma**2)
     with np.errstate(all="ignore"):
         mean = np.where(total > least, total / sum_, np.nan)
     whole = cv2.resize(mean.astype(np.float32), (columns, rows), interpolation=cv2.INTER_LINEAR)

@@ -26,7 +26,8 @@ MOST_LOGIT = 6.0
 #: The threshold between blurred and sharp is within these logits of 0: from 0.1 to 0.9.
 DOUBTFUL = 2.2
 
-#: A split is nearly as good as another if it explains so much of the variance that this one explains.
+#: A split is nearly as good as the best one if it explains at least this fraction of the variance that the best one
+#: explains.
 NEARLY = 0.9
 
 #: Fewer scores than this do not show groups.

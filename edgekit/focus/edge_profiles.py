@@ -22,38 +22,35 @@ from edgekit.common.load_cv2 import cv2
 
 Array = NDArray[Any]
 
-#: A profile has so many samples on each side of its centre, one pixel apart.
+#: Number of samples of a profile on each side of its centre. They are one pixel apart.
 REACH = 10
 
 #: Widths of the ideal edges, as standard deviations in pixels of a level, and their positions.
 WIDTHS = np.geomspace(0.3, 3.3, 15)
 POSITIONS = np.linspace(-1, 1, 7)
 
-#: An ideal edge is compared within so many times its width on each side, and at least so many pixels.
+#: Half the window in which an ideal edge is compared: a multiple of its width, and the smallest value in pixels.
 WINDOW, SMALLEST_WINDOW = 3.0, 3.0
 
 #: Least squared correlation of a profile with an ideal edge.
 LEAST_FIT = 0.95
 
 #: Least contrast of an edge, as a multiple of the standard deviation of the noise.
-LEAST_NOISE = 7.0
+LEAST_NOISE = 8.0
 
-#: If a smaller share of the pixels that are tried are edges, these occur by chance: 0.2 % of white noise do.
-LEAST_SHARE = 0.01
-
-#: Pixels of a cell along each side; tiles along each side; edges that are taken of each tile.
+#: Width of a cell in pixels, number of tiles along each side, and largest number of edges of a tile.
 CELL, TILES, MOST_EDGES = 8, 8, 16
 
-#: A level has at least so many pixels along each side, and there are at most so many levels.
+#: Smallest side of a level in pixels, and largest number of levels.
 SMALLEST, LEVELS = 16, 5
 
-#: Of a level with more pixels only one block of each tile is searched, of so many pixels along each side.
+#: If a level has more than MOST_PIXELS pixels, one square block of each tile is searched. BLOCK is its side in pixels.
 MOST_PIXELS, BLOCK = 1_500_000, 128
 
-#: Longest side in which edges are searched; of longer images that are narrow, the middle.
+#: OpenCV's `remap` takes at most 32,767 pixels along a side. Of a narrow image that is longer the middle is searched.
 LONGEST = 32_000
 
-#: Pixels of a level around those that must not be used; there the profiles of narrow edges would contain them.
+#: Edges are not taken within this number of pixels of a masked one: their profiles would contain it.
 MARGIN = 4
 
 
@@ -122,9 +119,8 @@ class Pyramid:
         direction : float, optional
             In radians. Only derivatives along this direction count, and profiles are taken along it.
         """
-        found = [_edges_of_level(*level, direction, self._noise) for level in self._levels]
-        parts, tried = [edges for edges, _ in found], sum(count for _, count in found)
-        if sum(len(edges.width) for edges in parts) <= LEAST_SHARE * tried:
+        parts = [_edges_of_level(*level, direction, self._noise) for level in self._levels]
+        if not parts:
             return NO_EDGES
         # Only the last level has no coarser one, where wider edges are measured.
         parts = [*(edges.only(~edges.bound) for edges in parts[:-1]), parts[-1]]
@@ -217,8 +213,8 @@ def _cells(squared: Array) -> Array:
     return largest[: rows * CELL : CELL, : columns * CELL : CELL]
 
 
-def _edges_of_level(level: _Level, gx: Array, gy: Array, direction: float | None, noise: float) -> tuple[Edges, int]:
-    """Return the edges of a level with this gradient, and how many pixels were tried."""
+def _edges_of_level(level: _Level, gx: Array, gy: Array, direction: float | None, noise: float) -> Edges:
+    """Return the edges of a level with this gradient."""
     if direction is not None:
         # Twice the same component: the order of the squares is what matters.
         gx = gy = cv2.addWeighted(gx, math.cos(direction), gy, math.sin(direction), 0)
@@ -230,7 +226,7 @@ def _edges_of_level(level: _Level, gx: Array, gy: Array, direction: float | None
         strongest = np.where(outer[:, None] | outer, np.float32(0), strongest)
     tile, row, column = _largest_of_each_tile(strongest)
     if not len(tile):
-        return NO_EDGES, 0
+        return NO_EDGES
     y, x = _places(squared, row, column)
     if direction is None:
         angle = np.arctan2(gy[y, x], gx[y, x])
@@ -247,7 +243,7 @@ def _edges_of_level(level: _Level, gx: Array, gy: Array, direction: float | None
     # Averaging halves white noise from level to level.
     good = fitted.good & (fitted.contrast >= LEAST_NOISE * noise / scale)
     # Narrower edges than the ideal ones are measured on the finer level.
-    return edges.only(good & ~fitted.narrowest if scale > 1 else good), len(tile)
+    return edges.only(good & ~fitted.narrowest if scale > 1 else good)
 
 
 def _largest_of_each_tile(values: Array) -> tuple[Array, Array, Array]:

@@ -40,30 +40,30 @@ QUANTILE_ALONG = 0.4
 #: The weight of an edge is this power of its contrast, relative to the largest in its tile.
 POWER = 4
 
-#: The weight of a tile grows with its contrast up to so many times the median of all tiles.
+#: The weight of a tile grows with its contrast, up to this multiple of the median contrast of all tiles.
 MOST_CONTRAST = 2.0
 
-#: An edge has a contrast of at least so many steps of the gray levels.
+#: Least contrast of an edge, in steps of the gray levels.
 LEAST_STEPS = 8
 
-#: Fewer edges give no width; an estimate for a direction needs `FEW_ALONG` edges.
+#: Least number of edges for a width, and for a width along one direction.
 FEW, FEW_ALONG = 4, 8
 
-#: A blur is longer than wide from this ratio on: of the ellipse, and of the widths measured along both axes.
+#: Least ratio of length to width of a motion blur: of the fitted ellipse, and of the widths measured along its axes.
 LONG, LONG_MEASURED = 1.4, 1.4
 
-#: An ellipse that is shorter than this, in pixels, is that of a sharp image.
+#: Least length of the ellipse of a motion blur, in pixels. Sharp images have shorter ones.
 LEAST_LONG = 1.0
 
-#: Motion leaves hardly any edge sharp along its direction: this quantile is larger than the width across it, by this
-#: factor. A soft ground beside a sharp subject leaves some.
+#: The quantile of the sharpest edges. Along a motion it is larger than the width across, by at least this factor. If
+#: only the background is blurred, it is smaller.
 SHARPEST, LONG_SHARPEST = 0.1, 1.1
 
-#: Texture without an edge that stands alone is measured by the ratio of energies. The width of the blur is larger by
-#: the calibration, and uncertain: its relative standard error.
+#: Texture without isolated edges is measured by a ratio of energies. The first number converts its root to the width of
+#: the blur, the second is the relative standard error of this width.
 TEXTURE_CALIBRATION, TEXTURE_ERROR = 1.2, 1.0
 
-#: Directions at which the ellipse is fitted.
+#: Number of directions at which the ellipse is fitted.
 DIRECTIONS = 12
 
 

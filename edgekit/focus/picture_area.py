@@ -16,39 +16,40 @@ from edgekit.focus.measures import planes_of
 
 Array = NDArray[Any]
 
-#: A row or column of the border has one colour if its gray levels are within so many steps.
+#: Largest range of gray levels in a row or column of a border of one colour, in steps.
 BORDER_STEPS = 6
 
-#: The first line of the picture beside a border differs from it by more than so many times this tolerance.
+#: Least difference between a border and the first line of the picture, as a multiple of this range.
 ABRUPT = 4
 
-#: A scale of gray levels has at least so many.
+#: Images with fewer gray levels are drawings: the difference of two levels is no step of a scale.
 FEWEST_LEVELS = 32
 
-#: Pixels above this fraction of the range are saturated. If more than half of an image is, such as of a printed page,
-#: they count nevertheless.
+#: Pixels above this fraction of the range are saturated. They are not left out if they are more than half of an image,
+#: such as a printed page.
 SATURATED = 1 - 2 / 255
 
-#: Regions outside the picture, such as the corners around a round field of view, are searched at this size.
+#: Longer side in pixels of the reduced image in which regions outside the picture are searched, such as the corners
+#: around a round field of view.
 SMALL = 256
 
-#: Percentiles of the range of gray levels: a few hot pixels do not decide.
+#: Percentiles that define the range of gray levels, so that a few hot pixels have no influence.
 OUTLIERS = (0.1, 99.9)
 
-#: Gray levels are at most so far beyond their range of 255.
+#: Gray levels outside their range of 0 to 255 are clipped at this distance from it.
 MOST_BEYOND = 64
 
-#: Ranges beyond this power of two are scaled by a power of two first.
+#: Images whose range is above or below this power of two are first multiplied by a power of two.
 LARGEST_EXPONENT = 200
 
-#: Smaller regions in the corners are parts of the picture.
+#: Least share of the regions outside the picture.
 LEAST_OUTSIDE = 0.005
 
-#: The finest details are noise if the ratio of their energies is this fraction of that of white noise. Photographs have
-#: 0.04 to 0.7.
+#: Least ratio of the two energies of `_noise` for which the finest details are white noise. It is 1 for white noise,
+#: and 0.04 to 0.7 for photographs.
 NOISE_RATIO = 0.85
 
-#: Noise is measured in the middle of larger images, in so many pixels.
+#: Noise is measured in at most this number of pixels, in the middle of the image.
 MOST_FOR_NOISE = 500_000
 
 _RIPPLE = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)

@@ -4,7 +4,7 @@
 
 A logistic regression of the label on the logarithm of the width. To see how well it holds, it is first fitted to every
 other photograph, and the rest is counted. `--write` stores the numbers in `edgekit/focus/score_model.json`, and the
-counts in docs/sharpness.md.
+counts in docs/sharpness.md. Then increase `VERSION` in `edgekit/focus/blur_score.py`, so that stored scores are stale.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from edgekit.focus.blur_score import VIEW
 from edgekit.focus.edge_widths import measured_width
 from edgekit.focus.picture_area import picture_area
 
-#: A sharp photograph that is called blurred counts as much as so many blurred ones that are called sharp.
+#: The weight of a sharp photograph that is called blurred, relative to that of a blurred one that is called sharp.
 SHARP = 2
 
 MODEL = ROOT / "edgekit" / "focus" / "score_model.json"
@@ -44,7 +44,7 @@ def widths(folder: Path) -> list[float]:
 
 
 def joined(sets: Sequence[list[float]], first: int, step: int) -> list[float]:
-    """Return every so many widths of each set; those that are not defined are left out."""
+    """Return the widths of each set from `first` on, with this step; undefined ones are left out."""
     return [width for each in sets for width in each[first::step] if not math.isnan(width)]
 
 

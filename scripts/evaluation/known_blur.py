@@ -35,7 +35,7 @@ GAUSSIANS, DISCS, SMEARS = (0.7, 1.0, 2.0, 4.0, 8.0), (1.5, 3.0, 6.0, 8.0), (5.0
 #: Noise as a fraction of white, JPEG quality or None, and bits.
 CONDITIONS = ((0.0, None, 8), (0.02, None, 8), (0.05, None, 8), (0.0, 70, 8), (0.0, 95, 8), (0.0, None, 16))
 
-#: A kernel is drawn so many times finer.
+#: A kernel is drawn on a grid that is finer by this factor.
 FINER = 8
 
 #: Larger photographs are reduced to this size: so they are sharp to the pixel.
@@ -100,7 +100,7 @@ def _filtered(image: Array, kernel: Array) -> Array:
 
 
 def stored(image: Array, noise: float, quality: int | None, bits: int, random: np.random.Generator) -> Array:
-    """Return an image with noise, in so many bits, coded as JPEG."""
+    """Return an image with noise, as integers of 8 or 16 bits, coded as JPEG."""
     white = 2**bits - 1
     noisy = image / 255 + random.normal(0, noise, image.shape)
     levels = np.rint(np.clip(noisy, 0, 1) * white).astype(np.uint8 if bits == 8 else np.uint16)

@@ -17,8 +17,8 @@ from edgekit.operators.kernels import Group, Kernel, Matrix, ShiftedSum
 
 Array = torch.Tensor
 
-#: On a GPU each shifted image is a pass over its memory. From this number of coefficients on a convolution takes less
-#: time.
+#: Largest number of coefficients for which a GPU computes a sum of shifted images: each of them reads the whole image.
+#: For more coefficients a convolution takes less time.
 MOST_SHIFTS = 9
 
 

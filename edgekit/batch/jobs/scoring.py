@@ -53,13 +53,9 @@ class Scored(NamedTuple):
     @property
     def status(self) -> str:
         """``undefined`` if a value is; ``truncated`` if the file is; otherwise ``ok``."""
-        return (
-            "undefined"
-            if any(map(math.isnan, self.values[: self.measures]))
-            else "truncated"
-            if self.truncated
-            else "ok"
-        )
+        if any(map(math.isnan, self.values[: self.measures])):
+            return "undefined"
+        return "truncated" if self.truncated else "ok"
 
 
 @dataclass(frozen=True)
