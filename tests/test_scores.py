@@ -128,6 +128,13 @@ def test_no_noise_makes_a_blurred_picture_sharper(noise, sigma, picture):
         assert math.isnan(found) or found <= clean + 0.05
 
 
+@pytest.mark.parametrize("seed", [0, 5])
+def test_edges_that_fit_by_chance_do_not_decide(seed):
+    """A faint picture that is hidden by noise: a few pixels fit an edge, and these are three times too wide."""
+    faint = 128 + (blurred(made(seed=seed), 1) - 128) * 0.35
+    assert ek.blur_width(noisy(faint, 13, seed)).reason == "noise only"
+
+
 @pytest.mark.parametrize("name", ["camera.png", "coffee.png", "rocket.jpg"])
 def test_patches_of_thirty_pixels(name):
     """Where there is anything to see, patches have a score, and hardly a blurred one is above a sharp one."""

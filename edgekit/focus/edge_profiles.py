@@ -38,6 +38,10 @@ LEAST_FIT = 0.95
 #: Least contrast of an edge, as a multiple of the standard deviation of the noise.
 LEAST_NOISE = 8.0
 
+#: Least share of edges among the pixels that are tried. In white noise 0.2 % fit an edge by chance. Such edges would
+#: decide where noise hides those of the picture.
+LEAST_SHARE = 0.01
+
 #: Width of a cell in pixels, number of tiles along each side, and largest number of edges of a tile.
 CELL, TILES, MOST_EDGES = 8, 8, 16
 
@@ -119,8 +123,9 @@ class Pyramid:
         direction : float, optional
             In radians. Only derivatives along this direction count, and profiles are taken along it.
         """
-        parts = [_edges_of_level(*level, direction, self._noise) for level in self._levels]
-        if not parts:
+        found = [_edges_of_level(*level, direction, self._noise) for level in self._levels]
+        parts, tried = [edges for edges, _ in found], sum(count for _, count in found)
+        if sum(len(edges.width) for edges in parts) <= LEAST_SHARE * tried:
             return NO_EDGES
         # Only the last level has no coarser one, where wider edges are measured.
         parts = [*(edges.only(~edges.bound) for edges in parts[:-1]), parts[-1]]
@@ -213,8 +218,8 @@ def _cells(squared: Array) -> Array:
     return largest[: rows * CELL : CELL, : columns * CELL : CELL]
 
 
-def _edges_of_level(level: _Level, gx: Array, gy: Array, direction: float | None, noise: float) -> Edges:
-    """Return the edges of a level with this gradient."""
+def _edges_of_level(level: _Level, gx: Array, gy: Array, direction: float | None, noise: float) -> tuple[Edges, int]:
+    """Return the edges of a level with this gradient, and how many pixels were tried."""
     if direction is not None:
         # Twice the same component: the order of the squares is what matters.
         gx = gy = cv2.addWeighted(gx, math.cos(direction), gy, math.sin(direction), 0)
@@ -226,7 +231,7 @@ def _edges_of_level(level: _Level, gx: Array, gy: Array, direction: float | None
         strongest = np.where(outer[:, None] | outer, np.float32(0), strongest)
     tile, row, column = _largest_of_each_tile(strongest)
     if not len(tile):
-        return NO_EDGES
+        return NO_EDGES, 0
     y, x = _places(squared, row, column)
     if direction is None:
         angle = np.arctan2(gy[y, x], gx[y, x])
@@ -243,7 +248,7 @@ def _edges_of_level(level: _Level, gx: Array, gy: Array, direction: float | None
     # Averaging halves white noise from level to level.
     good = fitted.good & (fitted.contrast >= LEAST_NOISE * noise / scale)
     # Narrower edges than the ideal ones are measured on the finer level.
-    return edges.only(good & ~fitted.narrowest if scale > 1 else good)
+    return edges.only(good & ~fitted.narrowest if scale > 1 else good), len(tile)
 
 
 def _largest_of_each_tile(values: Array) -> tuple[Array, Array, Array]:
