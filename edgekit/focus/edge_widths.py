@@ -324,7 +324,8 @@ def _ellipse(edges: Edges, weights: Array) -> float | None:
     terms = np.stack([np.ones(len(angles)), np.cos(2 * angles), np.sin(2 * angles)], axis=1)
     expected = values
     for _ in range(4):
-        # The errors of widths are relative. Weights that follow from the fit itself make directions about a degree better.
+        # The errors of widths are relative.
+        # Weights that follow from the fit itself make directions about a degree better.
         scale = np.sqrt(np.sqrt(totals)) / expected
         a, b, c = np.linalg.lstsq(terms * scale[:, None], values * scale, rcond=None)[0]
         excess = math.hypot(b, c)
