@@ -157,7 +157,7 @@ def test_gradients_are_written_where_they_belong(where, cut, calls):
         (picture("uint8", (9, 9, 1)), ek.sobel),
         *((picture("uint8", (9, 9, 3)), lambda i, c=c: ek.sobel(i, channel=c)) for c in ("each", "max", "luminance")),
         *((picture(t, (9, 9)), ek.sobel) for t in ("bool", "int32", "uint32", "int64")),
-        *((picture(t, (9, 9)), ek.sobel) for t in ("float16", "float32", "float64")),
+        *((picture(t, (9, 9)), ek.sobel) for t in ("float16",)),
         (picture("uint8", (9, 9)), lambda i: ek.sobel(i, mask=i > 3)),
         (picture("uint8", (9, 9)), lambda i: ek.sobel(i, tone="log")),
         (picture("uint8", (9, 9)), lambda i: ek.sobel(i, size=5)),

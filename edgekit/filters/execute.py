@@ -106,11 +106,11 @@ def respond(
         valid = None if mask is None else backend.pad(mask, layout, *at, mask.dtype, 1)
         return backend.pad(image, layout, *at, types.pixels, 0), valid
 
-    exact = rounding is Rounding.NONE and mask is None and kernel is None
+    fusable = linear and (rounding is Rounding.NONE or types.floating) and mask is None and kernel is None
 
     def compute(start: int, stop: int, into: Array | None) -> Array:
         place = into if conversion is None else None
-        response = backend.fused(image, layout, start, stop, spec, place) if exact else None
+        response = backend.fused(image, layout, start, stop, spec, place) if fusable else None
         if response is None:
             response = _filter_tile(context, *read(image, start, stop), place)
         return response if conversion is None else conversion.apply(backend.cast(response, types.result), into)

@@ -1,4 +1,4 @@
-"""Fast functions for whole responses, where every sum is exact: compiled loops (Numba), and OpenCV's Sobel pair.
+"""Fast functions for whole responses: compiled loops (Numba), and OpenCV's Sobel pair.
 
 The responses are those of the plain steps, bit for bit. Loading the loops takes as long as they save on 1000
 megapixels. They are loaded when a process has filtered that much, or at once if Numba is loaded already.
@@ -18,13 +18,21 @@ from numpy.typing import NDArray
 
 from edgekit.backends.interface import ImageLayout, Rounding
 from edgekit.backends.opencv import tiling
-from edgekit.backends.opencv.correlation import OpenCVFilter, magnitude, steps, weighted_sum
+from edgekit.backends.opencv.correlation import (
+    OpenCVFilter,
+    is_exact_difference,
+    line_of_three,
+    magnitude,
+    partial_sums_exact,
+    steps,
+    weighted_sum,
+)
 from edgekit.common.extras import install_command
 from edgekit.common.load_cv2 import cv2
 from edgekit.errors import MissingExtraError
 from edgekit.operators.borders import index_map
 from edgekit.operators.filter_spec import FilterSpec
-from edgekit.operators.kernels import Vector
+from edgekit.operators.kernels import Vector, sums_to_zero
 
 Array = NDArray[Any]
 
@@ -40,7 +48,7 @@ SMALLEST = 2**16
 _pixels = 0
 
 #: Types for which there are compiled loops.
-_LOOPED = {np.dtype(t) for t in (np.uint8, np.int8, np.uint16, np.int16)}
+_LOOPED = {np.dtype(t) for t in (np.uint8, np.int8, np.uint16, np.int16, np.float32, np.float64)}
 
 #: Larger factors, and smaller than its inverse, may leave the range of single precision.
 _LARGEST_FACTOR = 2.0**100
@@ -96,15 +104,16 @@ def fused(
         return None
     shape = (stop - start, layout.columns)
     # The loops are compiled for contiguous images only.
-    loop = _loop(spec) if image.dtype in _LOOPED and image.flags.c_contiguous else None
+    loop = _loop(spec, image.dtype) if image.dtype in _LOOPED and image.flags.c_contiguous else None
     compiled = loops(math.prod(shape)) if loop else None
     linear = _linear(spec) if compiled is None and image.dtype == np.uint8 else None
     if compiled is None and linear is None:
         return None
+    dtype = image.dtype if image.dtype.kind == "f" else np.dtype(np.float32)
     # Planes of `out` may lie apart; each must be contiguous.
-    if out is None or out.dtype != np.float32 or not (out[0] if out.ndim == 3 else out).flags.c_contiguous:
+    if out is None or out.dtype != dtype or not (out[0] if out.ndim == 3 else out).flags.c_contiguous:
         stacked = (len(spec.components),) if spec.reduce in ("stack", "gradient") else ()
-        out = np.empty((*stacked, *shape), np.float32)
+        out = np.empty((*stacked, *shape), dtype)
     planes = out.reshape(-1, *shape)
     if linear is not None:
         _reduce(linear, _responses(linear, image, layout, start, stop, spec), spec, planes)
@@ -112,13 +121,18 @@ def fused(
     assert loop is not None
     beyond = _beyond(image.shape, spec.border)
     for weights, plane in zip(loop.weights, planes, strict=True):
-        getattr(compiled, loop.name)(image, start, beyond, loop.coefficients, weights, plane)
+        if getattr(compiled, loop.name)(image, start, beyond, loop.coefficients, weights, plane):
+            # Not finite, or tiny.
+            return None
     return out
 
 
 @lru_cache(maxsize=256)
-def _loop(spec: FilterSpec) -> _Loop | None:
+def _loop(spec: FilterSpec, dtype: np.dtype[Any]) -> _Loop | None:
     """Return the loop for a 3x3 gradient or a symmetric 3x3 kernel."""
+    floats = dtype.kind == "f"
+    if floats and not _ordered(spec):
+        return None
     weights: tuple[tuple[float, ...], ...]
     if spec.symmetric is not None:
         *coefficients, weight = spec.symmetric
@@ -134,15 +148,28 @@ def _loop(spec: FilterSpec) -> _Loop | None:
                 return None
             name, weights = "gradient_magnitude", ((unit,),)
     # Coefficients are multiples of this power of two. Divided by it they are integers, and the weights stay exact.
-    factor = min(kernel.common_factor for kernel in spec.kernels)
+    factor = 1.0 if floats else min(kernel.common_factor for kernel in spec.kernels)
     factors = (factor, *(w * factor for line in weights for w in line if w))
     if not all(1 / _LARGEST_FACTOR < abs(f) < _LARGEST_FACTOR for f in factors):
         return None
+    kind = dtype.type if floats else np.float32
+    least = (kind(2.0 ** (np.finfo(kind).minexp * 3 // 4)),) if name == "gradient_magnitude" else ()
     return _Loop(
         name,
-        tuple(np.int32(c / factor) for c in coefficients),
-        tuple(tuple(np.float32(w * factor) for w in line) for line in weights),
+        tuple((kind if floats else np.int32)(c / factor) for c in coefficients),
+        tuple((*(kind(w * factor) for w in line), *least) for line in weights),
     )
+
+
+def _ordered(spec: FilterSpec) -> bool:
+    """Tell whether the plain steps sum floats in the order of the loops."""
+    chains = [chain for kernel in spec.kernels for chain in kernel.rounded.chains]
+    if spec.symmetric is not None:
+        (factor,) = chains[0] if len(chains[0]) == 1 else ((),)
+        # The loop sums a cross of coefficients as it is, and others by differences.
+        return bool(factor) and sums_to_zero(factor) and partial_sums_exact(factor) == (not spec.symmetric.corner)
+    # An exact difference, then a symmetric sum of three coefficients.
+    return all(len(chain) == 2 and is_exact_difference(chain[0]) and line_of_three(chain[1]) for chain in chains)
 
 
 @lru_cache(maxsize=16)

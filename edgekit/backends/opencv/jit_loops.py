@@ -11,6 +11,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from numba.extending import overload
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
@@ -32,13 +33,17 @@ def _compiled(function: Callable[..., Any]) -> Any:
 # The three loops below compute a response of 3x3 kernels: each row without copying it, then its two ends. They are
 # written out one by one: Numba does not find a loop in its cache that receives or closes over another function.
 #
-#   image         (H, W), integers
+#   image         (H, W), integers or floats
 #   start         the first row to compute
 #   beyond        the rows that are used above the first and below the last row, and the columns left of the first and
 #                 right of the last column; -1 for zeros
-#   coefficients  integers of int32, so small that no sum is larger than 2^24
-#   weights       factors of the sums, of float32
-#   out           the rows from `start` on, float32
+#   coefficients  integers of int32, so small that no sum is larger than 2^24; for floats of the image's type
+#   weights       factors of the sums, of the type of `out`
+#   out           the rows from `start` on, of float32, or of the image's type for floats
+#
+# A loop returns whether the response of floats is doubtful: somewhere it is not finite, or squares were rounded to 0.
+#
+# What is done with integers and with floats in two ways is chosen by the type of the image when a loop is compiled.
 
 
 @_compiled
@@ -79,9 +84,9 @@ def _memory(image: Array) -> tuple[int, Array, Array]:
     return columns - 1, np.zeros(columns, image.dtype), np.empty((3, 6), image.dtype)
 
 
-@_compiled
-def _gradient(above: Array, here: Array, below: Array, j: int, coefficients: Coefficients) -> tuple[Any, Any]:
-    """Return both components at a pixel whose neighbours are in columns j to j + 2 of three rows."""
+def _gradient_of_integers(
+    above: Array, here: Array, below: Array, j: int, coefficients: Coefficients
+) -> tuple[Any, Any]:  # fmt: skip
     corner, middle = coefficients
     a0, a1, a2 = np.int32(above[j]), np.int32(above[j + 1]), np.int32(above[j + 2])
     h0, h2 = np.int32(here[j]), np.int32(here[j + 2])
@@ -91,82 +96,171 @@ def _gradient(above: Array, here: Array, below: Array, j: int, coefficients: Coe
     return np.float32(np.int32(gx)), np.float32(np.int32(gy))
 
 
-@_compiled
-def _magnitude(above: Array, here: Array, below: Array, j: int, coefficients: Coefficients, weights: Weights) -> Any:
-    (unit,) = weights
-    gx, gy = _gradient(above, here, below, j, coefficients)
-    gx, gy = unit * gx, unit * gy
-    return math.sqrt(gx * gx + gy * gy)
+def _gradient_of_floats(
+    above: Array, here: Array, below: Array, j: int, coefficients: Coefficients
+) -> tuple[Any, Any]:  # fmt: skip
+    # In the order of the plain steps: differences first.
+    corner, middle = coefficients
+    gx = corner * ((above[j + 2] - above[j]) + (below[j + 2] - below[j])) + middle * (here[j + 2] - here[j])
+    gy = corner * ((below[j] - above[j]) + (below[j + 2] - above[j + 2])) + middle * (below[j + 1] - above[j + 1])
+    return gx, gy
 
 
-@_compiled
-def _along(above: Array, here: Array, below: Array, j: int, coefficients: Coefficients, weights: Weights) -> Any:
-    along_x, along_y = weights
-    gx, gy = _gradient(above, here, below, j, coefficients)
-    # A component of weight 0 is left out.
-    if along_y == 0:
-        return gx * along_x
-    if along_x == 0:
-        return gy * along_y
-    return gx * along_x + gy * along_y
+def _gradient(above: Array, here: Array, below: Array, j: int, coefficients: Coefficients) -> tuple[Any, Any]:
+    """Return both components at a pixel whose neighbours are in columns j to j + 2 of three rows."""
+    raise NotImplementedError
 
 
-@_compiled
-def _symmetric(above: Array, here: Array, below: Array, j: int, coefficients: Coefficients, weights: Weights) -> Any:
+@overload(_gradient, strict=False)
+def _(above: Any, here: Any, below: Any, j: Any, coefficients: Any) -> Callable[..., Any]:
+    return _gradient_of_floats if isinstance(above.dtype, numba.types.Float) else _gradient_of_integers
+
+
+def _symmetric_of_integers(
+    above: Array, here: Array, below: Array, j: int, coefficients: Coefficients
+) -> Any:  # fmt: skip
     corner, edge, centre = coefficients
-    (weight,) = weights
     a0, a1, a2 = np.int32(above[j]), np.int32(above[j + 1]), np.int32(above[j + 2])
     h0, h1, h2 = np.int32(here[j]), np.int32(here[j + 1]), np.int32(here[j + 2])
     b0, b1, b2 = np.int32(below[j]), np.int32(below[j + 1]), np.int32(below[j + 2])
     corners = np.int32(np.int32(a0 + a2) + np.int32(b0 + b2))
     edges = np.int32(np.int32(a1 + b1) + np.int32(h0 + h2))
     around = np.int32(np.int32(corner * corners) + np.int32(edge * edges))
-    return weight * np.float32(np.int32(around + np.int32(centre * h1)))
+    return np.float32(np.int32(around + np.int32(centre * h1)))
+
+
+def _symmetric_of_floats(above: Array, here: Array, below: Array, j: int, coefficients: Coefficients) -> Any:
+    # In the order of the plain steps. Both orders give 0 on a flat image.
+    corner, edge, centre = coefficients
+    a0, a1, a2 = above[j], above[j + 1], above[j + 2]
+    h0, h1, h2 = here[j], here[j + 1], here[j + 2]
+    b0, b1, b2 = below[j], below[j + 1], below[j + 2]
+    if corner == 0:
+        return (((edge * a1 + edge * h0) + centre * h1) + edge * h2) + edge * b1
+    total = ((corner * (a0 - h1) + edge * (a1 - h1)) + corner * (a2 - h1)) + edge * (h0 - h1)
+    return (((total + edge * (h2 - h1)) + corner * (b0 - h1)) + edge * (b1 - h1)) + corner * (b2 - h1)
+
+
+def _symmetric(above: Array, here: Array, below: Array, j: int, coefficients: Coefficients) -> Any:
+    """Return the sum of a kernel with the symmetries of the square, at a pixel as for `_gradient`."""
+    raise NotImplementedError
+
+
+@overload(_symmetric, strict=False)
+def _(above: Any, here: Any, below: Any, j: Any, coefficients: Any) -> Callable[..., Any]:
+    return _symmetric_of_floats if isinstance(above.dtype, numba.types.Float) else _symmetric_of_integers
+
+
+def _doubtful(row: Array, value: Any, least: Any, some: Any) -> Any:
+    """Tell whether a value of a pixel of this row is not finite, or below `least` where `some` is not zero."""
+    raise NotImplementedError
+
+
+@overload(_doubtful, strict=False)
+def _(row: Any, value: Any, least: Any, some: Any) -> Callable[..., Any]:
+    def of_floats(row: Array, value: Any, least: Any, some: Any) -> Any:
+        return np.int32((value - value != 0) | ((value < least) & (some != 0)))
+
+    def of_integers(row: Array, value: Any, least: Any, some: Any) -> Any:
+        return np.int32(0)
+
+    return of_floats if isinstance(row.dtype, numba.types.Float) else of_integers
+
+
+# The two values of a pixel: the response, and whether it is doubtful.
+
+
+@_compiled
+def _magnitude(
+    above: Array, here: Array, below: Array, j: int, coefficients: Coefficients, weights: Weights
+) -> tuple[Any, Any]:
+    unit, least = weights
+    gx, gy = _gradient(above, here, below, j, coefficients)
+    gx, gy = unit * gx, unit * gy
+    squares = gx * gx + gy * gy
+    return math.sqrt(squares), _doubtful(here, squares, least, abs(gx) + abs(gy))
+
+
+@_compiled
+def _along(
+    above: Array, here: Array, below: Array, j: int, coefficients: Coefficients, weights: Weights
+) -> tuple[Any, Any]:
+    along_x, along_y = weights
+    gx, gy = _gradient(above, here, below, j, coefficients)
+    # A component of weight 0 is left out.
+    if along_y == 0:
+        value = gx * along_x
+    elif along_x == 0:
+        value = gy * along_y
+    else:
+        value = gx * along_x + gy * along_y
+    return value, _doubtful(here, value, 0, 0)
+
+
+@_compiled
+def _even(
+    above: Array, here: Array, below: Array, j: int, coefficients: Coefficients, weights: Weights
+) -> tuple[Any, Any]:
+    (weight,) = weights
+    value = weight * _symmetric(above, here, below, j, coefficients)
+    return value, _doubtful(here, value, 0, 0)
 
 
 @_compiled
 def gradient_magnitude(
     image: Array, start: int, beyond: Beyond, coefficients: Coefficients, weights: Weights, out: Array
-) -> None:
-    """Compute the root of the squares of both components; one weight for both."""
+) -> Any:
+    """Compute the root of the squares of both components; the weights are their factor and the least sum of squares."""
     last, zeros, ends = _memory(image)
+    doubtful = np.int32(0)
     for i in range(out.shape[0]):
         above, here, below = _rows(image, start + i, beyond, zeros, ends)
         line = out[i]
         for j in range(1, last):
-            line[j] = _magnitude(above, here, below, j - 1, coefficients, weights)
-        line[0] = _magnitude(ends[0], ends[1], ends[2], 0, coefficients, weights)
-        line[last] = _magnitude(ends[0], ends[1], ends[2], 3, coefficients, weights)
+            line[j], doubt = _magnitude(above, here, below, j - 1, coefficients, weights)
+            doubtful |= doubt
+        line[0], first = _magnitude(ends[0], ends[1], ends[2], 0, coefficients, weights)
+        line[last], doubt = _magnitude(ends[0], ends[1], ends[2], 3, coefficients, weights)
+        doubtful |= first | doubt
+    return doubtful != 0
 
 
 @_compiled
 def gradient_along(
     image: Array, start: int, beyond: Beyond, coefficients: Coefficients, weights: Weights, out: Array
-) -> None:
+) -> Any:
     """Compute the weighted sum of both components."""
     last, zeros, ends = _memory(image)
+    doubtful = np.int32(0)
     for i in range(out.shape[0]):
         above, here, below = _rows(image, start + i, beyond, zeros, ends)
         line = out[i]
         for j in range(1, last):
-            line[j] = _along(above, here, below, j - 1, coefficients, weights)
-        line[0] = _along(ends[0], ends[1], ends[2], 0, coefficients, weights)
-        line[last] = _along(ends[0], ends[1], ends[2], 3, coefficients, weights)
+            line[j], doubt = _along(above, here, below, j - 1, coefficients, weights)
+            doubtful |= doubt
+        line[0], first = _along(ends[0], ends[1], ends[2], 0, coefficients, weights)
+        line[last], doubt = _along(ends[0], ends[1], ends[2], 3, coefficients, weights)
+        doubtful |= first | doubt
+    return doubtful != 0
 
 
 @_compiled
 def symmetric(
     image: Array, start: int, beyond: Beyond, coefficients: Coefficients, weights: Weights, out: Array
-) -> None:
+) -> Any:
     """Compute the response of a kernel with the symmetries of the square: corner, edge and centre coefficients."""
     last, zeros, ends = _memory(image)
+    doubtful = np.int32(0)
     for i in range(out.shape[0]):
         above, here, below = _rows(image, start + i, beyond, zeros, ends)
         line = out[i]
         for j in range(1, last):
-            line[j] = _symmetric(above, here, below, j - 1, coefficients, weights)
-        line[0] = _symmetric(ends[0], ends[1], ends[2], 0, coefficients, weights)
-        line[last] = _symmetric(ends[0], ends[1], ends[2], 3, coefficients, weights)
+            line[j], doubt = _even(above, here, below, j - 1, coefficients, weights)
+            doubtful |= doubt
+        line[0], first = _even(ends[0], ends[1], ends[2], 0, coefficients, weights)
+        line[last], doubt = _even(ends[0], ends[1], ends[2], 3, coefficients, weights)
+        doubtful |= first | doubt
+    return doubtful != 0
 
 
 @_compiled

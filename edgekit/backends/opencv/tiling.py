@@ -80,6 +80,9 @@ def each_tile(
     per_thread : int
         Tiles for each thread, at least.
     """
+    if 0 < rows <= height:
+        compute(0, rows)
+        return
     height = math.ceil(rows / max(1, math.ceil(rows / height))) or 1
     todo = deque(range(0, rows, height))
     failures: list[BaseException] = []
