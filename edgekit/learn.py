@@ -19,7 +19,7 @@ from edgekit.common.types import ChannelAxis
 from edgekit.errors import DtypeError, ParameterError, ShapeError
 from edgekit.filters.apply import apply_learned
 from edgekit.filters.inputs import check_image
-from edgekit.focus.measures import planes_of
+from edgekit.focus.planes import planes_of
 from edgekit.operators.borders import Border
 from edgekit.operators.table import own_operator
 

@@ -11,6 +11,7 @@ import torch
 from skimage.measure import blur_effect
 
 import edgekit as ek
+from edgekit.focus.measures import sharpness_of
 
 CAMERA = Path(__file__).parents[1] / "samples" / "camera.png"
 DTYPES = ("uint8", "uint16", "float32", "float64")
@@ -341,3 +342,23 @@ def test_gradients_under_a_mask_are_finite(name):
     assert torch.isfinite(image.grad).all()
     assert image.grad.abs().sum() > 0
     assert (image.grad[9, 6:8] == 0).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_several_measures_at_once(dtype):
+    image = picture(dtype, (70, 41))
+    together = sharpness_of(image, list(ek.MEASURES))
+    assert together == {name: ek.sharpness(image, name) for name in ek.MEASURES}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@each
+def test_tiles_and_threads_do_not_matter(name, dtype, monkeypatch):
+    image = picture(dtype, (131, 29))
+    expected = ek.sharpness(image, name)
+    monkeypatch.setattr("edgekit.backends.opencv.tiling.TILE", 64)
+    found = []
+    for threads in (1, 3):
+        monkeypatch.setattr("edgekit.backends.opencv.tiling.cv2.getNumThreads", lambda threads=threads: threads)
+        found.append(ek.sharpness(image, name))
+    assert found[0] == found[1] == pytest.approx(expected, rel=1e-9)

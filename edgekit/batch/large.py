@@ -3,7 +3,8 @@
 May import `io` and what is below it.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+import math
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -20,13 +21,16 @@ from edgekit.batch.jobs.filtering import FilterJob
 from edgekit.batch.jobs.render import RenderedFile, RenderJob
 from edgekit.batch.jobs.scoring import Scored, ScoreJob
 from edgekit.batch.window_grid import WINDOW_PIXELS, Window, add_halo, grid_for
+from edgekit.common.choices import SCORE
 from edgekit.display.overlays import overlay
 from edgekit.display.rendering import largest, to_display
 from edgekit.display.value_range import Count, Range, filtered_values, passes, percentiles
 from edgekit.errors import ParameterError
 from edgekit.filters.apply import specification
 from edgekit.filters.inputs import from_numpy_image, to_numpy_image
-from edgekit.focus.windowed import WINDOWED, Sums, from_sums, laplacian_sums
+from edgekit.focus.measures import maps_of, value_of
+from edgekit.focus.moments import Map
+from edgekit.focus.windowed import Found, halo_of, merged_windows, moments_of_window
 from edgekit.io.pixels import with_nodata
 from edgekit.io.windows import Series, Windows
 
@@ -340,26 +344,34 @@ def score_windows(
         scored = replace(job, roi=None).measure(series.to_gray(series.read(0, y, y + h, x, x + w)), name)
         reason = "; ".join(filter(None, (scored.reason, series.note)))
         return scored._replace(width=series.columns, height=series.rows, reason=reason)
-    if whole := [m for m in job.measures if m not in WINDOWED]:
+    if SCORE in job.measures:
         raise ParameterError(
-            f"{name}: {', '.join(whole)} needs the whole image in memory, and it is too large for that; measure "
-            f"{' and '.join(WINDOWED)}, or a part of it with --roi, or {ALLOW_MORE}"
+            f"{name}: the score needs the whole image in memory, and it is too large for that; choose other measures "
+            f"with --measure, score a part of it with --roi, or {ALLOW_MORE}"
         )
     pixels = (window_pixels or WINDOW_PIXELS) // (series.channels or 1)
     grid = grid_for(series.rows, series.columns, series.layout.tile, pixels)
-    sums = []
-    with closing(_map_windows(partial(_laplacian_sums, series), grid.windows(0), options.threads)) as results:
+    found = []
+    with closing(
+        _map_windows(partial(_moments, series, maps_of(job.measures)), grid.windows(0), options.threads)
+    ) as results:
         for done, result in enumerate(results, 1):
-            sums.append(result)
+            found.append(result)
             options.on_window(done, grid.window_count)
-    values = from_sums(job.measures, sums)
-    return Scored(series.columns, series.rows, values, len(values), series.note)
+    with np.errstate(all="ignore"):
+        whole = merged_windows(found)
+        values = [float(value_of(name, whole)) for name in job.measures]
+    values = [value if math.isfinite(value) else math.nan for value in values]
+    return Scored(series.columns, series.rows, tuple(values), len(values), series.note)
 
 
-def _laplacian_sums(series: Series, window: Window) -> Sums:
-    top, bottom, rows = add_halo(window.top, window.bottom, 1, 1, series.rows, "reflect")
-    left, right, columns = add_halo(window.left, window.right, 1, 1, series.columns, "reflect")
-    return laplacian_sums(series.to_gray(series.read(0, top, bottom, left, right)), rows, columns)
+def _moments(series: Series, maps: Sequence[Map], window: Window) -> Found:
+    vertical, horizontal = halo_of(maps, window.top), halo_of(maps, window.left)
+    top, bottom, rows = add_halo(window.top, window.bottom, *vertical, series.rows, "reflect")
+    left, right, columns = add_halo(window.left, window.right, *horizontal, series.columns, "reflect")
+    image = series.to_gray(series.read(0, top, bottom, left, right))
+    with np.errstate(all="ignore"):
+        return moments_of_window(image, rows, columns, maps)
 
 
 def read_whole(series: Series) -> Array:

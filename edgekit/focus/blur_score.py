@@ -32,8 +32,8 @@ from edgekit.focus.edge_widths import (
     plain_mask,
     weights_in_tiles,
 )
-from edgekit.focus.measures import measured_type
 from edgekit.focus.picture_area import PictureArea, picture_area
+from edgekit.focus.planes import measured_type
 
 Array = NDArray[Any]
 

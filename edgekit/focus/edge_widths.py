@@ -26,8 +26,9 @@ from edgekit.common.types import ChannelAxis
 from edgekit.errors import ParameterError, ShapeError
 from edgekit.filters.inputs import broadcast_mask, check_image, to_numpy_image
 from edgekit.focus.edge_profiles import NO_EDGES, SMALLEST, TILES, Edges, Pyramid
-from edgekit.focus.measures import measured_type, sharpness
+from edgekit.focus.measures import sharpness
 from edgekit.focus.picture_area import PictureArea, picture_area
+from edgekit.focus.planes import measured_type
 
 Array = NDArray[Any]
 

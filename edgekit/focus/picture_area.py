@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgekit.common.load_cv2 import cv2
 from edgekit.filters.inputs import FLOAT_LEVEL
 from edgekit.focus.edge_profiles import SMALLEST
-from edgekit.focus.measures import planes_of
+from edgekit.focus.planes import planes_of
 
 Array = NDArray[Any]
 

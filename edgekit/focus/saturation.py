@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from edgekit.common.load_cv2 import cv2
 from edgekit.display.value_range import score_range
-from edgekit.focus.measures import planes_of
 from edgekit.focus.picture_area import SATURATED
+from edgekit.focus.planes import planes_of
 
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]

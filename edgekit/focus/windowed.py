@@ -1,72 +1,119 @@
-"""Focus measures of an image that is read window by window: those that are functions of sums of the Laplacian.
+"""The moments of the values of a NumPy image, tile by tile or window by window, in memory that does not grow with it.
 
-May import `display` and what is below it.
+May import `filters` and what is below it.
 """
 
-import math
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edgekit.backends.opencv import fused
-from edgekit.filters.apply import apply
-from edgekit.focus.measures import MEASURES, planes_of
+from edgekit.backends.interface import Array
+from edgekit.backends.opencv import fused, tiling
+from edgekit.common.load_cv2 import cv2
+from edgekit.focus.maps import LAPLACIAN
+from edgekit.focus.moments import Map, Moments, merged, moments
+from edgekit.focus.planes import invalid_as_nan, planes_of, scaling
 
-#: Names of the measures that can be computed window by window.
-WINDOWED = tuple(name for name, measure in MEASURES.items() if measure.by_moments is not None)
-
-
-class Sums(NamedTuple):
-    """The sum of the Laplacian of a window, the sum of its squares, and the number of valid values."""
-
-    total: float
-    squares: float
-    pixels: int
+#: The moments of each map, in the order of its values.
+Found = Mapping[Map, Sequence[Moments]]
 
 
-def laplacian_sums(image: NDArray[Any], rows: slice, columns: slice) -> Sums:
-    """Return the sums of the Laplacian over a window, without values that are not finite; exact for 8 bits.
+def moments_of_image(image: Array, mask: Array | None, maps: Sequence[Map]) -> tuple[Found, int]:
+    """Return the moments of an image that was divided by a power of two, and the exponent of that.
 
     Parameters
     ----------
     image : ndarray
-        The window with a halo of one pixel, where the image does not end.
-    rows, columns : slice
-        The window without its halo.
+        (H, W) or (H, W, C).
+    mask : ndarray of bool, optional
+        (H, W), True where the image is valid.
+    maps : sequence of Map
+        What to average.
     """
-    if image.dtype == np.uint8 and image.ndim == 2:
-        count = (rows.stop - rows.start) * (columns.stop - columns.start)
-        return Sums(*fused.laplacian_sums(image, rows, columns), count)
-    with np.errstate(all="ignore"):
-        planes = planes_of(image)
-        planes = np.where(np.isfinite(planes), planes, math.nan)
-        response = np.asarray(apply(planes, "laplacian", {})[rows, columns], np.float64)
-        response = response[~np.isnan(response)]
-        return Sums(float(response.sum()), float(np.vdot(response, response)), response.size)
+    rows, columns = image.shape[:2]
+    parts: dict[int, Found] = {}
+    exponent = _exponent(image, mask)
+
+    def measure(start: int, stop: int) -> None:
+        before, after = halo_of(maps, start)
+        first, last = max(start - before, 0), min(stop + after, rows)
+        inside = slice(start - first, stop - first), slice(0, columns)
+        hidden = None if mask is None else mask[first:last]
+        parts[start] = moments_of_window(image[first:last], *inside, maps, mask=hidden, exponent=exponent)
+
+    if image.size:
+        height = max(tiling.TILE // 2 // columns, 8 * max(m.halo for m in maps), 16)
+        tiling.each_tile(rows, height, cv2.getNumThreads(), measure)
+    # In the order of the rows, whichever thread was first.
+    return merged_windows([parts[start] for start in sorted(parts)]), exponent
 
 
-def from_sums(measures: Iterable[str], sums: Sequence[Sums]) -> tuple[float, ...]:
-    """Return measures of an image from `laplacian_sums` of its windows; NaN where undefined.
+def moments_of_window(
+    image: Array, rows: slice, columns: slice, maps: Iterable[Map], *, mask: Array | None = None, exponent: int = 0
+) -> Found:
+    """Return the moments of some rows and columns of an image.
 
     Parameters
     ----------
-    measures : iterable of str
-        Names in `WINDOWED`.
-    sums : sequence of Sums
-        Those of all windows.
+    image : ndarray
+        The rows and columns with a halo, where the image does not end. It begins in an even row and column of the whole
+        image.
+    rows, columns : slice
+        The part without its halo.
+    maps : iterable of Map
+        What to average.
+    mask : ndarray of bool, optional
+        That of `image`.
+    exponent : int
+        Of the power of two that the image is divided by.
     """
-    with np.errstate(all="ignore"):
-        # Exact sums, divided once. With a reflected border the sum of the Laplacian is nearly zero, so that the
-        # difference of the two moments loses no digits.
-        totals, squares, pixels = zip(*sums, strict=True)
-        count = sum(pixels) or math.nan
-        mean, square = _sum(totals) / count, _sum(squares) / count
-        functions = (MEASURES[name].by_moments for name in measures)
-        values = [float(function(mean, square)) for function in functions if function is not None]
-    return tuple(v if math.isfinite(v) else math.nan for v in values)
+    found: dict[Map, Sequence[Moments]] = {}
+    maps = list(maps)
+    if LAPLACIAN in maps and image.dtype == np.uint8 and image.ndim == 2 and mask is None:
+        found[LAPLACIAN] = [_laplacian(image, rows, columns)]
+        maps.remove(LAPLACIAN)
+    single = image.dtype == np.uint8 and image.ndim == 2
+    for exact in (True, False):
+        some = [m for m in maps if (single and m.exact) == exact]
+        if some:
+            planes = image.astype(np.float32) if exact else planes_of(image)
+            if mask is not None or image.dtype.kind == "f":
+                planes = invalid_as_nan(planes, mask)
+            planes = np.ldexp(planes, -exponent) if exponent else planes
+            found |= {m: [moments(values.within(rows, columns)) for values in m.compute(planes)] for m in some}
+    return found
 
 
-def _sum(parts: Sequence[float]) -> float:
-    return math.fsum(parts) if all(map(math.isfinite, parts)) else math.nan
+def merged_windows(parts: Sequence[Found]) -> Found:
+    """Return the moments of an image from those of its windows."""
+    return {m: [merged(each) for each in zip(*(part[m] for part in parts), strict=True)] for m in parts[0]}
+
+
+def halo_of(maps: Iterable[Map], start: int) -> tuple[int, int]:
+    """Return how many pixels before and after a window that begins at `start` affect its moments.
+
+    With them the window begins at an even row or column, as blocks of pixels do.
+    """
+    halo = max(m.halo for m in maps)
+    return halo + (start - halo) % 2, halo
+
+
+def _laplacian(image: Array, rows: slice, columns: slice) -> Moments:
+    """Return the moments of the Laplacian of 8 bits, from sums that are exact."""
+    total, squares = fused.laplacian_sums(image, rows, columns)
+    count = (rows.stop - rows.start) * (columns.stop - columns.start)
+    mean = total / count
+    return Moments(count, mean, squares / count - mean * mean)
+
+
+def _exponent(image: Array, mask: Array | None) -> int:
+    """Return the exponent of a power of two; 0 for most images."""
+    if image.dtype.kind != "f" or not image.size:
+        return 0
+    height = max(tiling.TILE // image.shape[1], 1)
+    largest, kind = 0.0, planes_of(image[:1])
+    for start in range(0, len(image), height):
+        part = slice(start, start + height)
+        planes = invalid_as_nan(planes_of(image[part]), None if mask is None else mask[part])
+        largest = max(largest, float(np.fmax.reduce(np.abs(planes), axis=None, initial=0)))
+    return int(scaling(np.float64(largest), kind))

@@ -272,29 +272,16 @@ def _reduce(linear: _Linear, responses: Array, spec: FilterSpec, planes: Array) 
             plane[...] = response
 
 
-def laplacian_moments(image: Array) -> tuple[float, float]:
-    """Return mean and mean square of the 4-neighbour Laplacian of an 8-bit plane.
-
-    The sums are exact integers; each is divided once.
-    """
-    rows, columns = image.shape
-    compiled = loops(image.size) if min(image.shape) > 1 and image.flags.c_contiguous else None
-    sums: list[tuple[int, int]] = []
-
-    def add(start: int, stop: int) -> None:
-        if compiled is not None:
-            sums.append(compiled.laplacian_sums(image, start, stop))
-            return
-        first, last = max(start - 1, 0), min(stop + 1, rows)
-        sums.append(laplacian_sums(image[first:last], slice(start - first, stop - first), slice(columns)))
-
-    tiling.each_tile(rows, max(tiling.TILE // columns, 16), cv2.getNumThreads(), add)
-    total, squares = map(sum, zip(*sums, strict=True))
-    return total / image.size, squares / image.size
-
-
 def laplacian_sums(pixels: Array, rows: slice, columns: slice) -> tuple[int, int]:
-    """Return the sum and the sum of squares of the 4-neighbour Laplacian over some rows and columns of 8 bits."""
+    """Return the sum and the sum of squares of the 4-neighbour Laplacian over some rows and columns of 8 bits.
+
+    The sums are exact.
+    """
+    if columns == slice(0, pixels.shape[1]) and min(pixels.shape) > 1 and pixels.flags.c_contiguous:
+        compiled = loops((rows.stop - rows.start) * pixels.shape[1])
+        if compiled is not None:
+            total, squares = compiled.laplacian_sums(pixels, rows.start, rows.stop)
+            return int(total), int(squares)
     # 16 bits hold the response, and OpenCV adds their squares fastest.
     response = np.empty(pixels.shape, np.int16)
     cv2.Laplacian(pixels, cv2.CV_16S, response)

@@ -48,6 +48,13 @@ CV2_BORDERS = {
 _PADDED = {np.dtype(t) for t in (np.bool_, np.int8, np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64)}
 
 
+#: glibc returns freed blocks of more than 128 KiB to the system, and a new one then costs a page fault for every 4 KiB:
+#: tiles take three to five times as long. It keeps blocks that are smaller than the largest one freed so far, up to
+#: 32 MiB. This one is never written, so that it takes no memory.
+_ = np.empty(31 * 2**20, np.uint8)
+del _
+
+
 class _Thread(threading.local):
     """The state of a thread."""
 

@@ -11,7 +11,7 @@ from edgekit.common.choices import DETAILS, SCORE, unknown_choice
 from edgekit.common.read_options import DEFAULT_READ_OPTIONS, ReadOptions
 from edgekit.errors import ParameterError
 from edgekit.focus.blur_score import VERSION, VIEW, At, judge
-from edgekit.focus.measures import MEASURES, sharpness
+from edgekit.focus.measures import MEASURES, sharpness, sharpness_of
 from edgekit.io.decoders import gray_by_opencv
 from edgekit.io.pixels import Range
 from edgekit.io.reduced import decode_gray
@@ -164,7 +164,7 @@ class ScoreJob:
                 values |= judged
             # A value that overflows is undefined.
             with np.errstate(all="ignore"):
-                values |= {m: sharpness(part, m) for m in self.measures if m not in values}
+                values |= sharpness_of(part, [m for m in self.measures if m not in values])
         return tuple(v if math.isfinite(v := values[m]) else math.nan for m in self.columns), reason
 
     def _judged(

@@ -3,7 +3,6 @@ tenth is removed.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,10 +51,9 @@ def _no_bytes() -> None:
 
 
 def _no_moments() -> None:
-    from edgekit.focus.measures import MEASURES
+    from edgekit.focus import windowed
 
-    name = "laplacian_variance"
-    MEASURES[name] = replace(MEASURES[name], by_moments=None)
+    vars(windowed)["LAPLACIAN"] = None
 
 
 PATHS = (

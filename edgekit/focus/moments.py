@@ -1,0 +1,128 @@
+"""Means and variances of the values that focus measures are made of, computed part by part and merged.
+
+May import `filters` and what is below it.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from edgekit.backends.choice import backend_of
+from edgekit.backends.interface import Array
+
+
+class Values(NamedTuple):
+    """Values of pixels or of blocks of pixels; NaN where an invalid pixel affects them.
+
+    Attributes
+    ----------
+    array : ndarray or Tensor
+        (..., rows, columns).
+    first : int
+        Row and column of the pixel of the first value.
+    step : int
+        Distance of the pixels of neighbouring values.
+    """
+
+    array: Array
+    first: int = 0
+    step: int = 1
+
+    def within(self, rows: slice, columns: slice) -> Array:
+        """Return the values of the pixels in some rows and columns."""
+
+        def inside(pixels: slice) -> slice:
+            start, stop = (max(0, -(-(n - self.first) // self.step)) for n in (pixels.start, pixels.stop))
+            return slice(start, stop)
+
+        return self.array[..., inside(rows), inside(columns)]
+
+
+class Map(NamedTuple):
+    """A function of an image whose values are averaged.
+
+    Attributes
+    ----------
+    compute : callable
+        Takes planes (..., rows, columns) of floating type, NaN where invalid.
+    halo : int
+        Largest distance of a pixel that affects a value from the pixel of the value.
+    exact : bool
+        Whether the values of 8 bits are exact in single precision.
+    """
+
+    compute: Callable[[Array], Sequence[Values]]
+    halo: int
+    exact: bool = True
+
+
+class Moments(NamedTuple):
+    """Number, mean and variance of values that are not NaN: numbers, or tensors with one for each image."""
+
+    count: Any
+    mean: Any
+    variance: Any
+
+    @property
+    def mean_square(self) -> Any:
+        """The mean of the squares."""
+        return self.variance + self.mean**2
+
+
+def moments(values: Array) -> Moments:
+    """Return the moments of values (..., rows, columns) over the last two axes; for NumPy there must be no others."""
+    if isinstance(values, np.ndarray):
+        return _moments_of_array(values)
+    xp = backend_of(values).xp
+    if 0 in values.shape[-2:]:
+        nothing = xp.sum(values, axis=(-2, -1)) + math.nan
+        return Moments(nothing, nothing, nothing)
+    unknown = xp.isnan(values)
+    # Relative to one of the values, so that the variance of equal values is exactly 0.
+    least = xp.amin(xp.where(unknown, math.inf, values), (-2, -1)).detach()
+    rest = values - least[..., None, None]
+    mean = xp.nanmean(rest, (-2, -1))
+    variance = xp.nanmean(square(rest - mean[..., None, None]), (-2, -1))
+    return Moments((~unknown).sum((-2, -1)), least + mean, variance)
+
+
+def _moments_of_array(values: Array) -> Moments:
+    if not values.size:
+        return Moments(0, math.nan, math.nan)
+    # As above.
+    first = float(values.flat[0])
+    rest = np.subtract(values, first, dtype=np.float64)
+    offset = float(rest.mean())
+    if math.isnan(offset):
+        known = values[~np.isnan(values)]
+        return _moments_of_array(known) if known.size < values.size else Moments(values.size, math.nan, math.nan)
+    rest -= offset
+    np.square(rest, out=rest)
+    return Moments(values.size, first + offset, float(rest.mean()))
+
+
+def merged(parts: Iterable[Moments]) -> Moments:
+    """Return the moments of all values, from those of disjoint parts."""
+    parts = [part for part in parts if part.count]
+    count = sum(part.count for part in parts)
+    if not count:
+        return Moments(0, math.nan, math.nan)
+    first = parts[0].mean
+    mean = first + sum(part.count * (part.mean - first) for part in parts) / count
+    return Moments(count, mean, sum(part.count * (part.variance + (part.mean - mean) ** 2) for part in parts) / count)
+
+
+def known(values: Array, operation: Callable[[Array], Array]) -> Array:
+    """Apply an operation where values are not NaN: the gradient of torch would be NaN elsewhere too."""
+    if isinstance(values, np.ndarray):
+        return operation(values)
+    xp = backend_of(values).xp
+    valid = ~xp.isnan(values)
+    return xp.where(valid, operation(xp.where(valid, values, 0)), math.nan)
+
+
+def square(values: Array) -> Array:
+    """Return the squares."""
+    return known(values, lambda numbers: numbers * numbers)
