@@ -1,8 +1,10 @@
 """What looks at the computation itself: torch.compile without breaks, export, ONNX, maps, forward derivatives."""
 
 import copy
+import io
 import warnings
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -128,6 +130,75 @@ def test_onnx_for_any_size(name):
         image = batch(shape)
         (found,) = session.run(None, {session.get_inputs()[0].name: image.numpy()})
         np.testing.assert_allclose(found, module(image).detach().numpy(), rtol=1e-5, atol=1e-5)
+
+
+def onnx_model(module, image, *, dynamo):
+    """Return a module as ONNX, by the exporter of today or the older one."""
+    onnx, memory = pytest.importorskip("onnx"), io.BytesIO()
+    with warnings.catch_warnings():
+        # The exporters warn of themselves.
+        warnings.simplefilter("ignore")
+        if dynamo:
+            return torch.onnx.export(module, (image,), dynamo=True, verbose=False).model_proto
+        torch.onnx.export(module, (image,), memory, dynamo=False)
+    return onnx.load_from_string(memory.getvalue())
+
+
+@pytest.mark.parametrize("dynamo", [True, False], ids=["exporter", "older exporter"])
+@pytest.mark.parametrize("name", few(MODULES, "oriented", "log", "magnitude", "sharpness-tenengrad"))
+def test_other_runtimes_agree(name, dynamo):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    module, image = MODULES[name], batch((1, 3, 20, 22))
+    data = onnx_model(module, image, dynamo=dynamo).SerializeToString()
+    expected = module(image).detach().numpy()
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {session.get_inputs()[0].name: image.numpy()})
+    size = np.abs(expected).max()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * size)
+    network = cv2.dnn.readNetFromONNX(np.frombuffer(data, np.uint8))
+    network.setInput(image.numpy())
+    # OpenCV's means of large sums are less exact.
+    np.testing.assert_allclose(network.forward().reshape(expected.shape), expected, rtol=0, atol=1e-3 * size)
+
+
+@pytest.mark.parametrize(
+    ("module", "nodes"),
+    [
+        (nn.GradientMagnitude(), "Pad Conv Slice Slice Mul Mul Add Sqrt"),
+        (nn.Sobel(angle=45), "Pad Conv"),
+        (nn.Laplacian(), "Pad Conv"),
+        (nn.Filter([[0, -1, 0], [-1, 5, -1], [0, -1, 0]]), "Pad Conv"),
+    ],
+)
+def test_the_exported_graph_is_one_convolution(module, nodes):
+    graph = onnx_model(module, batch((1, 1, 20, 22)), dynamo=True).graph
+    assert " ".join(node.op_type for node in graph.node) == nodes
+
+
+@pytest.mark.parametrize("kind", [nn.Sobel, nn.Laplacian, nn.Oriented])
+def test_nan_propagates_where_it_is_asked_for(kind):
+    module = kind(nan="propagate")
+    image = batch((1, 1, 20, 22))
+    image[0, 0, 5, 6], image[0, 0, 15, 20] = torch.nan, torch.inf
+    program = torch.export.export(module, (image,)).module()
+    torch.testing.assert_close(program(image), module(image), equal_nan=True)
+
+
+def test_a_mask_counts_in_an_exported_graph():
+    image, mask = batch((1, 1, 20, 22)), torch.ones(20, 22, dtype=torch.bool)
+    mask[3, 4] = False
+    program = torch.export.export(nn.Sobel(), (image, mask)).module()
+    torch.testing.assert_close(program(image, mask), nn.Sobel()(image, mask), equal_nan=True)
+
+
+def test_traced_modules_agree():
+    image = batch()
+    for name in ("sobel", "oriented-fixed", "filter"):
+        with warnings.catch_warnings():
+            # torch warns of its tracer.
+            warnings.simplefilter("ignore")
+            traced = torch.jit.trace(MODULES[name], (image,))
+        close(traced(image.flip(-1)), MODULES[name](image.flip(-1)))
 
 
 @pytest.mark.parametrize("border", BORDERS)

@@ -218,6 +218,9 @@ class Backend(Protocol):
     def keeps_nan_local(self, pixels: Array, kernels: Sequence[Kernel]) -> bool:
         """Tell whether `correlate` gives NaN only where a coefficient that is not zero meets NaN."""
 
+    def exporting(self) -> bool:
+        """Tell whether the computation is recorded as a graph for another runtime."""
+
     def extent(self, values: Array, tiny: float = 0.0) -> tuple[float, bool, bool] | None:
         """Return the largest finite absolute value, whether all values are finite, and whether some are below `tiny`.
 

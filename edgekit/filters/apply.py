@@ -3,6 +3,7 @@
 May import `backends` and what is below it.
 """
 
+import math
 from collections.abc import Hashable, Sequence
 from typing import Any, Literal
 
@@ -222,7 +223,10 @@ def _steered(
     cos, sin = (backend.cast(part, gx.dtype) for part in cos_sin_each(degrees, backend.xp))
     try:
         with backend.quiet():
-            response = _scaled(gx, cos, backend.xp) + _scaled(gy, sin, backend.xp)
+            if options.get("nan") == "ignore" and mask is None and backend.exporting():
+                response = gx * cos + gy * sin
+            else:
+                response = _scaled(gx, cos, backend.xp) + _scaled(gy, sin, backend.xp)
             response = backend.cast(response, types.result)
     except (ValueError, RuntimeError):
         response = None
@@ -238,7 +242,8 @@ def cos_sin_each(degrees: Array, xp: Any) -> tuple[Array, Array]:
     """Return cosine and sine, exact at multiples of 90 degrees."""
     # Relative to the nearest multiple of 90, where cosine, sine and their slopes are exact.
     quarters = xp.round(degrees / 90)
-    rest = xp.deg2rad(degrees - 90 * quarters)
+    # deg2rad, which the older exporter to ONNX does not know.
+    rest = (degrees - 90 * quarters) * (math.pi / 180)
     cos, sin, turn = xp.cos(rest), xp.sin(rest), xp.remainder(quarters, 4)
     odd = (turn == 1) | (turn == 3)
     sign_cos, sign_sin = (xp.where(t, -1, xp.ones_like(cos)) for t in ((turn == 1) | (turn == 2), turn >= 2))

@@ -72,6 +72,12 @@ PARAMETERS = {
         the third from the end of a tensor. A shape in the other library's order raises ShapeError unless the axis is
         given. The response keeps the position of the axis.
     """,
+    "nan": """
+    nan : {"ignore", "propagate"}
+        What an exported graph (torch.export, ONNX, torch.jit.trace) does with pixels that are not finite.
+        ``propagate``: the response is NaN exactly where the kernel covers one, as without export. ``ignore``: responses
+        near such pixels are not defined, and the graph takes less time.
+    """,
     "mask": """
     mask : array of bool, optional
         True where the image is valid. The response is NaN where a coefficient that is not zero covers an invalid or

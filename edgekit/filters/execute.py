@@ -23,6 +23,7 @@ from edgekit.filters.inputs import FLOAT_LEVEL, INTEGERS_END, broadcast_mask, ch
 from edgekit.filters.luminance import luminance
 from edgekit.filters.reduction import MARGIN, at_any_size, dizenzo, one_channel, reduce_components, strongest
 from edgekit.operators.filter_spec import Component, FilterSpec
+from edgekit.operators.kernels import Kernel
 
 
 class Conversion(NamedTuple):
@@ -195,6 +196,12 @@ def _components(
     Also return whether their squares may overflow or underflow.
     """
     spec, backend, xp = context.spec, context.backend, context.backend.xp
+    if spec.nan == "ignore" and valid is None and backend.exporting():
+        if spec.wide or context.kernel is not None:
+            return _linear(pixels, context, places), False
+        # One kernel for each component, with its weights.
+        kernels = [Kernel.dense(c.coefficients) for c in spec.components]
+        return backend.correlate(pixels, kernels, context.types.work, context.rounding), False
     exponent = context.types.exponent
     largest, finite, some_tiny = 0.0, True, False
     if context.types.floating:

@@ -27,9 +27,10 @@ from edgekit.focus.maps import (
     PRODUCTS_OF_TWO,
     SECOND_DIFFERENCES,
 )
-from edgekit.focus.moments import Map, Moments, moments
+from edgekit.focus.moments import Map, Moments, finite_moments, moments
 from edgekit.focus.planes import invalid_as_nan, mask_of, planes_of, scaling
 from edgekit.focus.windowed import moments_of_image
+from edgekit.operators.filter_spec import Nan
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def sharpness(
 
 
 def sharpness_of(
-    image: Any, names: Sequence[str], *, mask: Any = None, channel_axis: ChannelAxis = "auto"
+    image: Any, names: Sequence[str], *, mask: Any = None, channel_axis: ChannelAxis = "auto", nan: Nan = "propagate"
 ) -> dict[str, Any]:
     """Return several measures of an image. What they have in common is computed once.
 
@@ -119,6 +120,8 @@ def sharpness_of(
         As for `sharpness`.
     names : sequence of str
         Names in `MEASURES`.
+    nan : {"ignore", "propagate"}
+        As for `edgekit.nn.Sharpness`.
     """
     image, _ = check_image(image, channel_axis)
     valid = mask_of(mask, image)
@@ -132,11 +135,17 @@ def sharpness_of(
     if not planes.numel():
         # An empty batch has no values.
         return dict.fromkeys(names, planes.sum((-2, -1)))
-    xp = backend_of(planes).xp
+    if nan == "ignore" and valid is None and backend_of(planes).exporting():
+        found = {m: [finite_moments(values.array) for values in m.compute(planes, nan)] for m in maps_of(names)}
+        return {name: value_of(name, found) for name in names}
+    xp, exponent = backend_of(planes).xp, None
     planes = invalid_as_nan(planes, valid)
-    exponent = scaling(xp.amax(xp.abs(xp.nan_to_num(planes)), (-2, -1)), planes)
-    planes = xp.ldexp(planes, -exponent[..., None, None]) if exponent.any() else planes
-    found = {m: [moments(values.array) for values in m.compute(planes)] for m in maps_of(names)}
+    levels = xp.where(xp.isnan(planes), 0, planes)
+    # Not on a GPU, which would have to finish all work, and not where a graph is recorded.
+    if backend_of(planes).extent(levels) is not None:
+        exponent = scaling(xp.amax(xp.abs(levels), (-2, -1)), planes)
+        planes = xp.ldexp(planes, -exponent[..., None, None]) if exponent.any() else planes
+    found = {m: [moments(values.array) for values in m.compute(planes, "propagate")] for m in maps_of(names)}
     return {name: value_of(name, found, exponent) for name in names}
 
 
@@ -145,11 +154,11 @@ def maps_of(names: Iterable[str]) -> tuple[Map, ...]:
     return tuple(dict.fromkeys(m for name in names for m in MEASURES[name].maps))
 
 
-def value_of(name: str, found: Mapping[Map, Sequence[Moments]], exponent: Any = 0) -> Any:
+def value_of(name: str, found: Mapping[Map, Sequence[Moments]], exponent: Any = None) -> Any:
     """Return a measure from the moments of an image that was divided by a power of two."""
     measure = MEASURES[name]
     value = measure.value(*(each for m in measure.maps for each in found[m]))
-    for _ in range(measure.contrast):
+    for _ in range(measure.contrast if exponent is not None else 0):
         value = np.ldexp(value, exponent) if isinstance(value, float) else backend_of(value).xp.ldexp(value, exponent)
     return value
 

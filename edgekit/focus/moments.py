@@ -11,6 +11,7 @@ import numpy as np
 
 from edgekit.backends.choice import backend_of
 from edgekit.backends.interface import Array
+from edgekit.operators.filter_spec import Nan
 
 
 class Values(NamedTuple):
@@ -46,14 +47,14 @@ class Map(NamedTuple):
     Attributes
     ----------
     compute : callable
-        Takes planes (..., rows, columns) of floating type, NaN where invalid.
+        Takes planes (..., rows, columns) of floating type, NaN where invalid, and the option `nan` of the filters.
     halo : int
         Largest distance of a pixel that affects a value from the pixel of the value.
     exact : bool
         Whether the values of 8 bits are exact in single precision.
     """
 
-    compute: Callable[[Array], Sequence[Values]]
+    compute: Callable[[Array, Nan], Sequence[Values]]
     halo: int
     exact: bool = True
 
@@ -88,6 +89,13 @@ def moments(values: Array) -> Moments:
     return Moments((~unknown).sum((-2, -1)), least + mean, variance)
 
 
+def finite_moments(values: Array) -> Moments:
+    """Return the moments of values (..., rows, columns) without NaN: in an exported graph, a mean and a variance."""
+    mean = values.mean((-2, -1))
+    rest = values - mean[..., None, None]
+    return Moments(values.shape[-2] * values.shape[-1], mean, (rest * rest).mean((-2, -1)))
+
+
 def _moments_of_array(values: Array) -> Moments:
     if not values.size:
         return Moments(0, math.nan, math.nan)
@@ -116,9 +124,11 @@ def merged(parts: Iterable[Moments]) -> Moments:
 
 def known(values: Array, operation: Callable[[Array], Array]) -> Array:
     """Apply an operation where values are not NaN: the gradient of torch would be NaN elsewhere too."""
-    if isinstance(values, np.ndarray):
+    backend = backend_of(values)
+    # Exported graphs are not made for training.
+    if isinstance(values, np.ndarray) or backend.exporting():
         return operation(values)
-    xp = backend_of(values).xp
+    xp = backend.xp
     valid = ~xp.isnan(values)
     return xp.where(valid, operation(xp.where(valid, values, 0)), math.nan)
 

@@ -80,7 +80,9 @@ def moments_of_window(
             if mask is not None or image.dtype.kind == "f":
                 planes = invalid_as_nan(planes, mask)
             planes = np.ldexp(planes, -exponent) if exponent else planes
-            found |= {m: [moments(values.within(rows, columns)) for values in m.compute(planes)] for m in some}
+            found |= {
+                m: [moments(values.within(rows, columns)) for values in m.compute(planes, "propagate")] for m in some
+            }
     return found
 
 

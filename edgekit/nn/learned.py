@@ -12,7 +12,7 @@ from edgekit.filters.documentation import documented
 from edgekit.filters.vectors import operator_parameters
 from edgekit.nn.modules import Module
 from edgekit.operators.borders import Border
-from edgekit.operators.filter_spec import AngleOf, Channel, Scale, Tone
+from edgekit.operators.filter_spec import AngleOf, Channel, Nan, Scale, Tone
 from edgekit.operators.spacing import Spacing
 from edgekit.operators.table import find, own_operator
 
@@ -77,6 +77,7 @@ class Oriented(Module):
         channel: _Channel = "each",
         tone: Tone = "linear",
         channel_axis: ChannelAxis = "auto",
+        nan: Nan = "ignore",
     ) -> None:
         check_choice("channel", channel, _CHANNELS)
         values = operator_parameters(operator, size=size, sigma=sigma)
@@ -87,6 +88,7 @@ class Oriented(Module):
             "border": border,
             "channel": channel,
             "tone": tone,
+            "nan": nan,
         }
         specification(find(operator), values, 0.0, options)
         super().__init__(operator=operator, learnable=learnable, **values, **options, channel_axis=channel_axis)
@@ -104,7 +106,7 @@ class Oriented(Module):
         degrees = f"{self.angle.item():g}" if self.angle.ndim == 0 else f"tensor of shape {tuple(self.angle.shape)}"
         return f"angle={degrees}, {super().extra_repr()}"
 
-    def forward(self, image: torch.Tensor, *, mask: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(self, image: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         """Filter (..., C, H, W) or (H, W); `mask` is True where the image is valid."""
         # As a number the angle would have to be copied from the device.
         angle = self.angle if self.angle.ndim else self.angle[None]
@@ -157,10 +159,11 @@ class Filter(Module):
         channel: Channel = "each",
         tone: Tone = "linear",
         channel_axis: ChannelAxis = "auto",
+        nan: Nan = "ignore",
     ) -> None:
         operator = own_operator(kernel)
         (checked,) = operator.kernels()
-        options: dict[str, Any] = {"border": border, "channel": channel, "tone": tone}
+        options: dict[str, Any] = {"border": border, "channel": channel, "tone": tone, "nan": nan}
         super().__init__(learnable=learnable, **options, channel_axis=channel_axis)
         self.options, self.channel_axis = options, channel_axis
         specification(operator, {}, None, options)
@@ -179,6 +182,6 @@ class Filter(Module):
     def extra_repr(self) -> str:
         return f"{'x'.join(map(str, self.kernel.shape))}, {super().extra_repr()}"
 
-    def forward(self, image: torch.Tensor, *, mask: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(self, image: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         """Filter (..., C, H, W) or (H, W); `mask` is True where the image is valid."""
         return filter_image(image, self.kernel, {}, channel_axis=self.channel_axis, mask=mask, **self.options)

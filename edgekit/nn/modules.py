@@ -10,16 +10,16 @@ from edgekit.errors import ParameterError
 from edgekit.filters.apply import filter_image, specification
 from edgekit.filters.documentation import documented
 from edgekit.filters.vectors import operator_parameters
-from edgekit.focus.measures import MEASURES, sharpness
+from edgekit.focus.measures import MEASURES, sharpness_of
 from edgekit.operators.borders import Border
-from edgekit.operators.filter_spec import AngleOf, Channel, Rotate, Scale, Tone
+from edgekit.operators.filter_spec import NAN_HANDLING, AngleOf, Channel, Nan, Rotate, Scale, Tone
 from edgekit.operators.spacing import Spacing
 from edgekit.operators.table import Kind, Operator, find
 
 #: Defaults of the options that all filters have; `extra_repr` shows only other values.
 DEFAULTS = {
     "angle": None, "angle_of": "gradient", "rotate": "steer", "scale": "unit", "spacing": 1.0, "border": "reflect",
-    "channel": "each", "tone": "linear", "channel_axis": "auto",
+    "channel": "each", "tone": "linear", "channel_axis": "auto", "nan": "ignore",
 }  # fmt: skip
 
 
@@ -47,7 +47,7 @@ class _Filter(Module):
         self.operator, self.values, self.angle = operator, parameters, angle
         self.channel_axis, self.options = channel_axis, options
 
-    def forward(self, image: torch.Tensor, *, mask: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(self, image: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         """Filter (..., C, H, W) or (H, W); `mask` is True where the image is valid."""
         return filter_image(
             image, self.operator, self.values, angle=self.angle, channel_axis=self.channel_axis, mask=mask,
@@ -93,10 +93,11 @@ class Sobel(_Filter):
         channel: Channel = "each",
         tone: Tone = "linear",
         channel_axis: ChannelAxis = "auto",
+        nan: Nan = "ignore",
     ) -> None:
         super().__init__(
             "sobel", {"size": size}, angle=angle, angle_of=angle_of, rotate=rotate, scale=scale, spacing=spacing,
-            border=border, channel=channel, tone=tone, channel_axis=channel_axis,
+            border=border, channel=channel, tone=tone, channel_axis=channel_axis, nan=nan,
         )  # fmt: skip
 
 
@@ -132,10 +133,11 @@ class Scharr(_Filter):
         channel: Channel = "each",
         tone: Tone = "linear",
         channel_axis: ChannelAxis = "auto",
+        nan: Nan = "ignore",
     ) -> None:
         super().__init__(
             "scharr", {}, angle=angle, angle_of=angle_of, rotate=rotate, scale=scale, spacing=spacing, border=border,
-            channel=channel, tone=tone, channel_axis=channel_axis,
+            channel=channel, tone=tone, channel_axis=channel_axis, nan=nan,
         )  # fmt: skip
 
 
@@ -173,10 +175,11 @@ class Laplacian(_Filter):
         channel: Channel = "each",
         tone: Tone = "linear",
         channel_axis: ChannelAxis = "auto",
+        nan: Nan = "ignore",
     ) -> None:
         super().__init__(
             "laplacian", {"stencil": stencil, "sigma": sigma}, scale=scale, spacing=spacing, border=border,
-            channel=channel, tone=tone, channel_axis=channel_axis,
+            channel=channel, tone=tone, channel_axis=channel_axis, nan=nan,
         )  # fmt: skip
 
 
@@ -226,11 +229,12 @@ class GradientMagnitude(_Filter):
         channel: Channel = "each",
         tone: Tone = "linear",
         channel_axis: ChannelAxis = "auto",
+        nan: Nan = "ignore",
     ) -> None:
         gradient_operator(operator)
         super().__init__(
             operator, operator_parameters(operator, size=size, sigma=sigma), scale=scale, spacing=spacing,
-            border=border, channel=channel, tone=tone, channel_axis=channel_axis,
+            border=border, channel=channel, tone=tone, channel_axis=channel_axis, nan=nan,
         )  # fmt: skip
         self._shown = {"operator": operator, **self._shown}
 
@@ -251,13 +255,17 @@ class Sharpness(Module):
     torch.Size([4])
     """
 
-    def __init__(self, measure: str = "laplacian_variance", *, channel_axis: ChannelAxis = "auto") -> None:
-        super().__init__(measure=measure)
-        self.channel_axis = channel_axis
+    def __init__(
+        self, measure: str = "laplacian_variance", *, channel_axis: ChannelAxis = "auto", nan: Nan = "ignore"
+    ) -> None:
         check_choice("measure", measure, MEASURES)
+        check_choice("nan", nan, NAN_HANDLING)
+        super().__init__(measure=measure, nan=nan)
+        self.channel_axis, self.nan = channel_axis, nan
         self.measure = measure
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Measure (..., C, H, W) or (H, W): one value for each image of the batch."""
-        value: torch.Tensor = sharpness(image, self.measure, channel_axis=self.channel_axis)
+        found = sharpness_of(image, (self.measure,), channel_axis=self.channel_axis, nan=self.nan)
+        value: torch.Tensor = found[self.measure]
         return value

@@ -32,11 +32,14 @@ Scale = Literal["unit", "raw"]
 Rotate = Literal["steer", "ring"]
 AngleOf = Literal["gradient", "edge"]
 
+Nan = Literal["ignore", "propagate"]
+
 CHANNELS = get_args(Channel)
 TONES = get_args(Tone)
 SCALES = get_args(Scale)
 ROTATIONS = get_args(Rotate)
 ANGLE_REFERENCES = get_args(AngleOf)
+NAN_HANDLING = get_args(Nan)
 
 
 class Component(NamedTuple):
@@ -104,6 +107,8 @@ class FilterSpec:
         As for `edgekit.sobel`.
     spacing : tuple of float
         Distances (dy, dx) of neighbouring pixels.
+    nan : str
+        ``propagate`` or ``ignore``: what an exported graph does with pixels that are not finite.
     shape : tuple of int
         Rows and columns of the kernels.
     halo : tuple of int
@@ -124,6 +129,7 @@ class FilterSpec:
     channel: str
     tone: str
     spacing: tuple[float, float]
+    nan: str
 
     shape: tuple[int, int] = field(init=False)
     halo: tuple[int, int, int, int] = field(init=False)
@@ -262,6 +268,7 @@ def filter_spec(
     channel: str = "each",
     tone: str = "linear",
     spacing: tuple[float, float] = PIXELS,
+    nan: str = "propagate",
     **parameters: Any,
 ) -> FilterSpec:
     """Check the options of a filter and return its specification.
@@ -279,6 +286,8 @@ def filter_spec(
         As for `edgekit.sobel`.
     spacing : tuple of float
         Distances (dy, dx) of neighbouring pixels, as `edgekit.operators.spacing.pixel_spacing` returns them.
+    nan : str
+        As for the modules of `edgekit.nn`.
     **parameters
         Values of the operator's own parameters.
 
@@ -294,6 +303,7 @@ def filter_spec(
         ("scale", scale, SCALES),
         ("rotate", rotate, ROTATIONS),
         ("angle_of", angle_of, ANGLE_REFERENCES),
+        ("nan", nan, NAN_HANDLING),
     ):
         check_choice(name, value, known)
     if channel == "dizenzo" and operator.kind is not Kind.GRADIENT:
@@ -334,6 +344,7 @@ def filter_spec(
         channel=channel,
         tone=tone,
         spacing=spacing,
+        nan=nan,
     )
 
 

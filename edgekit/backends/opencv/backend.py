@@ -99,6 +99,10 @@ def keeps_nan_local(pixels: Array, kernels: Any) -> bool:
     return False
 
 
+def exporting() -> bool:
+    return False
+
+
 def cast(array: Array, dtype: Any) -> Array:
     return array.astype(dtype, copy=False)
 

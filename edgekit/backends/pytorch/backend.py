@@ -14,6 +14,7 @@ import torch
 from edgekit.backends.interface import ArrayTypes, ImageLayout
 from edgekit.backends.pytorch.correlation import correlate as correlate
 from edgekit.backends.pytorch.correlation import keeps_nan_local as keeps_nan_local
+from edgekit.backends.pytorch.tiling import exporting as exporting
 from edgekit.backends.pytorch.tiling import is_eager, on_cpu
 from edgekit.backends.pytorch.tiling import pad as pad
 from edgekit.backends.pytorch.tiling import run_tiles as run_tiles
@@ -54,8 +55,8 @@ def array_types(array: Array, *, wide: bool = False) -> ArrayTypes:
         raise DtypeError(
             f"expected bool, integers, or floats of 16, 32 or 64 bits; found {array.dtype}. Convert the image first"
         )
-    # Apple's GPUs have no double precision.
-    double = result == torch.float64 or (wide and array.device.type != "mps")
+    # Apple's GPUs have no double precision, and other runtimes no convolution in it.
+    double = result == torch.float64 or (wide and array.device.type != "mps" and not exporting())
     work = torch.float64 if double else torch.float32
     low, high = -math.inf, math.inf
     if array.dtype == torch.bool:
@@ -92,7 +93,10 @@ def weighted_sum(responses: Sequence[Array], weights: Sequence[float], out: Arra
 def magnitude(components: Sequence[Array], out: Array | None = None, *, overwrite: bool = False) -> Array:
     first, *rest = components
     squares = first * first
-    if (torch.is_grad_enabled() and any(c.requires_grad for c in components)) or not is_eager():
+    recorded = torch.is_grad_enabled() and any(c.requires_grad for c in components)
+    if exporting() and not recorded:
+        return sum((part * part for part in rest), squares).sqrt()
+    if recorded or not is_eager():
         for part in rest:
             squares = squares + part * part
         # The root has an infinite slope at 0, and infinity times 0 is NaN: 0 and NaN do not go through it.

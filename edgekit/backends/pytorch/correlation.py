@@ -11,11 +11,14 @@ import torch
 import torch.nn.functional as F
 
 from edgekit.backends.interface import Rounding
-from edgekit.backends.pytorch.tiling import is_eager
+from edgekit.backends.pytorch.tiling import exporting, is_eager
 from edgekit.errors import DtypeError
 from edgekit.operators.kernels import Group, Kernel, Matrix, ShiftedSum
 
 Array = torch.Tensor
+
+#: Kernels with more coefficients are exported as chains of convolutions, such as a column and a row.
+MOST_TOGETHER = 49
 
 #: Largest number of coefficients for which a GPU computes a sum of shifted images: each of them reads the whole image.
 #: For more coefficients a convolution takes less time.
@@ -23,7 +26,41 @@ MOST_SHIFTS = 9
 
 
 def correlate(pixels: Array, kernels: Sequence[Kernel | Array], dtype: Any, rounding: Rounding) -> list[Array]:
+    if exporting():
+        return _by_convolutions(pixels, kernels)
     return [_learned(pixels, k) if isinstance(k, torch.Tensor) else _differentiable(pixels, k) for k in kernels]
+
+
+def _by_convolutions(pixels: Array, kernels: Sequence[Kernel | Array]) -> list[Array]:
+    """Correlate by as few convolutions as possible: other runtimes execute them fastest."""
+    together = all(isinstance(k, torch.Tensor) or math.prod(k.shape) <= MOST_TOGETHER for k in kernels)
+    if together:
+        return _convolutions(pixels, [k if isinstance(k, torch.Tensor) else k.coefficients for k in kernels])
+    responses = []
+    for kernel in kernels:
+        assert isinstance(kernel, Kernel)
+        total: Array | None = None
+        for chain in kernel.rounded.chains:
+            part = pixels
+            for factor in chain:
+                (part,) = _convolutions(part, [factor])
+            total = part if total is None else total + part
+        assert total is not None
+        responses.append(total)
+    return responses
+
+
+def _convolutions(pixels: Array, tables: Sequence[Matrix | Array]) -> list[Array]:
+    """Correlate each channel with some kernels of one shape, by one convolution."""
+    weights = [torch.as_tensor(t, dtype=pixels.dtype, device=pixels.device)[None] for t in tables]
+    if pixels.ndim in (3, 4):
+        planes, channels = pixels, pixels.shape[-3]
+    else:
+        planes, channels = pixels.reshape(-1, 1, *pixels.shape[-2:]), 1
+    # Channel by channel, the kernels of each in turn.
+    response = F.conv2d(planes, torch.stack(weights * channels), groups=channels)
+    found = [response[..., n :: len(tables), :, :] if len(tables) > 1 else response for n in range(len(tables))]
+    return found if planes is pixels else [r.reshape(*pixels.shape[:-2], *r.shape[-2:]) for r in found]
 
 
 def _differentiable(pixels: Array, kernel: Kernel) -> Array:
@@ -69,7 +106,9 @@ def _is_convolution(pixels: Array, one: ShiftedSum) -> bool:
 
 def keeps_nan_local(pixels: Array, kernels: Sequence[Kernel]) -> bool:
     # A convolution also multiplies by coefficients that are zero.
-    return not any(_is_convolution(pixels, one) for k in kernels for chain in k.shifted_sums for one in chain)
+    return not exporting() and not any(
+        _is_convolution(pixels, one) for k in kernels for chain in k.shifted_sums for one in chain
+    )
 
 
 def _shifted(part: Array, one: ShiftedSum) -> Array:

@@ -33,11 +33,21 @@ def is_eager() -> bool:
     """Tell whether nothing traces the computation, so that it may depend on values and be split into tiles."""
     return not (
         torch.compiler.is_compiling()
-        or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]  # torch has no types for it
+        or _is_traced()
         # torch has no public function that tells whether torch.func or forward mode is active.
         or torch._C._functorch.peek_interpreter_stack() is not None
         or forward_ad._current_level >= 0
     )
+
+
+def exporting() -> bool:
+    """Tell whether torch.export, torch.onnx or torch.jit.trace records the computation as a graph."""
+    return torch.compiler.is_exporting() or _is_traced()
+
+
+def _is_traced() -> bool:
+    traced: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]  # torch has no types for it
+    return traced
 
 
 def on_cpu(array: Array) -> bool:
@@ -240,9 +250,9 @@ def _padded(image: Array, layout: ImageLayout, halo: Halo, border: str, fill: fl
         return F.pad(image, (left, right, top, bottom), value=fill)
     small = max(top, bottom) < layout.rows and max(left, right) < layout.columns
     if small and border in _PADDING and image.dtype.is_floating_point and 0 not in layout.leading:
-        planes = image.reshape(math.prod(image.shape[:-2]), *image.shape[-2:])
+        planes = image if image.ndim in (3, 4) else image.reshape(math.prod(image.shape[:-2]), *image.shape[-2:])
         padded = F.pad(planes, (left, right, top, bottom), mode=_PADDING[border])
-        return padded.reshape(*image.shape[:-2], *padded.shape[-2:])
+        return padded if planes is image else padded.reshape(*image.shape[:-2], *padded.shape[-2:])
     for axis, size, before, after in ((-2, layout.rows, top, bottom), (-1, layout.columns, left, right)):
         if small:
             image = torch.cat([*_sides(image, axis, size, before, after, border)], axis)
