@@ -296,11 +296,22 @@ class _Fit(NamedTuple):
 
 
 class _Ideal(NamedTuple):
-    """The ideal edges: profiles (samples, positions · widths) of mean 0 and norm 1, and their windows."""
+    """The ideal edges: profiles of mean 0 and norm 1 within their windows.
 
-    profiles: Array
+    A profile is a sum of an odd and an even part, which are held for the samples on one side of its centre. The profile
+    at the opposite position is the odd part minus the even part.
+    """
+
+    odd: Array
+    """(samples, positions · widths), of the positions from 0 on."""
+    even: Array
+    """The same, of the positions above 0: the profile at 0 is odd."""
     windows: Array
+    """(samples, windows), each window once."""
+    of_width: Array
+    """The window of each width."""
     samples: Array
+    """By width: the number of samples in its window."""
     swing: Array
     """By position and width: the contrast of an edge whose profile has the norm 1."""
 
@@ -317,15 +328,23 @@ def _ideal() -> _Ideal:
             norm = math.sqrt((edge**2).sum())
             profiles.append(edge / norm)
             swing.append(2 / norm)
-    shape = len(POSITIONS), len(WIDTHS)
+    centre = len(POSITIONS) // 2
+    half = np.array(profiles, np.float32)[centre * len(WIDTHS) :]
+    after, before = half[:, REACH + 1 :], half[:, REACH - 1 :: -1]
+    different, of_width = np.unique(windows[:, REACH + 1 :].astype(np.float32), axis=0, return_inverse=True)
     return _Ideal(
-        np.array(profiles, np.float32).T.copy(), windows.T.astype(np.float32), windows.sum(1), np.reshape(swing, shape)
+        odd=((after - before) / 2).T.copy(),
+        even=((after + before) / 2)[len(WIDTHS) :].T.copy(),
+        windows=different.T.copy(),
+        of_width=of_width,
+        samples=windows.sum(1),
+        swing=np.reshape(swing, (len(POSITIONS), len(WIDTHS))),
     )
 
 
 def _product(rows: Array, columns: Array) -> Array:
-    """Return a product of matrices, the same for any number of threads, which that of NumPy is not."""
-    product: Array = cv2.gemm(rows, columns, 1, np.zeros(0), 0)
+    """Return a product of matrices, the same for any number of threads, which that of BLAS is not."""
+    product: Array = np.einsum("ij,jk->ik", rows, columns)
     return product
 
 
@@ -333,9 +352,15 @@ def _fit(profiles: Array) -> _Fit:
     """Compare each profile with all ideal edges."""
     ideal = _ideal()
     centred = profiles - profiles[:, REACH : REACH + 1]
-    total, squares = _product(centred, ideal.windows), _product(centred * centred, ideal.windows)
-    energy = squares - total * total / np.float32(ideal.samples)
-    each = _product(centred, ideal.profiles).reshape(len(profiles), len(POSITIONS), len(WIDTHS))
+    after, before = centred[:, REACH + 1 :], centred[:, REACH - 1 :: -1]
+    both = after + before
+    total, squares = _product(both, ideal.windows), _product(after * after + before * before, ideal.windows)
+    energy = squares[:, ideal.of_width] - total[:, ideal.of_width] ** 2 / np.float32(ideal.samples)
+    shape = len(profiles), -1, len(WIDTHS)
+    odd = _product(after - before, ideal.odd).reshape(shape)
+    even = _product(both, ideal.even).reshape(shape)
+    # From the first position to the last.
+    each = np.concatenate([(odd[:, 1:] - even)[:, ::-1], odd[:, :1], odd[:, 1:] + even], axis=1)
     largest = each.max(1)
     fits = np.where(largest > 0, largest * largest / np.maximum(energy, np.float32(1e-12)), 0)
     best, n = fits.argmax(1), np.arange(len(profiles))

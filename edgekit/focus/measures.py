@@ -129,8 +129,8 @@ def sharpness_of(
         return {}
     if isinstance(image, np.ndarray):
         with np.errstate(all="ignore"):
-            found, exponent = moments_of_image(image, valid, maps_of(names))
-            return {name: float(value_of(name, found, exponent)) for name in names}
+            measured, power = moments_of_image(image, valid, maps_of(names))
+            return {name: float(value_of(name, measured, power)) for name in names}
     planes = planes_of(image)
     if not planes.numel():
         # An empty batch has no values.
@@ -138,7 +138,8 @@ def sharpness_of(
     if nan == "ignore" and valid is None and backend_of(planes).exporting():
         found = {m: [finite_moments(values.array) for values in m.compute(planes, nan)] for m in maps_of(names)}
         return {name: value_of(name, found) for name in names}
-    xp, exponent = backend_of(planes).xp, None
+    xp: Any = backend_of(planes).xp
+    exponent: Any = None
     planes = invalid_as_nan(planes, valid)
     levels = xp.where(xp.isnan(planes), 0, planes)
     # Not on a GPU, which would have to finish all work, and not where a graph is recorded.
