@@ -13,7 +13,8 @@ import edgekit as ek
 from edgekit.batch import large_files
 from edgekit.batch.jobs.filtering import FilterJob
 from edgekit.batch.jobs.scoring import ScoreJob
-from edgekit.batch.large import WindowOptions, filter_windows, score_windows
+from edgekit.batch.large import WindowOptions, filter_windows
+from edgekit.batch.large_scoring import score_windows
 from edgekit.batch.window_grid import grid_for
 from edgekit.errors import DecodeError
 from edgekit.io.conversion import to_gray_as_tiff

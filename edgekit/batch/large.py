@@ -1,12 +1,10 @@
-"""Filters and scores images that need not fit in memory, window by window.
+"""Filters images that need not fit in memory, window by window.
 
 May import `io` and what is below it.
 """
 
-import math
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple, NoReturn, Protocol, TypeVar
@@ -19,18 +17,13 @@ from edgekit.batch.engines import heartbeat
 from edgekit.batch.engines.local import Threads
 from edgekit.batch.jobs.filtering import FilterJob
 from edgekit.batch.jobs.render import RenderedFile, RenderJob
-from edgekit.batch.jobs.scoring import Scored, ScoreJob
 from edgekit.batch.window_grid import WINDOW_PIXELS, Window, add_halo, grid_for
-from edgekit.common.choices import SCORE
 from edgekit.display.overlays import overlay
 from edgekit.display.rendering import largest, to_display
 from edgekit.display.value_range import Count, Range, filtered_values, passes, percentiles
 from edgekit.errors import ParameterError
 from edgekit.filters.apply import specification
 from edgekit.filters.inputs import from_numpy_image, to_numpy_image
-from edgekit.focus.measures import maps_of, value_of
-from edgekit.focus.moments import Map
-from edgekit.focus.windowed import Found, halo_of, merged_windows, moments_of_window
 from edgekit.io.pixels import with_nodata
 from edgekit.io.windows import Series, Windows
 
@@ -119,7 +112,7 @@ def filter_windows(
 
     def each(function: Callable[[Window], Any], windows: Iterable[Window]) -> Generator[Any, None, None]:
         nonlocal done
-        with closing(_map_windows(function, windows, options.threads)) as results:
+        with closing(map_windows(function, windows, options.threads)) as results:
             for result in results:
                 done += 1
                 options.on_window(done, total)
@@ -173,7 +166,7 @@ def _result_bytes(series: Series, job: RenderJob) -> int:
     return series.planes * series.rows * series.columns * channels * size
 
 
-def _map_windows(function: Callable[[Window], R], windows: Iterable[Window], threads: int) -> Generator[R, None, None]:
+def map_windows(function: Callable[[Window], R], windows: Iterable[Window], threads: int) -> Generator[R, None, None]:
     """Yield the results of a function in the order of the windows.
 
     Must be closed, so that no thread reads a file that is closed already.
@@ -308,72 +301,3 @@ class _SeriesFilter:
         backend = load(job.backend, job.device)
         pixels = from_numpy_image(np.ascontiguousarray(image), backend, job.device)
         return to_numpy_image(job.respond(pixels), backend)
-
-
-def score_windows(
-    source: Windows,
-    job: ScoreJob,
-    name: str,
-    options: WindowOptions = ONE_THREAD,
-    window_pixels: int | None = None,
-) -> Scored:
-    """Measure the first image of a file, in memory that does not grow with its size.
-
-    Parameters
-    ----------
-    source : Windows
-        The file.
-    job : ScoreJob
-        What to measure. A region of interest is read as a whole, so that all measures are possible.
-    name : str
-        Name of the file in messages.
-    options, window_pixels
-        As for `filter_windows`.
-
-    Raises
-    ------
-    ParameterError
-        If a measure needs the whole image.
-    EdgekitError
-        If the file is damaged, or the region is outside the image.
-    """
-    series = source.series[0]
-    if job.roi is not None:
-        x, y, w, h = job.roi
-        job.check_region(series.rows, series.columns, name)
-        scored = replace(job, roi=None).measure(series.to_gray(series.read(0, y, y + h, x, x + w)), name)
-        reason = "; ".join(filter(None, (scored.reason, series.note)))
-        return scored._replace(width=series.columns, height=series.rows, reason=reason)
-    if SCORE in job.measures:
-        raise ParameterError(
-            f"{name}: the score needs the whole image in memory, and it is too large for that; choose other measures "
-            f"with --measure, score a part of it with --roi, or {ALLOW_MORE}"
-        )
-    pixels = (window_pixels or WINDOW_PIXELS) // (series.channels or 1)
-    grid = grid_for(series.rows, series.columns, series.layout.tile, pixels)
-    found = []
-    with closing(
-        _map_windows(partial(_moments, series, maps_of(job.measures)), grid.windows(0), options.threads)
-    ) as results:
-        for done, result in enumerate(results, 1):
-            found.append(result)
-            options.on_window(done, grid.window_count)
-    with np.errstate(all="ignore"):
-        whole = merged_windows(found)
-        values = [float(value_of(name, whole)) for name in job.measures]
-    values = [value if math.isfinite(value) else math.nan for value in values]
-    return Scored(series.columns, series.rows, tuple(values), len(values), series.note)
-
-
-def _moments(series: Series, maps: Sequence[Map], window: Window) -> Found:
-    vertical, horizontal = halo_of(maps, window.top), halo_of(maps, window.left)
-    top, bottom, rows = add_halo(window.top, window.bottom, *vertical, series.rows, "reflect")
-    left, right, columns = add_halo(window.left, window.right, *horizontal, series.columns, "reflect")
-    image = series.to_gray(series.read(0, top, bottom, left, right))
-    with np.errstate(all="ignore"):
-        return moments_of_window(image, rows, columns, maps)
-
-
-def read_whole(series: Series) -> Array:
-    """Return the first image of a series, in gray if the decoders of whole files return gray."""
-    return series.to_gray(series.read(0, 0, series.rows, 0, series.columns))

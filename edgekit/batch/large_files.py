@@ -13,16 +13,13 @@ from typing import NamedTuple
 
 from edgekit.batch.jobs.filtering import FilterJob
 from edgekit.batch.jobs.render import RenderedFile, RenderJob
-from edgekit.batch.jobs.scoring import Scored, ScoreJob
 from edgekit.batch.large import (
     ALLOW_MORE,
     ONE_THREAD,
     WindowOptions,
     Writer,
     filter_windows,
-    read_whole,
     result_bytes,
-    score_windows,
 )
 from edgekit.common.read_options import ReadOptions
 from edgekit.errors import EdgekitError, ParameterError
@@ -63,7 +60,7 @@ def filter_file(
     EdgekitError
         If the file is damaged, or the output cannot be written.
     """
-    with _opened(path, job.read_options) as opened:
+    with opened_windows(path, job.read_options) as opened:
         if opened is None:
             return None
         source, large = opened
@@ -81,54 +78,8 @@ def filter_file(
             return filter_windows(source, job, writer, options), made
 
 
-def score_file(path: Path, job: ScoreJob, options: WindowOptions = ONE_THREAD) -> Scored | None:
-    """Measure a file window by window if necessary; None if it should be measured as a whole.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    job : ScoreJob
-        What to measure.
-    options : WindowOptions
-        Threads and progress.
-
-    Raises
-    ------
-    ParameterError
-        If the image is too large for a measure.
-    EdgekitError
-        If the file is damaged, or the region of interest is outside the image.
-    """
-    with _opened(path, job.read_options) as opened:
-        if opened is None:
-            return None
-        source, large = opened
-        if not (large or source.format == "Zarr"):
-            return None
-        if not large:
-            return job.measure(read_whole(source.series[0]), str(path))
-        return score_windows(source, job, str(path), options)
-
-
-def check_whole(path: Path, read_options: ReadOptions) -> None:
-    """Raise if sharpness maps and thumbnails of a file cannot be made, because they need the whole image.
-
-    Raises
-    ------
-    ParameterError
-        If it is too large, or a Zarr.
-    """
-    with _opened(path, read_options) as opened:
-        if opened is not None and (opened[1] or opened[0].format == "Zarr"):
-            raise ParameterError(
-                f"{path}: --map and --report need the whole image in memory, and cannot read a Zarr; leave them out, "
-                f"or {ALLOW_MORE}"
-            )
-
-
 @contextmanager
-def _opened(path: Path, read_options: ReadOptions) -> Iterator[tuple[Windows, bool] | None]:
+def opened_windows(path: Path, read_options: ReadOptions) -> Iterator[tuple[Windows, bool] | None]:
     """Open a file if it can be read window by window, and tell whether its first image is too large for memory."""
     if not has_windows(path):
         yield None

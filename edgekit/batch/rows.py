@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from edgekit.batch.jobs.scoring import SCORER
 from edgekit.batch.score_cache import Row
 from edgekit.common.escaping import escape_cell, escape_controls, unambiguous_path
 from edgekit.errors import ParameterError
+from edgekit.focus.version import SCORER
 from edgekit.io.stores import StorePath, path_of
 from edgekit.io.writing import open_atomic
 

@@ -13,7 +13,7 @@ from edgekit.batch.engines import Engine
 from edgekit.batch.image_makers import ImageMaker, ImageTask
 from edgekit.batch.jobs.scoring import Scored, ScoreJob
 from edgekit.batch.large import ONE_THREAD, WindowOptions
-from edgekit.batch.large_files import check_whole, score_file
+from edgekit.batch.large_scoring import check_whole, score_file
 from edgekit.batch.outputs import each_image
 from edgekit.batch.runner import Failure, Known, Status, Work, run
 from edgekit.batch.score_cache import Row, ScoreCache

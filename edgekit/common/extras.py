@@ -1,17 +1,13 @@
 """Commands that install the missing libraries, for error messages. Imports the standard library only.
 
-The command fits how edgekit was installed: from an index, a repository, a folder or a wheel, editable or not.
+The command fits how edgekit was installed: from an index, a repository, a folder or a wheel, editable or not. Every
+command of edgekit imports this module, so that it imports what makes the install command only when it is needed.
 """
 
-import json
-import shlex
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
@@ -22,6 +18,8 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 def pip_command(*arguments: str) -> str:
     """Return a command that runs pip for this interpreter. It works in any folder, without an active environment."""
+    import shlex
+    import subprocess
     from importlib.metadata import distributions
 
     python = sys.executable or "python3"
@@ -64,6 +62,8 @@ def requirements(extra: str, found: "Distribution | None", package: Path = PACKA
     package : Path
         The folder of the edgekit that runs.
     """
+    import json
+
     tree = package.parent
     source = {} if found is None else json.loads(found.read_text("direct_url.json") or "{}")
     url, folder = source.get("url", ""), "dir_info" in source
@@ -88,6 +88,9 @@ def requirements(extra: str, found: "Distribution | None", package: Path = PACKA
 
 def _local_path(url: str) -> Path | None:
     """Return the path of a file:// URL, None for other URLs."""
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
     parts = urlsplit(url)
     return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
 

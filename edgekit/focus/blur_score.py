@@ -37,9 +37,6 @@ from edgekit.focus.planes import measured_type
 
 Array = NDArray[Any]
 
-#: Version of the formula; a new one makes stored scores stale.
-VERSION = 2
-
 #: Longer side in pixels of an image at viewing size.
 VIEW = 1024
 

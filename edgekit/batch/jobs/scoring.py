@@ -10,20 +10,15 @@ import numpy as np
 from edgekit.common.choices import DETAILS, SCORE, unknown_choice
 from edgekit.common.read_options import DEFAULT_READ_OPTIONS, ReadOptions
 from edgekit.errors import ParameterError
-from edgekit.focus.blur_score import VERSION, VIEW, At, judge
+from edgekit.focus.blur_score import VIEW, At, judge
 from edgekit.focus.measures import MEASURES, sharpness, sharpness_of
+from edgekit.focus.version import SCORER
 from edgekit.io.decoders import gray_by_opencv
 from edgekit.io.pixels import Range
 from edgekit.io.reduced import decode_gray
 
-#: Increased when a measure of an image changes, so that old rows are stale.
-REVISION = 2
-
 #: The measure whose thresholds are written for what `cv2.imread` reads.
 _OPENCV = "laplacian_variance"
-
-#: The version of the measures, for the column of this name.
-SCORER = f"edgekit-{REVISION}.{VERSION}"
 
 
 class Scored(NamedTuple):

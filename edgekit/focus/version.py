@@ -1,0 +1,13 @@
+"""The versions of the measures and of the score: rows that were measured by another version are stale.
+
+Imports nothing, so that reading rows does not load what measures images.
+"""
+
+#: Increased when a focus measure of an image changes.
+MEASURES = 2
+
+#: Increased when the score changes.
+SCORE = 2
+
+#: For the column `scorer`.
+SCORER = f"edgekit-{MEASURES}.{SCORE}"
