@@ -93,6 +93,17 @@ def test_what_does_not_change_the_width(change, sigma):
     assert ek.blur_width(image).width == pytest.approx(expected, rel=0.05)
 
 
+@pytest.mark.parametrize("sigma", [0, 2, 4])
+@pytest.mark.parametrize("name", ["camera.png", "coffee.png", "chelsea.png"])
+def test_a_white_caption_does_not_count(name, sigma):
+    image = ek.read_image(SAMPLES / name)
+    bare = cv2.GaussianBlur(image, (0, 0), sigma) if sigma else image
+    caption = cv2.putText(bare.copy(), "2031-07-04 12:00:00", (10, 40), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (255,) * 3, 2)
+    assert (caption != bare).any()
+    assert ek.blur_width(caption).width == pytest.approx(ek.blur_width(bare).width, rel=0.05)
+    assert ek.score(caption) == pytest.approx(ek.score(bare), abs=0.03)
+
+
 @pytest.mark.parametrize("degrees", [0, 30, 75, 120, 160])
 @pytest.mark.parametrize("length", [8, 16])
 def test_motion(length, degrees):
