@@ -8,7 +8,7 @@ from .edges.boundaries import detect as detect
 from .edges.canny_edges import canny as canny
 from .edges.canny_edges import hysteresis as hysteresis
 from .edges.canny_edges import nonmax_suppress as nonmax_suppress
-from .edges.canny_edges import zero_crossings as zero_crossings
+from .edges.marr_hildreth import zero_crossings as zero_crossings
 from .edges.thresholding import outline as outline
 from .edges.thresholding import threshold as threshold
 from .errors import DecodeError as DecodeError

@@ -1,4 +1,4 @@
-"""Edges of one pixel: Canny's detector and its steps, and zero crossings. May import `filters` and what is below it."""
+"""Edges of one pixel: Canny's detector and its steps. May import `filters` and what is below it."""
 
 import math
 from numbers import Real
@@ -10,9 +10,9 @@ from edgekit.backends.choice import backend_of, is_same_kind
 from edgekit.backends.interface import Array
 from edgekit.common.choices import check_choice, check_flag, plain_number, real_number, shown
 from edgekit.common.types import ChannelAxis, ImageT
-from edgekit.edges.thinning import by_numpy_plane, by_plane, label, offsets, shifted, suppress, thinned
+from edgekit.edges.thinning import as_single, by_numpy_plane, label, offsets, suppress, thinned
 from edgekit.errors import ParameterError, ShapeError
-from edgekit.filters.apply import apply, apply_bank, cos_sin_each
+from edgekit.filters.apply import apply_bank, cos_sin_each
 from edgekit.filters.documentation import documented
 from edgekit.filters.inputs import check_image
 from edgekit.operators.borders import Border
@@ -55,7 +55,8 @@ def nonmax_suppress(
         `strength` at edges, 0 elsewhere.
     offset : ndarray or Tensor
         With `subpixel`: distance of the edge from the pixel's centre along `direction`, in pixels from -0.71 to 0.71,
-        by a parabola through three strengths; NaN where there is no edge.
+        by a parabola through the logarithms of three strengths; NaN where there is no edge. `edgekit.contours` places
+        edges in the same way.
 
     Raises
     ------
@@ -89,7 +90,7 @@ def nonmax_suppress(
     thin = xp.where((thin > 0) & xp.isinf(strength), math.inf, thin)
     if not subpixel:
         return order.restore(backend.cast(thin, types.result))
-    offset = xp.where(thin > 0, offsets(known, cos, sin), math.nan)
+    offset = offsets(known, cos, sin, thin > 0)
     return order.restore(backend.cast(thin, types.result)), order.restore(backend.cast(offset, types.result))
 
 
@@ -173,7 +174,7 @@ def canny(
     Returns
     -------
     ndarray or Tensor of bool
-        True at edges, in the layout of a response.
+        True at edges, in the layout of a response. `edgekit.contours` places the same edges between pixels.
 
     Notes
     -----
@@ -197,11 +198,18 @@ def canny(
     pixels, order = check_image(image, channel_axis)
     mask = order.apply_to_mask(mask)
     options = {"border": border, "channel": channel, "tone": tone, "mask": mask}
-    gx, gy, magnitude = _gradient(pixels, sigma, scale, options)
+    result: ImageT = order.restore(find_edges(pixels, sigma, low, high, interpolate, scale, options)[3])
+    return result
+
+
+def find_edges(
+    image: Array, sigma: float, low: Any, high: Any, interpolate: bool, scale: str, options: dict[str, Any]
+) -> tuple[Array, Array, Array, Array]:
+    """Return the components of the gradient, its magnitude in the unit of the thresholds, and the mask of the edges."""
+    gx, gy, magnitude = _gradient(image, sigma, scale, options)
     lower, upper = _thresholds(low, high, magnitude)
     edges = _connected(suppress(magnitude, gx, gy, interpolate=interpolate), lower, upper)
-    result: ImageT = order.restore(thinned(edges) if interpolate else edges)
-    return result
+    return gx, gy, magnitude, thinned(edges) if interpolate else edges
 
 
 def _gradient(image: Array, sigma: float, scale: str, options: dict[str, Any]) -> tuple[Array, Array, Array]:
@@ -209,7 +217,7 @@ def _gradient(image: Array, sigma: float, scale: str, options: dict[str, Any]) -
     check_choice("scale", scale, SCALES)
     real_number("sigma", sigma, "a positive, finite number of pixels, or 0 for the 3x3 Sobel operator")
     operator, parameters = ("sobel", {}) if sigma == 0 else ("gaussian", {"sigma": sigma})
-    gx, gy = apply_bank(_single(image), OPERATORS[operator], parameters, **options)
+    gx, gy = apply_bank(as_single(image), OPERATORS[operator], parameters, **options)
     magnitude = backend_of(image).xp.hypot(gx, gy)
     # A factor of 8 is exact: with sigma=0 this is the magnitude that OpenCV compares.
     return gx, gy, magnitude * OPENCV if scale == "raw" else magnitude
@@ -245,74 +253,6 @@ def why_no_edges(
     return f"no pixel reaches high={needed:g} {unit}; {found}{hint}"
 
 
-@documented
-@np.errstate(all="ignore")
-def zero_crossings(
-    image: ImageT,
-    *,
-    sigma: float = 2.0,
-    scale: Scale = "unit",
-    border: Border = "reflect",
-    channel: Channel = "luminance",
-    tone: Tone = "linear",
-    channel_axis: ChannelAxis = "auto",
-    mask: ImageT | None = None,
-) -> ImageT:
-    """Find edges where the Laplacian of Gaussian changes sign (Marr and Hildreth).
-
-    Parameters
-    ----------
-    sigma : float
-        Standard deviation of the Gaussian in pixels, at least 0.3.
-
-    Returns
-    -------
-    ndarray or Tensor
-        Slope of the Laplacian at a change of sign, in units of the Laplacian per pixel; 0 elsewhere. Lines are one
-        pixel wide. Pixels above a threshold are edges; see `hysteresis`.
-
-    References
-    ----------
-    Marr and Hildreth, Theory of edge detection, 1980, 10.1098/rspb.1980.0020.
-
-    Examples
-    --------
-    >>> import numpy as np, edgekit as ek
-    >>> image = np.zeros((32, 32), np.uint8)
-    >>> image[:, 16:] = 200
-    >>> np.flatnonzero(ek.zero_crossings(image)[8])
-    array([15])
-    """
-    if sigma is None:
-        raise ParameterError("sigma=None must be a number of pixels, at least 0.3")
-    pixels, order = check_image(image, channel_axis)
-    response = apply(
-        _single(pixels), "laplacian", {"sigma": sigma},
-        scale=scale, border=border, channel=channel, tone=tone, mask=order.apply_to_mask(mask),
-    )  # fmt: skip
-    backend = backend_of(response)
-    xp = backend.xp
-
-    def crossing(planes: Array) -> Array:
-        here = planes
-        steepest = xp.zeros_like(planes)
-        layout = backend.image_layout(planes)
-        padded = backend.pad(planes, layout, 0, layout.rows, (1, 1, 1, 1), "edge", planes.dtype, 0)
-        for down, right in ((0, 1), (1, 0)):
-            before, after = shifted(padded, -down, -right), shifted(padded, down, right)
-            # The sign changes between two pixels: the pixel nearer to zero is the edge, of two equal ones the first.
-            for other, nearer in ((after, xp.abs(here) <= xp.abs(after)), (before, xp.abs(here) < xp.abs(before))):
-                jump = xp.where((xp.sign(here) * xp.sign(other) < 0) & nearer, xp.abs(here - other), 0)
-                steepest = xp.maximum(steepest, jump)
-            on = (here == 0) & (xp.sign(before) * xp.sign(after) < 0)
-            steepest = xp.maximum(steepest, xp.where(on, xp.abs(after - before) / 2, 0))
-        return steepest
-
-    slopes = thinned(by_plane(crossing, response))
-    result: ImageT = order.restore(backend.cast(slopes, backend.array_types(pixels).result))
-    return result
-
-
 def _limit(name: str, threshold: Any, strength: Array) -> Any:
     """Return a threshold of `hysteresis`: a number, or an array of the kind of the strength."""
     threshold = plain_number(threshold)
@@ -346,13 +286,6 @@ def _connected(strength: Array, low: Any, high: Any) -> Array:
         return kept
 
     return by_numpy_plane(connected, weak, strong)
-
-
-def _single(image: Array) -> Array:
-    """Return half precision as single: its squares would overflow."""
-    backend = backend_of(image)
-    types = backend.array_types(image)
-    return backend.cast(image, types.work) if types.floating else image
 
 
 def _thresholds(low: Any, high: Any, magnitude: Array) -> tuple[Any, Any]:

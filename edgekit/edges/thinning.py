@@ -13,6 +13,7 @@ import numpy as np
 from edgekit.backends.choice import backend_of
 from edgekit.backends.interface import Array, Result
 from edgekit.common.load_cv2 import cv2
+from edgekit.edges.localization import locate
 
 #: A bit for each neighbour.
 _NEIGHBOURS = np.array([[8, 4, 2], [16, 0, 1], [32, 64, 128]], np.float32)
@@ -35,7 +36,7 @@ def suppress(strength: Array, gx: Array, gy: Array, *, interpolate: bool) -> Arr
     backend = backend_of(strength)
 
     def plane(strength: Array, gx: Array, gy: Array) -> Array:
-        def keep(here: Array, behind: Array, ahead: Array, diagonal: Array, straight: Array) -> Array:
+        def keep(here: Array, behind: Array, ahead: Array, diagonal: Array) -> Array:
             # Of two equal strengths the first is kept.
             kept = (here > behind) & (here >= ahead)
             if not interpolate:
@@ -87,25 +88,25 @@ def _kept_neighbourhoods() -> tuple[Array, Array]:
     return keep[0], keep[1]
 
 
-def offsets(strength: Array, gx: Array, gy: Array) -> Array:
-    """Return the distance along (gx, gy) to the top of a parabola through three strengths, in pixels."""
-    xp = backend_of(strength).xp
+def offsets(strength: Array, gx: Array, gy: Array, edges: Array) -> Array:
+    """Return the distance of each edge from the centre of its pixel along (gx, gy), in pixels; NaN elsewhere."""
 
-    def top(here: Array, behind: Array, ahead: Array, diagonal: Array, straight: Array) -> Array:
-        # Halves: the sum of two large numbers may overflow.
-        bend = behind / 2 + ahead / 2 - here
-        shift = (behind / 2 - ahead / 2) / xp.where(bend < 0, bend, 1) / 2
-        # On a diagonal the samples are further apart. "Ahead" is to the right, or down for a horizontal edge.
-        return xp.where(bend < 0, shift, 0) * xp.sqrt(1 + diagonal * diagonal) * straight
+    def plane(strength: Array, gx: Array, gy: Array, edges: Array) -> Array:
+        offset = np.full_like(strength, np.nan)
+        rows, columns = np.nonzero(edges)
+        x, y = gx[rows, columns], gy[rows, columns]
+        length = np.hypot(x, y)
+        offset[rows, columns] = locate(strength, rows, columns, x / length, y / length).offset
+        return offset
 
-    return by_plane(lambda *planes: _across(top, *planes, interpolate=True), strength, gx, gy)
+    return by_numpy_plane(plane, strength, gx, gy, edges)
 
 
 def _across(function: Any, strength: Array, gx: Array, gy: Array, *, interpolate: bool) -> Array:
     """Apply a function to the strengths of planes and to those on both sides across the edge, tile by tile.
 
-    It receives the strength, the one behind, the one ahead, the distance of the direction from the axis in [0, 1]
-    (1: diagonal), and 1 where ahead is along (gx, gy), -1 where it is against it.
+    It receives the strength, the one behind, the one ahead, and the distance of the direction from the axis in [0, 1]
+    (1: diagonal).
     """
     backend = backend_of(strength)
     layout, xp = backend.image_layout(strength), backend.xp
@@ -126,8 +127,7 @@ def _across(function: Any, strength: Array, gx: Array, gy: Array, *, interpolate
             rising = xp.where(flat, shifted(padded, side, -side), shifted(padded, -side, side))
             far = xp.where(falling, rising, shifted(padded, side, side))
             sides.append(near + (far - near) * diagonal if interpolate else xp.where(diagonal > 0, far, near))
-        along = xp.where(xp.where(flat, y, x) < 0, -1, xp.ones_like(x))
-        return function(shifted(padded, 0, 0), *sides, diagonal, along)
+        return function(shifted(padded, 0, 0), *sides, diagonal)
 
     result = Result(tuple(strength.shape), strength.dtype, 0, None)
     return backend.run_tiles(compute, layout, layout.rows, 2, result, ())
@@ -149,6 +149,13 @@ def label(mask: Array) -> tuple[int, Array]:
     """
     count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
     return count, labels
+
+
+def as_single(image: Array) -> Array:
+    """Return half precision as single: its squares would overflow."""
+    backend = backend_of(image)
+    types = backend.array_types(image)
+    return backend.cast(image, types.work) if types.floating else image
 
 
 def by_plane(function: Callable[..., Array], *images: Array) -> Array:

@@ -1,0 +1,53 @@
+"""The noise of an image that has edges, for standard errors. May import `common`."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.common.load_cv2 import cv2
+
+Array = NDArray[Any]
+
+#: Immerkær's mask: 0 on planes and on straight edges along the axes; the norm of its coefficients is 6.
+_MASK, _NORM = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32), 6.0
+
+#: Side of a block, and the part of the blocks that have less noise than the result: those without edges or texture.
+BLOCK, PART = 32, 0.25
+
+#: About the largest number of blocks that are measured: whole rows of blocks, at equal distances.
+MOST_BLOCKS = 512
+
+#: The median of the absolute values of normal noise, relative to its standard deviation.
+MEDIAN = 0.6745
+
+#: The standard deviation of the rounding to integers.
+ROUNDING = 12**-0.5
+
+
+def noise_of(plane: Array, *, integers: bool) -> float:
+    """Return the standard deviation of white noise in gray levels.
+
+    It is the lower quartile over blocks of the image, each measured by the median, so that edges do not count.
+    Reference: Immerkær 1996, 10.1006/cviu.1996.0060.
+
+    Parameters
+    ----------
+    plane : ndarray of float
+        (H, W). NaN is left out.
+    integers : bool
+        Whether the pixels were integers: rounding is the least noise that they have.
+    """
+    least = ROUNDING if integers else 0.0
+    if min(plane.shape) < 3:
+        return least
+    side = min(BLOCK, min(plane.shape) - 2)
+    rows, columns = ((n - 2) // side for n in plane.shape)
+    medians = []
+    for row in range(0, rows, max(1, rows * columns // MOST_BLOCKS)):
+        strip = np.ascontiguousarray(plane[row * side : row * side + side + 2, : columns * side + 2])
+        detail = np.abs(cv2.filter2D(strip, -1, _MASK.astype(plane.dtype))[1:-1, 1:-1])
+        medians.append(np.median(detail.reshape(side, columns, side), axis=(0, 2)))
+    levels = np.concatenate(medians) / (MEDIAN * _NORM)
+    levels = levels[np.isfinite(levels)]
+    return max(float(np.quantile(levels, PART)), least) if levels.size else least
