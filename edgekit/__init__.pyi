@@ -56,5 +56,19 @@ from .io.image_file import ImageInfo as ImageInfo
 from .io.image_file import open_image as open_image
 from .learn import KernelFit as KernelFit
 from .learn import fit_kernel as fit_kernel
+from .metrology.caliper import EdgeDistance as EdgeDistance
+from .metrology.caliper import edge_distance as edge_distance
+from .metrology.chart import find_edges as find_edges
+from .metrology.contours import Contour as Contour
+from .metrology.contours import contours as contours
+from .metrology.fits import Circle as Circle
+from .metrology.fits import Ellipse as Ellipse
+from .metrology.fits import Line as Line
+from .metrology.fits import fit_circle as fit_circle
+from .metrology.fits import fit_ellipse as fit_ellipse
+from .metrology.fits import fit_line as fit_line
+from .metrology.mtf_result import Mtf as Mtf
+from .metrology.mtf_result import Region as Region
+from .metrology.slanted_edge import mtf as mtf
 
 __version__: str

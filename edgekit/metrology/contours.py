@@ -184,7 +184,9 @@ def contours(
         )
     ]
     return [
-        Contour(*(column[start:stop] for column in values), bool(closed), (bool(meeting[start]), bool(meeting[stop - 1])))
+        Contour(
+            *(column[start:stop] for column in values), bool(closed), (bool(meeting[start]), bool(meeting[stop - 1]))
+        )
         for start, stop, closed in zip(joined.starts, joined.starts[1:], joined.closed, strict=False)
     ]
 

@@ -22,7 +22,9 @@ def numpy_image(image: Any) -> Array:
     backend = backend_of(image)
     if image.ndim > 3:
         if any(n != 1 for n in image.shape[:-3]):
-            raise ShapeError(f"expected one image; found a batch of shape {tuple(image.shape)}. Measure each separately")
+            raise ShapeError(
+                f"expected one image; found a batch of shape {tuple(image.shape)}. Measure each separately"
+            )
         image = image.reshape(image.shape[-3:])
     return to_numpy_image(image, backend)
 
