@@ -54,14 +54,41 @@ def maxima(strength, gx, gy, nearest=False):
     return kept
 
 
+def cubic(plane, row, column):
+    """Return the value between pixels of the polynomials of third degree through 4x4 pixels; the border is repeated."""
+    top, left = math.floor(row), math.floor(column)
+    total = 0.0
+    for i in range(-1, 3):
+        for j in range(-1, 3):
+            weight = math.prod((row - top - k) / (i - k) for k in range(-1, 3) if k != i)
+            weight *= math.prod((column - left - k) / (j - k) for k in range(-1, 3) if k != j)
+            y, x = (min(max(n, 0), size - 1) for n, size in zip((top + i, left + j), plane.shape, strict=True))
+            total += weight * plane[y, x]
+    return total
+
+
 def tops(strength, gx, gy):
-    """Return how far along (gx, gy) the parabola through three strengths has its top."""
+    """Return how far along (gx, gy) the parabola through the logarithms of three strengths has its top.
+
+    The first parabola has samples one pixel apart. The second one is around the top of the first, with samples as far
+    apart as the first is wide, from one to three pixels.
+    """
+    logarithm = np.log(strength)
     found = np.zeros_like(strength)
-    for at, behind, ahead, (dx, dy) in across(strength, gx, gy):
-        length = math.hypot(dx, dy)
-        a, b, _ = np.polyfit([-length, 0, length], [behind, strength[at], ahead], 2)
-        along = 1 if dx * gx[at] + dy * gy[at] >= 0 else -1
-        found[at] = -b / (2 * a) * along if a else 0
+    for (row, column), here in np.ndenumerate(logarithm):
+        length = math.hypot(gx[row, column], gy[row, column])
+        x, y = gx[row, column] / length, gy[row, column] / length
+        top, step = 0.0, 1.0
+        for _ in range(2):
+            places = [top - step, top, top + step]
+            values = [max(cubic(logarithm, row + t * y, column + t * x), here + math.log(1e-4)) for t in places]
+            a, b, _ = np.polyfit([-step, 0, step], values, 2)
+            if -2 * a * step**2 <= 1e-3:
+                step = 3.0
+                continue
+            top = min(max(top - b / (2 * a), -math.sqrt(0.5)), math.sqrt(0.5))
+            step = min(max(math.sqrt(-1 / (2 * a)), 1.0), 3.0)
+        found[row, column] = top
     return found
 
 

@@ -117,7 +117,7 @@ def test_nonmax_suppress(dtype, kind):
         np.testing.assert_array_equal(thin, thinned(maxima(strength, gx, gy)))
         expected = np.where(thin > 0, tops(strength.astype(float), gx, gy), np.nan)
         np.testing.assert_allclose(offset, expected, atol=1e-4 if dtype == "float32" else 1e-9)
-        # Half way to where the line leaves the square of neighbours is as far as a top can lie.
+        # Half a diagonal is as far as a top can lie.
         assert not (np.abs(offset) > math.sqrt(0.5) + 1e-6).any()
         opposite = kind.plain(ek.nonmax_suppress(kind.image(strength), kind.image((direction + 180) % 360)))
         np.testing.assert_array_equal(opposite > 0, thin > 0)
@@ -192,9 +192,9 @@ def test_rim_of_a_disc(radius, sigma, low, high):
         rows, columns = np.nonzero(rim)
         along = np.deg2rad(gradient.direction[rim])
         found = np.hypot(columns + offset[rim] * np.cos(along) - x, rows + offset[rim] * np.sin(along) - y)
-        # Smoothing moves a curved edge inward, by σ²/2r; a parabola through three samples up to √2 apart
-        # misses the top of a bell of σ 1 by up to 0.13.
-        assert np.abs(found - radius + sigma**2 / (2 * radius)).max() <= (0.15 if sigma < 1.4 else 0.1)
+        # Smoothing moves a curved edge inward, by T²/2r. The pixels have a variance of 1/12.
+        inward = (sigma**2 + 1 / 12) / (2 * radius)
+        assert np.abs(found - radius + inward).max() <= 0.03
         np.testing.assert_array_equal(ek.canny(image, sigma=sigma), rim)
 
 

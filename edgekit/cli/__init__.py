@@ -38,6 +38,7 @@ def _groups() -> dict[str, list[str]]:
         "Kernels": ["filter", "kernels", "learn"],
         "Edges and regions": [*_EDGES],
         "Sharpness and focus": ["score", "pick", "focus"],
+        "Measurements": ["contours", "mtf"],
         "Files": ["info"],
     }
 

@@ -2,7 +2,6 @@
 
 import json
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -39,6 +38,7 @@ def learn(inputs: tuple[str, ...], targets: tuple[str, ...], **values: Any) -> i
     low value means that no kernel of this size does what was done. Colour images are converted to luminance.
     """
     from edgekit.cli.output import open_bar
+    from edgekit.cli.state_paths import new_file, write_logged
     from edgekit.errors import ImageError, ParameterError
     from edgekit.io import read_image
     from edgekit.io.stores import path_of
@@ -46,13 +46,13 @@ def learn(inputs: tuple[str, ...], targets: tuple[str, ...], **values: Any) -> i
 
     if len(inputs) != len(targets):
         raise ParameterError(f"each --input needs its --target; found {len(inputs)} and {len(targets)}")
-    kernel = _new_file(path_of(values["output"]), ".json", force=values["force"])
+    kernel = new_file(path_of(values["output"]), (".json",), force=values["force"])
     plot = None if values["plot"] is None else path_of(values["plot"])
     if plot is not None:
-        from edgekit.report.focus_plot import check
+        from edgekit.report.focus_plot import ENDINGS, check
 
         check(plot.suffix)
-        plot = _new_file(plot, plot.suffix, force=values["force"])
+        plot = new_file(plot, ENDINGS, force=values["force"])
     read_options = {name: values[name] for name in _READ_OPTIONS}
     try:
         before, after = ([read_image(name, **read_options) for name in names] for names in (inputs, targets))
@@ -67,7 +67,6 @@ def learn(inputs: tuple[str, ...], targets: tuple[str, ...], **values: Any) -> i
     if bar is not None:
         bar.close()
 
-    from edgekit.cli.state_paths import write_logged
     from edgekit.io.writing import write_atomic
 
     content = json.dumps(_as_json(fit))
@@ -80,17 +79,6 @@ def learn(inputs: tuple[str, ...], targets: tuple[str, ...], **values: Any) -> i
     if not values["quiet"]:
         _warn(fit, values["steps"])
     return 0
-
-
-def _new_file(path: Path, suffix: str, *, force: bool) -> Path:
-    """Return the path, or raise if it has another suffix or exists already."""
-    from edgekit.errors import OutputError, ParameterError
-
-    if path.suffix.lower() != suffix.lower():
-        raise ParameterError(f"cannot write {path.suffix or 'a file without an ending'!r}; name a {suffix} file")
-    if path.exists() and not force:
-        raise OutputError(f"{path}: the file exists already; choose another name, or use --force")
-    return path
 
 
 def _summary(fit: "KernelFit") -> str:

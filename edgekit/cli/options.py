@@ -146,6 +146,41 @@ _OPTIONS: Mapping[str, Callable[..., Decorator]] = {
     "above": _option(
         "--above", type=click.FloatRange(0, 1), metavar="N",
         help="Draw only the pixels with a probability above N, all of them white."),
+    # Measurements of edges.
+    "contours.output": _option(
+        "-o", "--output", type=PathOrUrl(), metavar="FILE",
+        help="Write the points into a .csv, .json, .svg or .geojson file.",
+        show_default="print a line for each contour"),
+    "contours.sigma": _option(
+        "--sigma", type=float, default=1.4, show_default=True, metavar="PIXELS",
+        help="Standard deviation of the Gaussian, at least 1."),
+    "min_length": _option(
+        "--min-length", type=click.FloatRange(min=0), default=5.0, show_default=True, metavar="PIXELS",
+        help="Leave out shorter contours."),
+    "noise": _option(
+        "--noise", type=click.FloatRange(min=0), metavar="N",
+        help="Standard deviation of the noise of a pixel in gray levels, for the standard errors.",
+        show_default="estimated from the image"),
+    "mtf.output": _option(
+        "-o", "--output", type=PathOrUrl(), metavar="FILE",
+        help="Write a table with one row for each region and channel: a .csv file.", show_default="print a table"),
+    "mtf.roi": _option(
+        "--roi", "regions", type=Region(), multiple=True, metavar="X,Y,W,H",
+        help="Measure the edge in this rectangle, in pixels. Can be repeated.",
+        show_default="all slanted edges that are found"),
+    "pitch": _option(
+        "--pitch", type=click.FloatRange(min=0, min_open=True), metavar="MICROMETRES",
+        help="Distance of neighbouring pixels: MTF50 is then also given in cycles per millimetre."),
+    "gamma": _option(
+        "--gamma", type=NumberOrWord(("auto", "linear", "srgb")), default="auto", show_default=True, metavar="CURVE",
+        help="How values become light. auto: as the file states, in a profile or tag; linear if it states nothing. A "
+             "number: light is this power of the value. Choices: auto, linear, srgb, a number."),
+    "mtf.channel": _option(
+        "--channel", "channels", type=Choice(("luminance", "red", "green", "blue", "all")), default="luminance",
+        show_default=True, metavar="NAME", help="The channel of a colour image, or all of them."),
+    "mtf.plot": _option(
+        "--plot", type=PathOrUrl(), metavar="FILE",
+        help="Draw the regions over the chart, and their MTF: a .png, .svg or .pdf file."),
     # Display.
     "display": _option(
         "--display", type=Choice(("full", "stretch", "signed")), default="full", show_default=True, metavar="MODE",

@@ -86,6 +86,26 @@ def _find_logs(folder: Path) -> Iterable[Path]:
         folder = folder.parent
 
 
+def new_file(path: Path, endings: Iterable[str], *, force: bool) -> Path:
+    """Return the path of a file to be written.
+
+    Raises
+    ------
+    ParameterError
+        If its ending is none of `endings`.
+    OutputError
+        If the file exists already, without `force`.
+    """
+    from edgekit.errors import OutputError, ParameterError
+
+    if path.suffix.lower() not in endings:
+        known = " or ".join(endings)
+        raise ParameterError(f"cannot write {path.suffix or 'a file without an ending'!r}; name a {known} file")
+    if path.exists() and not force:
+        raise OutputError(f"{path}: the file exists already; choose another name, or use --force")
+    return path
+
+
 def write_logged(data: bytes, path: Path, job_key: str) -> None:
     """Write a single result that is not an image, such as a plot, and add it to the output log.
 

@@ -100,7 +100,7 @@ def edge_distance(
     >>> import numpy as np, edgekit as ek
     >>> x = np.tile(np.arange(60.0), (20, 1))
     >>> bar = 100 * (np.tanh(x - 20.25) - np.tanh(x - 33.75))
-    >>> round(ek.edge_distance(bar, (10, 10), (45, 10)).distance, 3)
+    >>> round(ek.edge_distance(bar, (10, 10), (45, 10)).distance, 2)
     13.5
     """
     pixels, _ = check_image(image, channel_axis)

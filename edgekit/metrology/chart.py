@@ -1,6 +1,7 @@
 """Finds the slanted edges of a chart. May import `edges` and what is below it."""
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,7 @@ def find_edges(
     >>> chart = cv2.fillPoly(chart, [np.int32([(50, 60), (140, 50), (150, 140), (60, 150)])], 40)
     >>> regions = ek.find_edges(chart)
     >>> len(regions), regions[0]
-    (4, Region(x=57, y=19, width=76, height=72))
+    (4, Region(x=58, y=18, width=74, height=74))
     """
     real_number("min_length", min_length, expected := "a number of pixels, at least 20")
     if min_length < 20:
@@ -82,9 +83,9 @@ def find_edges(
     pixels, _ = check_image(image, channel_axis)
     plane, _ = luminance_plane(pixels)
     found = contours(plane, sigma=sigma, low=low, high=high, noise=0.0)
-    parts = [(part, contour.points) for contour in found for part in _straight_parts(contour.points, contour.closed)]
+    parts = [part for contour in found for part in _straight_parts(contour.points, contour.closed)]
     counts = _counts([contour.points for contour in found], plane.shape)
-    regions = [_region(part, plane.shape, counts, min_length) for part, _ in parts]
+    regions = [_region(part, plane.shape, counts, min_length) for part in parts]
     return sorted({region for region in regions if region is not None}, key=lambda region: (region.y, region.x))
 
 
@@ -94,7 +95,7 @@ def _straight_parts(points: Array, closed: bool) -> list[Array]:
     tolerance = max(STRAIGHT, BENT * size)
     corners = cv2.approxPolyDP(points.astype(np.float32)[:, None], tolerance, closed)[:, 0]
     at = np.sort([int(np.argmin(np.sum((points - corner) ** 2, axis=1))) for corner in corners])
-    parts = [points[a : b + 1] for a, b in zip(at, at[1:], strict=False)]
+    parts = [points[a : b + 1] for a, b in pairwise(at)]
     if closed and len(at) > 1:
         parts.append(np.concatenate((points[at[-1] :], points[: at[0] + 1])))
     return parts

@@ -171,24 +171,23 @@ def contours(
         noise = noise_of(plane, integers=integers)
     found = Located(*(values[joined.nodes].astype(float) for values in found))
     points, across, meeting = points[joined.nodes], across[joined.nodes], meeting[joined.nodes]
-    shift, variance = _outward(curvature(points, joined), found.variance)
+    shift, variance = _inward(curvature(points, joined), found)
     kind, device = backend_of(pixels), getattr(pixels, "device", None)
-    values = [
-        kind.from_numpy(column, device)
-        for column in (
-            points - shift[:, None] * across,
-            found.strength,
-            np.rad2deg(np.arctan2(across[:, 1], across[:, 0])) % 360,
-            np.sqrt(np.maximum(variance - sigma**2, 0)),
-            np.hypot(position_error(found, sigma, noise), SYSTEMATIC),
-        )
-    ]
-    return [
-        Contour(
-            *(column[start:stop] for column in values), bool(closed), (bool(meeting[start]), bool(meeting[stop - 1]))
-        )
-        for start, stop, closed in zip(joined.starts, joined.starts[1:], joined.closed, strict=False)
-    ]
+    values = (
+        points - shift[:, None] * across,
+        found.strength,
+        np.rad2deg(np.arctan2(across[:, 1], across[:, 0])) % 360,
+        np.sqrt(np.maximum(variance - sigma**2, 0)),
+        np.hypot(position_error(found, sigma, noise), SYSTEMATIC),
+    )
+    places, *others = (kind.from_numpy(column, device) for column in values)
+
+    def contour(start: int, stop: int, closed: bool) -> Contour:
+        strength, direction, width, error = (column[start:stop] for column in others)
+        ends = bool(meeting[start]), bool(meeting[stop - 1])
+        return Contour(places[start:stop], strength, direction, width, error, bool(closed), ends)
+
+    return list(map(contour, joined.starts[:-1], joined.starts[1:], joined.closed))
 
 
 def _chosen(chains: list[Chain], points: Array, across: Array, min_length: float) -> Joined:
@@ -207,12 +206,19 @@ def _chosen(chains: list[Chain], points: Array, across: Array, min_length: float
     )
 
 
-def _outward(curved: Array, variance: Array) -> tuple[Array, Array]:
-    """Return how far a Gaussian moved each point towards the centre of its curvature, and its corrected variance."""
-    curved = curved.clip(*(sign * MOST_CURVED / np.sqrt(variance) for sign in (-1, 1)))
-    variance = 1 / (1 / variance + curved**2 / 2)
-    shift = np.where(np.isfinite(variance), variance * curved / 2 - 3 / 8 * variance**2 * curved**3, 0)
-    return shift, variance
+def _inward(curved: Array, found: Located) -> tuple[Array, Array]:
+    """Return how far a Gaussian moved each point towards the centre of its curvature, and its corrected variance.
+
+    The logarithm of the gradient of a disc of radius R, blurred by a Gaussian of variance T², is at the radius r
+    nearly −(r − R)² / 2T² − log(r) / 2 − 3T² / 8rR. The place where it has equal values a step outward and inward is
+    that of `locate`.
+    """
+    step, limit = found.step, MOST_CURVED / np.sqrt(found.variance)
+    curved = curved.clip(-limit, limit)
+    bent = (step * curved) ** 2
+    variance = 1 / (1 / found.variance - np.log1p(-bent) / (2 * step**2))
+    moved = variance * np.arctanh(step * curved) / (2 * step) - 3 / 8 * variance**2 * curved**3 / (1 - bent)
+    return np.where(np.isfinite(variance), moved, 0), variance
 
 
 def _without_border(edges: Array, margin: int) -> Array:

@@ -10,8 +10,9 @@ from edgekit.metrology.linking import Chain
 
 Array = NDArray[Any]
 
-#: Points on each side of a point from which its curvature is computed.
-REACH = 5
+#: Points on each side of a point from which its curvature is computed, and the largest angle of half the arc in radians
+#: for which the larger number is used.
+NEAR, FAR, STRAIGHT = 5, 9, 1.2
 
 #: The second derivative of a circle is underestimated by a parabola, and so is the first by a line: the curvature is
 #: too large by this part of the squared angle of half the arc.
@@ -64,14 +65,23 @@ def join(chains: Sequence[Chain]) -> Joined:
 def curvature(points: Array, chains: Joined) -> Array:
     """Return the curvature at each point, in 1 / pixel; positive where the chain turns to the right (y points down).
 
-    A parabola is fitted to x and to y of 11 points. Near the ends of an open chain the curvature is that of the
-    nearest such fit; chains with fewer points have the curvature 0.
+    A parabola is fitted to x and to y of neighbouring points: of more of them where the chain is nearly straight, since
+    noise then decides. Near the ends of an open chain the curvature is that of the nearest such fit; chains with fewer
+    points have the curvature 0.
     """
+    found, _ = _curvature(points, chains, NEAR)
+    smooth, arc = _curvature(points, chains, FAR)
+    result: Array = np.where((arc > 0) & (arc < STRAIGHT), smooth, found)
+    return result
+
+
+def _curvature(points: Array, chains: Joined, reach: int) -> tuple[Array, Array]:
+    """Return the curvature from `reach` points on each side, and the angle of half the arc in radians; else 0."""
     size, first = chains.each(np.diff(chains.starts)), chains.each(chains.starts[:-1])
     closed, place = chains.each(chains.closed), np.arange(len(chains.nodes)) - first
-    long = size > 2 * REACH
-    middle = np.where(closed, place, np.clip(place, REACH, np.maximum(size - 1 - REACH, REACH)))
-    steps = np.arange(-REACH, REACH + 1)
+    long = size > 2 * reach
+    middle = np.where(closed, place, np.clip(place, reach, np.maximum(size - 1 - reach, reach)))
+    steps = np.arange(-reach, reach + 1)
     squares = steps**2 - np.mean(steps**2)
     slope, bend = steps / np.sum(steps**2), 2 * squares / np.sum(squares**2)
     velocity, acceleration = np.zeros_like(points), np.zeros_like(points)
@@ -82,6 +92,5 @@ def curvature(points: Array, chains: Joined) -> Array:
     speed = np.hypot(*velocity.T)
     turned = velocity[:, 0] * acceleration[:, 1] - velocity[:, 1] * acceleration[:, 0]
     found = np.where(long & (speed > 0), turned / np.where(speed > 0, speed, 1) ** 3, 0)
-    arc = np.minimum(np.abs(found) * speed * REACH, LARGEST_ARC)
-    result: Array = found / (1 + ARC * arc**2)
-    return result
+    arc = np.abs(found) * speed * reach
+    return found / (1 + ARC * np.minimum(arc, LARGEST_ARC) ** 2), arc

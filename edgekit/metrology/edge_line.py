@@ -40,13 +40,13 @@ class EdgeLine(NamedTuple):
     coefficients: Array
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         """The number of rows."""
         return int(self.rows.stop - self.rows.start)
 
     def v(self) -> Array:
         """Return the coordinate along the edge of each row, from -1 to 1."""
-        return np.linspace(-1, 1, self.count)
+        return np.linspace(-1, 1, self.size)
 
     def columns(self) -> Array:
         """Return the position of the edge in each row."""
@@ -55,12 +55,12 @@ class EdgeLine(NamedTuple):
     def slopes(self) -> Array:
         """Return by how many columns the edge moves from row to row, in each row."""
         derivative = np.polynomial.polynomial.polyder(self.coefficients)
-        values: Array = np.polynomial.polynomial.polyval(self.v(), derivative) * 2 / max(1, self.count - 1)
+        values: Array = np.polynomial.polynomial.polyval(self.v(), derivative) * 2 / max(1, self.size - 1)
         return values
 
     def slope(self) -> float:
         """Return by how many columns the edge moves from row to row, in the middle."""
-        return float(self.coefficients[1] * 2 / max(1, self.count - 1))
+        return float(self.coefficients[1] * 2 / max(1, self.size - 1))
 
     def distances(self, width: int) -> Array:
         """Return the signed distance of each pixel from the edge along its normal, (rows, width)."""
@@ -85,7 +85,8 @@ def find_line(levels: Array) -> EdgeLine | None:
     middle = (height - 1) / 2
 
     def distances(lines: Array, points: Array) -> Array:
-        return points[:, 1] - lines[:, :1] - lines[:, 1:] * points[:, 0]
+        far: Array = points[:, 1] - lines[:, :1] - lines[:, 1:] * points[:, 0]
+        return far
 
     def through(sets: Array) -> Array:
         first, second = sets[:, 0], sets[:, 1]
@@ -110,7 +111,8 @@ def _slopes(levels: Array) -> Array | None:
     """Return the derivative along the rows; None if the region is too narrow or has the same level everywhere."""
     if levels.shape[1] <= 2 * HALF + 2 or not np.ptp(levels) > 0:
         return None
-    return cv2.filter2D(levels, cv2.CV_64F, _kernel()[None], borderType=cv2.BORDER_REPLICATE)
+    slopes: Array = cv2.filter2D(levels, cv2.CV_64F, _kernel()[None], borderType=cv2.BORDER_REPLICATE)
+    return slopes
 
 
 def _kernel() -> Array:

@@ -1,10 +1,10 @@
 """Fits the edge spread function of a slanted edge to the pixels of a region. May import `common`.
 
-The gray level of a pixel depends on its distance u from the edge along the normal: the integral of the line spread
-function up to u. The line spread function is a sum of Hermite functions of the scale of the edge, and a few of three and
-nine times this scale for flare and for halos of sharpening. Their integrals are fitted to the pixels by linear least
-squares. So no bins, no derivative of noisy data and no window change the result, and the covariance of the coefficients
-gives the standard error of each number.
+The gray level of a pixel depends on its distance u from the edge along the normal: it is the integral of the line
+spread function up to u. The line spread function is a sum of Hermite functions of the scale of the edge, and of a few
+functions of three and nine times this scale, for flare and for halos of sharpening. Their integrals are fitted to the
+pixels by linear least squares. No wide bins, no derivative of noisy data and no window change the result, and the
+covariance of the coefficients gives the standard error of each number.
 
 1. The line of the edge comes from the maxima of the rows.
 2. The scale is searched. Then the line is corrected, by a polynomial of third degree that follows distorted edges.
@@ -29,12 +29,7 @@ LEAST_ORDERS, MOST_ORDERS = 5, 25
 WIDE: tuple[tuple[tuple[float, int], ...], ...] = ((), ((3.0, 3),), ((3.0, 3), (9.0, 3)))
 
 #: Ranges in which the scale is searched, as multiples of the last one. The first is in pixels.
-SEARCHES = (
-    np.geomspace(0.35, 12, 16),
-    np.geomspace(0.7, 1.4, 9),
-    np.geomspace(0.9, 1.1, 7),
-    np.geomspace(0.95, 1.05, 5),
-)
+SEARCHES = [np.geomspace(*search) for search in ((0.35, 12, 16), (0.7, 1.4, 9), (0.9, 1.1, 7), (0.95, 1.05, 5))]
 
 #: Pixels are joined to bins of this width if they are near the edge, and of one pixel beyond.
 BIN, NEAR = 0.02, 30.0
@@ -150,9 +145,8 @@ def _samples(region: Array, line: EdgeLine) -> _Samples:
     near = np.abs(u) <= NEAR
     bins = np.where(near, np.rint(u / BIN), np.rint(u) * round(2 / BIN)).astype(int)
     _, bins, counts = np.unique(bins, return_inverse=True, return_counts=True)
-    means = [np.bincount(bins, values) / counts for values in (u, v, level)]
-    within = float(np.sum((level - means[2][bins]) ** 2))
-    return _Samples(*means, np.sqrt(counts), within, len(level))
+    u, v, mean = (np.bincount(bins, values) / counts for values in (u, v, level))
+    return _Samples(u, v, mean, np.sqrt(counts), float(np.sum((level - mean[bins]) ** 2)), len(level))
 
 
 class _Solution(NamedTuple):
@@ -222,7 +216,7 @@ def _corrected(region: Array, line: EdgeLine, fit: _Solution) -> EdgeLine:
         1
     ] * v
     known = np.isfinite(region)
-    degree = 3 if line.count >= ROWS_OF_CURVES else 1
+    degree = 3 if line.size >= ROWS_OF_CURVES else 1
     normal = (1 / np.hypot(1, line.slopes()))[:, None]
     moved = np.stack([(-slope * normal * v**power)[known] for power in range(1, degree + 1)])
     change = np.linalg.lstsq(moved @ moved.T, moved @ (region - level)[known], rcond=None)[0]

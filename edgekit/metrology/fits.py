@@ -201,9 +201,9 @@ def fit_circle(points: Any) -> Circle:
     (30.0, 20.0, 9.0)
     """
     found, middle, size = _fit("circle", points, _circle_distances, _circles, 3)
-    x, y = middle + size * found.parameters[:2]
-    numbers = (x, y, size * found.parameters[2], *(size * found.errors), size * found.rms)
-    return Circle(*map(float, numbers), found.inliers)
+    x, y = (middle + size * found.parameters[:2]).tolist()
+    radius, (x_error, y_error, radius_error) = float(size * found.parameters[2]), (size * found.errors).tolist()
+    return Circle(x, y, radius, x_error, y_error, radius_error, size * found.rms, found.inliers)
 
 
 def fit_ellipse(points: Any) -> Ellipse:
@@ -244,19 +244,17 @@ def fit_ellipse(points: Any) -> Ellipse:
     (20.0, 9.0, 0.0)
     """
     found, middle, size = _fit("ellipse", points, _ellipse_distances, _ellipses, 5)
-    (x, y, first, second, turn), errors = found.parameters, found.errors
-    first, second = abs(first), abs(second)
+    (x, y, first, second, turn), errors = found.parameters.tolist(), found.errors.tolist()
     x, y = middle[0] + size * x, middle[1] + size * y
-    axes = [(size * first, size * errors[2]), (size * second, size * errors[3])]
-    if first < second:
+    axes = [(size * abs(first), size * errors[2]), (size * abs(second), size * errors[3])]
+    if abs(first) < abs(second):
         axes.reverse()
         turn += math.pi / 2
     (major, major_error), (minor, minor_error) = axes
-    numbers = (
-        x, y, major, minor, math.degrees(turn) % 180, size * errors[0], size * errors[1], major_error, minor_error,
-        math.degrees(errors[4]), size * found.rms,
+    return Ellipse(
+        float(x), float(y), major, minor, math.degrees(turn) % 180, size * errors[0], size * errors[1], major_error,
+        minor_error, math.degrees(errors[4]), size * found.rms, found.inliers,
     )  # fmt: skip
-    return Ellipse(*map(float, numbers), found.inliers)
 
 
 def _places(points: Any) -> Array:

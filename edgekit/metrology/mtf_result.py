@@ -150,7 +150,7 @@ def measured(
     esf, lsf = fit.weights @ fit.esf(position) / total, fit.weights @ fit.lsf(position) / total
     if total < 0:
         # The dark side is on the left of the result.
-        position, esf, lsf = position, 1 - esf[::-1], lsf[::-1]
+        esf, lsf = 1 - esf[::-1], lsf[::-1]
     left = float(fit.coefficients[0])
     return Mtf(
         "ok", "", warnings, region, channel, mtf50, error,
@@ -172,7 +172,7 @@ def _falls_to(values: Array, level: float, first: int = 0) -> float:
 
 
 def _rise(position: Array, esf: Array) -> float:
-    """Return the distance from the last value of at most 0.1 before the middle to the first of at least 0.9 after it."""
+    """Return the distance in which an edge rises from 0.1 to 0.9, from the crossings nearest to its middle."""
     middle = int(np.argmin(np.abs(esf - 0.5)))
     low, high = np.flatnonzero(esf[: middle + 1] <= 0.1), np.flatnonzero(esf[middle:] >= 0.9)
     if not len(low) or not len(high) or high[0] == 0:

@@ -52,12 +52,12 @@ NOISY, LOW_CONTRAST, SHARPENED = 20.0, 0.2, 1.1
 #: The wording of each status.
 REASONS = {
     "no edge": "the region has no edge across it that stands out from the noise",
-    "two edges": "the region has more than one edge, or an edge with a corner; choose a region with one straight edge",
-    "clipped": "one side of the edge is at the end of the range of values; expose the image so that both sides are inside",
+    "two edges": "the region has more than one edge, or an edge with a corner; choose a smaller region",
+    "clipped": "one side of the edge is at the end of the range of values; change the exposure",
     "too short": f"the edge must cross at least {LEAST_ROWS} rows or columns, with {SIDE:g} pixels on both sides",
-    "too steep": "the edge is so near to a diagonal that too few distances between pixels and edge occur; turn the chart",
+    "too steep": "the edge is so near to a diagonal that too few distances from it occur; turn the chart",
     "not slanted": "the edge is parallel to the rows or columns; turn the chart by about 5 degrees",
-    "too noisy": f"the standard error of MTF50 is more than {MOST_ERROR:.0%}; use a longer edge or an image with less noise",
+    "too noisy": f"the standard error of MTF50 is more than {MOST_ERROR:.0%}; use a longer edge, or less noise",
 }
 
 
@@ -214,7 +214,7 @@ def _of_line(levels: Array, ends: Array, line: EdgeLine, noise: float) -> str:
         return "no edge"
     if has_second_edge(levels, line, noise):
         return "two edges"
-    if line.count < LEAST_ROWS:
+    if line.size < LEAST_ROWS:
         return "too short"
     if np.diff(np.sort(far[np.abs(far) <= 2])).max(initial=0) > WIDEST_GAP:
         return "not slanted" if abs(line.slope()) < 0.5 else "too steep"
