@@ -33,7 +33,7 @@ MOST_CURVED = 0.5
 SYSTEMATIC = 5e-4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Contour:
     """A contour: the points of one edge in order. The brighter side is on the right of one who walks along it.
 

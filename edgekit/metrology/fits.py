@@ -15,7 +15,7 @@ from edgekit.metrology.contours import Contour
 from edgekit.metrology.robust import RobustFit, robust_fit
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Line:
     """A straight line: the points (x, y) with x·cos(normal) + y·sin(normal) = distance.
 
@@ -55,7 +55,7 @@ class Line:
         return self.x * math.cos(turn) + self.y * math.sin(turn)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Circle:
     """A circle.
 
@@ -81,7 +81,7 @@ class Circle:
     inliers: Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ellipse:
     """An ellipse.
 

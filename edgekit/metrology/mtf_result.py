@@ -28,7 +28,7 @@ class Region(NamedTuple):
     height: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mtf:
     """The modulation transfer function across an edge.
 

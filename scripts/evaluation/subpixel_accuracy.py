@@ -76,7 +76,7 @@ METHODS: dict[str, Method] = {
 def straight(seed: int, edges: int) -> str:
     """Return the table of half-planes."""
     lines = [
-        f"{edges} edges for each blur of {', '.join(map(str, BLURS))} px. Root mean square error across the edge in px:",
+        f"{edges} edges for each blur of {', '.join(map(str, BLURS))} px. Root mean square error across the edge, px:",
         "",
         "| method | no noise | 0.5 % | 2 % | stated over true error, 0.5 % | 2 % |",
         "|---|---:|---:|---:|---:|---:|",

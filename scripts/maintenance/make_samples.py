@@ -5,6 +5,7 @@ scikit-image; nothing is downloaded.
 """
 
 import argparse
+import io
 import shutil
 import sys
 from collections.abc import Sequence
@@ -14,11 +15,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import skimage.data
+from PIL import Image as Picture
+from PIL.PngImagePlugin import PngInfo
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import edgekit as ek
 from common.paths import SAMPLES
+from common.slanted_chart import INK, PAPER, TILT, slanted_chart, to_srgb
 from maintenance.make_clip import write
 
 Image = npt.NDArray[np.uint8]
@@ -32,6 +36,10 @@ QUARTER = 256
 
 #: At r pixels from their centre the rings repeat every RINGS / r pixels; at the edge of the quarter every 4.
 RINGS = 2 * QUARTER
+
+
+#: The lens of the chart of slanted squares, and the noise of its sensor as a part of white.
+LENS, NOISE = {"middle": 0.45, "corner": 1.1, "distortion": 0.02}, 0.003
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,11 @@ CHART = Sample(
     "scripts/maintenance/make_samples.py", "MIT, like edgekit", "computed",
 )  # fmt: skip
 
+SLANTED = Sample(
+    "slanted-edges.png", "Slanted squares through a lens whose blur grows outward, for `edgekit mtf`",
+    "scripts/maintenance/make_samples.py", "MIT, like edgekit", "computed",
+)  # fmt: skip
+
 CLIP = Sample(
     "pan.mp4", "A moving view of coffee.png that stops twice: 60 frames, most of them blurred",
     "Rachel Michetti; rendered by scripts/maintenance/make_clip.py", _CC0, "coffee.png",
@@ -95,6 +108,11 @@ The chart is {side} pixels wide and high. It has four quarters of {quarter} pixe
 - bottom left, a **ramp** of one gray level per pixel to the right: `sobel(chart, angle=0)` is 1, and
   `sobel(chart, angle=90)` is 0.
 - bottom right, a **star** of 16 sectors: an edge every 22.5 degrees.
+
+The slanted squares have linear light of {ink} on {paper}, and are turned by {tilt:g} degrees. The standard deviation of
+the blur is {middle} pixels in the middle of the chart and {corner} in the corners; it grows with the square of the
+distance. Each pixel is integrated exactly. Distortion moves the corners outward by {distortion:.0%}. White noise with
+{noise:.1%} of white is added to the linear light. The file has 8 bits, and states that its values are those of sRGB.
 """
 
 
@@ -116,11 +134,25 @@ def chart() -> Image:
     return np.rint(np.block([[rings, disc], [x, star]])).astype(np.uint8)
 
 
+def slanted_edges() -> bytes:
+    """Return the PNG file of the slanted squares."""
+    light, _ = slanted_chart(4, 3, **LENS)
+    light += NOISE * np.random.default_rng(0).standard_normal(light.shape)
+    states_srgb = PngInfo()
+    states_srgb.add(b"sRGB", b"\0")
+    file = io.BytesIO()
+    Picture.fromarray(np.rint(255 * to_srgb(light)).astype(np.uint8)).save(file, "PNG", pnginfo=states_srgb)
+    return file.getvalue()
+
+
 def readme() -> str:
     """Return the README: a row for each file."""
     rows = [f"| [{s.name}]({s.name}) | {s.what} | {s.author} | {s.licence} | {s.source} |"
-            for s in (*PHOTOGRAPHS, DARK, CHART, CLIP)]  # fmt: skip
-    return README.format(rows="\n".join(rows), side=2 * QUARTER, quarter=QUARTER, rings=RINGS)
+            for s in (*PHOTOGRAPHS, DARK, CHART, SLANTED, CLIP)]  # fmt: skip
+    return README.format(
+        rows="\n".join(rows), side=2 * QUARTER, quarter=QUARTER, rings=RINGS, ink=INK, paper=PAPER, tilt=TILT,
+        middle=LENS["middle"], corner=LENS["corner"], distortion=LENS["distortion"], noise=NOISE,
+    )  # fmt: skip
 
 
 def make_samples(folder: Path) -> None:
@@ -130,6 +162,7 @@ def make_samples(folder: Path) -> None:
         shutil.copyfile(Path(skimage.data.data_dir) / sample.name, folder / sample.name)
     ek.write_image(folder / DARK.name, darken(ek.read_image(folder / "coffee.png")))
     ek.write_image(folder / CHART.name, chart())
+    (folder / SLANTED.name).write_bytes(slanted_edges())
     write(folder / CLIP.name, ek.read_image(folder / "coffee.png"))
     (folder / "README.md").write_text(readme(), encoding="utf-8", newline="\n")
 
