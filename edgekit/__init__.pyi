@@ -59,8 +59,8 @@ from .learn import fit_kernel as fit_kernel
 from .metrology.caliper import EdgeDistance as EdgeDistance
 from .metrology.caliper import edge_distance as edge_distance
 from .metrology.chart import find_edges as find_edges
-from .metrology.contours import Contour as Contour
-from .metrology.contours import contours as contours
+from .metrology.edge_contours import Contour as Contour
+from .metrology.edge_contours import contours as contours
 from .metrology.fits import Circle as Circle
 from .metrology.fits import Ellipse as Ellipse
 from .metrology.fits import Line as Line

@@ -22,7 +22,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 #: Layers, the lowest first. A module imports from layers below its own, and within its own folder.
 LAYERS = (
     ("errors",), ("common",), ("operators",), ("backends",), ("filters",), ("display", "edges"), ("focus",),
-    ("nn", "learn"), ("io",), ("batch",), ("report",), ("cli",), ("__main__",),
+    ("nn", "learn", "metrology"), ("io",), ("batch",), ("report",), ("cli",), ("__main__",),
 )  # fmt: skip
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
 PURE = [

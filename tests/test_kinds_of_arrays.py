@@ -14,15 +14,29 @@ import edgekit as ek
 
 TAPS = [[0, 1, 0], [1, -4, 1], [0, 1, 0]]
 
+
+def distance(image):
+    """Measure along a line that crosses two edges in few images."""
+    try:
+        return ek.edge_distance(image, (0, 0), (7, 7)).distance
+    except ek.ParameterError as error:
+        if "must cross two edges" in str(error):
+            return np.nan
+        raise
+
+
 #: Every public function that takes an image, as it is called with one.
 FUNCTIONS = {
     **{name: getattr(ek, name) for name in (
         "sobel", "scharr", "prewitt", "roberts", "farid", "gaussian_gradient", "kirsch", "robinson", "laplacian", "dog",
         "gradient", "canny", "zero_crossings", "threshold", "outline", "detect", "sharpness", "score", "sharpness_map",
         "blur_width", "blur_map",
-        "to_display", "picture", "white_level",
+        "to_display", "picture", "white_level", "find_edges",
     )},
     "correlate": lambda image: ek.correlate(image, TAPS),
+    "contours": lambda image: tuple(contour.points for contour in ek.contours(image)),
+    "mtf": lambda image: ek.mtf(image).clipped,
+    "edge_distance": lambda image: distance(image),
     "oriented": lambda image: ek.oriented(image, [0, 45]),
     "hysteresis": lambda image: ek.hysteresis(image, 1, 2),
     "nonmax_suppress": lambda image: ek.nonmax_suppress(image, image),
@@ -43,7 +57,8 @@ FUNCTIONS = {
 #: Public names that take no image.
 OTHERS = {
     "nn", "Display", "Gradient", "Focus", "Peak", "KernelFit", "MEASURES", "find_peak", "autofocus", "read_image",
-    "open_image", "ImageFile", "ImageInfo", "BlurWidth",
+    "open_image", "ImageFile", "ImageInfo", "BlurWidth", "Contour", "EdgeDistance", "Line", "Circle", "Ellipse", "Mtf",
+    "Region", "fit_line", "fit_circle", "fit_ellipse",
     *(n for n in dir(ek) if n.endswith("Error")),
 }  # fmt: skip
 
@@ -130,8 +145,11 @@ def test_an_empty_batch_gives_an_empty_result(name, shape, tmp_path, monkeypatch
     batch = torch.zeros(shape) if len(shape) > 3 else torch.zeros(shape)[:, None]
     if name == "outline":
         batch = batch > 0
-    if name in ("overlay", "overlay of", "write_image", "fit_kernel", "nn.GradientLoss", "nn.SharpnessLoss"):
-        # A picture, a loss or a fit of nothing has no value.
+    if name in (
+        "overlay", "overlay of", "write_image", "fit_kernel", "nn.GradientLoss", "nn.SharpnessLoss", "contours", "mtf",
+        "find_edges", "edge_distance",
+    ):  # fmt: skip
+        # A picture, a loss, a fit or a measurement of nothing has no value.
         with pytest.raises(ek.EdgekitError):
             FUNCTIONS[name](batch)
         return

@@ -18,9 +18,14 @@ from edgekit import nn
 DATA = {
     "autofocus": ("measure", "lo", "hi"),
     "correlate": ("image", "kernel"),
+    "edge_distance": ("image", "p", "q"),
     "find_peak": ("positions", "scores"),
+    "fit_circle": ("points",),
+    "fit_ellipse": ("points",),
     "fit_kernel": ("inputs", "targets"),
+    "fit_line": ("points",),
     "hysteresis": ("strength", "low", "high"),  # As skimage.filters.apply_hysteresis_threshold.
+    "mtf": ("image", "roi"),
     "nonmax_suppress": ("strength", "direction"),
     "open_image": ("path",),
     "oriented": ("image", "angles"),
@@ -93,7 +98,11 @@ RULES = {"GL01", "GL02", "GL03", "GL05", "GL06", "GL07", "GL08", "SS01", "SS03",
 
 @pytest.mark.parametrize("of", ["functions", "modules", "types"])
 def test_docstrings_are_those_of_numpydoc(of):
-    types = {f"edgekit.{name}": getattr(ek, name) for name in ("Display", "Focus", "Gradient", "KernelFit", "Peak")}
+    names = (
+        "Display", "Focus", "Gradient", "KernelFit", "Peak",
+        "Contour", "EdgeDistance", "Line", "Circle", "Ellipse", "Mtf",
+    )  # fmt: skip
+    types = {f"edgekit.{name}": getattr(ek, name) for name in names}
     named = {
         "functions": {f"edgekit.{name}": f for name, f in functions().items()},
         "modules": {f"edgekit.nn.{name}": m for name, m in modules().items()},

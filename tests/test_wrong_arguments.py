@@ -15,13 +15,22 @@ from edgekit.operators.borders import OTHER_NAMES, index_map
 
 IMAGE = np.arange(480, dtype=np.uint8).reshape(20, 24)
 
+#: A bright bar, and points of an ellipse.
+BAR = np.tile(np.where(abs(np.arange(40) - 20) < 6, 200.0, 50.0), (40, 1))
+POINTS = np.stack((30 + 20 * np.cos(np.arange(12.0)), 20 + 9 * np.sin(np.arange(12.0))), axis=1)
+
 #: Valid arguments by position, where a function takes more than an image.
 VALID = {
     "autofocus": (lambda z: -((z - 3) ** 2), 0, 9),
     "correlate": (IMAGE, [[1, 0, -1]]),
     "find_peak": ([0, 1, 2, 3], [1, 3, 2, 1]),
+    "edge_distance": (BAR, (5, 20), (35, 20)),
+    "fit_circle": (POINTS,),
+    "fit_ellipse": (POINTS,),
     "fit_kernel": (IMAGE, ek.sobel(IMAGE)),
+    "fit_line": (POINTS,),
     "hysteresis": (IMAGE, 3, 9),
+    "mtf": (IMAGE, (0, 0, 20, 20)),
     "nonmax_suppress": (ek.sobel(IMAGE), np.zeros((20, 24), np.float32)),
     "open_image": ("image.png",),
     "oriented": (IMAGE, [0, 45]),

@@ -11,7 +11,7 @@ from edgekit.cli.parameter_types import PathOrUrl
 from edgekit.cli.terminal import complain
 
 if TYPE_CHECKING:
-    from edgekit.metrology.contours import Contour
+    from edgekit.metrology.edge_contours import Contour
 
 
 @command(
@@ -44,7 +44,7 @@ def contours(name: str, **values: Any) -> int:
     from edgekit.io import read_image
     from edgekit.io.stores import path_of
     from edgekit.metrology.contour_files import WRITERS, contour_record
-    from edgekit.metrology.contours import contours
+    from edgekit.metrology.edge_contours import contours
 
     output = None
     if values["output"] is not None:

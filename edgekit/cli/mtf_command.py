@@ -75,7 +75,7 @@ def mtf(name: str, regions: tuple[tuple[int, ...], ...], channels: str, pitch: f
     results = [
         result
         for channel in wanted
-        for result in measure(image, [list(region) for region in chosen], gamma=gamma, channel=channel, limits=limits)
+        for result in measure(image, list(chosen), gamma=gamma, channel=channel, limits=limits)  # type: ignore[arg-type]
     ] if chosen else []  # fmt: skip
     if values["as_json"]:
         for result in results:

@@ -18,6 +18,9 @@ Array = NDArray[Any]
 #: The EXIF tag ColorSpace in the directory of the camera: 1 is sRGB, 2 is Adobe RGB.
 _EXIF, _COLOR_SPACE = 0x8769, 0xA001
 
+#: Values for which curves are tabulated.
+_VALUES = np.linspace(0, 1, 8192)
+
 #: The power of Adobe RGB (1998).
 _ADOBE = 563 / 256
 
@@ -27,7 +30,7 @@ class TransferCurve(NamedTuple):
 
     Attributes
     ----------
-    gamma : float, callable, "srgb" or None
+    gamma : float, ndarray, "srgb" or None
         As for `edgekit.mtf`; None if the values are linear or nothing is known.
     source : str
         What says so; empty if nothing does.
@@ -43,7 +46,7 @@ def transfer_curve(data: bytes) -> TransferCurve:
     Raw photographs are developed with the curve of BT.709; see `edgekit.io.raw_photographs`.
     """
     if is_raw(data):
-        return TransferCurve(_from_bt709, "raw photograph, developed with the curve of BT.709")
+        return TransferCurve(_from_bt709(_VALUES), "raw photograph, developed with the curve of BT.709")
     from PIL import Image
 
     try:
@@ -53,7 +56,7 @@ def transfer_curve(data: bytes) -> TransferCurve:
         return TransferCurve(None, "")
     profile = info.get("icc_profile")
     if profile and (curve := _curve_of(profile)) is not None:
-        return TransferCurve(curve, "ICC profile")
+        return TransferCurve(curve(_VALUES), "ICC profile")
     if "srgb" in info:
         return TransferCurve("srgb", "PNG chunk sRGB")
     if info.get("gamma"):

@@ -43,8 +43,8 @@ class EdgeDistance:
     contrasts : (float, float)
         Gray levels after each edge minus those before it.
     slants : (float, float)
-        The angle between the line and the normal of each edge in degrees. The shortest distance of two parallel edges
-        is `distance` times the cosine of this angle.
+        The direction of each edge's normal minus that of the line, in degrees. The shortest distance of two parallel
+        edges is `distance` times the cosine of this angle.
     """
 
     distance: float
@@ -121,7 +121,7 @@ def edge_distance(
     return EdgeDistance(
         float(second[0] - first[0]), errors, (places[0][0], places[0][1]), (places[1][0], places[1][1]),
         (math.exp(first[2]), math.exp(second[2])), (float(first[3]), float(second[3])),
-        (math.degrees(math.atan(first[1])), math.degrees(math.atan(second[1]))),
+        (-math.degrees(math.atan(first[1])), -math.degrees(math.atan(second[1]))),
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from edgekit.common.load_cv2 import cv2
 from edgekit.common.types import ChannelAxis
 from edgekit.errors import ParameterError
 from edgekit.filters.inputs import check_image
-from edgekit.metrology.contours import contours
+from edgekit.metrology.edge_contours import contours
 from edgekit.metrology.mtf_result import Region
 from edgekit.metrology.planes import luminance_plane
 

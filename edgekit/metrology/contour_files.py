@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from edgekit.metrology.contours import Contour
+from edgekit.metrology.edge_contours import Contour
 
 #: The columns of CSV files.
 COLUMNS = ("contour", "x", "y", "strength", "direction", "width", "error", "closed", "start_junction", "end_junction")

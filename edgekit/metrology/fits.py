@@ -11,7 +11,7 @@ from edgekit.backends.choice import backend_of
 from edgekit.backends.interface import Array
 from edgekit.common.arrays import as_array
 from edgekit.errors import ParameterError, ShapeError
-from edgekit.metrology.contours import Contour
+from edgekit.metrology.edge_contours import Contour
 from edgekit.metrology.robust import RobustFit, robust_fit
 
 

@@ -50,6 +50,6 @@ def luminance_plane(image: Any) -> tuple[Array, bool]:
         return floats, integers
     if floats.shape[2] == 1:
         return np.ascontiguousarray(floats[:, :, 0]), integers
-    if floats.shape[2] != 3:
-        raise ShapeError(f"luminance needs 1 or 3 channels; found an array of shape {tuple(image.shape)}")
+    if floats.shape[2] not in (3, 4):
+        raise ShapeError(f"luminance needs 1, 3 (RGB) or 4 (RGBA) channels; found shape {tuple(image.shape)}")
     return luminance([floats[:, :, n] for n in range(3)]), integers

@@ -86,9 +86,9 @@ def mtf(
     roi : sequence of int, or of several such sequences, optional
         x, y, width and height of a region with one straight edge, 3 to 40 degrees from the rows or columns, such as
         those of `edgekit.find_edges`. Default: the whole image.
-    gamma : float, callable, "srgb" or None
+    gamma : float, ndarray, "srgb" or None
         How values become linear light: None: they are linear. A number: by this power. ``srgb``: by the curve of sRGB.
-        A function: from values to light, both from 0 to 1.
+        An array (N,): the light from 0 to 1 of equally spaced values from black to white.
     channel : {"luminance", "red", "green", "blue"}
         The channel of a colour image. Luminance is computed in linear light.
     limits : (float, float), optional
@@ -133,7 +133,7 @@ def mtf(
     limits = None if limits is None else number_range("limits", limits)
     pixels, _ = check_image(image, channel_axis)
     array = numpy_image(pixels)
-    several = roi is not None and not isinstance(roi, str) and len(roi) > 0 and isinstance(roi[0], Sequence)
+    several = isinstance(roi, Sequence) and not isinstance(roi, str) and all(isinstance(one, Sequence) for one in roi)
     whole = (0, 0, array.shape[1], array.shape[0])
     regions: Any = roi if several else [whole if roi is None else roi]
     found = []
@@ -150,8 +150,9 @@ def _part(array: Array, region: Region, gamma: Gamma, channel: str, limits: tupl
     integers = values.dtype.kind in "biu"
     known = limits if limits is not None else (_range(values.dtype) if integers else None)
     channels = [values] if values.ndim == 2 else [values[:, :, n] for n in range(values.shape[2])]
-    if len(channels) not in (1, 3) or (len(channels) == 1 and channel != "luminance"):
+    if len(channels) not in (1, 3, 4) or (len(channels) == 1 and channel != "luminance"):
         raise ShapeError(f"channel={shown(channel)} needs an image with red, green and blue; found shape {array.shape}")
+    channels = channels[:3]
     if channel != "luminance":
         channels = [channels[MTF_CHANNELS.index(channel) - 1]]
     ends = np.zeros(values.shape[:2], bool)

@@ -1,6 +1,6 @@
 """A plot of slanted-edge measurements over their chart. Needs Matplotlib, of the extra ``plot``.
 
-May import metrology and below it.
+May import `batch` and what is below it.
 """
 
 import io
