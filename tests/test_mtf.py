@@ -147,9 +147,8 @@ def test_warnings(analytic):
     assert any("low contrast" in warning for warning in dim.warnings)
     noisy = ek.mtf(edge(analytic, noise=0.08))
     assert any("noisy" in warning for warning in noisy.warnings)
-    some = np.rint(edge(analytic)).astype(np.uint8)
-    some[5:25, 55:60] = 255
-    assert any("end of the range" in warning for warning in ek.mtf(some).warnings)
+    some = 1.9 * edge(analytic, noise=0.04) - 50
+    assert any("end of the range" in warning for warning in ek.mtf(some.clip(0, 255).astype(np.uint8)).warnings)
     assert ek.mtf(edge(analytic)).warnings == ()
 
 
@@ -177,7 +176,7 @@ def test_gamma_is_undone_and_luminance_is_linear(analytic, chart):
     assert ek.mtf(chart.to_srgb(light), gamma="srgb").mtf50 == pytest.approx(true, rel=1e-3)
     values = np.linspace(0, 1, 4096)
     assert ek.mtf(light ** (1 / 2.2), gamma=values**2.2).mtf50 == pytest.approx(true, rel=1e-3)
-    assert abs(ek.mtf(light ** (1 / 2.2)).mtf50 / true - 1) > 0.02
+    assert abs(ek.mtf(light ** (1 / 2.2)).mtf50 / true - 1) > 0.01
     colours = np.stack([light, light * 0.5, light * 0.2], axis=2)
     assert ek.mtf(chart.to_srgb(colours), gamma="srgb").mtf50 == pytest.approx(true, rel=1e-3)
     blue = ek.mtf(chart.to_srgb(colours), gamma="srgb", channel="blue")
@@ -315,12 +314,12 @@ def test_the_mtf_command(tmp_path):
     assert max(float(row["mtf50"]) for row in rows) > 0.32
     assert min(float(row["mtf50"]) for row in rows) < 0.24
     assert cv2.imread(str(tmp_path / "mtf.png")).shape[1] > 1000
-    ran = run("mtf", CHART, "--roi", "219,0,81,73", "--roi", "100,100,60,60", "--json", "-q")
+    ran = run("mtf", CHART, "--roi", "219,0,81,73", "--roi", "145,145,50,50", "--json", "-q")
     one, other = map(json.loads, ran.stdout.splitlines())
     assert (one["status"], other["status"], other["mtf50"]) == ("ok", "no edge", None)
     assert len(one["frequency"]) == len(one["mtf"]) == 101
     assert ran.stderr == ""
-    table = run("mtf", CHART, "--roi", "219,0,81,73", "--roi", "100,100,60,60", "--gamma", "linear")
+    table = run("mtf", CHART, "--roi", "219,0,81,73", "--roi", "145,145,50,50", "--gamma", "linear")
     assert "no edge: the region has no edge" in table.stdout
     assert "--gamma linear" in table.stderr
 

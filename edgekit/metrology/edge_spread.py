@@ -31,8 +31,9 @@ WIDE: tuple[tuple[tuple[float, int], ...], ...] = ((), ((3.0, 3),), ((3.0, 3), (
 #: Ranges in which the scale is searched, as multiples of the last one. The first is in pixels.
 SEARCHES = [np.geomspace(*search) for search in ((0.35, 12, 16), (0.7, 1.4, 9), (0.9, 1.1, 7), (0.95, 1.05, 5))]
 
-#: Pixels are joined to bins of this width if they are near the edge, and of one pixel beyond.
-BIN, NEAR = 0.02, 30.0
+#: Pixels are joined to bins of this width if they are near the edge, and of one pixel beyond. Each bin is a part of the
+#: length of the edge, since the illumination changes along it.
+BIN, NEAR, PARTS = 0.02, 30.0, 8
 
 #: With fewer rows the edge is a straight line.
 ROWS_OF_CURVES = 40
@@ -72,7 +73,7 @@ class EdgeSpread(NamedTuple):
     parts : tuple of (float, int)
         The scale and the number of Hermite functions of each part.
     coefficients : ndarray
-        The level of the dark or bright left side, the slopes of the illumination, then the weights of the functions.
+        The level of the left side, the slopes of the illumination, then the weights of the functions.
     covariance : ndarray
         Of the coefficients.
     background : int
@@ -144,6 +145,7 @@ def _samples(region: Array, line: EdgeLine) -> _Samples:
     v = np.broadcast_to(line.v()[:, None], region.shape)[known]
     near = np.abs(u) <= NEAR
     bins = np.where(near, np.rint(u / BIN), np.rint(u) * round(2 / BIN)).astype(int)
+    bins = bins * PARTS + ((v + 1) / 2 * PARTS).astype(int).clip(0, PARTS - 1)
     _, bins, counts = np.unique(bins, return_inverse=True, return_counts=True)
     u, v, mean = (np.bincount(bins, values) / counts for values in (u, v, level))
     return _Samples(u, v, mean, np.sqrt(counts), float(np.sum((level - mean[bins]) ** 2)), len(level))
@@ -169,9 +171,10 @@ def _solve(
 
     background = [np.ones_like(samples.u), samples.v]
     if shading:
-        # Two slopes of the illumination, left and right of the edge.
+        # Slopes of the illumination left and right of the edge, and a contrast that changes along it.
         span = float(np.abs(samples.u).max())
         background += [np.minimum(samples.u, 0) / span, np.maximum(samples.u, 0) / span]
+        background.append(samples.v * hermite_integrals(samples.u / scale, 1)[0])
     wider = [hermite_integrals(samples.u / (times * scale), orders) for times, orders in wide]
     matrix = np.concatenate((background, *wider, hermite_integrals(samples.u / scale, most)))
     fixed = len(matrix) - most

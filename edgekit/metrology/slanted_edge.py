@@ -211,10 +211,10 @@ def _of_line(levels: Array, ends: Array, line: EdgeLine, noise: float) -> str:
     sides = [far <= -PLATEAU, far >= PLATEAU]
     near = [side & (np.abs(far) <= PLATEAU + SIDE) for side in sides]
     contrast = float(np.ptp([np.median(region[side]) for side in near])) if all(map(np.any, near)) else 0.0
-    if contrast <= LEAST_CONTRAST * noise or contrast <= 0:
-        return "no edge"
     if has_second_edge(levels, line, noise):
         return "two edges"
+    if contrast <= LEAST_CONTRAST * noise or contrast <= 0:
+        return "no edge"
     if line.size < LEAST_ROWS:
         return "too short"
     if np.diff(np.sort(far[np.abs(far) <= 2])).max(initial=0) > WIDEST_GAP:
