@@ -19,6 +19,7 @@ HOLDS = {
     "batch": "jobs, runner, engines, output log",
     "nn": "torch modules, losses",
     "learn": "kernels from examples",
+    "metrology": "contours, fits, slanted-edge MTF",
     "focus": "focus measures, score, focus search",
     "edges": "Canny, thresholds, boundaries",
     "display": "rendering, range of values",
