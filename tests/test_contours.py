@@ -156,9 +156,9 @@ def test_pixels_are_linked(mask, expected):
 def test_noise_is_estimated_beside_edges(shape):
     rng = np.random.default_rng(1)
     edge = np.where(np.arange(shape[1]) > shape[1] // 2, 100.0, 0.0)
-    found = [noise_of(edge + 2 * rng.standard_normal(shape), integers=False) for _ in range(10)]
+    found = [noise_of(edge + 2 * rng.standard_normal(shape)) for _ in range(10)]
     assert np.mean(found) == pytest.approx(2, rel=0.07)
-    assert noise_of(edge + np.zeros(shape), integers=True) == pytest.approx(12**-0.5)
+    assert noise_of((edge + np.zeros(shape)).astype(np.uint8)) == pytest.approx(12**-0.5)
 
 
 def test_integers_have_the_error_of_their_rounding():

@@ -22,9 +22,9 @@ def headings(page):
 
 def test_the_commands_are_listed_in_groups():
     page = run("--help").stdout
-    assert headings(page)[-6:] == [
+    assert headings(page)[-7:] == [
         "First derivatives", "Second derivatives", "Kernels", "Edges and regions", "Sharpness and focus",
-        "Files",
+        "Measurements", "Files",
     ]  # fmt: skip
     assert re.findall(r"^  ([a-z]+)  +[A-Z]", page, re.MULTILINE) == COMMANDS
 

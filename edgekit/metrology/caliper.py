@@ -104,7 +104,7 @@ def edge_distance(
     13.5
     """
     pixels, _ = check_image(image, channel_axis)
-    plane, _ = luminance_plane(pixels)
+    plane = luminance_plane(pixels)
     real_number("thickness", thickness, expected := "a number of pixels, at least 1")
     if thickness < 1:
         raise ParameterError(f"thickness={shown(thickness)} must be {expected}")

@@ -81,7 +81,7 @@ def find_edges(
     if min_length < 20:
         raise ParameterError(f"min_length={shown(min_length)} must be {expected}")
     pixels, _ = check_image(image, channel_axis)
-    plane, _ = luminance_plane(pixels)
+    plane = luminance_plane(pixels)
     found = contours(plane, sigma=sigma, low=low, high=high, noise=0.0)
     parts = [part for contour in found for part in _straight_parts(contour.points, contour.closed)]
     counts = _counts([contour.points for contour in found], plane.shape)

@@ -46,6 +46,14 @@ class Joined(NamedTuple):
         """Return a value of each chain for all of its points."""
         return np.repeat(of_chains, np.diff(self.starts))
 
+    def chosen(self, numbers: Array, turned: Array) -> "Joined":
+        """Return some of the chains in this order, those that are `turned` in the opposite direction."""
+        sizes = np.diff(self.starts)[numbers]
+        starts = np.concatenate(([0], np.cumsum(sizes)))
+        place = np.arange(starts[-1]) - np.repeat(starts[:-1], sizes)
+        place = np.where(np.repeat(turned, sizes), np.repeat(sizes, sizes) - 1 - place, place)
+        return Joined(self.nodes[np.repeat(self.starts[numbers], sizes) + place], starts, self.closed[numbers])
+
     def steps(self, points: Array) -> Array:
         """Return the vector from each point to the next one of its chain; 0 at the end of an open chain."""
         following = np.arange(1, len(self.nodes) + 1)

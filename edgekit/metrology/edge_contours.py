@@ -21,7 +21,7 @@ from edgekit.filters.inputs import check_image
 from edgekit.metrology.curvature import Joined, curvature, join
 from edgekit.metrology.linking import Chain, link
 from edgekit.metrology.noise import noise_of
-from edgekit.metrology.planes import luminance_plane, single_plane
+from edgekit.metrology.planes import numpy_image, single_plane
 
 #: Edges are not placed nearer to the border than this multiple of sigma: their kernels would cover pixels beyond.
 MARGIN = 3.0
@@ -166,9 +166,7 @@ def contours(
     points = np.stack((columns, rows), axis=1) + found.offset[:, None] * across
     chains, meeting = link(edges)
     joined = _chosen(chains, points, across, min_length)
-    if noise is None:
-        plane, integers = luminance_plane(pixels)
-        noise = noise_of(plane, integers=integers)
+    noise = noise_of(numpy_image(pixels)) if noise is None else noise
     found = Located(*(values[joined.nodes].astype(float) for values in found))
     points, across, meeting = points[joined.nodes], across[joined.nodes], meeting[joined.nodes]
     shift, variance = _inward(curvature(points, joined), found)
@@ -198,12 +196,8 @@ def _chosen(chains: list[Chain], points: Array, across: Array, min_length: float
     right = joined.sums(steps[:, 0] * gradient[:, 1] - steps[:, 1] * gradient[:, 0]) >= 0
     lengths = joined.sums(np.hypot(*steps.T))
     order = np.argsort(-lengths, kind="stable")
-    return join(
-        [
-            chains[n] if right[n] else Chain(chains[n].nodes[::-1], chains[n].closed)
-            for n in order[lengths[order] >= min_length]
-        ]
-    )
+    order = order[lengths[order] >= min_length]
+    return joined.chosen(order, ~right[order])
 
 
 def _inward(curved: Array, found: Located) -> tuple[Array, Array]:

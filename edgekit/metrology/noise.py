@@ -1,4 +1,4 @@
-"""The noise of an image that has edges, for standard errors. May import `common`."""
+"""The noise of an image that has edges, for standard errors. May import `filters` and what is below it."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.common.load_cv2 import cv2
+from edgekit.metrology.planes import luminance_plane
 
 Array = NDArray[Any]
 
@@ -25,28 +26,27 @@ MEDIAN = 0.6745
 ROUNDING = 12**-0.5
 
 
-def noise_of(plane: Array, *, integers: bool) -> float:
-    """Return the standard deviation of white noise in gray levels.
+def noise_of(image: Array) -> float:
+    """Return the standard deviation of white noise of the luminance, in gray levels.
 
     It is the lower quartile over blocks of the image, each measured by the median, so that edges do not count.
     Reference: Immerkær 1996, 10.1006/cviu.1996.0060.
 
     Parameters
     ----------
-    plane : ndarray of float
-        (H, W). NaN is left out.
-    integers : bool
-        Whether the pixels were integers: rounding is the least noise that they have.
+    image : ndarray
+        (H, W) or (H, W, C). NaN is left out. The noise of integers is at least that of their rounding.
     """
-    least = ROUNDING if integers else 0.0
-    if min(plane.shape) < 3:
+    least = ROUNDING if image.dtype.kind in "biu" else 0.0
+    height, width = image.shape[:2]
+    if min(height, width) < 3:
         return least
-    side = min(BLOCK, min(plane.shape) - 2)
-    rows, columns = ((n - 2) // side for n in plane.shape)
+    side = min(BLOCK, height - 2, width - 2)
+    rows, columns = ((n - 2) // side for n in (height, width))
     medians = []
     for row in range(0, rows, max(1, rows * columns // MOST_BLOCKS)):
-        strip = np.ascontiguousarray(plane[row * side : row * side + side + 2, : columns * side + 2])
-        detail = np.abs(cv2.filter2D(strip, -1, _MASK.astype(plane.dtype))[1:-1, 1:-1])
+        strip = luminance_plane(image[row * side : row * side + side + 2, : columns * side + 2])
+        detail = np.abs(cv2.filter2D(strip, -1, _MASK.astype(strip.dtype))[1:-1, 1:-1])
         medians.append(np.median(detail.reshape(side, columns, side), axis=(0, 2)))
     levels = np.concatenate(medians) / (MEDIAN * _NORM)
     levels = levels[np.isfinite(levels)]

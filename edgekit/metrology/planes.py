@@ -35,8 +35,8 @@ def single_plane(response: Any) -> Array:
     return plane[..., 0] if plane.ndim == 3 else plane
 
 
-def luminance_plane(image: Any) -> tuple[Array, bool]:
-    """Return the luminance of an image as a NumPy plane of floats, and whether its pixels are integers.
+def luminance_plane(image: Any) -> Array:
+    """Return the luminance of an image as a NumPy plane of floats, contiguous in memory.
 
     Raises
     ------
@@ -44,12 +44,9 @@ def luminance_plane(image: Any) -> tuple[Array, bool]:
         If it is a batch, or its channels are neither gray nor red, green and blue.
     """
     array = numpy_image(image)
-    integers = array.dtype.kind in "biu"
-    floats = array.astype(np.float64 if array.dtype.itemsize > 2 else np.float32)
-    if floats.ndim == 2:
-        return floats, integers
-    if floats.shape[2] == 1:
-        return np.ascontiguousarray(floats[:, :, 0]), integers
-    if floats.shape[2] not in (3, 4):
+    channels = [array] if array.ndim == 2 else [array[:, :, n] for n in range(array.shape[2])]
+    if len(channels) not in (1, 3, 4):
         raise ShapeError(f"luminance needs 1, 3 (RGB) or 4 (RGBA) channels; found shape {tuple(image.shape)}")
-    return luminance([floats[:, :, n] for n in range(3)]), integers
+    work = np.float64 if array.dtype.itemsize > 2 else np.float32
+    planes = [np.ascontiguousarray(channel, work) for channel in channels[:3]]
+    return planes[0] if len(planes) == 1 else luminance(planes)

@@ -184,7 +184,7 @@ def _measure(part: _Part, region: Region, channel: str) -> Mtf:
     line = find_line(whole)
     if line is None:
         return without("no edge")
-    noise = noise_of(whole, integers=False)
+    noise = noise_of(whole)
     if status := _of_line(whole, ends, line, noise):
         return without(status)
     fit = fit_edge_spread(np.where(known.T if turned else known, levels, np.nan), line)

@@ -1,4 +1,4 @@
-"""Transfer curves: from the values of a file to linear light. May import `common`."""
+"""Transfer curves: from the values of a file to linear light. May import `common` and what is below it."""
 
 from typing import Any, Literal
 
