@@ -79,3 +79,20 @@ def test_links_lead_somewhere():
         if name != "CHANGELOG.md":
             for path in re.findall(r"`([\w/]+\.py)`", text):
                 assert any((folder / path).exists() for folder in (ROOT, ROOT / "edgekit")), (name, path)
+
+
+@pytest.mark.parametrize(
+    "page", [page.name for page in (ROOT / "docs").glob("*.md") if ">>> " in page.read_text("utf-8")]
+)
+def test_the_python_sessions_of_the_pages(page, at_samples):
+    found = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text("utf-8"), re.DOTALL)
+    test = doctest.DocTestParser().get_doctest("\n".join(found), {}, page, page, 0)
+    failed, attempted = doctest.DocTestRunner().run(test)
+    assert (failed, attempted > 3) == (0, True)
+
+
+def test_the_tables_of_measurements_are_filled():
+    page = (ROOT / "docs" / "measuring.md").read_text("utf-8")
+    for name in ("subpixel", "circles", "contours-time", "mtf", "mtf-shapes", "mtf-charts"):
+        (content,) = re.findall(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", page, re.DOTALL)
+        assert len(content) > 60, f"run the script that fills the block {name}"

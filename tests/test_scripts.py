@@ -325,3 +325,27 @@ def test_walks_of_a_function_and_of_a_command(script):
     assert 1 < short.files <= short.changes < short.calls < long.calls
     with pytest.raises(RuntimeError, match="edgekit nothing ended with status 2"):
         walks.trace_command("nothing")
+
+
+def test_the_accuracy_of_measurements(script, monkeypatch):
+    places, mtf = script("evaluation.subpixel_accuracy"), script("evaluation.mtf_accuracy")
+    # The other libraries need not be installed.
+    monkeypatch.setattr(places, "METHODS", {"contours": places.by_contours, "thinned": places.by_suppression})
+    monkeypatch.setattr(mtf, "METHODS", {"mtf": mtf.by_mtf})
+    rows = [row.split("|")[2:-1] for row in places.straight(5, 1).splitlines()[4:]]
+    assert len(rows) == 2
+    assert all(float(row[0]) < 0.002 and float(row[1]) < 0.012 and float(row[2]) < 0.05 for row in rows)
+    (row,) = (row.split("|")[2:-1] for row in mtf.gaussian_edges(5, 3).splitlines()[4:])
+    assert float(row[0]) < 0.1
+    image, true = mtf.shaped_edge(mtf.SHAPES["exponential"], 5.0, 0.0)
+    assert ek.mtf(image).mtf50 == pytest.approx(true, rel=0.002)
+
+
+@pytest.mark.full
+def test_the_figure_of_measurements(script, tmp_path):
+    figure = script("figures.measuring")
+    figure.main(["-o", str(tmp_path / "measuring.png")])
+    assert ek.read_image(tmp_path / "measuring.png").shape == ek.read_image(ROOT / "docs" / "measuring.png").shape
+    _, of_rim, ellipse = figure.rim()
+    assert len(of_rim) >= 2
+    assert ellipse.inliers.mean() > 0.9

@@ -144,8 +144,8 @@ def times(photograph: str) -> str:
         walls.append(time.perf_counter() - wall)
         processors.append(time.process_time() - processor)
     return (
-        f"{Path(photograph).name} repeated to 3264x2448, {points:,} points: {min(walls):.2f} s, and {min(processors):.2f} s "
-        "of processor time on all cores; minima of 7 runs."
+        f"{Path(photograph).name} repeated to 3264x2448, {points:,} points: {min(walls):.2f} s, and "
+        f"{min(processors):.2f} s of processor time on all cores; minima of 7 runs."
     )
 
 
