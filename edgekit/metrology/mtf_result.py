@@ -132,10 +132,7 @@ def curve(fit: EdgeSpread, frequency: Array) -> Curve:
     return Curve(values, errors)
 
 
-def measured(
-    fit: EdgeSpread, region: Region, channel: str, direction: float, angle: float, clipped: float,
-    warnings: tuple[str, ...],
-) -> Mtf:  # fmt: skip
+def measured(fit: EdgeSpread, region: Region, channel: str, direction: float, angle: float, clipped: float) -> Mtf:
     """Return the result of a fit."""
     fine = curve(fit, _FINE)
     mtf50 = _falls_to(fine.values, 0.5)
@@ -153,7 +150,7 @@ def measured(
         esf, lsf = 1 - esf[::-1], lsf[::-1]
     left = float(fit.coefficients[0])
     return Mtf(
-        "ok", "", warnings, region, channel, mtf50, error,
+        "ok", "", (), region, channel, mtf50, error,
         _falls_to(fine.values, fine.values[peak] / 2, peak), _falls_to(fine.values, 0.1),
         float(np.interp(0.5, _FINE, fine.values)), _rise(position, esf), angle, direction,
         min(left, left + total), max(left, left + total), fit.noise, clipped,

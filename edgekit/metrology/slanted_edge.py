@@ -6,6 +6,7 @@ fitted; here regions are read and checked.
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -187,14 +188,14 @@ def _measure(part: _Part, region: Region, channel: str) -> Mtf:
     noise = noise_of(whole)
     if status := _of_line(whole, ends, line, noise):
         return without(status)
-    fit = fit_edge_spread(np.where(known.T if turned else known, levels, np.nan), line)
+    fit = fit_edge_spread(np.where(np.isfinite(levels), levels, np.nan), line)
     if status := _of_fit(fit, noise, levels.shape[1]):
         return without(status)
     direction, angle = _directions(fit, turned)
-    result = measured(fit, region, channel, direction, angle, float(ends.mean()), ())
-    if not result.mtf50_error <= MOST_ERROR * result.mtf50:
+    result = measured(fit, region, channel, direction, angle, float(ends.mean()))
+    if result.mtf50_error > MOST_ERROR * result.mtf50:
         return without("too noisy")
-    return measured(fit, region, channel, direction, angle, float(ends.mean()), tuple(_warnings(result)))
+    return replace(result, warnings=tuple(_warnings(result)))
 
 
 def _is_horizontal(levels: Array) -> bool:

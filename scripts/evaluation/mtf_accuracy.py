@@ -152,8 +152,8 @@ def shaped_edges(seed: int, edges: int) -> str:
 
 def charts(seed: int) -> str:
     """Return the table of what happens to a file between lens and measurement."""
-    light, squares = slanted_chart(4, 3)
-    bent, bent_squares = slanted_chart(4, 3, distortion=BENT)
+    light, squares = slanted_chart(3, 2)
+    bent, bent_squares = slanted_chart(3, 2, distortion=BENT)
     rng = np.random.default_rng(seed)
     noisy = light + 0.01 * rng.standard_normal(light.shape)
     shot = light + 0.02 * np.sqrt(light) * rng.standard_normal(light.shape)
@@ -209,7 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=2026)
-    parser.add_argument("--edges", type=int, default=200, help="number of Gaussian edges, five times that of others")
+    parser.add_argument("--edges", type=int, default=100, help="number of Gaussian edges, five times that of others")
     parser.add_argument("--write", action="store_true", help="write the tables into docs/measuring.md")
     options = parser.parse_args(arguments)
     blocks = {

@@ -144,8 +144,8 @@ def times(photograph: str) -> str:
         points = sum(map(len, ek.contours(image)))
         seconds.append(time.process_time() - start)
     return (
-        f"{Path(photograph).name} repeated to 3264x2448, {points:,} points: {min(seconds):.2f} s of processor time on all "
-        "cores together, the minimum of 7 runs."
+        f"{Path(photograph).name} repeated to 3264x2448, {points:,} points: {min(seconds):.2f} s of processor time on "
+        "all cores together, the minimum of 7 runs."
     )
 
 
