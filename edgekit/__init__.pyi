@@ -41,8 +41,11 @@ from .filters.vectors import oriented as oriented
 from .focus.blur_score import blur_map as blur_map
 from .focus.blur_score import score as score
 from .focus.blur_score import sharpness_map as sharpness_map
+from .focus.depth import DepthMap as DepthMap
+from .focus.depth import depth_map as depth_map
 from .focus.edge_widths import BlurWidth as BlurWidth
 from .focus.edge_widths import blur_width as blur_width
+from .focus.fusion import fuse as fuse
 from .focus.measures import MEASURES as MEASURES
 from .focus.measures import sharpness as sharpness
 from .focus.search import Focus as Focus

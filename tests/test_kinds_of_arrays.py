@@ -43,6 +43,8 @@ FUNCTIONS = {
     "overlay": lambda image: ek.overlay(image, np.zeros((9, 8), np.uint8)),
     "overlay of": lambda image: ek.overlay(np.zeros((9, 8), np.uint8), image),
     "write_image": lambda image: ek.write_image("made.png", image),
+    "fuse": lambda image: ek.fuse([image, image]),
+    "depth_map": lambda image: ek.depth_map([image, image]),
     "fit_kernel": lambda image: ek.fit_kernel(image, image, steps=2),
     "nn.Sobel": lambda image: ek.nn.Sobel()(image),
     "nn.Laplacian": lambda image: ek.nn.Laplacian()(image),
@@ -57,8 +59,8 @@ FUNCTIONS = {
 #: Public names that take no image.
 OTHERS = {
     "nn", "Display", "Gradient", "Focus", "Peak", "KernelFit", "MEASURES", "find_peak", "autofocus", "read_image",
-    "open_image", "ImageFile", "ImageInfo", "BlurWidth", "Contour", "EdgeDistance", "Line", "Circle", "Ellipse", "Mtf",
-    "Region", "fit_line", "fit_circle", "fit_ellipse",
+    "open_image", "ImageFile", "ImageInfo", "BlurWidth", "DepthMap", "Contour", "EdgeDistance", "Line", "Circle", "Ellipse",
+    "Mtf", "Region", "fit_line", "fit_circle", "fit_ellipse",
     *(n for n in dir(ek) if n.endswith("Error")),
 }  # fmt: skip
 
@@ -146,8 +148,8 @@ def test_an_empty_batch_gives_an_empty_result(name, shape, tmp_path, monkeypatch
     if name == "outline":
         batch = batch > 0
     if name in (
-        "overlay", "overlay of", "write_image", "fit_kernel", "nn.GradientLoss", "nn.SharpnessLoss", "contours", "mtf",
-        "find_edges", "edge_distance",
+        "overlay", "overlay of", "write_image", "fit_kernel", "fuse", "depth_map", "nn.GradientLoss",
+        "nn.SharpnessLoss", "contours", "mtf", "find_edges", "edge_distance",
     ):  # fmt: skip
         # A picture, a loss, a fit or a measurement of nothing has no value.
         with pytest.raises(ek.EdgekitError):

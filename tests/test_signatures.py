@@ -19,11 +19,13 @@ DATA = {
     "autofocus": ("measure", "lo", "hi"),
     "correlate": ("image", "kernel"),
     "edge_distance": ("image", "p", "q"),
+    "depth_map": ("images", "positions"),
     "find_peak": ("positions", "scores"),
     "fit_circle": ("points",),
     "fit_ellipse": ("points",),
     "fit_kernel": ("inputs", "targets"),
     "fit_line": ("points",),
+    "fuse": ("images",),
     "hysteresis": ("strength", "low", "high"),  # As skimage.filters.apply_hysteresis_threshold.
     "mtf": ("image", "roi"),
     "nonmax_suppress": ("strength", "direction"),

@@ -23,12 +23,17 @@ POINTS = np.stack((30 + 20 * np.cos(np.arange(12.0)), 20 + 9 * np.sin(np.arange(
 VALID = {
     "autofocus": (lambda z: -((z - 3) ** 2), 0, 9),
     "correlate": (IMAGE, [[1, 0, -1]]),
+    "depth_map": ([IMAGE, IMAGE], [0, 1]),
     "find_peak": ([0, 1, 2, 3], [1, 3, 2, 1]),
     "edge_distance": (BAR, (5, 20), (35, 20)),
     "fit_circle": (POINTS,),
     "fit_ellipse": (POINTS,),
     "fit_kernel": (IMAGE, ek.sobel(IMAGE)),
+<<<<<<< HEAD
     "fit_line": (POINTS,),
+=======
+    "fuse": ([IMAGE, IMAGE],),
+>>>>>>> 6116d93 (fuse and depth_map: the all-in-focus image and the depth of a focus stack, and a script that measures Qg)
     "hysteresis": (IMAGE, 3, 9),
     "mtf": (IMAGE, (0, 0, 20, 20)),
     "nonmax_suppress": (ek.sobel(IMAGE), np.zeros((20, 24), np.float32)),

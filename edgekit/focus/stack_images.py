@@ -1,0 +1,128 @@
+"""The images of a stack, checked one after another, as NumPy arrays. May import `display` and what is below it."""
+
+import warnings
+from collections.abc import Iterator, Mapping, Set
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekit.backends.choice import backend_of
+from edgekit.common.choices import shown
+from edgekit.common.load_cv2 import cv2
+from edgekit.common.types import ChannelAxis
+from edgekit.errors import DtypeError, ParameterError, ShapeError
+from edgekit.filters.inputs import AxisOrder, check_image
+from edgekit.focus.alignment import Alignment
+from edgekit.focus.sharpest_planes import SharpestPlanes
+
+Array = NDArray[Any]
+
+#: Types that are searched as they are; others are converted to float32.
+SEARCHED = tuple(np.dtype(t) for t in (np.uint8, np.uint16, np.float32))
+
+
+class StackImages:
+    """The images of a stack.
+
+    Parameters
+    ----------
+    images : sequence of ndarray or Tensor
+        One is used at a time.
+    channel_axis : int, None or "auto"
+        The axis of the channels of an image.
+
+    Raises
+    ------
+    ParameterError
+        If it is no sequence of images.
+    """
+
+    def __init__(self, images: Any, channel_axis: ChannelAxis) -> None:
+        if isinstance(images, str | bytes | Mapping | Set) or not hasattr(images, "__getitem__") or not _length(images):
+            raise ParameterError(
+                f"images={shown(images)} must be a sequence of at least one image, such as a list: each is read twice"
+            )
+        self._images, self._channel_axis = images, channel_axis
+        self._first: Any = None
+        self._order: AxisOrder | None = None
+
+    def __len__(self) -> int:
+        return _length(self._images)
+
+    def __iter__(self) -> Iterator[Array]:
+        """Yield each image as (H, W) or (H, W, C).
+
+        Raises
+        ------
+        ShapeError, DtypeError
+            If it is no image, or differs from the first one in shape or type.
+        """
+        for n in range(len(self)):
+            image, order = check_image(self._images[n], self._channel_axis)
+            backend = backend_of(image)
+            layout = backend.image_layout(image)
+            if layout.leading:
+                raise ShapeError(
+                    f"expected one image for each plane of the stack; found a batch of shape {tuple(image.shape)}"
+                )
+            if self._first is None:
+                self._first, self._order = image[..., :0], order
+                self._shape = tuple(image.shape)
+            elif tuple(image.shape) != self._shape:
+                raise ShapeError(
+                    f"expected images of one shape, {self._shape} as the first one; image {n} has {tuple(image.shape)}"
+                )
+            elif (type(image), image.dtype) != (type(self._first), self._first.dtype):
+                found, expected = (f"{type(i).__name__} of {i.dtype}" for i in (image, self._first))
+                raise DtypeError(f"expected images of one type, {expected} as the first one; image {n} is {found}")
+            array = backend.to_numpy(image)
+            yield array if array.ndim == 2 or layout.channel_axis == -1 else np.moveaxis(array, 0, -1)
+
+    def restore(self, array: Array) -> Any:
+        """Return an array (H, W) or (H, W, C) with the kind, the type and the axes of the images."""
+        assert self._order is not None
+        backend = backend_of(self._first)
+        if backend.name == "torch" and array.ndim == 3:
+            array = np.moveaxis(array, -1, 0)
+        made = backend.cast(self.like(array), self._first.dtype)
+        return self._order.restore(made)
+
+    def like(self, array: Array) -> Any:
+        """Return an array (H, W) as the kind of array that the images have."""
+        backend = backend_of(self._first)
+        return backend.from_numpy(np.ascontiguousarray(array), getattr(self._first, "device", None))
+
+
+def search(stack: StackImages, *, surroundings: bool) -> SharpestPlanes:
+    """Find the sharpest image for each pixel, and warn if the images are not aligned."""
+    planes, alignment = SharpestPlanes(surroundings=surroundings), Alignment()
+    for image in stack:
+        gray = gray_of(image)
+        planes.add(gray)
+        alignment.add(gray)
+    if alignment.message:
+        warnings.warn(alignment.message, UserWarning, stacklevel=3)
+    return planes
+
+
+def gray_of(image: Array) -> Array:
+    """Return the luminance of an image, or the mean of channels without colours, as uint8, uint16 or float32."""
+    if image.dtype not in SEARCHED:
+        with np.errstate(over="ignore"):  # Larger values become infinite, and are never the sharpest.
+            image = image.astype(np.float32)
+    channels = image.shape[2] if image.ndim == 3 else 1
+    if channels in (3, 4):
+        code = cv2.COLOR_RGB2GRAY if channels == 3 else cv2.COLOR_RGBA2GRAY
+        gray: Array = cv2.cvtColor(np.ascontiguousarray(image), code)
+        return gray
+    if channels == 1:
+        return np.ascontiguousarray(image.reshape(image.shape[:2]))
+    return np.asarray(image.mean(axis=2, dtype=np.float32))
+
+
+def _length(images: Any) -> int:
+    try:
+        return len(images)
+    except TypeError:
+        return 0
