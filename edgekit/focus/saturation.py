@@ -23,6 +23,9 @@ MARGIN = 1 / 100
 #: If more than this fraction of the pixels would be excluded, none is: the image is bright as a whole.
 MAX_EXCLUDED = 0.5
 
+#: The largest number of 8 bits.
+MAX_8_BITS = 255
+
 #: Widths of the neighbourhoods that excluded pixels are filled from, as fractions of the longer side.
 NEIGHBOURHOODS = (1 / 32, 1 / 8, 1 / 2, 2)
 
@@ -34,6 +37,11 @@ def saturated(image: Array) -> Mask:
     # The range of other floating images is that of their own values, so that the brightest pixel is no limit.
     if image.dtype.kind == "f" and high > 1:
         return np.zeros(plane.shape, bool)
+    if image.dtype.kind == "u" and image.itemsize > 1:
+        # A sensor of fewer bits than the type is saturated at the largest number of these bits.
+        largest = int(image.max(initial=0))
+        if largest > MAX_8_BITS and largest & (largest + 1) == 0:
+            high = largest
     return np.asarray(plane >= low + SATURATED * (high - low))
 
 
