@@ -1,11 +1,7 @@
-"""A focus stack: its images in order, their positions, and the focus measure of each.
+"""The focus measure of each image of a stack, and the peak. May import `io` and what is below it."""
 
-May import `io` and what is below it.
-"""
-
-import csv
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,20 +10,65 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.batch.engines import Engine
+from edgekit.batch.positions import Positions
 from edgekit.batch.results import Results
 from edgekit.batch.sources import find, natural
+from edgekit.batch.stack_planes import PlaneStack, read_planes
 from edgekit.common.choices import unknown_choice
 from edgekit.common.read_options import ReadOptions
-from edgekit.errors import EdgekitError, ParameterError, UnreadableError, raise_if_out_of_memory
+from edgekit.errors import EdgekitError, ParameterError, raise_if_out_of_memory
+from edgekit.focus.field import TilePeaks, fitted_surface
+from edgekit.focus.light import find_peak_in_light, mean_level, normalised
 from edgekit.focus.measures import MEASURES, sharpness
 from edgekit.focus.saturation import Mask, excluded, fill, saturated
-from edgekit.focus.search import Peak, find_peak
-from edgekit.io.files import is_tiff, read_bytes
-from edgekit.io.pixels import Pixels
-from edgekit.io.reduced import decode_gray
-from edgekit.io.tiff import read_pages
+from edgekit.focus.search import NO_PEAK, Peak
 
 Array = NDArray[Any]
+
+
+class Request(NamedTuple):
+    """What is measured of each image.
+
+    Attributes
+    ----------
+    measure : str
+        A name in `edgekit.MEASURES`.
+    roi : tuple of int, optional
+        x, y, width and height of the rectangle that is measured, in pixels.
+    tiles : int
+        The image is also divided into so many rows and columns of tiles; 0: it is not.
+    """
+
+    measure: str
+    roi: tuple[int, int, int, int] | None = None
+    tiles: int = 0
+
+    def region(self, image: Array, name: str) -> Array:
+        """Return the rectangle of an image.
+
+        Raises
+        ------
+        ParameterError
+            If it is not within the image.
+        """
+        rows, columns = image.shape[:2]
+        x, y, width, height = self.roi or (0, 0, columns, rows)
+        if x + width > columns or y + height > rows or min(width, height) < 1:
+            raise ParameterError(
+                f"{name}: the region {x},{y},{width},{height} is not within the {columns}x{rows} pixels of the image"
+            )
+        return image[y : y + height, x : x + width]
+
+    def tile_scores(self, image: Array) -> tuple[float, ...]:
+        """Measure the tiles of an image, row by row."""
+        if not self.tiles:
+            return ()
+        rows, columns = (np.linspace(0, n, self.tiles + 1).astype(int) for n in image.shape[:2])
+        return tuple(
+            float(sharpness(image[rows[i] : rows[i + 1], columns[j] : columns[j + 1]], self.measure))
+            for i in range(self.tiles)
+            for j in range(self.tiles)
+        )
 
 
 class StackImage(NamedTuple):
@@ -36,7 +77,7 @@ class StackImage(NamedTuple):
     Attributes
     ----------
     name : str
-        The file, followed by a colon and the number of the page if it has pages.
+        The file, followed by a colon and the number of the image if it has several.
     position : float
         Where it was taken.
     score : float
@@ -44,6 +85,10 @@ class StackImage(NamedTuple):
     status : {"ok", "undefined", "failed"}
     reason : str
         Why it failed.
+    level : float
+        The mean luminance, of the pixels that are not left out.
+    tiles : tuple of float
+        The focus measure of each tile, row by row.
     """
 
     name: str
@@ -51,6 +96,8 @@ class StackImage(NamedTuple):
     score: float
     status: str
     reason: str
+    level: float = math.nan
+    tiles: tuple[float, ...] = ()
 
 
 class Stack(NamedTuple):
@@ -58,24 +105,69 @@ class Stack(NamedTuple):
 
     Attributes
     ----------
+    planes : PlaneStack
+        What was measured.
+    request : Request
+        How.
     images : list of StackImage
         In order.
     left_out : float
         Share of the pixels that were excluded, because they are saturated in one of the images.
+    shape : tuple of int
+        Rows and columns of the region that was measured.
     """
 
+    planes: PlaneStack
+    request: Request
     images: list[StackImage]
     left_out: float
+    shape: tuple[int, int]
+
+    @property
+    def power(self) -> int:
+        """The power of the light that the measure is proportional to."""
+        return MEASURES[self.request.measure].contrast
+
+    def scores(self) -> list[float]:
+        """Return the scores as they would be if the light did not change."""
+        return normalised([i.score for i in self.images], [i.level for i in self.images], self.power)
 
     def peak(self) -> Peak:
-        """Find the peak; see `edgekit.find_peak`."""
-        return find_peak([image.position for image in self.images], [image.score for image in self.images])
+        """Find the peak; see `edgekit.focus.light.find_peak_in_light`."""
+        return self._peak([image.score for image in self.images])
+
+    def tile_peaks(self) -> TilePeaks:
+        """Find the peak of each tile."""
+        side = self.request.tiles
+        scores = [image.tiles or (math.nan,) * side**2 for image in self.images]
+        peaks = []
+        for tile in zip(*scores, strict=True):
+            try:
+                peaks.append(self._peak(tile))
+            except ParameterError:  # Too few images have a score.
+                peaks.append(NO_PEAK)
+        return TilePeaks(tuple(peaks), side, self.shape, fitted_surface(peaks, side))
+
+    def sharpest(self) -> int | None:
+        """Return the number of the image nearest to the peak, of the sharpest one if there is no peak."""
+        known = [n for n, image in enumerate(self.images) if image.status == "ok"]
+        if not known:
+            return None
+        try:
+            at = self.peak().position
+        except ParameterError:  # Too few images.
+            at = math.nan
+        if math.isfinite(at):
+            return min(known, key=lambda n: abs(self.images[n].position - at))
+        return max(known, key=lambda n: self.images[n].score)
+
+    def _peak(self, scores: Sequence[float]) -> Peak:
+        positions = [image.position for image in self.images]
+        return find_peak_in_light(positions, scores, [image.level for image in self.images], self.power)
 
 
-def images_of(
-    inputs: Sequence[str], on_skipped: Callable[[Path], object], results: Results | None = None
-) -> tuple[list[Path], bool]:
-    """Return the files of a stack in natural order, and whether it is one TIFF file whose pages are the images.
+def files_of(inputs: Sequence[str], on_skipped: Callable[[Path], object], results: Results | None = None) -> list[Path]:
+    """Return the files of a stack in natural order.
 
     Raises
     ------
@@ -86,12 +178,11 @@ def images_of(
     found = sorted(
         find(inputs, on_skipped, results=results), key=lambda pair: (order[pair[0]], natural(str(pair[1].path)))
     )
-    paths = list(dict.fromkeys(source.path for _, source in found))
-    return paths, len(paths) == 1 and is_tiff(paths[0])
+    return list(dict.fromkeys(source.path for _, source in found))
 
 
 def measure_stack(
-    paths: Sequence[Path], pages: bool, measure: str, positions: "Positions", engine: Engine, read_options: ReadOptions
+    planes: PlaneStack, request: Request, positions: Positions, engine: Engine, read_options: ReadOptions
 ) -> Stack:
     """Measure all images of a stack on the same pixels.
 
@@ -100,10 +191,10 @@ def measure_stack(
 
     Parameters
     ----------
-    paths, pages
-        From `images_of`.
-    measure : str
-        A name in `edgekit.MEASURES`.
+    planes : PlaneStack
+        From `edgekit.batch.stack_planes.stacks_of`.
+    request : Request
+        What is measured.
     positions : Positions
         Where the images were taken.
     engine : Engine
@@ -116,27 +207,30 @@ def measure_stack(
     ParameterError
         If the measure is unknown, or the positions do not fit the images.
     UnreadableError, DecodeError
-        If the file with the pages cannot be opened.
+        If the file with the images cannot be opened.
     """
     read_options.check()
-    if measure not in MEASURES:
-        raise ParameterError(unknown_choice("measure", measure, MEASURES))
-    if not pages:
-        positions.check([str(path) for path in paths])
-    measured, mask = _combine(
-        engine.run(partial(_measure, measure=measure), _open(paths, pages, read_options), _give_up)
-    )
-    places = positions.of([one.name for one in measured])
-    scores = [one.score for one in measured]
-    mask = None if mask is None else excluded(mask)
+    if request.measure not in MEASURES:
+        raise ParameterError(unknown_choice("measure", request.measure, MEASURES))
+    if not planes.counted_when_read:
+        positions.check([plane.name for plane in planes.planes])
+
+    def run(mask: Mask | None) -> Iterable["_Measured"]:
+        task = partial(_measure, request=request, mask=mask)
+        return engine.run(task, read_planes(planes.planes, read_options), _give_up)
+
+    measured, union = _combine(run(None))
+    places = positions.of([one.name for one in measured], planes.step)
+    mask = None if union is None else excluded(union)
     if mask is not None:
-        task = partial(_measure_filled, measure=measure, mask=mask)
-        scores = list(engine.run(task, _open(paths, pages, read_options), lambda image, reason: math.nan))
+        # The first pass reported the reasons of failures.
+        measured = [again._replace(reason=one.reason) for one, again in zip(measured, run(mask), strict=True)]
     images = [
-        StackImage(one.name, position, score, _status(one, score), one.reason)
-        for one, position, score in zip(measured, places, scores, strict=True)
+        StackImage(one.name, position, one.score, _status(one), one.reason, one.level, one.tiles)
+        for one, position in zip(measured, places, strict=True)
     ]
-    return Stack(images, 0.0 if mask is None else float(mask.mean()))
+    rows, columns = union.shape if union is not None else (0, 0)
+    return Stack(planes, request, images, 0.0 if mask is None else float(mask.mean()), (rows, columns))
 
 
 class _Measured(NamedTuple):
@@ -144,6 +238,8 @@ class _Measured(NamedTuple):
 
     name: str
     score: float = math.nan
+    level: float = math.nan
+    tiles: tuple[float, ...] = ()
     saturated: Mask | None = None
     reason: str = ""
 
@@ -168,37 +264,22 @@ def _combine(results: Iterable[_Measured]) -> tuple[list[_Measured], Mask | None
     return measured, union
 
 
-def _status(measured: _Measured, score: float) -> str:
-    return "failed" if measured.reason else "ok" if math.isfinite(score) else "undefined"
+def _status(measured: _Measured) -> str:
+    return "failed" if measured.reason else "ok" if math.isfinite(measured.score) else "undefined"
 
 
-def _open(paths: Sequence[Path], pages: bool, read_options: ReadOptions) -> Iterator[tuple[str, Callable[[], Array]]]:
-    """Yield the name of each image, and a function that reads it."""
-    if not pages:
-        for path in paths:
-            yield str(path), partial(_read, path, read_options)
-        return
-    for number, page in enumerate(read_pages(paths[0], read_options), 1):
-        yield f"{paths[0]}:{number}", partial(_page, page, read_options)
-
-
-def _read(path: Path, read_options: ReadOptions) -> Array:
-    return decode_gray(read_bytes(path), str(path), read_options=read_options).image
-
-
-def _page(page: Pixels | EdgekitError, read_options: ReadOptions) -> Array:
-    if isinstance(page, EdgekitError):
-        raise page
-    return page.over(read_options.background).gray().array
-
-
-def _measure(image: tuple[str, Callable[[], Array]], measure: str) -> _Measured:
-    """Measure an image, and find its saturated pixels; in a worker."""
+def _measure(image: tuple[str, Callable[[], Array]], request: Request, mask: Mask | None) -> _Measured:
+    """Measure an image, and find its saturated pixels, unless they are known; in a worker."""
     name, read = image
     try:
-        array = read()
+        array = request.region(read(), name)
         with np.errstate(all="ignore"):
-            return _Measured(name, sharpness(array, measure), saturated(array))
+            if mask is not None and mask.shape != array.shape[:2]:
+                return _Measured(name)
+            level = mean_level(array, mask)
+            shown = array if mask is None else fill(array, mask)
+            limits = saturated(array) if mask is None else None
+            return _Measured(name, float(sharpness(shown, request.measure)), level, request.tile_scores(shown), limits)
     except EdgekitError as error:
         message = str(error)
         named = name in message or Path(name).name in message
@@ -210,87 +291,3 @@ def _measure(image: tuple[str, Callable[[], Array]], measure: str) -> _Measured:
 
 def _give_up(image: tuple[str, Callable[[], Array]], reason: str) -> _Measured:
     return _Measured(image[0], reason=f"{image[0]}: {reason}")
-
-
-def _measure_filled(image: tuple[str, Callable[[], Array]], measure: str, mask: Mask) -> float:
-    """Measure an image with the masked pixels filled; NaN if it cannot be read. In a worker."""
-    try:
-        with np.errstate(all="ignore"):
-            return float(sharpness(fill(image[1](), mask), measure))
-    except Exception:  # The first pass reported the reason.
-        return math.nan
-
-
-class Positions:
-    """The positions of the images: numbers in order, or by file name. Without a file they are 0, 1, 2 and so on.
-
-    Parameters
-    ----------
-    path : path, optional
-        A text file with a number in each line, or a name and a number separated by a comma. Empty lines, lines that
-        begin with ``#`` and a header are skipped.
-
-    Raises
-    ------
-    UnreadableError
-        If it cannot be read.
-    ParameterError
-        If it contains something else.
-    """
-
-    def __init__(self, path: str | Path | None = None) -> None:
-        self._path = path
-        self._numbers: list[float] = []
-        self._by_name: dict[str, float] = {}
-        if path is not None:
-            self._fill(Path(path))
-
-    def _fill(self, path: Path) -> None:
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UnreadableError(f"{path}: cannot be read: {error}") from error
-        lines = [cells for cells in csv.reader(text.splitlines()) if any(cells) and not cells[0].startswith("#")]
-        for n, cells in enumerate(lines):
-            try:
-                number = float(cells[-1])
-            except ValueError:
-                number = math.nan
-            if len(cells) > 2 or not math.isfinite(number):
-                if n == 0 and len(lines) > 1:
-                    continue
-                raise ParameterError(f"{path}: expected a number, or name,position; found {','.join(cells)!r}")
-            if len(cells) == 2:
-                self._by_name[cells[0].strip()] = number
-            else:
-                self._numbers.append(number)
-        if self._numbers and self._by_name:
-            raise ParameterError(f"{path}: some lines have a name and some do not; give all of them a name, or none")
-        if not lines:
-            raise ParameterError(f"{path}: contains no positions")
-
-    def check(self, names: Sequence[str]) -> None:
-        """Raise if an image has no position, or the numbers of images and positions differ."""
-        self.of(names)
-
-    def of(self, names: Sequence[str]) -> list[float]:
-        """Return the positions of these images.
-
-        Raises
-        ------
-        ParameterError
-            If an image has no position, or the numbers of images and positions differ.
-        """
-        if self._path is None:
-            return [float(n) for n in range(len(names))]
-        if not self._by_name:
-            if len(self._numbers) != len(names):
-                raise ParameterError(
-                    f"{self._path}: {len(self._numbers)} positions for {len(names)} images; write one in each line"
-                )
-            return self._numbers
-        found = [self._by_name.get(name, self._by_name.get(Path(name).name)) for name in names]
-        missing = [name for name, position in zip(names, found, strict=True) if position is None]
-        if missing:
-            raise ParameterError(f"{self._path}: no position for {missing[0]}; add a line {Path(missing[0]).name},…")
-        return [position for position in found if position is not None]

@@ -1,6 +1,6 @@
-"""``edgekit focus``: which image of a focus stack is sharpest, and where between them the peak is."""
+"""``edgekit focus``: where the peak of a focus stack is, its all-in-focus image, and its depth map."""
 
-import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,144 +9,176 @@ import click
 from edgekit.cli.help_pages import MESSAGES, command
 from edgekit.cli.options import BATCH, ENGINE, OUTPUT, READING, options
 from edgekit.cli.parameter_types import PathOrUrl
-from edgekit.cli.terminal import complain
-from edgekit.common.escaping import escape_controls, unambiguous_path
+from edgekit.cli.terminal import complain, name_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from edgekit.batch.stack import Stack
-    from edgekit.focus.search import Peak
+    from edgekit.batch.stack_planes import PlaneStack
+    from edgekit.common.read_options import ReadOptions
+    from edgekit.report.focus_plot import Panel
+
+#: The options that name an output, and their images.
+_OUTPUTS = ("plot", "best", "fuse", "depth_map")
 
 
 @command(
-    "focus", "Find the position of best focus in a focus stack.",
+    "focus", "Find the best focus of a focus stack, fuse it, and map its depth.",
     "edgekit focus stack/",
-    "edgekit focus stack.tif --positions z.txt --plot focus.png",
+    "edgekit focus cells.ome.tif --select c=DAPI --plot focus.png",
+    "edgekit focus stack/ --fuse sharp.tif --depth-map depth.tif",
 )  # fmt: skip
 @click.argument("inputs", type=PathOrUrl(), nargs=-1, required=True, metavar="STACK...")
 @options(
     "focus",
     {
-        "Input and output": ("positions", "plot", "force"),
-        "Measurement": ("measure",),
+        "Input and output": (
+            "positions", "axes", "pattern", "select", "best", "fuse", "depth_map", "plot", "force",
+        ),
+        "Measurement": ("measure", "roi", "tiles"),
         "Reading": READING,
         "Batch": BATCH,
         MESSAGES: OUTPUT,
         "Engine": ENGINE,
     },
-)
+)  # fmt: skip
 def focus(inputs: tuple[str, ...], **values: Any) -> int:
     """Find the position of best focus in a focus stack, to a fraction of a step.
 
-    STACK is a folder, several images or a glob in quotes, in natural order (2 before 10), a TIFF file with several
-    pages, or URLs of these.
+    STACK is a folder, several images or a glob in quotes, in natural order (2 before 10), a TIFF file or a Zarr with
+    several images, or URLs of these.
 
     The command prints the measure of each image, then the peak: its position, standard error and confidence. If the
-    peak is at the first or last image, the best focus may lie beyond it. tenengrad, the energy of the gradient, is
-    less sensitive to noise than measures that use the Laplacian. Pixels that are saturated in any image are left out.
+    peak is at the first or last image, the best focus may lie beyond it. Each channel, time and position is a stack of
+    its own. tenengrad, the energy of the gradient, is less sensitive to noise than measures that use the Laplacian.
+    Changes of the light do not move the peak. Pixels that are saturated in any image are left out.
     """
-    from edgekit.batch.stack import Positions, images_of, measure_stack
+    from edgekit.batch.positions import Positions
+    from edgekit.batch.stack import Request, files_of, measure_stack
+    from edgekit.batch.stack_planes import stacks_of
     from edgekit.cli.engines import engine_for
+    from edgekit.cli.focus_output import print_messages
     from edgekit.cli.output import skipped_counts
     from edgekit.cli.state_paths import open_results, write_logged
     from edgekit.common.read_options import ReadOptions
-    from edgekit.errors import ParameterError
-    from edgekit.io.stores import path_of
 
-    plot = None if values["plot"] is None else _plot_path(path_of(values["plot"]), force=values["force"])
+    read_options = ReadOptions(**{k: values[k] for k in READING})
+    read_options.check()
     skipped: list[Path] = []
     with open_results(quiet=values["quiet"]) as results:
-        paths, pages = images_of(inputs, skipped.append, results)
+        paths = files_of(inputs, skipped.append, results)
+    found = stacks_of(
+        paths, read_options, axes=values["axes"], pattern=values["pattern"],
+        select=[pair for pairs in values["select"] for pair in pairs], on_skipped=skipped.append,
+    )  # fmt: skip
+    outputs = {name: _paths_of(values, name, found) for name in _OUTPUTS}
     positions = Positions(values["positions"])
-    measure = values["measure"]
+    request = Request(values["measure"], values["roi"], values["tiles"] or 0)
     engine, _ = engine_for(paths, values, paths=inputs)
-    read_options = ReadOptions(**{k: values[k] for k in READING})
-    stack = measure_stack(paths, pages, measure, positions, engine, read_options)
-    peak = None
-    try:
-        peak = stack.peak()
-        result = _describe(peak)
-    except ParameterError as error:
-        result = f"no peak: {error}"
-    if values["as_json"]:
-        _print_json(stack, measure, peak)
-    else:
-        _print(stack, measure, result)
-    _print_messages(stack, skipped_counts(len(skipped), results.left_out), quiet=values["quiet"])
-    if plot is not None:
+    status, panels = 0, []
+    for n, planes in enumerate(found):
+        stack = measure_stack(planes, request, positions, engine, read_options)
+        panel = _report(stack, as_json=values["as_json"])
+        print_messages(stack, quiet=values["quiet"])
+        panels.append(panel)
+        if panel.peak is None or any(image.status == "failed" for image in stack.images):
+            status = 1
+        _write_images(stack, {name: each[n] for name, each in outputs.items() if each}, read_options, values)
+    if not paths:
+        complain("no images found")
+        status = 1
+    if not values["quiet"]:
+        for count, what in skipped_counts(len(skipped), results.left_out):
+            complain(f"{count} {what}")
+    if outputs["plot"] and panels:
         from edgekit.report.focus_plot import draw
 
-        write_logged(draw(stack.images, measure, peak, result, plot.suffix), plot, "plot")
-    return 1 if peak is None or any(image.status == "failed" for image in stack.images) else 0
+        plot = outputs["plot"][0]
+        write_logged(draw(panels, plot.suffix), plot, "plot")
+    return status
 
 
-def _plot_path(path: Path, *, force: bool) -> Path:
-    """Return the path of the plot; raise if it cannot be drawn or must not be written."""
-    from edgekit.errors import OutputError
-    from edgekit.report.focus_plot import check
+def _report(stack: "Stack", *, as_json: bool) -> "Panel":
+    """Print what was found in a stack, and return it."""
+    from edgekit.cli.focus_output import describe, describe_tiles, print_json, print_table
+    from edgekit.errors import ParameterError
+    from edgekit.report.focus_plot import Panel
 
-    check(path.suffix)
-    if path.exists() and not force:
-        raise OutputError(f"{path}: the file exists already; choose another name, or use --force")
-    return path
-
-
-def _describe(peak: "Peak") -> str:
-    """Return the peak as a sentence."""
-    confidence = f"confidence {peak.confidence:.2f}"
-    match peak.status:
-        case "none":
-            return "no peak: the scores are flat, noise, or several peaks"
-        case "start":
-            return f"peak at the start or before it, {peak.position:.6g}, {confidence}: continue below it"
-        case "end":
-            return f"peak at the end or beyond it, {peak.position:.6g}, {confidence}: continue above it"
-    if not peak.error:
-        return f"peak at {peak.position:.6g}, {confidence}"
-    # As many digits as the error.
-    digits = min(max(0, 1 - math.floor(math.log10(peak.error))), 9)
-    return f"peak at {peak.position:.{digits}f} ± {peak.error:.{digits}f}, {confidence}"
+    unit = stack.planes.unit
+    try:
+        peak = stack.peak()
+        sentence = describe(peak, unit)
+    except ParameterError as error:
+        peak, sentence = None, f"no peak: {error}"
+    tiles = stack.tile_peaks() if stack.request.tiles else None
+    if as_json:
+        print_json(stack, peak, tiles)
+    else:
+        print_table(stack, [sentence, *([] if tiles is None else [describe_tiles(tiles, unit)])])
+    return Panel(stack, peak, tiles, sentence)
 
 
-def _print(stack: "Stack", measure: str, result: str) -> None:
-    width = max(10, len(measure))
-    click.echo(f"{'position':>10}  {measure:>{width}}  file")
-    for image in stack.images:
-        score = "-" if math.isnan(image.score) else f"{image.score:.6g}"
-        mark = "" if image.status == "ok" else f"  {image.status}"
-        click.echo(f"{image.position:>10.6g}  {score:>{width}}  {escape_controls(unambiguous_path(image.name))}{mark}")
-    click.echo(result)
+def _paths_of(values: dict[str, Any], option: str, stacks: "list[PlaneStack]") -> list[Path]:
+    """Return the output of each stack; raise if one cannot be made, or must not be written."""
+    from edgekit.cli.state_paths import check_replaceable
+    from edgekit.errors import ParameterError
+    from edgekit.io.encoding import writable_format
+    from edgekit.io.stores import path_of
+
+    if values[option] is None:
+        return []
+    path = path_of(values[option])
+    if option == "plot":
+        from edgekit.report.focus_plot import check
+
+        check(path.suffix)
+        paths = [path]
+    else:
+        if option == "depth_map" and "float" not in writable_format(path.suffix).depths:
+            raise ParameterError(f"{path}: a depth map has 32-bit floats; write it into a .tif or .npy file")
+        writable_format(path.suffix)
+        paths = [_labelled(path, stack.label) for stack in stacks]
+    for each in paths:
+        for one in (each, confidence_of(each)) if option == "depth_map" else (each,):
+            check_replaceable(one, force=values["force"])
+    return paths
 
 
-def _print_json(stack: "Stack", measure: str, peak: "Peak | None") -> None:
-    import json
-    from dataclasses import asdict
-
-    record = {
-        "measure": measure,
-        "images": [_without_nan(image._asdict()) for image in stack.images],
-        "left_out": stack.left_out,
-        "peak": None if peak is None else _without_nan(asdict(peak)),
-    }
-    click.echo(json.dumps(record))
+def _labelled(path: Path, label: tuple[tuple[str, str], ...]) -> Path:
+    """Return the path of an output of one stack of several, such as ``sharp.cDAPI-t2.tif``."""
+    if not label:
+        return path
+    words = "-".join(f"{axis}{re.sub(r'[^0-9A-Za-z+]', '_', value)}" for axis, value in label)
+    return path.with_name(f"{path.stem}.{words}{path.suffix}")
 
 
-def _without_nan(record: dict[str, Any]) -> dict[str, Any]:
-    """Return a record for JSON, which has no NaN."""
-    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
+def confidence_of(path: Path) -> Path:
+    """Return the path of the confidence that belongs to a depth map."""
+    return path.with_name(f"{path.stem}.confidence{path.suffix}")
 
 
-def _print_messages(stack: "Stack", skipped: "Sequence[tuple[int, str]]", *, quiet: bool) -> None:
-    """Print which images failed, which files were skipped, and the share of excluded pixels."""
-    for image in stack.images:
-        if image.status == "failed":
-            complain(image.reason)
-    if not stack.images:
-        complain("no images found")
-    if quiet:
+def _write_images(
+    stack: "Stack", outputs: dict[str, Path], read_options: "ReadOptions", values: dict[str, Any]
+) -> None:
+    """Write the sharpest image, the all-in-focus image and the depth map of a stack."""
+    from edgekit.batch.stack_images import combine, image_of
+    from edgekit.cli.state_paths import write_logged
+    from edgekit.io.encoding import encode
+
+    def write(image: Any, path: Path, kind: str) -> None:
+        write_logged(encode(image, path.suffix), path, kind)
+        if not values["quiet"] and not values["as_json"]:
+            name_file(path)
+
+    if "best" in outputs and (number := stack.sharpest()) is not None:
+        write(image_of(stack, number, read_options), outputs["best"], "sharpest")
+    fuse, depth = outputs.get("fuse"), outputs.get("depth_map")
+    if fuse is None and depth is None:
         return
-    for n, what in skipped:
-        complain(f"{n} {what}")
-    if stack.left_out:
-        complain(f"{stack.left_out:.0%} of the pixels were left out: they are saturated in one of the images")
+    made = combine(stack, read_options, fuse=fuse is not None, depth=depth is not None)
+    if made.message:
+        complain(f"{stack.planes.name}: {made.message}" if stack.planes.name else made.message)
+    if fuse is not None:
+        write(made.fused, fuse, "fused")
+    if depth is not None and made.depth is not None:
+        write(made.depth.depth, depth, "depth")
+        write(made.depth.confidence, confidence_of(depth), "depth")

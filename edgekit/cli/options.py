@@ -18,6 +18,7 @@ from edgekit.cli.parameter_types import (
     NumberOrWord,
     PathOrUrl,
     Region,
+    Selection,
     SpacingType,
     Stencil,
     Text,
@@ -261,7 +262,31 @@ _OPTIONS: Mapping[str, Callable[..., Decorator]] = {
     "focus.plot": _option(
         "--plot", type=PathOrUrl(), metavar="FILE",
         help="Plot the measure over the position into a .png, .svg or .pdf file."),
-    "focus.force": _option("--force", is_flag=True, help="Replace an existing plot."),
+    "focus.force": _option("--force", is_flag=True, help="Replace files that edgekit did not write."),
+    "axes": _option(
+        "--axes", metavar="LETTERS",
+        help="The axes of a TIFF file or a Zarr before rows and columns, such as TCZ: Z is the depth, C the channel, T "
+             "the time.", show_default="those that the file states"),
+    "pattern": _option(
+        "--pattern", metavar="TEXT",
+        help="Where file names have their indices, such as {c}_{t}_{z}.tif: depth, channel, time, and {s} for the "
+             "position; * is any text.", show_default="numbers after words such as z, ch and t"),
+    "select": _option(
+        "--select", type=Selection(), multiple=True, metavar="AXIS=VALUE,...",
+        help="Measure only this channel, time or position, such as c=DAPI,t=2: a name, or an index from 0 on. Can be "
+             "repeated.", show_default="all of them"),
+    "best": _option(
+        "-o", "--output", "best", type=PathOrUrl(), metavar="FILE",
+        help="Write the image nearest to the peak. With several stacks their names are added."),
+    "fuse": _option(
+        "--fuse", type=PathOrUrl(), metavar="FILE", help="Write the all-in-focus image, in the depth of the stack."),
+    "depth_map": _option(
+        "--depth-map", type=PathOrUrl(), metavar="FILE",
+        help="Write the position where each pixel is sharpest, as 32-bit floats into a .tif or .npy file, and its "
+             "confidence into NAME.confidence.tif."),
+    "tiles": _option(
+        "--tiles", type=click.IntRange(2, 64), metavar="N",
+        help="Also find the peak of each of N×N tiles, and fit a plane or a paraboloid: tilt and curvature of field."),
     # Learning.
     "input": _option(
         "--input", "inputs", type=PathOrUrl(), multiple=True, required=True, metavar="IMAGE",

@@ -81,6 +81,20 @@ class Region(ParamType):
         return tuple(map(int, parts))
 
 
+class Selection(ParamType):
+    """AXIS=VALUE, several of them separated by commas."""
+
+    name = "selection"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        pairs = [tuple(part.strip() for part in pair.partition("=")[::2]) for pair in value.split(",")]
+        if not all(len(axis) == 1 and chosen for axis, chosen in pairs):
+            self.fail(f"{value!r} is not AXIS=VALUE, such as c=DAPI,t=2.", param, ctx)
+        return tuple((axis.lower(), chosen) for axis, chosen in pairs)
+
+
 class ByteCount(ParamType):
     """A number of bytes; K, M, G and T are powers of 1024."""
 

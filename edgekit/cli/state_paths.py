@@ -106,6 +106,12 @@ def new_file(path: Path, endings: Iterable[str], *, force: bool) -> Path:
     return path
 
 
+def check_replaceable(path: Path, *, force: bool) -> None:
+    """Raise if a single result must not be written to a path; see `OutputLog.check_replaceable`."""
+    with open_output_log(None, path) as log:
+        log.check_replaceable(path, force=force)
+
+
 def write_logged(data: bytes, path: Path, job_key: str) -> None:
     """Write a single result that is not an image, such as a plot, and add it to the output log.
 

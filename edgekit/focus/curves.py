@@ -34,6 +34,8 @@ class Curve(NamedTuple):
         Standard error of the centre; infinite if there are only as many values as parameters.
     base : float
         The value of the curve far from the peak.
+    bend : float
+        The coefficient of the square of a parabola; 0 for a Gaussian.
     """
 
     centre: float
@@ -41,6 +43,15 @@ class Curve(NamedTuple):
     width: float | None
     error: float
     base: float = 0.0
+    bend: float = 0.0
+
+    def at(self, u: Array) -> Array:
+        """Return the values of the curve."""
+        if self.width is None:
+            return self.height + self.bend * (u - self.centre) ** 2
+        return self.base + (self.height - self.base) * np.exp(
+            -(((u - self.centre) * HALF_MAXIMUM / self.width) ** 2) / 2
+        )
 
 
 def fit_bell(u: Array, v: Array) -> tuple[Curve, float]:
@@ -133,7 +144,7 @@ def _parabola(u: Array, v: Array) -> Curve | None:
     (a, b, c), middle, error = _quadratic(u, v, np.ones_like(u))
     if a >= 0:
         return None
-    return Curve(middle - b / (2 * a), c - b * b / (4 * a), None, error)
+    return Curve(middle - b / (2 * a), c - b * b / (4 * a), None, error, bend=a)
 
 
 def _log_gaussian(u: Array, v: Array, low: float) -> Curve | None:
@@ -149,7 +160,7 @@ def _log_gaussian(u: Array, v: Array, low: float) -> Curve | None:
         return None
     # The height of a peak far outside the sweep is limited, to avoid an overflow.
     height = math.exp(min(c - b * b / (4 * a), 700.0)) - low
-    return Curve(middle - b / (2 * a), height, HALF_MAXIMUM * math.sqrt(-1 / (2 * a)), error)
+    return Curve(middle - b / (2 * a), height, HALF_MAXIMUM * math.sqrt(-1 / (2 * a)), error, -low)
 
 
 def _quadratic(u: Array, v: Array, weights: Array) -> tuple[tuple[float, float, float], float, float]:

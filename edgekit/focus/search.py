@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from edgekit.common.choices import real_number, shown
 from edgekit.errors import DtypeError, MeasureError, ParameterError, ShapeError
-from edgekit.focus.curves import best_curve, fit_bell
+from edgekit.focus.curves import Curve, best_curve, fit_bell
 
 Array = NDArray[np.float64]
 Status = Literal["peak", "start", "end", "none"]
@@ -145,11 +145,8 @@ def find_peak(positions: ArrayLike, scores: ArrayLike) -> Peak:
     largest = float(np.abs(y).max())
     if span <= FLAT * largest:
         return NO_PEAK
-    u, v = (x - x[0]) / (x[-1] - x[0]), (y - low) / span
-    # Far from its centre a Gaussian underflows to 0, which is the right value.
-    with np.errstate(all="ignore"):
-        bell, explained = fit_bell(u, v)
-        curve = best_curve(u, v, low / span, bell)
+    curve, explained = _fit(x, y)
+    u = (x - x[0]) / (x[-1] - x[0])
     confidence = _confidence(explained, len(x), span / largest)
     if confidence <= 0:
         return NO_PEAK
@@ -163,6 +160,35 @@ def find_peak(positions: ArrayLike, scores: ArrayLike) -> Peak:
     error = curve.error * scale if math.isfinite(curve.error) else None
     position = float(x[0]) + curve.centre * scale
     return Peak(position, low + curve.height * span, "peak", confidence, width, error)
+
+
+def fitted_curve(positions: ArrayLike, scores: ArrayLike, at: Array) -> Array:
+    """Return the values of the curve that gives the position of the peak, for a plot.
+
+    Parameters
+    ----------
+    positions, scores : array_like
+        As for `find_peak`, which found a peak.
+    at : ndarray
+        (M,) positions.
+    """
+    x, y = _sweep(positions, scores)
+    curve, _ = _fit(x, y)
+    values: Array = y.min() + np.ptp(y) * curve.at((at - x[0]) / (x[-1] - x[0]))
+    return values
+
+
+def _fit(x: Array, y: Array) -> tuple[Curve, float]:
+    """Fit curves to scores at ascending positions, both scaled to [0, 1].
+
+    Returns the curve with the least error, and the part of the variance that a Gaussian explains.
+    """
+    low, span = float(y.min()), float(np.ptp(y))
+    u, v = (x - x[0]) / (x[-1] - x[0]), (y - low) / span
+    # Far from its centre a Gaussian underflows to 0, which is the right value.
+    with np.errstate(all="ignore"):
+        bell, explained = fit_bell(u, v)
+        return best_curve(u, v, low / span, bell), explained
 
 
 def _sweep(positions: ArrayLike, scores: ArrayLike) -> tuple[Array, Array]:
