@@ -82,7 +82,9 @@ def focus(inputs: tuple[str, ...], **values: Any) -> int:
         panels.append(panel)
         if panel.peak is None or any(image.status == "failed" for image in stack.images):
             status = 1
-        _write_images(stack, {name: each[n] for name, each in outputs.items() if each}, read_options, values)
+        _write_images(
+            stack, {name: each[n] for name, each in outputs.items() if each and name != "plot"}, read_options, values
+        )
     if not paths:
         complain("no images found")
         status = 1
@@ -113,7 +115,7 @@ def _report(stack: "Stack", *, as_json: bool) -> "Panel":
     if as_json:
         print_json(stack, peak, tiles)
     else:
-        print_table(stack, [sentence, *([] if tiles is None else [describe_tiles(tiles, unit)])])
+        print_table(stack, [sentence, *([] if tiles is None else [describe_tiles(tiles, stack)])])
     return Panel(stack, peak, tiles, sentence)
 
 

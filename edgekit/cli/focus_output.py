@@ -34,17 +34,24 @@ def describe(peak: "Peak", unit: str) -> str:
     return f"peak at {place}{peak.position:.{digits}f}{of_unit} ± {peak.error:.{digits}f}, {confidence}"
 
 
-def describe_tiles(tiles: "TilePeaks", unit: str) -> str:
+def describe_tiles(tiles: "TilePeaks", stack: "Stack") -> str:
     """Return the peaks of the tiles as a sentence."""
     found = sum(not math.isnan(p) for p in tiles.positions)
     said = f"tiles: {found} of {len(tiles.peaks)} have a peak"
-    surface, of_unit = tiles.surface, f" {escape_controls(unit)}" if unit else ""
+    surface, unit = tiles.surface, stack.planes.unit
     if surface is None:
         return f"{said}, too few for a plane"
-    curved = f", {surface.curvature:+.3g}{of_unit} from the middle to the corners" if surface.curvature else ""
+    places = [image.position for image in stack.images]
+    # Four digits of the range of positions.
+    digits = min(max(0, 3 - math.floor(math.log10(max(places) - min(places)))), 9)
+
+    def shown(value: float) -> str:
+        return f"{value:+.{digits}f}" + (f" {escape_controls(unit)}" if unit else "")
+
+    curved = f", {shown(surface.curvature)} from the middle to the corners" if surface.curvature else ""
     return (
-        f"{said}; tilt {surface.tilt_x:+.3g}{of_unit} over the width, {surface.tilt_y:+.3g}{of_unit} over the "
-        f"height{curved}; residual {surface.residual:.2g}{of_unit}"
+        f"{said}; tilt {shown(surface.tilt_x)} over the width, {shown(surface.tilt_y)} over the height{curved}; "
+        f"residual {shown(surface.residual)[1:]}"
     )
 
 

@@ -149,7 +149,7 @@ def _draw_tiles(figure: Any, axes: Any, panel: Panel) -> None:
     if tiles.surface is not None:
         y, x = np.mgrid[-0.5:0.5:60j, -0.5:0.5:60j]
         fitted = tiles.surface.at(x, y)
-        if np.ptp(fitted) > 0:
+        if np.ptp(fitted) > tiles.surface.residual:
             lines = axes.contour((x + 0.5) * columns, (y + 0.5) * rows, fitted, colors="white", linewidths=0.8)
             axes.clabel(lines, fontsize="x-small")
         title += f"; {'paraboloid' if tiles.surface.curvature else 'plane'} in white"
