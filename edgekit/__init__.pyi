@@ -46,11 +46,11 @@ from .focus.depth import depth_map as depth_map
 from .focus.edge_widths import BlurWidth as BlurWidth
 from .focus.edge_widths import blur_width as blur_width
 from .focus.fusion import fuse as fuse
+from .focus.lens_search import Focus as Focus
+from .focus.lens_search import autofocus as autofocus
 from .focus.measures import MEASURES as MEASURES
 from .focus.measures import sharpness as sharpness
-from .focus.search import Focus as Focus
 from .focus.search import Peak as Peak
-from .focus.search import autofocus as autofocus
 from .focus.search import find_peak as find_peak
 from .io import read_image as read_image
 from .io import write_image as write_image

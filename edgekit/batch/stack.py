@@ -18,10 +18,11 @@ from edgekit.common.choices import unknown_choice
 from edgekit.common.read_options import ReadOptions
 from edgekit.errors import EdgekitError, ParameterError, raise_if_out_of_memory
 from edgekit.focus.field import TilePeaks, fitted_surface
-from edgekit.focus.light import find_peak_in_light, mean_level, normalised
+from edgekit.focus.light import mean_level, normalised
 from edgekit.focus.measures import MEASURES, sharpness
 from edgekit.focus.saturation import Mask, excluded, fill, saturated
 from edgekit.focus.search import NO_PEAK, Peak
+from edgekit.focus.stack_peak import find_peak_in_light
 
 Array = NDArray[Any]
 
@@ -133,7 +134,7 @@ class Stack(NamedTuple):
         return normalised([i.score for i in self.images], [i.level for i in self.images], self.power)
 
     def peak(self) -> Peak:
-        """Find the peak; see `edgekit.focus.light.find_peak_in_light`."""
+        """Find the peak; see `edgekit.focus.stack_peak.find_peak_in_light`."""
         return self._peak([image.score for image in self.images])
 
     def tile_peaks(self) -> TilePeaks:

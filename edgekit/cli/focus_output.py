@@ -1,4 +1,4 @@
-"""What `edgekit focus` prints: the measured images, the peak, the tiles. Imports no library but click."""
+"""What `edgekit focus` prints: the measured images, the peak, the tiles."""
 
 import math
 from typing import TYPE_CHECKING, Any

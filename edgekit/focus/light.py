@@ -5,28 +5,20 @@ A focus measure that grows with a power of the light is divided by this power of
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.focus.measures import planes_of
-from edgekit.focus.search import Peak, find_peak
+from edgekit.backends.choice import backend_of
+from edgekit.focus.measures import MEASURES, planes_of, sharpness
 
 Array = NDArray[Any]
-
-#: The part of the correction that is taken as uncertain: the mean level contains the black level of the camera, which
-#: does not change with the light.
-UNCERTAIN = 1 / 3
-
-#: The part of a step that is taken as uncertain: no curve has exactly the shape of a focus measure.
-SHAPE = 0.01
 
 
 def mean_level(image: Array, mask: Array | None = None) -> float:
     """Return the mean luminance of the finite pixels that are not masked; NaN if there are none."""
-    plane = planes_of(image)
+    plane = backend_of(image).to_numpy(planes_of(image))
     chosen = plane if mask is None else plane[~mask]
     mean = float(np.mean(chosen)) if chosen.size else math.nan
     if not math.isfinite(mean):
@@ -52,21 +44,23 @@ def normalised(scores: Sequence[float], levels: Sequence[float], power: int) -> 
     return [s * (middle / v) ** power if math.isfinite(s) else s for s, v in zip(scores, levels, strict=True)]
 
 
-def find_peak_in_light(
-    positions: Sequence[float], scores: Sequence[float], levels: Sequence[float], power: int
-) -> Peak:
-    """Find the peak of scores that were measured in changing light; see `edgekit.find_peak`.
+class ImageScore:
+    """Measures images one after another, as if the light were that of the first one.
 
-    Its error contains a part of the distance to the peak of the scores as they are.
-
-    Raises
-    ------
-    ParameterError
-        As `find_peak`.
+    Parameters
+    ----------
+    measure : str
+        A name in `edgekit.MEASURES`.
     """
-    peak, plain = (find_peak(positions, each) for each in (normalised(scores, levels, power), scores))
-    if peak.error is None:
-        return peak
-    step = float(np.median(np.diff(np.unique(positions))))
-    moved = peak.position - plain.position if plain.status == "peak" else 0.0
-    return replace(peak, error=math.hypot(peak.error, UNCERTAIN * moved, SHAPE * step))
+
+    def __init__(self, measure: str) -> None:
+        self._measure, self._first = measure, math.nan
+
+    def __call__(self, image: Any) -> float:
+        """Return the score of an image (H, W) or (H, W, C), or of a tensor of one image."""
+        score = float(sharpness(image, self._measure))
+        level = mean_level(image)
+        if not level > 0:
+            return score
+        self._first = level if math.isnan(self._first) else self._first
+        return score * (self._first / level) ** MEASURES[self._measure].contrast

@@ -1,6 +1,6 @@
 """Plots of score over position, and of the peaks of tiles. Needs Matplotlib, of the extra ``plot``.
 
-May import batch and what is below it.
+May import `batch` and what is below it.
 """
 
 import io
