@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.backends.choice import backend_of
-from edgekit.focus.measures import MEASURES, planes_of, sharpness
+from edgekit.focus.measures import MEASURES, sharpness
+from edgekit.focus.planes import planes_of
 
 Array = NDArray[Any]
 
