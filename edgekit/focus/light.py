@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.backends.choice import backend_of
+from edgekit.common.load_cv2 import cv2
 from edgekit.focus.measures import MEASURES, sharpness
 from edgekit.focus.planes import planes_of
 
@@ -19,6 +20,9 @@ Array = NDArray[Any]
 
 def mean_level(image: Array, mask: Array | None = None) -> float:
     """Return the mean luminance of the finite pixels that are not masked; NaN if there are none."""
+    if isinstance(image, np.ndarray) and image.ndim == 2 and image.dtype in (np.uint8, np.uint16):
+        counted = None if mask is None else (~mask).view(np.uint8)
+        return float(cv2.mean(image, counted)[0]) if counted is None or counted.any() else math.nan
     plane = backend_of(image).to_numpy(planes_of(image))
     chosen = plane if mask is None else plane[~mask]
     mean = float(np.mean(chosen)) if chosen.size else math.nan

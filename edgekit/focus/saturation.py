@@ -35,17 +35,17 @@ NEIGHBOURHOODS = (1 / 32, 1 / 8, 1 / 2, 2)
 
 def saturated(image: Array) -> Mask:
     """Return the mask of the pixels at the upper limit of the sensor."""
-    plane = planes_of(image)
+    gray = image if image.ndim == 2 and image.dtype.kind == "u" else planes_of(image)
     low, high = score_range(image)
     # The range of other floating images is that of their own values, so that the brightest pixel is no limit.
     if image.dtype.kind == "f" and high > 1:
-        return np.zeros(plane.shape, bool)
+        return np.zeros(gray.shape, bool)
     if image.dtype.kind == "u" and image.itemsize > 1:
         # A sensor of fewer bits than the type is saturated at the largest number of these bits.
         largest = int(image.max(initial=0))
         if largest > MAX_8_BITS and largest & (largest + 1) == 0:
             high = largest
-    return np.asarray(plane >= low + SATURATED * (high - low))
+    return np.asarray(gray >= low + SATURATED * (high - low))
 
 
 def excluded(mask: Mask) -> Mask | None:
@@ -58,14 +58,17 @@ def excluded(mask: Mask) -> Mask | None:
 def fill(image: Array, mask: Mask) -> Array:
     """Return the luminance of an image with the masked pixels replaced by the mean of the nearest other pixels.
 
-    Integers are rounded: measures of integers take less time.
+    Gray integers stay integers: they are measured in less time.
     """
-    plane = planes_of(image)
+    plane = image if image.ndim == 2 and image.dtype in (np.uint8, np.uint16) else planes_of(image)
     rows, columns = plane.shape
     factor = max(1.0, max(plane.shape) / FILLED_AT)
     size = max(1, round(columns / factor)), max(1, round(rows / factor))
-    weight = (~mask).astype(np.float32)
-    values, weights = (cv2.resize(a, size, interpolation=cv2.INTER_AREA) for a in (plane * weight, weight))
+    filled: Array = plane.copy()
+    filled[mask] = 0
+    known = (~mask).view(np.uint8) * np.uint8(255)
+    values, weights = (cv2.resize(a, size, interpolation=cv2.INTER_AREA).astype(np.float64) for a in (filled, known))
+    weights /= 255
     means = np.zeros_like(values)
     missing = np.ones(values.shape, bool)
     for fraction in NEIGHBOURHOODS:
@@ -76,5 +79,6 @@ def fill(image: Array, mask: Mask) -> Array:
         missing &= ~near
         if not missing.any():
             break
-    filled: Array = np.where(mask, cv2.resize(means, (columns, rows), interpolation=cv2.INTER_LINEAR), plane)
-    return filled.round().astype(image.dtype) if image.dtype.kind in "iu" else filled
+    means = means.round() if plane.dtype.kind == "u" else means
+    filled[mask] = cv2.resize(means.astype(plane.dtype), (columns, rows), interpolation=cv2.INTER_LINEAR)[mask]
+    return filled
