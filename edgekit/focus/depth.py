@@ -17,10 +17,10 @@ from edgekit.focus.stack_images import StackImages, search
 Array = NDArray[Any]
 
 #: The guided filter of the depth: its radius in pixels, and its regularization for a guide in [0, 1].
-RADIUS, EPS = 8, 1e-3
+RADIUS, EPS = 8, 0.01
 
-#: Added to the confidence where it weights depths: pixels without any have the mean of their surroundings.
-LEAST = 1e-4
+#: Added to the weights of depths: where no pixel has any, the depth is the mean of the surroundings.
+LEAST = 1e-5
 
 
 class DepthMap(NamedTuple):
@@ -74,9 +74,10 @@ def depth_map(
     Notes
     -----
     The local gradient is that of `edgekit.fuse`. A parabola through the logarithms of its values in the sharpest image
-    and in the two beside it gives the depth between the images. A guided filter smooths the depth inside objects, each
-    pixel weighted by its confidence. The first and the last image have only one neighbour: depths between them and the
-    next image are less exact.
+    and in the two beside it gives the depth between the images. A guided filter smooths the depth inside objects. Each
+    pixel is weighted by its confidence and by the square of its local gradient: the blur of strong edges gives weak
+    gradients beside them, which have little weight. The first and the last image have only one neighbour: depths between
+    them and the next image are less exact.
 
     Examples
     --------
@@ -137,6 +138,7 @@ def depth_of(planes: SharpestPlanes, positions: Array) -> DepthMap:
     depth, confidence = (np.empty(index.shape, np.float32) for _ in range(2))
     black, white = planes.guide_range()
     halo = 2 * RADIUS
+    strength = max(float(around.best.mean()), np.finfo(np.float32).tiny)
 
     def compute(start: int, stop: int) -> None:
         read, inner = strip_with_halo(len(index), start, stop, halo)
@@ -148,7 +150,7 @@ def depth_of(planes: SharpestPlanes, positions: Array) -> DepthMap:
         found[island] = positions[index[read][island]]
         certain[island] = 0
         guide = (planes.sharp[read].astype(np.float32) - black) / (white - black)
-        smooth = _weighted_guided_filter(guide, found, certain + LEAST)
+        smooth = _weighted_guided_filter(guide, found, certain * (best / strength) ** 2 + LEAST)
         low, high = float(positions.min()), float(positions.max())
         depth[start:stop] = np.clip(smooth, low, high)[inner]
         confidence[start:stop] = certain[inner]
