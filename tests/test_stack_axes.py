@@ -318,3 +318,16 @@ def test_a_plot_for_each_stack_and_of_tiles():
     assert run("a.ome.tif", "--plot", "focus.svg").exit_code == 0
     text = Path("focus.svg").read_text()
     assert "z in" in text
+
+
+def test_axes_of_a_file_in_a_store():
+    fsspec = pytest.importorskip("fsspec")
+    tifffile.imwrite("a.ome.tif", stack(*FOCI[:2]), metadata={"axes": "ZCYX"})
+    tifffile.imwrite("pages.tif", stack(2.0)[:, 0], photometric="minisblack")
+    memory = fsspec.filesystem("memory")
+    for name in ("a.ome.tif", "pages.tif"):
+        memory.pipe(f"/stacks/{name}", Path(name).read_bytes())
+    refused = run("memory://stacks/a.ome.tif")
+    assert refused.exit_code == 2
+    assert "its axes ZCYX can be told apart only in a file on this machine; copy it" in refused.stderr
+    assert peaks("memory://stacks/pages.tif") == pytest.approx({"": 2}, abs=0.06)

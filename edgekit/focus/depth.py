@@ -76,8 +76,8 @@ def depth_map(
     The local gradient is that of `edgekit.fuse`. A parabola through the logarithms of its values in the sharpest image
     and in the two beside it gives the depth between the images. A guided filter smooths the depth inside objects. Each
     pixel is weighted by its confidence and by the square of its local gradient: the blur of strong edges gives weak
-    gradients beside them, which have little weight. The first and the last image have only one neighbour: depths between
-    them and the next image are less exact.
+    gradients beside them, which have little weight. The first and the last image have only one neighbour: depths
+    between them and the next image are less exact.
 
     Examples
     --------

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 from edgekit.common.read_options import ReadOptions
 from edgekit.errors import EdgekitError, ParameterError
-from edgekit.io.files import is_tiff, is_zarr
+from edgekit.io.files import is_tiff, is_zarr, read_bytes
 from edgekit.io.opening import open_windows
 from edgekit.io.stores import StorePath
+from edgekit.io.tiff import stack_axes
 from edgekit.io.windows import Series, Windows
 
 #: Axes that may be the depth of a stack, if none is called Z: pages without a name.
@@ -64,12 +65,16 @@ def axes_of(path: Path, read_options: ReadOptions, stated: str | None) -> list[S
     Raises
     ------
     ParameterError
-        If the depth cannot be told from the axes, or `stated` does not fit.
+        If the depth cannot be told from the axes, or `stated` does not fit, or the file is in a store and has axes
+        beside its pages.
     EdgekitError
         If a Zarr cannot be opened. A damaged TIFF file is taken for plain pages.
     """
     zarr = is_zarr(path)
-    if isinstance(path, StorePath) or not (zarr or is_tiff(path)):
+    if not (zarr or is_tiff(path)):
+        return []
+    if isinstance(path, StorePath):
+        _check_pages_only(path, stated)
         return []
     try:
         with open_windows(path, read_options) as windows:
@@ -82,6 +87,15 @@ def axes_of(path: Path, read_options: ReadOptions, stated: str | None) -> list[S
             raise
         return []
     return [] if plain and all(set(f.axes) <= {"Z"} for f in found) else found
+
+
+def _check_pages_only(path: StorePath, stated: str | None) -> None:
+    """Raise if a TIFF file in a store has other axes than its pages: stores are not read by windows."""
+    axes = stack_axes(read_bytes(path)).removesuffix("S").removesuffix("YX")
+    if stated is not None or len(axes) > 1 or not set(axes) <= {"Z", *UNNAMED}:
+        raise ParameterError(
+            f"{path}: its axes {axes}YX can be told apart only in a file on this machine; copy it from the store first"
+        )
 
 
 def _axes_of_series(path: Path, windows: Windows, number: int, series: Series, stated: str | None) -> StackAxes:
