@@ -145,10 +145,8 @@ def depth_of(planes: SharpestPlanes, positions: Array) -> DepthMap:
         best, before, after, mean = (array[read] for array in around)
         certain = _confidence(best, mean, planes.count)
         found = _peak(planes.index[read], best, before, after, positions)
-        # Islands have the position of their surroundings, and no peak of their own.
-        island = index[read] != planes.index[read]
-        found[island] = positions[index[read][island]]
-        certain[island] = 0
+        # The depth of an island comes from its surroundings.
+        certain[index[read] != planes.index[read]] = 0
         guide = (planes.sharp[read].astype(np.float32) - black) / (white - black)
         smooth = _weighted_guided_filter(guide, found, certain * (best / strength) ** 2 + LEAST)
         low, high = float(positions.min()), float(positions.max())
