@@ -1,6 +1,8 @@
 """The all-in-focus image and the depth map of simulated stacks, against the scene and its known depth."""
 
+import doctest
 import warnings
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -269,3 +271,10 @@ def test_images_are_read_one_at_a_time():
     read.clear()
     ek.depth_map(Lazy())
     assert read == [*range(6)]
+
+
+def test_the_examples_of_the_page(monkeypatch):
+    monkeypatch.chdir(Path(__file__).parents[1])
+    page = Path(__file__).parents[1] / "docs" / "focus.md"
+    failed, tried = doctest.testfile(str(page), module_relative=False)
+    assert (failed, tried > 5) == (0, True)
