@@ -29,11 +29,8 @@ VALID = {
     "fit_circle": (POINTS,),
     "fit_ellipse": (POINTS,),
     "fit_kernel": (IMAGE, ek.sobel(IMAGE)),
-<<<<<<< HEAD
     "fit_line": (POINTS,),
-=======
     "fuse": ([IMAGE, IMAGE],),
->>>>>>> 6116d93 (fuse and depth_map: the all-in-focus image and the depth of a focus stack, and a script that measures Qg)
     "hysteresis": (IMAGE, 3, 9),
     "mtf": (IMAGE, (0, 0, 20, 20)),
     "nonmax_suppress": (ek.sobel(IMAGE), np.zeros((20, 24), np.float32)),
