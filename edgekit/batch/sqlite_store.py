@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from edgekit.errors import OutputError
-from edgekit.io.writing import write_atomic
+from edgekit.io.writing import discard_draft, write_atomic
 
 #: Seconds that a process waits while another one writes to a shared file.
 WAIT = 10
@@ -221,3 +221,10 @@ class SqliteStore:
         if self._alone and self._holder is not None:
             self._holder.unlink(missing_ok=True)
         self._db.close()
+
+
+def remove_store(path: Path) -> None:
+    """Remove a closed file, and what a process that was killed may have left beside it."""
+    discard_draft(path.with_name(path.name + HOLDER))
+    for suffix in ("", "-journal", HOLDER):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgekit.cli.help_pages import MESSAGES, command
-from edgekit.cli.options import BATCH, ENGINE, OUTPUT, READING, options
-from edgekit.cli.parameter_types import PathOrUrl
+from edgekit.cli.options import BATCH, ENGINE, OUTPUT, READING, inputs_argument, options
 from edgekit.cli.terminal import complain
 from edgekit.common.escaping import escape_controls, unambiguous_path
 
@@ -24,11 +23,11 @@ if TYPE_CHECKING:
     "edgekit focus stack/",
     "edgekit focus stack.tif --positions z.txt --plot focus.png",
 )  # fmt: skip
-@click.argument("inputs", type=PathOrUrl(), nargs=-1, required=True, metavar="STACK...")
+@inputs_argument("STACK...")
 @options(
     "focus",
     {
-        "Input and output": ("positions", "plot", "force"),
+        "Input and output": ("files_from", "positions", "plot", "force"),
         "Measurement": ("measure",),
         "Reading": READING,
         "Batch": BATCH,

@@ -42,6 +42,15 @@ class Option(click.Option):
         return record[0], " ".join(sentences)
 
 
+class SortOption(Option):
+    """One of a family of options, such as ``--move-blurred`` and ``--copy-sharp``; the first one explains all."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the left and right column of the help page for the first option of the family."""
+        first = next(option for option in ctx.command.params if isinstance(option, SortOption))
+        return super().get_help_record(ctx) if self is first else None
+
+
 class Command(click.Command):
     """A command whose help page lists the options in groups."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from edgekit.cli.help_pages import Option
+from edgekit.cli.help_pages import Option, SortOption
 from edgekit.cli.parameter_types import (
     Background,
     ByteCount,
@@ -29,19 +29,53 @@ from edgekit.operators.filter_spec import ANGLE_REFERENCES, CHANNELS, ROTATIONS,
 
 Decorator = Callable[[Any], Any]
 
+#: The key of the paths in the list of ``--files-from``, among what click keeps for a command.
+_LISTED = "edgekit.listed"
+
 
 def _option(*names: str, **attributes: Any) -> Callable[..., Decorator]:
     return partial(click.option, *names, cls=Option, **attributes)
 
 
+def _read_list(ctx: click.Context, _: click.Parameter, name: str | None) -> None:
+    """Keep the paths of ``--files-from`` for the argument, which is processed later."""
+    if name is not None and not ctx.resilient_parsing:
+        from edgekit.batch.path_lists import read_list
+
+        ctx.meta[_LISTED] = read_list(name)
+
+
+def _with_listed(ctx: click.Context, argument: click.Parameter, inputs: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the inputs on the command line and in the list of ``--files-from``."""
+    inputs = (*inputs, *ctx.meta.get(_LISTED, ()))
+    if not inputs:
+        raise click.MissingParameter(ctx=ctx, param=argument)
+    return inputs
+
+
+def inputs_argument(metavar: str = "INPUT...") -> Decorator:
+    """Return a decorator that adds the inputs to a command, which should have the option ``files_from``."""
+    return click.argument("inputs", type=PathOrUrl(), nargs=-1, callback=_with_listed, metavar=metavar)
+
+
 _positive = click.IntRange(min=1)
 
-_OPTIONS: Mapping[str, Callable[..., Decorator]] = {
+#: What is done with the images of a verdict: move_blurred and so on.
+SORT = tuple(f"{verb}_{verdict}" for verb in ("move", "copy", "link") for verdict in ("blurred", "sharp", "undefined"))
+
+#: The verdicts whose paths are printed.
+PATHS = ("sharp", "blurred", "undefined", "failed")
+
+_OPTIONS: dict[str, Callable[..., Decorator]] = {
     # Input and output.
     "output": _option(
         "-o", "--output", type=PathOrUrl(), metavar="PATH",
         help="Output file, folder or URL, or - for standard output.",
         show_default="beside the input; required for a folder or a glob"),
+    "files_from": _option(
+        "--files-from", type=PathOrUrl(), metavar="FILE", is_eager=True, expose_value=False, callback=_read_list,
+        help="Also read the images in this list: one path on each line, or separated by NUL characters. "
+             "- is standard input."),
     "recursive": _option("-r", "--recursive", is_flag=True, help="Also read the folders inside input folders."),
     "include": _option(
         "--include", multiple=True, metavar="PATTERN",
@@ -219,6 +253,12 @@ _OPTIONS: Mapping[str, Callable[..., Decorator]] = {
     "map": _option(
         "--map", type=PathOrUrl("dir"), metavar="DIR",
         help="Write an image of the local sharpness for each input into this folder."),
+    "dry_run": _option(
+        "--dry-run", is_flag=True, help="Print what would be moved, copied or linked, and touch no file."),
+    "paths": _option(
+        "--paths", type=Choice(PATHS), metavar="NAME",
+        help="Print only the paths of these images, one on each line."),
+    "null": _option("-0", "--null", is_flag=True, help="End the paths of --paths with NUL characters, for xargs -0."),
     "page": _option(
         "--page", type=_positive, metavar="N",
         help="Read only image N of files with several images or pages.", show_default="all of them"),
@@ -328,8 +368,15 @@ _OPTIONS: Mapping[str, Callable[..., Decorator]] = {
         help="Address of the Ray cluster.", show_default="RAY_ADDRESS, or a new cluster on this machine"),
 }  # fmt: skip
 
+for _name in SORT:
+    _verb, _verdict = _name.split("_")
+    _OPTIONS[_name] = partial(
+        click.option, f"--{_verb}-{_verdict}", cls=SortOption, type=PathOrUrl("dir"), metavar="DIR",
+        help="Move the blurred images into DIR, with their sidecar files. Likewise copy or link for move, and sharp or "
+             "undefined for blurred.")  # fmt: skip
+
 #: The options of all commands that read several images.
-FILES = ("recursive", "include", "exclude")
+FILES = ("files_from", "recursive", "include", "exclude")
 READING = ("max_pixels", "truncated", "background", "raw", "nodata")
 BATCH = ("workers", "timeout", "memory")
 OUTPUT = ("json", "quiet", "debug")

@@ -32,6 +32,8 @@ class RunOutput:
         Show tracebacks.
     name_failures : bool
         Print the reason of each failure.
+    unit : str
+        What the progress bar counts.
 
     Attributes
     ----------
@@ -47,15 +49,21 @@ class RunOutput:
         quiet: bool,
         debug: bool = False,
         name_failures: bool = True,
+        unit: str = "img",
     ) -> None:
         self.tally = Tally(minimum)
         self._total, self._quiet, self._debug, self._name_failures = total, quiet, debug, name_failures
+        self._unit = unit
         self._start = time.monotonic()
         self._bar: Any = None
 
+    def expect(self, total: int) -> None:
+        """Set the number of items, before the ``with`` block; the time counts from here."""
+        self._total, self._start = total, time.monotonic()
+
     def __enter__(self) -> Self:
         one = self._total is not None and self._total < 2
-        self._bar = open_bar(self._total, quiet=self._quiet or one)
+        self._bar = open_bar(self._total, quiet=self._quiet or one, unit=self._unit)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgekit.cli.help_pages import MESSAGES, command
-from edgekit.cli.options import BATCH, ENGINE, FILES, OUTPUT, READING, options
-from edgekit.cli.parameter_types import PathOrUrl
+from edgekit.cli.options import BATCH, ENGINE, FILES, OUTPUT, READING, inputs_argument, options
 from edgekit.cli.terminal import name_file
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ _GROUPS = {
     "edgekit pick video.mp4 -n 20 -o frames/",
     "edgekit pick photos/ --window 5 -o best/",
 )  # fmt: skip
-@click.argument("inputs", type=PathOrUrl(), nargs=-1, required=True, metavar="INPUT...")
+@inputs_argument()
 @options("pick", _GROUPS)
 def pick(inputs: tuple[str, ...], **values: Any) -> int:
     """Select the sharpest frames of a video, or images of a folder.
@@ -92,5 +91,5 @@ def _find(inputs: tuple[str, ...], values: dict[str, Any]) -> "tuple[Found, int]
     if is_url(values["folder"]):
         raise ParameterError(f"{redacted(values['folder'])}: the output must be a folder on this machine; choose one")
     chosen = {k: values[k] for k in ("recursive", "include", "exclude")}
-    with open_results(target=Path(values["folder"]), quiet=values["quiet"]) as results:
+    with open_results(targets=[Path(values["folder"])], quiet=values["quiet"]) as results:
         return collect(inputs, results=results, **chosen), results.left_out

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgekit.cli.help_pages import MESSAGES, command
-from edgekit.cli.options import BATCH, ENGINE, FILES, OUTPUT, READING, options
-from edgekit.cli.parameter_types import PathOrUrl
+from edgekit.cli.options import BATCH, ENGINE, FILES, OUTPUT, READING, SORT, inputs_argument, options
 from edgekit.cli.terminal import complain, name_file
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from edgekit.batch.rows import ScoreTable
     from edgekit.batch.runner import Tally
     from edgekit.batch.score_cache import Row, ScoreCache
+    from edgekit.batch.sorting import Rule
     from edgekit.batch.sources import Source
     from edgekit.cli.output import RunOutput
     from edgekit.focus.blur_threshold import Threshold
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _GROUPS = {
     "Input and output": ("output", *FILES, "page", "force", "map", "report"),
+    "Sorting": (*SORT, "dry_run", "paths", "null"),
     "Measurement": ("measure", "at", "roi", "every", "rate"),
     "Evaluation": ("threshold", "fail_below", "top", "bottom"),
     "Reading": READING,
@@ -41,9 +42,10 @@ _GROUPS = {
     "score", "Measure how sharp images are.",
     "edgekit score photos/",
     "edgekit score photos/ -r --threshold auto -o scores.csv",
+    "edgekit score photos/ --move-blurred blurred/ --dry-run",
     "edgekit score video.mp4 --fps 2 --top 10",
 )  # fmt: skip
-@click.argument("inputs", type=PathOrUrl(), nargs=-1, required=True, metavar="INPUT...")
+@inputs_argument()
 @options("score", _GROUPS)
 def score(inputs: tuple[str, ...], **values: Any) -> int:
     """Measure how sharp images are: 0 is blurred, 1 is sharp.
@@ -51,13 +53,17 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
     INPUT is an image, a folder, a glob in quotes, a URL, or a video, which has one row for each frame.
 
     Without -o the command prints a table, the sharpest image first. With -o it writes one row for each image, sorted
-    by path. With --report it writes a web page. An interrupted run is resumed when the same command runs again.
+    by path. With --report it writes a web page. With an option such as --move-blurred it sorts the images into folders;
+    edgekit undo puts them back. An interrupted run is resumed when the same command runs again.
     """
     from edgekit.batch.jobs.scoring import ScoreJob
     from edgekit.batch.rows import ScoreTable, sink_of
+    from edgekit.batch.runner import FAILED
     from edgekit.batch.score_cache import ScoreCache
+    from edgekit.batch.sorting import judged_sources, verdicts
     from edgekit.batch.sources import find
     from edgekit.cli.output import RunOutput, skipped_counts
+    from edgekit.cli.sorting import Sorter, rules_of
     from edgekit.cli.state_paths import open_results
     from edgekit.common.read_options import ReadOptions
     from edgekit.io.stores import path_of
@@ -71,9 +77,12 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
         values["measures"] or ("score",), values["roi"], values["every"], values["rate"], values["at"], read_options
     )
     job.check()
-    _check_local(inputs, values)
+    rules = rules_of(values)
+    _check_local(inputs, values, rules)
+    _check_verdicts(values, job, rules)
     report = None if values["report"] is None else Path(values["report"])
-    cache_path = _cache_path(output, report, force=values["force"])
+    keep = [*filter(None, [report]), *(rule.folder for rule in rules if not values["dry_run"])]
+    cache_path = _cache_path(output, keep[0] if keep else None, force=values["force"])
     shown = RunOutput(minimum=values["fail_below"], quiet=values["quiet"])
     chosen = {k: values[k] for k in ("recursive", "include", "exclude")}
     not_images = 0
@@ -86,19 +95,34 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
         with ExitStack() as opened:
             # A missing library for the page is reported before anything is written.
             review = None if report is None else opened.enter_context(_review(report, force=values["force"]))
+            sorter = opened.enter_context(Sorter(rules, values))
             cache = opened.enter_context(ScoreCache(cache_path, job.key))
             makers, logs = _image_makers(values["map"], review, opened)
-            results = opened.enter_context(open_results(logs, quiet=values["quiet"]))
+            targets = [rule.folder for rule in rules]
+            results = opened.enter_context(open_results(logs, targets=targets, quiet=values["quiet"]))
             sources = find(inputs, skip, videos=not makers, results=results, **chosen)
+            # Rows of files that an interrupted run has moved are rows of this run.
+            for one in sorter.resume():
+                for row in cache.reuse(one.path, one.size, one.mtime, frame="all"):
+                    shown.add(row, score=row.score)
+            by_path: dict[str, Source] = {}
+            kept = (by_path.setdefault(str(source.path), source) if rules else source for _, source in sources)
             with shown:
-                has_frames = _score((source for _, source in sources), inputs, values, job, cache, makers, shown)
+                has_frames = _score(kept, inputs, values, job, cache, makers, shown)
             threshold = _threshold(values["threshold"], job, cache)
             table = ScoreTable(job.columns, threshold.value, has_frames)
             if sink is not None:
                 sink(table.columns, map(table.record, cache.rows()))
             if review is not None:
                 review.write(cache, job.columns, threshold)
-            _print(table, cache, values, review)
+            if values["paths"] is None:
+                _print(table, cache, values, review)
+            else:
+                _print_paths(cache, threshold, values)
+            not_sorted = False
+            if rules:
+                found = verdicts(cache.rows(), threshold.value or 0)
+                not_sorted = sorter.sort(judged_sources(found, by_path)) > 0
     except KeyboardInterrupt:
         shown.summarize(_counts(shown.tally), (), none="nothing scored")
         raise
@@ -109,7 +133,7 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
         complain(f"{'' if threshold.value is None else f'threshold {threshold.value:.4g}, '}{threshold.note}")
     if not shown.tally.reaches_minimum:
         complain(_below_minimum(shown.tally))
-    return shown.tally.exit_status
+    return FAILED if not_sorted else shown.tally.exit_status
 
 
 def _score(
@@ -157,8 +181,8 @@ def _image_makers(
     return makers, logs
 
 
-def _check_local(inputs: tuple[str, ...], values: dict[str, Any]) -> None:
-    """Raise if maps or a page would be written to a store, or a page would link into one."""
+def _check_local(inputs: tuple[str, ...], values: dict[str, Any], rules: "list[Rule]") -> None:
+    """Raise if maps or a page would be written to a store, or files of a store would be linked or sorted."""
     from edgekit.errors import ParameterError
     from edgekit.io.urls import is_url, redacted
 
@@ -166,6 +190,21 @@ def _check_local(inputs: tuple[str, ...], values: dict[str, Any]) -> None:
         raise ParameterError(f"{redacted(name)}: --map and --report need a folder on this machine; choose one")
     for name in filter(is_url, inputs if values["report"] else ()):
         raise ParameterError(f"{redacted(name)}: --report needs images on this machine; copy them here first")
+    for name in filter(is_url, inputs if rules else ()):
+        raise ParameterError(f"{redacted(name)}: {rules[0].option} needs images on this machine; copy them here first")
+
+
+def _check_verdicts(values: dict[str, Any], job: "ScoreJob", rules: "list[Rule]") -> None:
+    """Raise if images are to be sorted without a threshold, or moved away from a page that shows them."""
+    from edgekit.common.choices import SCORE
+
+    option = f"--paths {values['paths']}" if values["paths"] else rules[0].option if rules else None
+    if option and values["threshold"] is None and job.measures[0] != SCORE:
+        raise click.UsageError(f"{option} needs the threshold of {job.measures[0]}; add --threshold.")
+    if values["report"] is not None and any(rule.verb == "move" for rule in rules):
+        raise click.UsageError("the page of --report would lose the images that are moved; use edgekit apply later.")
+    if values["null"] and not values["paths"]:
+        raise click.UsageError("-0 ends the paths of --paths; add --paths blurred.")
 
 
 def _review(folder: Path, *, force: bool) -> "Review":
@@ -174,8 +213,8 @@ def _review(folder: Path, *, force: bool) -> "Review":
     return Review(folder, force=force)
 
 
-def _cache_path(output: Path | None, report: Path | None, *, force: bool) -> Path | None:
-    """Return the path of the score cache, beside the output or in the folder of the page; None if temporary.
+def _cache_path(output: Path | None, folder: Path | None, *, force: bool) -> Path | None:
+    """Return the path of the score cache, beside the output or in a folder that is written; None if temporary.
 
     Raises
     ------
@@ -188,7 +227,7 @@ def _cache_path(output: Path | None, report: Path | None, *, force: bool) -> Pat
     from edgekit.io.stores import StorePath
 
     if output is None:
-        return None if report is None else report / NAME
+        return None if folder is None else folder / NAME
     cache = (
         state_of_store(output) if isinstance(output, StorePath) else output.with_name(f".{output.name}.edgekit.sqlite")
     )
@@ -216,14 +255,26 @@ def _print(table: "ScoreTable", cache: "ScoreCache", values: dict[str, Any], rev
     from edgekit.batch.rows import json_lines
 
     top, bottom = values["top"], values["bottom"]
-    if top is None and bottom is None and (values["output"] is not None or review is not None):
-        if values["as_json"]:
+    sorts = any(values[name] is not None for name in SORT)
+    if top is None and bottom is None and (values["output"] is not None or review is not None or sorts):
+        if values["as_json"] and not values["dry_run"]:
             _print_lines(json_lines(map(table.record, cache.rows())))
         elif review is not None:
             name_file(review.index)
         return
     rows: Iterable[Row] = cache.ranked(best_first=bottom is None, count=top if bottom is None else bottom)
     _print_lines(json_lines(map(table.record, rows)) if values["as_json"] else table.text(rows))
+
+
+def _print_paths(cache: "ScoreCache", threshold: "Threshold", values: dict[str, Any]) -> None:
+    """Print the paths of the files with the verdict of --paths."""
+    from edgekit.batch.path_lists import path_line
+    from edgekit.batch.sorting import verdicts
+    from edgekit.common.escaping import unambiguous_path
+
+    for path, verdict in verdicts(cache.rows(), threshold.value or 0):
+        if verdict == values["paths"]:
+            click.echo(path_line(unambiguous_path(path), null=values["null"]), nl=False)
 
 
 def _print_lines(lines: Iterator[str]) -> None:

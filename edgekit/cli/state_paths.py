@@ -56,21 +56,21 @@ def open_output_log(root: Path | None, output: Path | None) -> "OutputLog":
         return OutputLog(None)
 
 
-def open_results(logs: "Sequence[OutputLog]" = (), *, target: Path | None = None, quiet: bool) -> "Results":
+def open_results(logs: "Sequence[OutputLog]" = (), *, targets: Sequence[Path] = (), quiet: bool) -> "Results":
     """Return what recognises results of edgekit's runs; see `Results`.
 
     Parameters
     ----------
     logs : sequence of OutputLog
         The logs of the folders that this run writes to.
-    target : Path, optional
-        A folder of which no file is an input.
+    targets : sequence of Path
+        Folders of which no file is an input.
     quiet : bool
         Print no message about logs that cannot be read.
     """
     from edgekit.batch.results import Results
 
-    return Results(logs, _find_logs, target=target, complain=(lambda message: None) if quiet else complain)
+    return Results(logs, _find_logs, targets=targets, complain=(lambda message: None) if quiet else complain)
 
 
 def _find_logs(folder: Path) -> Iterable[Path]:
