@@ -23,6 +23,7 @@ POINTS = np.stack((30 + 20 * np.cos(np.arange(12.0)), 20 + 9 * np.sin(np.arange(
 VALID = {
     "autofocus": (lambda z: -((z - 3) ** 2), 0, 9),
     "correlate": (IMAGE, [[1, 0, -1]]),
+    "filter_files": ("image.png", "out"),
     "find_peak": ([0, 1, 2, 3], [1, 3, 2, 1]),
     "edge_distance": (BAR, (5, 20), (35, 20)),
     "fit_circle": (POINTS,),
@@ -38,6 +39,7 @@ VALID = {
     "overlay": (IMAGE, IMAGE),
     "picture": (IMAGE, "sobel", {}),
     "read_image": ("image.png",),
+    "score_files": ("image.png",),
     "sharpness": (IMAGE, "brenner"),
     "threshold": (IMAGE, "otsu"),
     "to_display": (ek.sobel(IMAGE), "full"),

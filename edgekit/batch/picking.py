@@ -17,7 +17,7 @@ from edgekit.batch.jobs.scoring import ScoreJob
 from edgekit.batch.output_log import NAME, PICKED, OutputLog
 from edgekit.batch.score_cache import NAME as SCORES
 from edgekit.batch.score_cache import Row, ScoreCache
-from edgekit.batch.scoring import is_video_source, score_files, score_video
+from edgekit.batch.scoring import is_video_source, score_sources, score_video
 from edgekit.batch.sources import Source, natural
 from edgekit.common.escaping import unambiguous_path
 from edgekit.errors import OutputError, ParameterError, UnreadableError
@@ -168,7 +168,7 @@ class Picker:
             rows = score_video(sources[0], job, cache, engine, force=force)
         else:
             ordered = sorted(sources, key=lambda source: natural(str(source.relative)))
-            rows = score_files(ordered, job, cache, engine, force=force)
+            rows = score_sources(ordered, job, cache, engine, force=force)
         for row in rows:
             on_scored(row)
             if row.values:

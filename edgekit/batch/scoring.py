@@ -18,7 +18,9 @@ from edgekit.batch.outputs import each_image
 from edgekit.batch.runner import Failure, Known, Status, Work, run
 from edgekit.batch.score_cache import Row, ScoreCache
 from edgekit.batch.sources import Source
+from edgekit.common.choices import SCORE
 from edgekit.errors import EdgekitError, ParameterError
+from edgekit.focus.blur_threshold import DEFAULT, Threshold, automatic, relative
 from edgekit.io.files import map_bytes, read_bytes, status_of
 from edgekit.io.formats import BY_ENDING
 from edgekit.io.stores import prefetch_status
@@ -26,7 +28,7 @@ from edgekit.io.video import Frame, is_video, read_frames
 from edgekit.io.writing import Draft, discard_draft, write_draft
 
 
-def score_files(
+def score_sources(
     sources: Iterable[Source],
     job: ScoreJob,
     cache: ScoreCache,
@@ -81,6 +83,25 @@ def score_files(
                 row = _blank(source).failed(str(error))
                 cache.store(row)
                 yield row
+
+
+def threshold_of(wanted: float | str | None, job: ScoreJob, cache: ScoreCache) -> Threshold:
+    """Return the threshold between blurred and sharp images of a run.
+
+    Parameters
+    ----------
+    wanted : float, {"auto", "relative"} or None
+        The threshold, or how it is found. None is 0.5 for the score, and no threshold for other measures.
+    """
+    is_score = job.measures[0] == SCORE
+    match wanted:
+        case "auto":
+            return automatic(cache.scores(), probabilities=is_score)
+        case "relative":
+            return relative(cache.scores())
+        case None:
+            return Threshold(DEFAULT if is_score else None)
+    return Threshold(float(wanted))
 
 
 def is_video_source(source: Source) -> bool:

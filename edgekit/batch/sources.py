@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from edgekit.batch.path_lists import STREAM as STREAM
 from edgekit.batch.path_lists import ListedPath
+from edgekit.batch.progress import counted
 from edgekit.batch.results import Results
 from edgekit.errors import ParameterError, UnreadableError
 from edgekit.io.files import head_of, is_zarr
@@ -73,11 +74,14 @@ def collect(
     recursive: bool = False,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    videos: bool = False,
     results: Results | None = None,
+    on_read: Callable[..., object] = lambda count, *, complete: None,
 ) -> Found:
-    """Find all files of the inputs, sorted by name; see `find`."""
+    """Find all files of the inputs, sorted by name; see `find`. `on_read` is that of `edgekit.batch.progress.Ahead`."""
     skipped: list[Path] = []
-    found = find(inputs, skipped.append, recursive=recursive, include=include, exclude=exclude, results=results)
+    chosen: dict[str, Any] = {"recursive": recursive, "include": include, "exclude": exclude}
+    found = counted(find(inputs, skipped.append, videos=videos, results=results, **chosen), on_read)
     order = {text: n for n, text in enumerate(inputs)}
     sources = sorted(found, key=lambda pair: (order[pair[0]], pair[1].path))
     unique = {s.path if s.stream else s.path.absolute(): s for _, s in sources}

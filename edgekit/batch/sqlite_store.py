@@ -135,7 +135,8 @@ class SqliteStore:
         name = f"{path.absolute().as_uri()}?mode=ro" if path is not None and self._read_only else path or ""
         wait = READING_WAIT if self._read_only else 0 if alone else WAIT
         try:
-            return sqlite3.connect(name, wait, uri=self._read_only, isolation_level=None)
+            # A thread may read logs while it lists files; SQLite itself lets one thread in at a time.
+            return sqlite3.connect(name, wait, uri=self._read_only, isolation_level=None, check_same_thread=False)
         except _ERRORS as error:
             raise self._unusable(error) from error
 

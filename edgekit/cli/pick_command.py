@@ -11,6 +11,7 @@ from edgekit.cli.terminal import name_file
 
 if TYPE_CHECKING:
     from edgekit.batch.sources import Found
+    from edgekit.cli.output import RunOutput
 
 
 _GROUPS = {
@@ -56,15 +57,15 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
         method, values["count"], values["window"], values["min_gap"], f".{values['ending']}",
     )  # fmt: skip
     job.check()
-    found, left_out = _find(inputs, values)
+    shown, picked, none = RunOutput(quiet=values["quiet"]), 0, "no images found"
+    found, left_out = _find(inputs, values, shown)
     engine, _ = engine_for(found.sources, values, paths=inputs)
     picker = Picker(Path(values["folder"]), job, engine, force=values["force"])
-    shown, picked, none = RunOutput(quiet=values["quiet"]), 0, "no images found"
     try:
         with shown:
             for one in picker.run(found.sources, shown.add):
                 picked += 1
-                shown.clear_bar()
+                shown.progress.clear()
                 if values["as_json"]:
                     import json
 
@@ -81,7 +82,7 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
     return tally.exit_status
 
 
-def _find(inputs: tuple[str, ...], values: dict[str, Any]) -> "tuple[Found, int]":
+def _find(inputs: tuple[str, ...], values: dict[str, Any], shown: "RunOutput") -> "tuple[Found, int]":
     """Return the inputs outside the output folder, and the number of results that were left out."""
     from edgekit.batch.sources import collect
     from edgekit.cli.state_paths import open_results
@@ -92,4 +93,4 @@ def _find(inputs: tuple[str, ...], values: dict[str, Any]) -> "tuple[Found, int]
         raise ParameterError(f"{redacted(values['folder'])}: the output must be a folder on this machine; choose one")
     chosen = {k: values[k] for k in ("recursive", "include", "exclude")}
     with open_results(targets=[Path(values["folder"])], quiet=values["quiet"]) as results:
-        return collect(inputs, results=results, **chosen), results.left_out
+        return collect(inputs, results=results, on_read=shown.progress.listed, **chosen), results.left_out

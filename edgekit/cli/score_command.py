@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,9 +57,11 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
     edgekit undo puts them back. An interrupted run is resumed when the same command runs again.
     """
     from edgekit.batch.jobs.scoring import ScoreJob
+    from edgekit.batch.progress import Ahead
     from edgekit.batch.rows import ScoreTable, sink_of
     from edgekit.batch.runner import FAILED
     from edgekit.batch.score_cache import ScoreCache
+    from edgekit.batch.scoring import threshold_of
     from edgekit.batch.sorting import judged_sources, verdicts
     from edgekit.batch.sources import find
     from edgekit.cli.output import RunOutput, skipped_counts
@@ -106,10 +108,11 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
                 for row in cache.reuse(one.path, one.size, one.mtime, frame="all"):
                     shown.add(row, score=row.score)
             by_path: dict[str, Source] = {}
-            kept = (by_path.setdefault(str(source.path), source) if rules else source for _, source in sources)
+            listed = opened.enter_context(closing(Ahead((source for _, source in sources), shown.progress.listed)))
+            kept = (by_path.setdefault(str(source.path), source) if rules else source for source in listed)
             with shown:
                 has_frames = _score(kept, inputs, values, job, cache, makers, shown)
-            threshold = _threshold(values["threshold"], job, cache)
+            threshold = threshold_of(values["threshold"], job, cache)
             table = ScoreTable(job.columns, threshold.value, has_frames)
             if sink is not None:
                 sink(table.columns, map(table.record, cache.rows()))
@@ -146,7 +149,7 @@ def _score(
     shown: "RunOutput",
 ) -> bool:
     """Score the sources into the cache, and tell whether there are frames of videos among them."""
-    from edgekit.batch.scoring import score_files
+    from edgekit.batch.scoring import score_sources
     from edgekit.batch.sources import is_tree
     from edgekit.cli.engines import engine_for, window_options_for
     from edgekit.io.formats import BY_ENDING
@@ -157,7 +160,7 @@ def _score(
     options = window_options_for(values, alone=alone)
     has_frames = False
     chosen = {name: values[name] for name in ("force", "page")}
-    for row in score_files(items, job, cache, engine, image_makers=makers, window_options=options, **chosen):
+    for row in score_sources(items, job, cache, engine, image_makers=makers, window_options=options, **chosen):
         shown.add(row, score=row.score)
         has_frames |= row.time is not None
     return has_frames
@@ -222,7 +225,7 @@ def _cache_path(output: Path | None, folder: Path | None, *, force: bool) -> Pat
         If edgekit did not write the output that is there.
     """
     from edgekit.batch.score_cache import NAME
-    from edgekit.cli.state_paths import state_of_store
+    from edgekit.batch.state_paths import state_of_store
     from edgekit.errors import OutputError
     from edgekit.io.stores import StorePath
 
@@ -234,20 +237,6 @@ def _cache_path(output: Path | None, folder: Path | None, *, force: bool) -> Pat
     if output.exists() and not cache.exists() and not force:
         raise OutputError(f"{output}: there is a file that edgekit did not write; choose another name, or use --force")
     return cache
-
-
-def _threshold(wanted: str | None, job: "ScoreJob", cache: "ScoreCache") -> "Threshold":
-    from edgekit.common.choices import SCORE
-    from edgekit.focus.blur_threshold import DEFAULT, Threshold, automatic, relative
-
-    match wanted:
-        case "auto":
-            return automatic(cache.scores(), probabilities=job.measures[0] == SCORE)
-        case "relative":
-            return relative(cache.scores())
-        case None:
-            return Threshold(DEFAULT if job.measures[0] == SCORE else None)
-    return Threshold(float(wanted))
 
 
 def _print(table: "ScoreTable", cache: "ScoreCache", values: dict[str, Any], review: "Review | None") -> None:

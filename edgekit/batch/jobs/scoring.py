@@ -99,6 +99,8 @@ class ScoreJob:
             If a measure is unknown, or the region has no pixels.
         """
         self.read_options.check()
+        if not self.measures:
+            raise ParameterError("no measure is given; choose score, or names in edgekit.MEASURES")
         for name in self.measures:
             if name != SCORE and name not in MEASURES:
                 raise ParameterError(unknown_choice("measure", name, (SCORE, *MEASURES)))
