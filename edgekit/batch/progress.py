@@ -51,7 +51,7 @@ class Progress:
     def __init__(self, *, shown: bool, unit: str = "img") -> None:
         self.shown, self._unit = shown, unit
         self._bar: Any = None
-        self._done, self._total, self._listed = 0, 0, False
+        self._done, self._total, self._more, self._listed = 0, 0, 0, False
         self._lock = threading.Lock()
 
     def listed(self, count: int, *, complete: bool) -> None:
@@ -61,16 +61,21 @@ class Progress:
             if complete or (count >= MANY and count % EVERY == 0):
                 self._draw()
 
+    def expect_more(self, count: int) -> None:
+        """Expect more items than were listed, such as the frames of a video."""
+        with self._lock:
+            self._more += count
+
     def advance(self, **counts: int) -> None:
         """Count one item as done, and show counts that are not 0."""
         with self._lock:
             self._done += 1
-            # An item may have several outcomes: the images of a file, the frames of a video.
-            self._total = max(self._total, self._done)
+            # A file may have more images than were expected.
+            self._more = max(self._more, self._done - self._total)
             if self._bar is None:
                 self._draw()
             if self._bar is not None:
-                self._bar.total = self._total if self._listed else None
+                self._bar.total = self._total + self._more if self._listed else None
                 self._bar.set_postfix_str(self._note(counts), refresh=False)
                 self._bar.update()
 
@@ -90,13 +95,13 @@ class Progress:
 
     def _draw(self) -> None:
         # One item needs no bar.
-        if not self.shown or (self._listed and self._total < 2):
+        if not self.shown or (self._listed and self._total + self._more < 2):
             return
         if self._bar is None:
             from tqdm.auto import tqdm
 
             self._bar = tqdm(total=None, unit=self._unit, file=sys.stderr, dynamic_ncols=True)
-        self._bar.total = self._total if self._listed else None
+        self._bar.total = self._total + self._more if self._listed else None
         self._bar.set_postfix_str(self._note({}), refresh=False)
         self._bar.refresh()
 

@@ -17,12 +17,10 @@ if TYPE_CHECKING:
     from edgekit.batch.jobs.scoring import ScoreJob
     from edgekit.batch.output_log import OutputLog
     from edgekit.batch.rows import ScoreTable
-    from edgekit.batch.runner import Tally
     from edgekit.batch.score_cache import Row, ScoreCache
     from edgekit.batch.sorting import Rule
     from edgekit.batch.sources import Source
     from edgekit.cli.output import RunOutput
-    from edgekit.focus.blur_threshold import Threshold
     from edgekit.report.review import Review
 
 
@@ -65,6 +63,7 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
     from edgekit.batch.sorting import judged_sources, verdicts
     from edgekit.batch.sources import find
     from edgekit.cli.output import RunOutput, skipped_counts
+    from edgekit.cli.score_summary import below_minimum, describe_scores, score_counts, suggest_next
     from edgekit.cli.sorting import Sorter, rules_of
     from edgekit.cli.state_paths import open_results
     from edgekit.common.read_options import ReadOptions
@@ -93,8 +92,8 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
         nonlocal not_images
         not_images += 1
 
-    try:
-        with ExitStack() as opened:
+    with ExitStack() as opened:
+        try:
             # A missing library for the page is reported before anything is written.
             review = None if report is None else opened.enter_context(_review(report, force=values["force"]))
             sorter = opened.enter_context(Sorter(rules, values))
@@ -118,25 +117,23 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
                 sink(table.columns, map(table.record, cache.rows()))
             if review is not None:
                 review.write(cache, job.columns, threshold)
-            if values["paths"] is None:
-                _print(table, cache, values, review)
-            else:
-                _print_paths(cache, threshold, values)
-            not_sorted = False
-            if rules:
-                found = verdicts(cache.rows(), threshold.value or 0)
-                not_sorted = sorter.sort(judged_sources(found, by_path)) > 0
-    except KeyboardInterrupt:
-        shown.summarize(_counts(shown.tally), (), none="nothing scored")
-        raise
-    skipped = skipped_counts(not_images, results.left_out)
-    if shown.tally.total != 1 or skipped:
-        shown.summarize(_counts(shown.tally), skipped)
-    if threshold.note and not values["quiet"]:
-        complain(f"{'' if threshold.value is None else f'threshold {threshold.value:.4g}, '}{threshold.note}")
-    if not shown.tally.reaches_minimum:
-        complain(_below_minimum(shown.tally))
-    return FAILED if not_sorted else shown.tally.exit_status
+            _print(table, cache, values, review)
+        except KeyboardInterrupt:
+            shown.summarize(score_counts(shown.tally), (), none="nothing scored")
+            raise
+        skipped = skipped_counts(not_images, results.left_out)
+        if shown.tally.total != 1 or skipped:
+            shown.summarize(score_counts(shown.tally), skipped)
+        if not values["quiet"]:
+            describe_scores(cache, job, threshold, shown)
+        if not shown.tally.reaches_minimum:
+            complain(below_minimum(shown.tally))
+        if rules:
+            found = verdicts(cache.rows(), threshold.value or 0)
+            not_sorted = sorter.sort(judged_sources(found, by_path)) > 0
+            return FAILED if not_sorted else shown.tally.exit_status
+    suggest_next(inputs, values, shown)
+    return shown.tally.exit_status
 
 
 def _score(
@@ -156,7 +153,7 @@ def _score(
 
     # A single image needs one worker.
     alone = len(inputs) == 1 and Path(inputs[0]).suffix.lower() in BY_ENDING and not is_tree(inputs[0])
-    engine, items = engine_for(sources, values, 1 if alone else None, paths=inputs)
+    engine, items = engine_for(_with_frames(sources, job, shown), values, 1 if alone else None, paths=inputs)
     options = window_options_for(values, alone=alone)
     has_frames = False
     chosen = {name: values[name] for name in ("force", "page")}
@@ -164,6 +161,17 @@ def _score(
         shown.add(row, score=row.score)
         has_frames |= row.time is not None
     return has_frames
+
+
+def _with_frames(sources: "Iterator[Source]", job: "ScoreJob", shown: "RunOutput") -> "Iterator[Source]":
+    """Yield the sources, and let the progress bar expect the frames of each video."""
+    from edgekit.batch.scoring import is_video_source
+    from edgekit.io.video import frame_count
+
+    for source in sources:
+        if shown.progress.shown and is_video_source(source):
+            shown.progress.expect_more(frame_count(source.path, every=job.every, rate=job.rate) - 1)
+        yield source
 
 
 def _image_makers(
@@ -240,9 +248,12 @@ def _cache_path(output: Path | None, folder: Path | None, *, force: bool) -> Pat
 
 
 def _print(table: "ScoreTable", cache: "ScoreCache", values: dict[str, Any], review: "Review | None") -> None:
-    """Print the table or the part given by --top or --bottom, JSON lines, or the path of the page."""
+    """Print the table or the part given by --top or --bottom, JSON lines, paths, or the path of the page."""
     from edgekit.batch.rows import json_lines
 
+    if values["paths"] is not None:
+        _print_paths(table, cache, values)
+        return
     top, bottom = values["top"], values["bottom"]
     sorts = any(values[name] is not None for name in SORT)
     if top is None and bottom is None and (values["output"] is not None or review is not None or sorts):
@@ -255,13 +266,13 @@ def _print(table: "ScoreTable", cache: "ScoreCache", values: dict[str, Any], rev
     _print_lines(json_lines(map(table.record, rows)) if values["as_json"] else table.text(rows))
 
 
-def _print_paths(cache: "ScoreCache", threshold: "Threshold", values: dict[str, Any]) -> None:
+def _print_paths(table: "ScoreTable", cache: "ScoreCache", values: dict[str, Any]) -> None:
     """Print the paths of the files with the verdict of --paths."""
     from edgekit.batch.path_lists import path_line
     from edgekit.batch.sorting import verdicts
     from edgekit.common.escaping import unambiguous_path
 
-    for path, verdict in verdicts(cache.rows(), threshold.value or 0):
+    for path, verdict in verdicts(cache.rows(), table.threshold or 0):
         if verdict == values["paths"]:
             click.echo(path_line(unambiguous_path(path), null=values["null"]), nl=False)
 
@@ -269,25 +280,3 @@ def _print_paths(cache: "ScoreCache", threshold: "Threshold", values: dict[str, 
 def _print_lines(lines: Iterator[str]) -> None:
     for line in lines:
         click.echo(os.fsencode(line), nl=False)
-
-
-def _counts(tally: "Tally") -> list[tuple[int, str]]:
-    """Return the counts of the summary."""
-    from edgekit.batch.runner import Status
-
-    return [
-        (tally.succeeded, "scored"),
-        (tally.counts[Status.UNDEFINED], "of them undefined"),
-        (tally.counts[Status.TRUNCATED], "of them truncated"),
-        (tally.failed, "failed"),
-    ]
-
-
-def _below_minimum(tally: "Tally") -> str:
-    """Return why the scores do not reach the minimum."""
-    counts = ((tally.below, "below"), (tally.undefined, "undefined"))
-    reasons = " and ".join(f"{n} {what}" for n, what in counts if n)
-    return (
-        f"--fail-below {tally.minimum:g}: "
-        f"{f'of {tally.succeeded} scores {reasons}' if reasons else 'no image has a score'}"
-    )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edgekit.common.extras import install_command
 from edgekit.common.read_options import DEFAULT_READ_OPTIONS, ReadOptions
-from edgekit.errors import DecodeError, MissingExtraError, ParameterError, UnreadableError
+from edgekit.errors import DecodeError, EdgekitError, MissingExtraError, ParameterError, UnreadableError
 from edgekit.io.files import head_of
 from edgekit.io.formats import HEIF_BRANDS
 from edgekit.io.stores import StorePath
@@ -114,6 +114,20 @@ def read_frames(
             # The next multiple of 1 / rate.
             due = (math.floor(time * rate + TOLERANCE) + 1 - TOLERANCE) / rate
         yield Frame(number, time, _upright(frame, "rgb24" if colour else "gray"))
+
+
+def frame_count(path: Path, *, every: int = 1, rate: float | None = None) -> int:
+    """Return about how many frames `read_frames` will give; 1 if the file does not tell."""
+    try:
+        av = _library()
+        with _opened(path, av) as container:
+            stream = container.streams.video[0]
+            seconds = _duration(container, stream, av)
+            count = stream.frames or round(seconds * float(stream.average_rate or 0))
+    except (EdgekitError, OSError):
+        return 1
+    count = math.ceil(count / every)
+    return max(1, count if rate is None or not seconds else min(count, math.ceil(seconds * rate)))
 
 
 def _decoded(path: Path, read_options: ReadOptions) -> Iterator[tuple[int, float, Any]]:
