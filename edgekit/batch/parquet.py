@@ -22,7 +22,8 @@ PART = 1_000_000
 
 #: Types of the columns, by their names in PyArrow. The columns of measures are float64.
 TYPES = {
-    "path": "string", "page": "int64", "frame": "int64", "time": "float64", "bytes": "int64", "mtime": "float64",
+    "path": "string", "page": "int64", "frame": "int64", "moment": "int64", "time": "float64", "bytes": "int64",
+    "mtime": "float64",
     "width": "int64", "height": "int64", "blurred": "bool", "status": "string", "reason": "string", "scorer": "string",
     "input": "string", "output": "string", "filter": "string", "clipped": "int64",
 }  # fmt: skip

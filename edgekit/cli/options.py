@@ -3,6 +3,7 @@
 A key such as ``score.output`` is the option of that one command.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -14,6 +15,7 @@ from edgekit.cli.parameter_types import (
     Background,
     ByteCount,
     Choice,
+    Duration,
     NumberOrPercent,
     NumberOrWord,
     PathOrUrl,
@@ -248,6 +250,9 @@ _OPTIONS: dict[str, Callable[..., Decorator]] = {
         "--fail-below", type=NumberOrWord(()), metavar="N",
         help="Exit with status 3 if a score is below N or undefined, or if there is no image; with status 1 if an "
              "image fails."),
+    "fail_blurred": _option(
+        "--fail-blurred", is_flag=True,
+        help="Exit with status 3 if an image is blurred. Images without a score do not count."),
     "top": _option("--top", type=_positive, metavar="N", help="Print only the N sharpest images."),
     "bottom": _option("--bottom", type=_positive, metavar="N", help="Print only the N most blurred images."),
     "map": _option(
@@ -270,6 +275,15 @@ _OPTIONS: dict[str, Callable[..., Decorator]] = {
     "rate": _option(
         "--fps", "rate", type=click.FloatRange(min=0, min_open=True), metavar="N",
         help="Read at most N frames per second of a video.", show_default="all frames"),
+    "start": _option(
+        "--start", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS",
+        help="Read a video from this time on.", show_default="its start"),
+    "end": _option(
+        "--end", type=click.FloatRange(min=0, min_open=True), default=math.inf, metavar="SECONDS",
+        help="Read a video up to this time.", show_default="its end"),
+    "burst": _option(
+        "--burst", type=Duration(), metavar="TIME",
+        help="Group images by moment: the same scene, taken at most this time after one another, such as 2s or 500ms."),
     # Selection.
     "pick.output": _option(
         "-o", "--output", "folder", type=PathOrUrl("dir"), metavar="DIR", required=True,
@@ -277,6 +291,16 @@ _OPTIONS: dict[str, Callable[..., Decorator]] = {
     "pick.format": _option(
         "--format", "ending", type=Choice(("png", "jpg", "webp", "tif")), default="png", show_default=True,
         metavar="FORMAT", help="File format of video frames. Images are copied unchanged."),
+    "pick.depth": _option(
+        "--depth", type=Choice(("8", "16")), metavar="BITS",
+        help="Bits of the frames of a video with more than 8 bits: 16 keeps all of them (PNG and TIFF only).",
+        show_default="16 for tif, 8 for others"),
+    "pick.burst": _option(
+        "--burst", type=Duration(), metavar="TIME",
+        help="Select the sharpest N images of each moment (-n, default 1): the same scene, taken at most this time "
+             "after one another, such as 2s or 500ms."),
+    "pick.above": _option(
+        "--above", type=NumberOrWord(()), metavar="SCORE", help="Select only images with at least this score."),
     "count": _option("-n", "--count", type=_positive, metavar="N", help="Number of images to select."),
     "pick.method": _option(
         "--method", type=Choice(("spread", "windows", "best", "outliers")), metavar="NAME", show_choices=False,

@@ -21,14 +21,15 @@ if TYPE_CHECKING:
     from edgekit.batch.sorting import Rule
     from edgekit.batch.sources import Source
     from edgekit.cli.output import RunOutput
+    from edgekit.focus.blur_threshold import Threshold
     from edgekit.report.review import Review
 
 
 _GROUPS = {
     "Input and output": ("output", *FILES, "page", "force", "map", "report"),
     "Sorting": (*SORT, "dry_run", "paths", "null"),
-    "Measurement": ("measure", "at", "roi", "every", "rate"),
-    "Evaluation": ("threshold", "fail_below", "top", "bottom"),
+    "Measurement": ("measure", "at", "roi", "every", "rate", "start", "end", "burst"),
+    "Evaluation": ("threshold", "fail_below", "fail_blurred", "top", "bottom"),
     "Reading": READING,
     "Batch": BATCH,
     MESSAGES: OUTPUT,
@@ -54,10 +55,11 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
     by path. With --report it writes a web page. With an option such as --move-blurred it sorts the images into folders;
     edgekit undo puts them back. An interrupted run is resumed when the same command runs again.
     """
+    from edgekit.batch.bursts import group_numbers
     from edgekit.batch.jobs.scoring import ScoreJob
     from edgekit.batch.progress import Ahead
     from edgekit.batch.rows import ScoreTable, sink_of
-    from edgekit.batch.runner import FAILED
+    from edgekit.batch.runner import BELOW_MINIMUM, FAILED
     from edgekit.batch.score_cache import ScoreCache
     from edgekit.batch.scoring import threshold_of
     from edgekit.batch.sorting import judged_sources, verdicts
@@ -75,8 +77,9 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
     sink = None if values["output"] is None else sink_of(values["output"])
     read_options = ReadOptions(**{k: values[k] for k in READING})
     job = ScoreJob(
-        values["measures"] or ("score",), values["roi"], values["every"], values["rate"], values["at"], read_options
-    )
+        values["measures"] or ("score",), values["roi"], values["every"], values["rate"], values["at"], read_options,
+        values["start"], values["end"], fingerprints="none" if values["burst"] is None else "detail",
+    )  # fmt: skip
     job.check()
     rules = rules_of(values)
     _check_local(inputs, values, rules)
@@ -101,7 +104,7 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
             makers, logs = _image_makers(values["map"], review, opened)
             targets = [rule.folder for rule in rules]
             results = opened.enter_context(open_results(logs, targets=targets, quiet=values["quiet"]))
-            sources = find(inputs, skip, videos=not makers, results=results, **chosen)
+            sources = find(inputs, skip, videos=all(maker.takes_frames for maker in makers), results=results, **chosen)
             # Rows of files that an interrupted run has moved are rows of this run.
             for one in sorter.resume():
                 for row in cache.reuse(one.path, one.size, one.mtime, frame="all"):
@@ -112,11 +115,12 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
             with shown:
                 has_frames = _score(kept, inputs, values, job, cache, makers, shown)
             threshold = threshold_of(values["threshold"], job, cache)
-            table = ScoreTable(job.columns, threshold.value, has_frames)
+            groups = None if values["burst"] is None else group_numbers(cache.rows(), values["burst"], job.measures[0])
+            table = ScoreTable(job.columns, threshold.value, has_frames, groups)
             if sink is not None:
                 sink(table.columns, map(table.record, cache.rows()))
             if review is not None:
-                review.write(cache, job.columns, threshold)
+                review.write(cache, job.columns, threshold, groups or {})
             _print(table, cache, values, review)
         except KeyboardInterrupt:
             shown.summarize(score_counts(shown.tally), (), none="nothing scored")
@@ -128,12 +132,13 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
             describe_scores(cache, job, threshold, shown)
         if not shown.tally.reaches_minimum:
             complain(below_minimum(shown.tally))
+        status = shown.tally.exit_status or BELOW_MINIMUM * (values["fail_blurred"] and _any_blurred(cache, threshold))
         if rules:
             found = verdicts(cache.rows(), threshold.value or 0)
             not_sorted = sorter.sort(judged_sources(found, by_path)) > 0
-            return FAILED if not_sorted else shown.tally.exit_status
+            return FAILED if not_sorted else status
     suggest_next(inputs, values, shown)
-    return shown.tally.exit_status
+    return status
 
 
 def _score(
@@ -168,9 +173,10 @@ def _with_frames(sources: "Iterator[Source]", job: "ScoreJob", shown: "RunOutput
     from edgekit.batch.scoring import is_video_source
     from edgekit.io.video import frame_count
 
+    part: dict[str, Any] = {"every": job.every, "rate": job.rate, "start": job.start, "end": job.end}
     for source in sources:
         if shown.progress.shown and is_video_source(source):
-            shown.progress.expect_more(frame_count(source.path, every=job.every, rate=job.rate) - 1)
+            shown.progress.expect_more(frame_count(source.path, **part) - 1)
         yield source
 
 
@@ -209,7 +215,11 @@ def _check_verdicts(values: dict[str, Any], job: "ScoreJob", rules: "list[Rule]"
     """Raise if images are to be sorted without a threshold, or moved away from a page that shows them."""
     from edgekit.common.choices import SCORE
 
-    option = f"--paths {values['paths']}" if values["paths"] else rules[0].option if rules else None
+    asked = (
+        f"--paths {values['paths']}" if values["paths"] else "",
+        "--fail-blurred" if values["fail_blurred"] else "",
+    )
+    option = next(filter(None, (*asked, *(rule.option for rule in rules))), None)
     if option and values["threshold"] is None and job.measures[0] != SCORE:
         raise click.UsageError(f"{option} needs the threshold of {job.measures[0]}; add --threshold.")
     if values["report"] is not None and any(rule.verb == "move" for rule in rules):
@@ -264,6 +274,12 @@ def _print(table: "ScoreTable", cache: "ScoreCache", values: dict[str, Any], rev
         return
     rows: Iterable[Row] = cache.ranked(best_first=bottom is None, count=top if bottom is None else bottom)
     _print_lines(json_lines(map(table.record, rows)) if values["as_json"] else table.text(rows))
+
+
+def _any_blurred(cache: "ScoreCache", threshold: "Threshold") -> bool:
+    from edgekit.batch.sorting import verdicts
+
+    return any(verdict == "blurred" for _, verdict in verdicts(cache.rows(), threshold.value or 0))
 
 
 def _print_paths(table: "ScoreTable", cache: "ScoreCache", values: dict[str, Any]) -> None:

@@ -90,7 +90,8 @@ def suggest_next(inputs: tuple[str, ...], values: dict[str, Any], shown: RunOutp
         return
     names = shlex.join(inputs) if len(inputs) <= 3 else "..."
     command = f"edgekit score {names}{' -r' if values['recursive'] else ''}"
-    complain(f"next: {command} --move-blurred DIR --dry-run, or {command} --report DIR to look at the images")
+    complain(f"next: {command} --report DIR to look at the images,")
+    complain(f"      {command} --move-blurred DIR --dry-run to sort them")
 
 
 def _encodable() -> str:

@@ -1,6 +1,6 @@
 """Sorts a folder by scores, kills the run at random moments, resumes and undoes it, and counts what is lost.
 
-    python scripts/faults/sorting_faults.py PHOTOGRAPHS [--files N] [--kills N] [--seed N] [--other-disk FOLDER]
+    python scripts/faults/sorting_faults.py PHOTOGRAPHS [--files N] [--kills N] [--seed N] [--runs N]
 
 The folder is filled with copies of the photographs, with raw files and sidecar files beside some of them. In each trial
 `edgekit score --move-blurred --copy-undefined` and `edgekit undo` are killed at a moment that the seed chooses, and run
@@ -24,9 +24,6 @@ import time
 from pathlib import Path
 
 EDGEKIT = [sys.executable, "-m", "edgekit"]
-
-#: Runs of which the median is printed.
-RUNS = 5
 
 
 def fill(folder: Path, photographs: list[Path], count: int) -> None:
@@ -96,6 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--files", type=int, default=2000)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--runs", type=int, default=5, help="of which the median time is printed")
     parser.add_argument("--other-disk", type=Path, help="move to this folder, on another file system")
     options = parser.parse_args(arguments)
     found = [p for folder in options.photographs for p in sorted(folder.rglob("*")) if p.is_file() and p.suffix]
@@ -129,12 +127,13 @@ def main(arguments: list[str] | None = None) -> int:
             for command in undo:
                 subprocess.run(command, cwd=home, capture_output=True, check=False)
             back = tree(photos) == before and not blurred.exists() and not copies.exists()
+            print(f"trial {trial}", end="\r", flush=True)
             if lost or not same or not back:
                 wrong += 1
                 print(f"trial {trial}: {sum(lost.values())} lost, sorted as expected: {same}, put back: {back}")
         print(f"{options.kills} trials with {hits} kills of running commands: {wrong} wrong")
         plain, moving = [], []
-        for _ in range(RUNS):
+        for _ in range(options.runs):
             (home / ".scores.csv.edgekit.sqlite").unlink()
             (home / "scores.csv").unlink()
             plain.append(timed(score, home))
@@ -145,7 +144,7 @@ def main(arguments: list[str] | None = None) -> int:
                 timed(command, home)
         print(
             f"score: {statistics.median(plain):.2f} s; with moving: {statistics.median(moving):.2f} s "
-            f"(median of {RUNS}, from {min(plain):.2f} and {min(moving):.2f})"
+            f"(median of {options.runs}, from {min(plain):.2f} and {min(moving):.2f})"
         )
     return int(wrong > 0)
 
