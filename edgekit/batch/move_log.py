@@ -52,7 +52,7 @@ class MoveLog(SqliteStore):
 
     def __init__(self, folder: Path, *, undoing: bool = False) -> None:
         self.folder = folder.absolute()
-        made = [*_missing(self.folder)]
+        made = [*_missing(self.folder)] or ([self.folder] if _was_just_made(self.folder) else [])
         super().__init__(self.folder / NAME, SCHEMA, alone=True)
         self._run_sql("PRAGMA synchronous = FULL")
         self._add_made(made)
@@ -139,6 +139,12 @@ class MoveLog(SqliteStore):
         for folder in folders:
             name = os.path.relpath(folder, self.folder)
             self._run_sql("INSERT OR IGNORE INTO made VALUES (?)", (os.fsencode(name),))
+
+
+def _was_just_made(folder: Path) -> bool:
+    """Tell whether a folder holds nothing but a log: the run that made the folder was killed before it logged this."""
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    return bool(names) and all(NAME in name for name in names)
 
 
 def _missing(folder: Path) -> Iterator[Path]:
