@@ -7,6 +7,7 @@ from typing import Any, SupportsIndex, overload
 
 from edgekit.batch.parquet import TYPES, table
 from edgekit.batch.rows import Record
+from edgekit.common.extras import pip_command
 from edgekit.errors import MissingExtraError
 
 #: The types of columns in other libraries, by their names in PyArrow.
@@ -88,4 +89,4 @@ def _library(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError:
-        raise MissingExtraError(f"this table needs {name}: pip install {name}") from None
+        raise MissingExtraError(f"this table needs {name}: {pip_command('install', name)}") from None

@@ -54,6 +54,11 @@ class Progress:
         self._done, self._total, self._more, self._listed = 0, 0, 0, False
         self._lock = threading.Lock()
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether the bar is there."""
+        return self._bar is not None
+
     def listed(self, count: int, *, complete: bool) -> None:
         """Show how many items were listed, from any thread; when all are, the bar shows the time left."""
         with self._lock:

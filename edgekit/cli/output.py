@@ -98,10 +98,13 @@ class WindowProgress:
     """A progress bar for an image that is processed window by window; call it after each window."""
 
     def __init__(self, *, quiet: bool) -> None:
-        self._progress = Progress(shown=not quiet and is_terminal(), unit="window")
+        # The bar is made in the process that shows it: options are sent to workers.
+        self._quiet = quiet
+        self._progress: Progress | None = None
 
     def __call__(self, done: int, total: int) -> None:
-        if done == 1:
+        if done == 1 or self._progress is None:
+            self._progress = Progress(shown=not self._quiet and is_terminal(), unit="window")
             self._progress.listed(total, complete=True)
         self._progress.advance()
         if done == total:

@@ -92,7 +92,7 @@ def _show(outcome: "RenderOutcome", shown: "RunOutput", values: dict[str, Any]) 
 
         shown.progress.clear()
         click.echo(json.dumps({name: value for name, value in outcome.record().items() if value is not None}))
-    elif not (failed or shown.progress.shown or values["quiet"] or str(outcome.item.output) == STREAM):
+    elif not (failed or shown.progress.is_drawn or values["quiet"] or str(outcome.item.output) == STREAM):
         name_file(outcome.item.output)
     if outcome.reason and not failed and not values["quiet"]:
         shown.progress.clear()

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from edgekit.common.load_cv2 import cv2
 
 #: Pixels of the longer side of the image that is compared, and of the image whose detail is measured.
 SIDE, VIEW = 64, 1024
