@@ -115,10 +115,10 @@ def main(arguments: list[str] | None = None) -> int:
         wrong += tree(photos) != before
         hits = 0
         for trial in range(options.kills):
-            if trial % 4 == 3:
+            if trial % 10 == 9:
                 (home / ".scores.csv.edgekit.sqlite").unlink()  # Killed while images are scored.
                 (home / "scores.csv").unlink()
-            hits += killed(sort, home, chance.uniform(0.1, 1.0 if trial % 4 == 3 else took))
+            hits += killed(sort, home, chance.uniform(0.1, 1.0 if trial % 10 == 9 else took))
             lost = contents(before) - contents(tree(photos, blurred))
             timed(sort, home)
             same = tree(photos, blurred, copies) == after
@@ -131,6 +131,7 @@ def main(arguments: list[str] | None = None) -> int:
             if lost or not same or not back:
                 wrong += 1
                 print(f"trial {trial}: {sum(lost.values())} lost, sorted as expected: {same}, put back: {back}")
+                print(f"  left: {sorted(path.name for folder in (blurred, copies) for path in folder.rglob(chr(42)))}")
         print(f"{options.kills} trials with {hits} kills of running commands: {wrong} wrong")
         plain, moving = [], []
         for _ in range(options.runs):
