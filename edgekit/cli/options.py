@@ -11,6 +11,8 @@ from typing import Any
 import click
 
 from edgekit.cli.help_pages import Option, SortOption
+from edgekit.cli.input_arguments import inputs_argument as inputs_argument
+from edgekit.cli.input_arguments import read_list_option
 from edgekit.cli.parameter_types import (
     Background,
     ByteCount,
@@ -31,33 +33,9 @@ from edgekit.operators.filter_spec import ANGLE_REFERENCES, CHANNELS, ROTATIONS,
 
 Decorator = Callable[[Any], Any]
 
-#: The key of the paths in the list of ``--files-from``, among what click keeps for a command.
-_LISTED = "edgekit.listed"
-
 
 def _option(*names: str, **attributes: Any) -> Callable[..., Decorator]:
     return partial(click.option, *names, cls=Option, **attributes)
-
-
-def _read_list(ctx: click.Context, _: click.Parameter, name: str | None) -> None:
-    """Keep the paths of ``--files-from`` for the argument, which is processed later."""
-    if name is not None and not ctx.resilient_parsing:
-        from edgekit.batch.path_lists import read_list
-
-        ctx.meta[_LISTED] = read_list(name)
-
-
-def _with_listed(ctx: click.Context, argument: click.Parameter, inputs: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the inputs on the command line and in the list of ``--files-from``."""
-    inputs = (*inputs, *ctx.meta.get(_LISTED, ()))
-    if not inputs:
-        raise click.MissingParameter(ctx=ctx, param=argument)
-    return inputs
-
-
-def inputs_argument(metavar: str = "INPUT...") -> Decorator:
-    """Return a decorator that adds the inputs to a command, which should have the option ``files_from``."""
-    return click.argument("inputs", type=PathOrUrl(), nargs=-1, callback=_with_listed, metavar=metavar)
 
 
 _positive = click.IntRange(min=1)
@@ -75,7 +53,7 @@ _OPTIONS: dict[str, Callable[..., Decorator]] = {
         help="Output file, folder or URL, or - for standard output.",
         show_default="beside the input; required for a folder or a glob"),
     "files_from": _option(
-        "--files-from", type=PathOrUrl(), metavar="FILE", is_eager=True, expose_value=False, callback=_read_list,
+        "--files-from", type=PathOrUrl(), metavar="FILE", is_eager=True, expose_value=False, callback=read_list_option,
         help="Also read the images in this list: one path on each line, or separated by NUL characters. "
              "- is standard input."),
     "recursive": _option("-r", "--recursive", is_flag=True, help="Also read the folders inside input folders."),
