@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from edgekit.cli.help_pages import Option, SortOption
+from edgekit.cli.help_pages import Option
 from edgekit.cli.input_arguments import inputs_argument as inputs_argument
 from edgekit.cli.input_arguments import read_list_option
 from edgekit.cli.parameter_types import (
@@ -26,6 +26,8 @@ from edgekit.cli.parameter_types import (
     Stencil,
     Text,
 )
+from edgekit.cli.sort_options import SORT as SORT
+from edgekit.cli.sort_options import sort_option
 from edgekit.common.choices import JUDGED_AT, MEASURE_NAMES, SCORE
 from edgekit.common.read_options import MAX_PIXELS, RAW_MODES, TRUNCATED
 from edgekit.operators.borders import BORDERS, OTHER_NAMES
@@ -39,9 +41,6 @@ def _option(*names: str, **attributes: Any) -> Callable[..., Decorator]:
 
 
 _positive = click.IntRange(min=1)
-
-#: What is done with the images of a verdict: move_blurred and so on.
-SORT = tuple(f"{verb}_{verdict}" for verb in ("move", "copy", "link") for verdict in ("blurred", "sharp", "undefined"))
 
 #: The verdicts whose paths are printed.
 PATHS = ("sharp", "blurred", "undefined", "failed")
@@ -370,13 +369,6 @@ _OPTIONS: dict[str, Callable[..., Decorator]] = {
         help="Address of the Ray cluster.", show_default="RAY_ADDRESS, or a new cluster on this machine"),
 }  # fmt: skip
 
-for _name in SORT:
-    _verb, _verdict = _name.split("_")
-    _OPTIONS[_name] = partial(
-        click.option, f"--{_verb}-{_verdict}", cls=SortOption, type=PathOrUrl("dir"), metavar="DIR",
-        help="Move the blurred images into DIR, with their sidecar files. Likewise copy or link for move, and sharp or "
-             "undefined for blurred.")  # fmt: skip
-
 #: The options of all commands that read several images.
 FILES = ("files_from", "recursive", "include", "exclude")
 READING = ("max_pixels", "truncated", "background", "raw", "nodata")
@@ -406,7 +398,7 @@ def options(command: str, groups: Mapping[str, Iterable[str]]) -> Decorator:
     def decorate(function: Any) -> Any:
         named = [(group, name) for group, names in groups.items() for name in names]
         for group, name in reversed(named):
-            option = _OPTIONS.get(f"{command}.{name}") or _OPTIONS[name]
+            option = _OPTIONS.get(f"{command}.{name}") or _OPTIONS.get(name) or sort_option(name)
             function = option(group=group)(function)
         return function
 
