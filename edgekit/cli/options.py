@@ -26,8 +26,8 @@ from edgekit.cli.parameter_types import (
     Stencil,
     Text,
 )
+from edgekit.cli.sort_options import PATHS, sort_option
 from edgekit.cli.sort_options import SORT as SORT
-from edgekit.cli.sort_options import sort_option
 from edgekit.common.choices import JUDGED_AT, MEASURE_NAMES, SCORE
 from edgekit.common.read_options import MAX_PIXELS, RAW_MODES, TRUNCATED
 from edgekit.operators.borders import BORDERS, OTHER_NAMES
@@ -41,9 +41,6 @@ def _option(*names: str, **attributes: Any) -> Callable[..., Decorator]:
 
 
 _positive = click.IntRange(min=1)
-
-#: The verdicts whose paths are printed.
-PATHS = ("sharp", "blurred", "undefined", "failed")
 
 _OPTIONS: dict[str, Callable[..., Decorator]] = {
     # Input and output.

@@ -12,6 +12,9 @@ from edgekit.cli.parameter_types import PathOrUrl
 #: What is done with the images of a verdict: move_blurred and so on.
 SORT = tuple(f"{verb}_{verdict}" for verb in ("move", "copy", "link") for verdict in ("blurred", "sharp", "undefined"))
 
+#: The verdicts whose paths are printed.
+PATHS = ("sharp", "blurred", "undefined", "failed")
+
 
 def sort_option(name: str) -> Callable[..., Callable[[Any], Any]]:
     """Return the decorator of one of the options `SORT`."""
