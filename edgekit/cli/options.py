@@ -225,19 +225,17 @@ _OPTIONS: dict[str, Callable[..., Decorator]] = {
         help="Exit with status 3 if a score is below N or undefined, or if there is no image; with status 1 if an "
              "image fails."),
     "fail_blurred": _option(
-        "--fail-blurred", is_flag=True,
-        help="Exit with status 3 if an image is blurred. Images without a score do not count."),
+        "--fail-blurred", is_flag=True, help="Exit with status 3 if an image is blurred. Images without a score do not count."),
     "top": _option("--top", type=_positive, metavar="N", help="Print only the N sharpest images."),
     "bottom": _option("--bottom", type=_positive, metavar="N", help="Print only the N most blurred images."),
     "map": _option(
         "--map", type=PathOrUrl("dir"), metavar="DIR",
         help="Write an image of the local sharpness for each input into this folder."),
-    "dry_run": _option(
-        "--dry-run", is_flag=True, help="Print what would be moved, copied or linked, and touch no file."),
+    "dry_run": _option("--dry-run", is_flag=True, help="Print what would be moved or copied, and touch no file."),
     "paths": _option(
         "--paths", type=Choice(PATHS), metavar="NAME",
         help="Print only the paths of these images, one on each line."),
-    "null": _option("-0", "--null", is_flag=True, help="End the paths of --paths with NUL characters, for xargs -0."),
+    "null": _option("-0", "--null", is_flag=True, help="End the paths with NUL characters, for xargs -0."),
     "page": _option(
         "--page", type=_positive, metavar="N",
         help="Read only image N of files with several images or pages.", show_default="all of them"),
