@@ -225,7 +225,7 @@ _OPTIONS: dict[str, Callable[..., Decorator]] = {
         help="Exit with status 3 if a score is below N or undefined, or if there is no image; with status 1 if an "
              "image fails."),
     "fail_blurred": _option(
-        "--fail-blurred", is_flag=True, help="Exit with status 3 if an image is blurred. Images without a score do not count."),
+        "--fail-blurred", is_flag=True, help="Exit with status 3 if an image is blurred, not if it has no score."),
     "top": _option("--top", type=_positive, metavar="N", help="Print only the N sharpest images."),
     "bottom": _option("--bottom", type=_positive, metavar="N", help="Print only the N most blurred images."),
     "map": _option(
