@@ -1,4 +1,7 @@
 from . import nn as nn
+from .batch.bulk import filter_files as filter_files
+from .batch.bulk import score_files as score_files
+from .batch.bulk_rows import Rows as Rows
 from .display.overlays import overlay as overlay
 from .display.rendering import Display as Display
 from .display.rendering import picture as picture

@@ -25,7 +25,7 @@ from edgekit.batch.outputs import Item, assign
 from edgekit.batch.rendering import RenderWork
 from edgekit.batch.runner import Status, Tally, run
 from edgekit.batch.score_cache import ScoreCache
-from edgekit.batch.scoring import score_files
+from edgekit.batch.scoring import score_sources
 from edgekit.batch.sources import Source, collect
 from edgekit.common.read_options import ReadOptions
 from edgekit.errors import OutputError
@@ -211,7 +211,7 @@ def test_pictures_that_a_worker_leaves_unfinished_are_taken_away(tmp_path, inter
     job, rows = ScoreJob(("tenengrad",)), []
     with OutputLog(None) as journal, ScoreCache(None, job.key) as book, contextlib.suppress(KeyboardInterrupt):
         maps = SharpnessMaps(tmp_path / "maps", journal)
-        rows.extend(score_files(sources, job, book, Dying(interrupted), image_makers=[maps]))
+        rows.extend(score_sources(sources, job, book, Dying(interrupted), image_makers=[maps]))
     assert [r.reason for r in rows] == [f"{s.path}: its worker died" for s in sources if not interrupted]
     assert (tmp_path / "maps").is_dir()
     assert not any((tmp_path / "maps").iterdir())

@@ -8,6 +8,7 @@ import pytest
 from command_line import run
 
 from edgekit.cli import main
+from edgekit.cli.help_pages import SortOption
 
 COMMANDS = main.list_commands(click.Context(main))
 
@@ -33,7 +34,12 @@ def test_the_commands_are_listed_in_groups():
 def test_every_option_stands_below_a_heading_once(name):
     page = run(name, "--help").stdout
     for option in command(name).params:
-        if isinstance(option, click.Option):
+        if isinstance(option, SortOption) and option.opts != ["--move-blurred"]:
+            # The first one explains all; its text names the words that can be exchanged.
+            _, verb, verdict = re.split("-+", option.opts[0])
+            assert verb in f"move, {option.help}"
+            assert verdict in option.help
+        elif isinstance(option, click.Option):
             assert option.group in headings(page)
             assert len(re.findall(rf"^  (?:-\w, )?{option.opts[-1]}\b(?!-)", page, re.MULTILINE)) == 1, option.opts
             assert re.match(r"^[A-Z\da-z][^:]+", option.help)

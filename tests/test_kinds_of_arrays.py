@@ -59,9 +59,8 @@ FUNCTIONS = {
 #: Public names that take no image.
 OTHERS = {
     "nn", "Display", "Gradient", "Focus", "Peak", "KernelFit", "MEASURES", "find_peak", "autofocus", "read_image",
-    "open_image", "ImageFile", "ImageInfo", "BlurWidth", "DepthMap", "Contour", "EdgeDistance", "Line",
-    "Circle", "Ellipse",
-    "Mtf", "Region", "fit_line", "fit_circle", "fit_ellipse",
+    "open_image", "ImageFile", "ImageInfo", "BlurWidth", "DepthMap", "Contour", "EdgeDistance", "Line", "Circle",
+    "Ellipse", "Mtf", "Region", "fit_line", "fit_circle", "fit_ellipse", "Rows", "score_files", "filter_files",
     *(n for n in dir(ek) if n.endswith("Error")),
 }  # fmt: skip
 

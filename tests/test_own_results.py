@@ -12,7 +12,7 @@ from command_line import run
 
 import edgekit as ek
 from edgekit.batch.output_log import NAME, OutputLog
-from edgekit.cli.state_paths import user_log
+from edgekit.batch.state_paths import user_log
 
 
 @pytest.fixture(autouse=True)

@@ -26,7 +26,7 @@ from edgekit.batch.engines.local import Threads
 from edgekit.batch.engines.processes import WorkerLimits
 from edgekit.batch.engines.ray import Ray
 from edgekit.batch.score_cache import ScoreCache
-from edgekit.batch.scoring import score_files
+from edgekit.batch.scoring import score_sources
 from edgekit.batch.sources import find
 from edgekit.errors import WorkerError
 
@@ -81,7 +81,7 @@ def photos(tmp_path, monkeypatch):
 def rows(engine, job, book=None):
     """Return the rows of a run."""
     with ScoreCache(book, "rows of one job") as kept:
-        return list(score_files((source for _, source in find(["photos"], print)), job, kept, engine))
+        return list(score_sources((source for _, source in find(["photos"], print)), job, kept, engine))
 
 
 def same(found, expected):
@@ -197,12 +197,12 @@ def test_a_killed_driver_takes_up_where_it_was(cluster, job, wanted):
         from edgekit.batch.score_cache import ScoreCache
         from edgekit.batch.engines import ray
         from edgekit.batch.sources import find
-        from edgekit.batch.scoring import score_files
+        from edgekit.batch.scoring import score_sources
         ray.BLOCK = 4
         with ScoreCache(Path("rows.sqlite"), "rows of one job") as book:
             sources = (source for _, source in find(["photos"], print))
             engine = ray.Ray({cluster.address!r})
-            for n, row in enumerate(score_files(sources, Watched(log={job.log!r}), book, engine)):
+            for n, row in enumerate(score_sources(sources, Watched(log={job.log!r}), book, engine)):
                 print(row.path, row.status, flush=True)
                 if n == 20:
                     os.kill(os.getpid(), signal.SIGKILL)

@@ -16,7 +16,7 @@ import edgekit as ek
 from edgekit.batch.engines.local import Threads
 from edgekit.batch.jobs.scoring import ScoreJob
 from edgekit.batch.score_cache import ScoreCache
-from edgekit.batch.scoring import score_files
+from edgekit.batch.scoring import score_sources
 from edgekit.batch.sources import find
 from edgekit.errors import UnreadableError
 from edgekit.io import store_requests
@@ -61,7 +61,7 @@ def test_a_large_bucket_is_scored_from_its_first_page_on(store, monkeypatch):
     store.photos(60)
     job = ScoreJob()
     with ScoreCache(None, job.key) as book:
-        rows = score_files((s for _, s in find([f"{store.url}/photos"], print)), job, book, Threads(2))
+        rows = score_sources((s for _, s in find([f"{store.url}/photos"], print)), job, book, Threads(2))
         next(rows)
         # One look whether it is a folder, and as many pages as the workers have begun with.
         assert store.faulty.asked["GET", f"/{store.bucket}?list"] <= 3

@@ -200,10 +200,10 @@ def test_a_run_of_worker_processes_that_was_killed_is_taken_up(store):
 
 
 def test_an_image_in_a_store_may_take_longer(monkeypatch):
-    from edgekit.batch.engines import local
+    from edgekit.batch.engines import choice
     from edgekit.cli.engines import engine_for
 
-    monkeypatch.setattr(local, "choose", lambda items, workers, limits, timeout=None: (workers, limits, timeout))
+    monkeypatch.setattr(choice, "choose", lambda items, workers, limits, timeout=None: (workers, limits, timeout))
     usual = {"workers": None, "timeout": None, "memory": None, "engine": "local", "address": None}
     assert engine_for([], usual, paths=["a.png", "s3://bucket/a.png"]) == (max(16, os.cpu_count() or 1), None, 600.0)
     assert engine_for([], usual, paths=["a.png"])[2] is None

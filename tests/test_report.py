@@ -13,17 +13,19 @@ from urllib.parse import unquote_to_bytes
 import cv2
 import numpy as np
 import pytest
-from command_line import run
+from clips import blurred, write_clip
+from command_line import run, shown
 from PIL import Image
 
 import edgekit as ek
 from edgekit.batch.jobs.scoring import ScoreJob
 from edgekit.common.extras import install_command
+from edgekit.report.images import Names
 
 ROOT = Path(__file__).parents[1]
 
 #: The order of what the page knows of an image.
-PATH, LINK, STEM, WIDTH, HEIGHT, BYTES, PREVIEW, VALUES = range(8)
+PATH, LINK, STEM, WIDTH, HEIGHT, BYTES, PREVIEW, VALUES, FRAME = range(9)
 
 
 @pytest.fixture(autouse=True)
@@ -153,10 +155,34 @@ def test_what_failed_and_what_is_undefined():
     assert found.cells[0] == "photos/broken.png"
     assert found.cells[1].startswith("expected an image; found 8 bytes")
     assert len(found.cells) == 2
-    # Of clips there are no pictures, and that is said.
     Path("photos/clip.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(100))
     cells = report("photos/clip.mp4").cells
-    assert cells[cells.index("photos/clip.mp4") + 1].startswith("--map and --report need images")
+    assert cells[cells.index("photos/clip.mp4") + 1].startswith("expected a video; it cannot be opened as one")
+
+
+def test_frames_of_clips():
+    write_clip(Path("clip.mp4"), blurred([0.2, 1.0, 0.4]))
+    found = report("clip.mp4")
+    rows = {r[FRAME]: r for r in found.data("rows") if r[PATH] == "clip.mp4"}
+    assert sorted(rows) == [0, 1, 2]
+    assert rows[1][FRAME + 1] == pytest.approx(0.1)
+    names = [Names(Path("clip.mp4"), frame) for frame in range(3)]
+    assert [row[2] for row in map(rows.get, range(3))] == [name.stem for name in names]
+    times = [Path("review", name.thumbnail).stat().st_mtime_ns for name in names]
+    assert ek.read_image(Path("review", names[1].preview)).shape == (96, 128, 3)
+    assert shown(Path("review", names[1].map)).shape == (96, 128, 4)
+    report("clip.mp4")
+    assert times == [Path("review", name.thumbnail).stat().st_mtime_ns for name in names]
+
+
+def test_moments_of_a_burst():
+    for name in ("photos/0.png", "photos/1.png"):
+        os.utime(name, (1000, 1000))
+    found = report("--burst", "2s")
+    rows = {r[PATH]: r[FRAME + 2] for r in found.data("rows")}
+    assert None not in rows.values()
+    assert rows["photos/0.png"] == 1
+    assert {r[FRAME + 2] for r in report().data("rows")} == {None}
 
 
 def test_nothing_breaks_out_of_the_page():

@@ -44,8 +44,15 @@ class ImageMaker(ABC):
         The output log of the folder.
     """
 
+    #: Whether images are also made of the frames of videos.
+    takes_frames = False
+
     def __init__(self, folder: Path, log: OutputLog) -> None:
         self._folder, self._log = folder, log
+
+    def make_of_frames(self, source: Source, job: ScoreJob, frames: Sequence[int], *, force: bool) -> None:
+        """Make images of frames of a video, as far as they are missing; in this process."""
+        raise NotImplementedError
 
     @abstractmethod
     def key(self, job: ScoreJob) -> str:

@@ -21,8 +21,9 @@ GROUP = 50_000
 PART = 1_000_000
 
 #: Types of the columns, by their names in PyArrow. The columns of measures are float64.
-_TYPES = {
-    "path": "string", "page": "int64", "frame": "int64", "time": "float64", "bytes": "int64", "mtime": "float64",
+TYPES = {
+    "path": "string", "page": "int64", "frame": "int64", "moment": "int64", "time": "float64", "bytes": "int64",
+    "mtime": "float64",
     "width": "int64", "height": "int64", "blurred": "bool", "status": "string", "reason": "string", "scorer": "string",
     "input": "string", "output": "string", "filter": "string", "clipped": "int64",
 }  # fmt: skip
@@ -39,7 +40,7 @@ def library() -> Any:
     try:
         import pyarrow.parquet
     except ModuleNotFoundError:
-        raise MissingExtraError(f"writing Parquet needs PyArrow: {install_command('parquet')}") from None
+        raise MissingExtraError(f"a Parquet file or Arrow table needs PyArrow: {install_command('parquet')}") from None
     return pyarrow
 
 
@@ -55,13 +56,27 @@ def write_file(path: Path, columns: Sequence[str], records: Iterable[Mapping[str
     MissingExtraError
         If PyArrow is not installed.
     """
-    pyarrow = library()
-    schema = pyarrow.schema([(name, _TYPES.get(name, "float64")) for name in columns])
+    pyarrow, schema = library(), _schema(columns)
     records = iter(records)
     with open_atomic(path) as file, pyarrow.parquet.ParquetWriter(file, schema, compression="zstd") as writer:
         while group := list(islice(records, GROUP)):
-            values = {name: [_value(record[name]) for record in group] for name in columns}
-            writer.write_table(pyarrow.table(values, schema))
+            writer.write_table(table(columns, group))
+
+
+def table(columns: Sequence[str], records: Sequence[Mapping[str, Any]]) -> Any:
+    """Return the records as a `pyarrow.Table`.
+
+    Raises
+    ------
+    MissingExtraError
+        If PyArrow is not installed.
+    """
+    values = {name: [_value(record[name]) for record in records] for name in columns}
+    return library().table(values, _schema(columns))
+
+
+def _schema(columns: Sequence[str]) -> Any:
+    return library().schema([(name, TYPES.get(name, "float64")) for name in columns])
 
 
 def write_folder(folder: Path, columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> None:

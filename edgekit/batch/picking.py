@@ -3,6 +3,7 @@
 May import `io` and what is below it.
 """
 
+import itertools
 import json
 import math
 import os
@@ -10,17 +11,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+from edgekit.batch.bursts import Shot, group_rows, rank
 from edgekit.batch.engines import Engine
 from edgekit.batch.jobs.scoring import ScoreJob
 from edgekit.batch.output_log import NAME, PICKED, OutputLog
 from edgekit.batch.score_cache import NAME as SCORES
 from edgekit.batch.score_cache import Row, ScoreCache
-from edgekit.batch.scoring import is_video_source, score_files, score_video
+from edgekit.batch.scoring import is_video_source, score_sources, score_video
 from edgekit.batch.sources import Source, natural
 from edgekit.common.escaping import unambiguous_path
 from edgekit.errors import OutputError, ParameterError, UnreadableError
+from edgekit.focus.likeness import Fingerprint, path_travelled
 from edgekit.focus.selection import Choice, pick
 from edgekit.io.encoding import encode
 from edgekit.io.files import read_bytes, status_of
@@ -46,7 +49,9 @@ class Picked(NamedTuple):
     score : float
         NaN where undefined.
     reason : str
-        Why it was picked.
+        Why it was picked, and what was lost when it was written.
+    depth : int
+        Bits of a frame.
     """
 
     output: Path
@@ -55,6 +60,7 @@ class Picked(NamedTuple):
     time: float | None
     score: float
     reason: str
+    depth: int = 8
 
     def record(self) -> dict[str, Any]:
         """Return a mapping for JSON, with null for an undefined score."""
@@ -66,7 +72,17 @@ class Picked(NamedTuple):
     @property
     def key(self) -> str:
         """The key of the output in the output log."""
-        return PICKED if self.frame is None else f"{PICKED} frame {self.frame}"
+        deep = f" {self.depth} bits" if self.depth != 8 else ""
+        return PICKED if self.frame is None else f"{PICKED} frame {self.frame}{deep}"
+
+
+def _shot_record(shot: Shot, *, picked: bool, reason: str) -> dict[str, Any]:
+    """Return a mapping for JSON about an image of a group, with null for an undefined number."""
+    row = shot.row
+    frame = {} if row.time is None else {"frame": row.frame, "time": row.time}
+    numbers = {"taken": shot.taken, "score": row.values[0], "sharpness": shot.sharpness}
+    known = {name: None if math.isnan(value) else value for name, value in numbers.items()}
+    return {"source": unambiguous_path(row.path), **frame, **known, "picked": picked, "reason": reason}
 
 
 @dataclass(frozen=True)
@@ -81,6 +97,13 @@ class PickJob:
         As for `edgekit.focus.selection.pick`, in seconds of a video or images of a folder.
     ending : str
         Extension of the frames of a video, with its dot. Images of a folder are copied.
+    burst : float, optional
+        Pick the `count` sharpest of each moment: images of the same scene, taken at most this number of seconds after
+        one another. It takes the place of `method`.
+    above : float, optional
+        Pick only images with at least this score.
+    depth : {8, 16}
+        Bits of the frames of a video with more than 8.
     """
 
     score: ScoreJob = field(default_factory=ScoreJob)
@@ -89,12 +112,63 @@ class PickJob:
     window: float | None = None
     min_gap: float = 0.0
     ending: str = ".png"
+    burst: float | None = None
+    above: float | None = None
+    depth: Literal[8, 16] = 8
 
-    def choose(self, positions: Sequence[float], scores: Sequence[float]) -> list[Choice]:
+    @property
+    def compares(self) -> bool:
+        """Whether images are compared with one another."""
+        return self.score.fingerprints != "none"
+
+    def choose(
+        self, positions: Sequence[float], scores: Sequence[float], places: Sequence[float] | None = None
+    ) -> list[Choice]:
         """Select by the scores."""
-        return pick(
-            positions, scores, self.method, count=self.count, window=self.window, min_gap=self.min_gap
-        )  # fmt: skip
+        limits = {"count": self.count, "window": self.window, "min_gap": self.min_gap}
+        return pick(positions, scores, self.method, places=places, **limits)  # type: ignore[arg-type]  # of two types
+
+    def choose_rows(self, rows: Sequence[Row], *, video: bool) -> list[Choice]:
+        """Select by the rows. Frames of a camera that rests are one moment, of which one frame is a candidate."""
+        positions = [float(n if row.time is None else row.time) for n, row in enumerate(rows)]
+        candidates = [n for n, row in enumerate(rows) if self.above is None or row.values[0] >= self.above]
+        places = positions
+        if video and self.compares:
+            places = path_travelled([Fingerprint.from_bytes(row.fingerprint) for row in rows])
+            moments: dict[float, int] = {}
+            for n in candidates:
+                best = moments.setdefault(places[n], n)
+                # A comparison with NaN is false, so that a frame with a score takes the place of one without.
+                if not rows[n].values[0] <= rows[best].values[0] and not math.isnan(rows[n].values[0]):
+                    moments[places[n]] = n
+            candidates = sorted(moments.values())
+        chosen = self.choose(
+            *([along[n] for n in candidates] for along in (positions, [row.values[0] for row in rows], places))
+        )
+        return [choice._replace(number=candidates[choice.number]) for choice in chosen]
+
+    def choose_bursts(self, rows: Sequence[Row]) -> tuple[list[Choice], list[dict[str, Any]]]:
+        """Select the sharpest of each moment; return also a record of each group with the reasons."""
+        index = {(row.path, row.frame): n for n, row in enumerate(rows)}
+        chosen, records = [], []
+        shots = group_rows(rows, self.burst or 0.0, self.score.measures[0])
+        for number, members in itertools.groupby(shots, lambda shot: shot.group):
+            group = list(members)
+            order, seconds = rank(group), group[-1].taken - group[0].taken
+            images = []
+            for place, shot in enumerate(order, 1):
+                enough = self.above is None or shot.row.values[0] >= self.above
+                kept = enough and place <= (self.count or 1)
+                if not enough:
+                    reason = f"score below {self.above:g}"
+                elif kept:
+                    reason = f"rank {place} of {len(group)} of moment {number}, taken within {seconds:.3g} s"
+                    chosen.append(Choice(index[shot.row.path, shot.row.frame], reason))
+                else:
+                    reason = f"less sharp than {order[0].row.path}"
+                images.append(_shot_record(shot, picked=kept, reason=reason))
+            records.append({"moment": number, "images": images})
+        return chosen, records
 
     def check(self) -> None:
         """Check the job itself, before anything is read.
@@ -105,7 +179,10 @@ class PickJob:
             For the first invalid option.
         """
         self.score.check()
-        self.choose([], [])
+        if self.burst is None:
+            self.choose([], [])
+        elif not 0 <= self.burst < math.inf:
+            raise ParameterError(f"burst={self.burst:g} must be seconds, 0 or more")
 
 
 class Picker:
@@ -144,10 +221,14 @@ class Picker:
         with ScoreCache(self._folder / SCORES, job.score.key) as cache, OutputLog(self._folder / NAME) as log:
             log.check_replaceable(summary, force=self._force)
             rows = list(self._score(sources, cache, on_scored, video))
-            positions = [float(n if row.time is None else row.time) for n, row in enumerate(rows)]
-            chosen = job.choose(positions, [row.values[0] for row in rows])
+            groups: list[dict[str, Any]] | None = None
+            if job.burst is None:
+                chosen = job.choose_rows(rows, video=video)
+            else:
+                chosen, groups = job.choose_bursts(rows)
             if not chosen:
-                raise UnreadableError("there is nothing to pick from; the files of an earlier pick are kept")
+                above = "" if job.above is None or not rows else f" with a score of {job.above:g} or more"
+                raise UnreadableError(f"there is nothing{above} to pick from; the files of an earlier pick are kept")
             by_path = {str(s.path): s for s in sources}
             picked = [self._picked(rows[c.number], by_path[rows[c.number].path], c) for c in chosen]
             missing = self._missing(picked, log)
@@ -155,7 +236,10 @@ class Picker:
             write = self._write_frames if video else self._write_images
             yield from write(missing, log)
             self._remove_others(picked, sources, log)
-            records = {"method": job.method, "of": len(rows), "picked": [p.record() for p in picked]}
+            method = job.method if job.burst is None else "bursts"
+            records: dict[str, Any] = {"method": method, "of": len(rows), "picked": [p.record() for p in picked]}
+            if groups is not None:
+                records["moments"] = groups
             text = (json.dumps(records, indent=1) + "\n").encode()
             write_atomic(text, summary, log.adder(summary, SUMMARY))
 
@@ -168,7 +252,7 @@ class Picker:
             rows = score_video(sources[0], job, cache, engine, force=force)
         else:
             ordered = sorted(sources, key=lambda source: natural(str(source.relative)))
-            rows = score_files(ordered, job, cache, engine, force=force)
+            rows = score_sources(ordered, job, cache, engine, force=force)
         for row in rows:
             on_scored(row)
             if row.values:
@@ -178,7 +262,12 @@ class Picker:
         name = relative = source.relative
         if row.frame is not None:
             name = PurePath(f"{relative.stem}-{row.time:09.3f}s-{row.frame:06d}{self._job.ending}")
-        return Picked(self._folder / name, source.path, row.frame, row.time, row.values[0], choice.reason)
+        # Frames are measured with 8 bits; what was lost then is lost in a frame of 8 bits as well.
+        lost = [part for part in row.reason.split("; ") if part.startswith("8 bits of")] if self._job.depth == 8 else []
+        reason = "; ".join((choice.reason, *lost))
+        return Picked(
+            self._folder / name, source.path, row.frame, row.time, row.values[0], reason, self._job.depth
+        )  # fmt: skip
 
     def _missing(self, picked: Sequence[Picked], log: OutputLog) -> list[Picked]:
         """Return those whose file does not exist or is stale; raise if one of them must not be written."""
@@ -206,7 +295,8 @@ class Picker:
         path = missing[0].source
         stat = status_of(path)
         numbers = frozenset(n for n in remaining if n is not None)
-        for frame in read_frames(path, colour=True, only=numbers, read_options=self._job.score.read_options):
+        options = self._job.score.read_options
+        for frame in read_frames(path, colour=True, depth=self._job.depth, only=numbers, read_options=options):
             one = remaining.pop(frame.number)
             _write(one, encode(frame.image, self._job.ending), stat, log)
             yield one

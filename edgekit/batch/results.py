@@ -31,8 +31,8 @@ class Results:
     find_logs : callable
         Takes a folder with symbolic links resolved. Returns the paths of other logs that may list files of the folder;
         they need not exist.
-    target : Path, optional
-        A folder of which no file is an input.
+    targets : sequence of Path
+        Folders of which no file is an input.
     complain : callable
         Called with a message about a log that cannot be read.
 
@@ -47,12 +47,12 @@ class Results:
         logs: Sequence[OutputLog] = (),
         find_logs: Callable[[Path], Iterable[Path]] = _no_logs,
         *,
-        target: Path | None = None,
+        targets: Sequence[Path] = (),
         complain: Callable[[str], object] = lambda message: None,
     ) -> None:
         self.left_out = 0
         self._logs, self._find_logs, self._complain = logs, find_logs, complain
-        self._target = None if target is None else Path(canonical_path(target))
+        self._targets = [Path(canonical_path(target)) for target in targets]
         self._opened: dict[Path, OutputLog | None] = {}
         self._folder: Path | None = None
         self._own: list[OutputLog] = []
@@ -66,7 +66,7 @@ class Results:
 
     def is_own(self, path: Path) -> bool:
         """Tell whether a file is a result in a folder that this run writes to."""
-        if self._target is not None and Path(canonical_path(path)).is_relative_to(self._target):
+        if self._targets and any(map(Path(canonical_path(path)).is_relative_to, self._targets)):
             return True
         self._enter(path.parent)
         return any(log.is_rendered(path) for log in self._own)

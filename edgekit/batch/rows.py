@@ -46,17 +46,21 @@ class ScoreTable(NamedTuple):
         An image whose first value is below it is blurred.
     has_frames : bool
         Whether rows may be frames of a video: then there are columns for frame and time.
+    moments : mapping, optional
+        The number of the moment of each row, by path and frame: then there is a column for it.
     """
 
     names: tuple[str, ...]
     threshold: float | None
     has_frames: bool = False
+    moments: Mapping[tuple[str, int | None], int] | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns, in order."""
         path, *rest = BEFORE
-        return (path, "page", *(("frame", "time") if self.has_frames else ()), *rest, *self.names, *AFTER)
+        frame = ("frame", "time") if self.has_frames else ()
+        return (path, "page", *frame, *(() if self.moments is None else ("moment",)), *rest, *self.names, *AFTER)
 
     def record(self, row: Row) -> dict[str, Any]:
         """Return the record of a row."""
@@ -66,6 +70,8 @@ class ScoreTable(NamedTuple):
         blurred = None if self.threshold is None or first is None else first < self.threshold
         number = None if row.page else row.frame
         frame = {"frame": number, "time": row.time} if self.has_frames else {}
+        if self.moments is not None:
+            frame["moment"] = self.moments.get((row.path, row.frame))
         return {
             "path": unambiguous_path(row.path), "page": row.page, **frame, "bytes": row.bytes, "mtime": row.mtime / 1e9,
             "width": row.width, "height": row.height, **measured,

@@ -13,26 +13,29 @@ from typing import Any, Literal, NamedTuple
 from edgekit.batch.sqlite_store import Schema, SqliteStore
 from edgekit.io.stores import canonical_path
 
+#: A row has a field of the name ``bytes``.
+Bytes = bytes
+
 #: Name of the cache in an output folder.
 NAME = ".edgekit-scores.sqlite"
 
 # Paths, and reasons that contain paths, are stored as bytes, because a file name need not be valid text.
-SCHEMA = Schema("a score cache of edgekit", int.from_bytes(b"EKsc"), 1, without="the images are then scored again",
+SCHEMA = Schema("a score cache of edgekit", int.from_bytes(b"EKsc"), 2, without="the images are then scored again",
                 tables="""
 CREATE TABLE scored (
     path BLOB NOT NULL, frame INTEGER NOT NULL, time REAL, bytes INTEGER NOT NULL, mtime INTEGER NOT NULL,
     job TEXT NOT NULL, run TEXT NOT NULL, width INTEGER, height INTEGER, measured TEXT NOT NULL,
-    status TEXT NOT NULL, reason BLOB NOT NULL, PRIMARY KEY (path, frame)
+    status TEXT NOT NULL, reason BLOB NOT NULL, fingerprint BLOB NOT NULL DEFAULT x'', PRIMARY KEY (path, frame)
 ) WITHOUT ROWID;
 CREATE TABLE clips (
     path BLOB PRIMARY KEY, bytes INTEGER NOT NULL, mtime INTEGER NOT NULL, job TEXT NOT NULL, frames INTEGER NOT NULL
 ) WITHOUT ROWID;
-""")  # fmt: skip
+""", upgrades={1: "ALTER TABLE scored ADD COLUMN fingerprint BLOB NOT NULL DEFAULT x''"})  # fmt: skip
 
 #: The files of the present run; the table is removed with the process.
 _VISITED = "CREATE TEMP TABLE visited (path BLOB PRIMARY KEY) WITHOUT ROWID"
 
-_COLUMNS = "path, frame, time, bytes, mtime, width, height, measured, status, reason"
+_COLUMNS = "path, frame, time, bytes, mtime, width, height, measured, status, reason, fingerprint"
 
 #: The frame number in the table for an image, which has no frames.
 NO_FRAME = -1
@@ -59,6 +62,8 @@ class Row(NamedTuple):
         Number of the frame in a video, or of the image in a file with several, from 0.
     time : float or None
         Seconds from the start of the video; None for images.
+    fingerprint : bytes
+        That of `edgekit.focus.likeness`; empty if the job does not compare images.
     """
 
     path: str
@@ -71,6 +76,7 @@ class Row(NamedTuple):
     reason: str
     frame: int | None = None
     time: float | None = None
+    fingerprint: Bytes = b""
 
     @property
     def page(self) -> int | None:
@@ -84,7 +90,7 @@ class Row(NamedTuple):
 
     def failed(self, reason: str) -> "Row":
         """Return the row of the same image if it failed."""
-        return self._replace(width=None, height=None, values=(), status="failed", reason=reason)
+        return self._replace(width=None, height=None, values=(), fingerprint=b"", status="failed", reason=reason)
 
 
 class ScoreCache(SqliteStore):
@@ -133,9 +139,10 @@ class ScoreCache(SqliteStore):
         """Store a row that was just measured."""
         measured = json.dumps([None if math.isnan(v) else v for v in row.values])
         self._run_sql(
-            f"INSERT OR REPLACE INTO scored ({_COLUMNS}, job, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT OR REPLACE INTO scored ({_COLUMNS}, job, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (os.fsencode(row.path), NO_FRAME if row.frame is None else row.frame, row.time, row.bytes, row.mtime,
-             row.width, row.height, measured, row.status, os.fsencode(row.reason), self._job_key, self._run),
+             row.width, row.height, measured, row.status, os.fsencode(row.reason), row.fingerprint, self._job_key,
+             self._run),
         )  # fmt: skip
 
     def store_frame_count(self, path: str, size: int, mtime: int, frames: int) -> None:
@@ -177,7 +184,9 @@ class ScoreCache(SqliteStore):
 
 
 def _row(found: tuple[Any, ...]) -> Row:
-    path, frame, time, size, mtime, width, height, measured, status, reason = found
+    path, frame, time, size, mtime, width, height, measured, status, reason, fingerprint = found
     values = tuple(math.nan if v is None else float(v) for v in json.loads(measured))
     number = None if frame == NO_FRAME else frame
-    return Row(os.fsdecode(path), size, mtime, width, height, values, status, os.fsdecode(reason), number, time)
+    return Row(
+        os.fsdecode(path), size, mtime, width, height, values, status, os.fsdecode(reason), number, time, fingerprint
+    )

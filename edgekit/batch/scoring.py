@@ -18,15 +18,17 @@ from edgekit.batch.outputs import each_image
 from edgekit.batch.runner import Failure, Known, Status, Work, run
 from edgekit.batch.score_cache import Row, ScoreCache
 from edgekit.batch.sources import Source
+from edgekit.common.choices import SCORE
 from edgekit.errors import EdgekitError, ParameterError
+from edgekit.focus.blur_threshold import DEFAULT, Threshold, automatic, relative
 from edgekit.io.files import map_bytes, read_bytes, status_of
 from edgekit.io.formats import BY_ENDING
 from edgekit.io.stores import prefetch_status
-from edgekit.io.video import Frame, is_video, read_frames
+from edgekit.io.video import Frame, bits_lost, is_video, read_frames
 from edgekit.io.writing import Draft, discard_draft, write_draft
 
 
-def score_files(
+def score_sources(
     sources: Iterable[Source],
     job: ScoreJob,
     cache: ScoreCache,
@@ -72,15 +74,39 @@ def score_files(
             continue
         for source in group:
             try:
-                if image_makers:
+                if not all(maker.takes_frames for maker in image_makers):
                     raise ParameterError(
-                        f"{source.path}: --map and --report need images; pick frames of the video, and score those"
+                        f"{source.path}: --map needs images; pick frames of the video, and score those"
                     )
-                yield from score_video(source, job, cache, engine, force=force)
+                frames = []
+                for row in score_video(source, job, cache, engine, force=force):
+                    frames += [row.frame] if row.values and row.frame is not None else []
+                    yield row
+                for maker in image_makers:
+                    maker.make_of_frames(source, job, frames, force=force)
             except EdgekitError as error:
                 row = _blank(source).failed(str(error))
                 cache.store(row)
                 yield row
+
+
+def threshold_of(wanted: float | str | None, job: ScoreJob, cache: ScoreCache) -> Threshold:
+    """Return the threshold between blurred and sharp images of a run.
+
+    Parameters
+    ----------
+    wanted : float, {"auto", "relative"} or None
+        The threshold, or how it is found. None is 0.5 for the score, and no threshold for other measures.
+    """
+    is_score = job.measures[0] == SCORE
+    match wanted:
+        case "auto":
+            return automatic(cache.scores(), probabilities=is_score)
+        case "relative":
+            return relative(cache.scores())
+        case None:
+            return Threshold(DEFAULT if is_score else None)
+    return Threshold(float(wanted))
 
 
 def is_video_source(source: Source) -> bool:
@@ -107,7 +133,9 @@ def score_video(
     def frames() -> Iterator[Frame]:
         # An error must not interrupt the frames in progress.
         try:
-            yield from read_frames(source.path, every=job.every, rate=job.rate, read_options=job.read_options)
+            yield from read_frames(
+                source.path, every=job.every, rate=job.rate, start=job.start, end=job.end, read_options=job.read_options
+            )
         except EdgekitError as error:
             errors.append(error)
 
@@ -159,12 +187,19 @@ def _frame_name(frame: Frame, blank: Row) -> str:
 
 def _score_frame(frame: Frame, job: ScoreJob, blank: Row) -> Row:
     scored = job.measure(frame.image, _frame_name(frame, blank))
+    if lost := bits_lost(frame.bits, 8):
+        scored = scored._replace(reason="; ".join(filter(None, (scored.reason, lost))))
     return _scored_row(blank._replace(frame=frame.number, time=frame.time), scored)
 
 
 def _scored_row(row: Row, scored: Scored) -> Row:
     return row._replace(
-        width=scored.width, height=scored.height, values=scored.values, status=scored.status, reason=scored.reason
+        width=scored.width,
+        height=scored.height,
+        values=scored.values,
+        status=scored.status,
+        reason=scored.reason,
+        fingerprint=scored.fingerprint,
     )
 
 

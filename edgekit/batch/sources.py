@@ -12,6 +12,9 @@ from functools import partial
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
+from edgekit.batch.path_lists import STREAM as STREAM
+from edgekit.batch.path_lists import ListedPath
+from edgekit.batch.progress import counted
 from edgekit.batch.results import Results
 from edgekit.errors import ParameterError, UnreadableError
 from edgekit.io.files import head_of, is_zarr
@@ -19,9 +22,6 @@ from edgekit.io.formats import BY_ENDING, HEAD, sniff
 from edgekit.io.stores import StorePath, path_of, require_fsspec
 from edgekit.io.urls import WEB_SCHEMES, is_url, redacted
 from edgekit.io.video import is_video
-
-#: Standard input as an input, standard output as an output.
-STREAM = "-"
 
 
 class Source(NamedTuple):
@@ -74,11 +74,14 @@ def collect(
     recursive: bool = False,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    videos: bool = False,
     results: Results | None = None,
+    on_read: Callable[..., object] = lambda count, *, complete: None,
 ) -> Found:
-    """Find all files of the inputs, sorted by name; see `find`."""
+    """Find all files of the inputs, sorted by name; see `find`. `on_read` is that of `edgekit.batch.progress.Ahead`."""
     skipped: list[Path] = []
-    found = find(inputs, skipped.append, recursive=recursive, include=include, exclude=exclude, results=results)
+    chosen: dict[str, Any] = {"recursive": recursive, "include": include, "exclude": exclude}
+    found = counted(find(inputs, skipped.append, videos=videos, results=results, **chosen), on_read)
     order = {text: n for n, text in enumerate(inputs)}
     sources = sorted(found, key=lambda pair: (order[pair[0]], pair[1].path))
     unique = {s.path if s.stream else s.path.absolute(): s for _, s in sources}
@@ -87,6 +90,8 @@ def collect(
 
 def is_tree(text: str) -> bool:
     """Tell whether an input is a folder or a glob. In a store, a name with the extension of an image is an image."""
+    if isinstance(text, ListedPath):
+        return False
     path = path_of(text)
     return _is_input_folder(path) or _is_glob(path)
 
@@ -122,7 +127,8 @@ def find(
     Parameters
     ----------
     inputs : sequence of str
-        Files, folders, globs, URLs of them, or ``-``.
+        Files, folders, globs, URLs of them, or ``-``. The files of a list keep their places below the folder that
+        contains them all.
     on_skipped : callable
         Called with each file of a folder that is not an image, or excluded by a pattern.
     recursive : bool
@@ -142,12 +148,16 @@ def find(
     UnreadableError
         If a store cannot be listed, or has no object with this name.
     """
-    folders = {text for text in inputs if _is_input_folder(path_of(text))}
+    folders = {text for text in inputs if not isinstance(text, ListedPath) and _is_input_folder(path_of(text))}
+    listed = _common_folder([path_of(text) for text in inputs if isinstance(text, ListedPath)])
     _check_urls([text for text in inputs if is_url(text)])
     for text in inputs:
         path = path_of(text)
         if not text:
             raise ParameterError("an input's name is empty; is a shell variable not set?")
+        if isinstance(text, ListedPath):
+            yield text, Source(path, _relative(path, listed))
+            continue
         if text in folders:
             # With several folders their names are kept, so that outputs do not collide.
             prefix = PurePath(path.resolve().name) if len(folders) > 1 else PurePath()
@@ -160,6 +170,21 @@ def find(
         images = partial(_images, walk, prefix, include, exclude, videos=videos)
         for source in images(on_skipped) if results is None else _without_results(images, on_skipped, results):
             yield text, source
+
+
+def _common_folder(paths: Sequence[Path]) -> Path | None:
+    """Return the folder that contains all files of a list; None if there is none, as for files in stores."""
+    local = {path.absolute().parent for path in paths if not isinstance(path, StorePath)}
+    try:
+        return Path(os.path.commonpath(local))
+    except ValueError:  # No files, or several drives.
+        return None
+
+
+def _relative(path: Path, folder: Path | None) -> PurePath:
+    if isinstance(path, StorePath) or folder is None:
+        return PurePath(path.name)
+    return path.absolute().relative_to(folder)
 
 
 def _images(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from edgekit.errors import OutputError
-from edgekit.io.writing import write_atomic
+from edgekit.io.writing import discard_draft, write_atomic
 
 #: Seconds that a process waits while another one writes to a shared file.
 WAIT = 10
@@ -135,7 +135,8 @@ class SqliteStore:
         name = f"{path.absolute().as_uri()}?mode=ro" if path is not None and self._read_only else path or ""
         wait = READING_WAIT if self._read_only else 0 if alone else WAIT
         try:
-            return sqlite3.connect(name, wait, uri=self._read_only, isolation_level=None)
+            # A thread may read logs while it lists files; SQLite itself lets one thread in at a time.
+            return sqlite3.connect(name, wait, uri=self._read_only, isolation_level=None, check_same_thread=False)
         except _ERRORS as error:
             raise self._unusable(error) from error
 
@@ -221,3 +222,10 @@ class SqliteStore:
         if self._alone and self._holder is not None:
             self._holder.unlink(missing_ok=True)
         self._db.close()
+
+
+def remove_store(path: Path) -> None:
+    """Remove a closed file, and what a process that was killed may have left beside it."""
+    discard_draft(path.with_name(path.name + HOLDER))
+    for suffix in ("", "-journal", HOLDER):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)

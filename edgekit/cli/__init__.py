@@ -39,7 +39,7 @@ def _groups() -> dict[str, list[str]]:
         "Edges and regions": [*_EDGES],
         "Sharpness and focus": ["score", "pick", "focus"],
         "Measurements": ["contours", "mtf"],
-        "Files": ["info"],
+        "Files": ["apply", "undo", "info"],
     }
 
 

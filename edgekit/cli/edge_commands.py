@@ -6,8 +6,7 @@ import click
 
 from edgekit.cli.filter_commands import INPUT
 from edgekit.cli.help_pages import MESSAGES, command
-from edgekit.cli.options import BATCH, ENGINE, IMAGES, OUTPUT, READING, options
-from edgekit.cli.parameter_types import PathOrUrl
+from edgekit.cli.options import BATCH, ENGINE, IMAGES, OUTPUT, READING, inputs_argument, options
 from edgekit.cli.render_commands import render_images
 
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ def edge_command(name: str) -> click.Command:
 
     @command(name, page.summary, *examples, help=f"{page.summary}\n\n{INPUT}\n\n{page.details}")
     @options(name, groups)
-    @click.argument("inputs", type=PathOrUrl(), nargs=-1, required=True, metavar="INPUT...")
+    @inputs_argument()
     def run(inputs: tuple[str, ...], **values: Any) -> int:
         return render_images(inputs, values, lambda ending: [_job(name, values, ending)])
 

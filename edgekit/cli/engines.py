@@ -13,9 +13,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Seconds for each image if there are URLs, since requests are repeated.
-TIMEOUT_WITH_URLS = 600.0
-
 
 def engine_for(
     items: Iterable[T], values: dict[str, Any], max_workers: int | None = None, *, paths: Iterable[str] = ()
@@ -36,28 +33,14 @@ def engine_for(
         The inputs and the output. With URLs among them there are more workers, since most of the time is spent waiting.
     """
     from edgekit.batch.engines import keep_freed_memory
-    from edgekit.batch.engines.local import available_workers, choose
-    from edgekit.io.stores import MAX_REQUESTS
+    from edgekit.batch.engines.choice import choose_engine
     from edgekit.io.urls import is_url
 
     keep_freed_memory()
-    has_urls = any(map(is_url, paths))
-    defaults = {"timeout": TIMEOUT_WITH_URLS} if has_urls else {}
-    given = {name: values[name] for name in ("timeout", "memory") if values[name] is not None}
-    limits = None
-    if given or values["engine"] == "ray":
-        from edgekit.batch.engines.processes import WorkerLimits
-
-        limits = WorkerLimits(**(defaults | given))
-        limits.check()
-    if values["engine"] == "ray":
-        from edgekit.batch.engines.ray import Ray
-
-        return Ray(values["address"], values["workers"], limits), iter(items)
-    if values["address"] is not None:
+    if values["address"] is not None and values["engine"] != "ray":
         raise click.UsageError("--address is the address of a Ray cluster; add --engine ray.")
-    workers = values["workers"] or max(available_workers(), MAX_REQUESTS if has_urls else 1)
-    return choose(items, workers if max_workers is None else min(workers, max_workers), limits, **defaults)
+    chosen = {name: values[name] for name in ("engine", "address", "workers", "timeout", "memory")}
+    return choose_engine(items, max_workers=max_workers, has_urls=any(map(is_url, paths)), **chosen)
 
 
 def window_options_for(values: dict[str, Any], *, alone: bool) -> "WindowOptions":

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgekit.cli.help_pages import MESSAGES, command
-from edgekit.cli.options import BATCH, DIRECTION, ENGINE, IMAGES, OUTPUT, READING, options
-from edgekit.cli.parameter_types import PathOrUrl
+from edgekit.cli.options import BATCH, DIRECTION, ENGINE, IMAGES, OUTPUT, READING, inputs_argument, options
 from edgekit.cli.render_commands import render_images
 from edgekit.operators.table import Kind, Operator
 
@@ -50,7 +49,7 @@ def filter_command(operator: Operator | None) -> click.Command:
 
     @command(name, summary, *examples, help=f"{summary}\n\n{INPUT}\n\n{reference}")
     @options(name, groups)
-    @click.argument("inputs", type=PathOrUrl(), nargs=-1, required=True, metavar="INPUT...")
+    @inputs_argument()
     def run(inputs: tuple[str, ...], **values: Any) -> int:
         parameters = tuple(operator.parameters) if operator else ()
         return render_images(inputs, values, lambda ending: _jobs(name, parameters, values, ending))

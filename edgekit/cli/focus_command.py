@@ -4,11 +4,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from edgekit.cli.help_pages import MESSAGES, command
-from edgekit.cli.options import BATCH, ENGINE, OUTPUT, READING, options
-from edgekit.cli.parameter_types import PathOrUrl
+from edgekit.cli.options import BATCH, ENGINE, OUTPUT, READING, inputs_argument, options
 from edgekit.cli.terminal import complain, name_file
 
 if TYPE_CHECKING:
@@ -27,12 +24,12 @@ _OUTPUTS = ("plot", "best", "fuse", "depth_map")
     "edgekit focus cells.ome.tif --select c=DAPI --plot focus.png",
     "edgekit focus stack/ --fuse sharp.tif --depth-map depth.tif",
 )  # fmt: skip
-@click.argument("inputs", type=PathOrUrl(), nargs=-1, required=True, metavar="STACK...")
+@inputs_argument("STACK...")
 @options(
     "focus",
     {
         "Input and output": (
-            "positions", "axes", "pattern", "select", "best", "fuse", "depth_map", "plot", "force",
+            "files_from", "positions", "axes", "pattern", "select", "best", "fuse", "depth_map", "plot", "force",
         ),
         "Measurement": ("measure", "roi", "tiles"),
         "Reading": READING,

@@ -1,6 +1,7 @@
 """Help pages: options in groups, each with its choices and its default, then examples. Imports click only."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import click
@@ -40,6 +41,20 @@ class Option(click.Option):
         elif self.required:
             sentences.append("Required.")
         return record[0], " ".join(sentences)
+
+
+def option(*names: str, **attributes: Any) -> Callable[..., Callable[[Any], Any]]:
+    """Return a function that takes the group of an option, and returns the decorator that adds the option."""
+    return partial(click.option, *names, cls=Option, **attributes)
+
+
+class SortOption(Option):
+    """One of a family of options, such as ``--move-blurred`` and ``--copy-sharp``; the first one explains all."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the left and right column of the help page for the first option of the family."""
+        first = next(option for option in ctx.command.params if isinstance(option, SortOption))
+        return super().get_help_record(ctx) if self is first else None
 
 
 class Command(click.Command):

@@ -6,8 +6,7 @@ import json
 import click
 
 from edgekit.cli.help_pages import MESSAGES, command
-from edgekit.cli.options import READING, options
-from edgekit.cli.parameter_types import PathOrUrl
+from edgekit.cli.options import READING, inputs_argument, options
 from edgekit.cli.terminal import complain
 from edgekit.common.escaping import escape_controls
 
@@ -17,8 +16,8 @@ from edgekit.common.escaping import escape_controls
     "edgekit info photo.jpg",
     "edgekit info stack.tif --json",
 )  # fmt: skip
-@click.argument("inputs", type=PathOrUrl(), nargs=-1, required=True, metavar="FILE...")
-@options("info", {"Reading": READING, MESSAGES: ("json", "debug")})
+@inputs_argument("FILE...")
+@options("info", {"Input and output": ("files_from",), "Reading": READING, MESSAGES: ("json", "debug")})
 def info(inputs: tuple[str, ...], as_json: bool, debug: bool, **values: object) -> int:
     """Show what image files hold, and how they are read: axes, channels, bits, orientation, size of a pixel."""
     from edgekit.errors import EdgekitError

@@ -37,7 +37,7 @@ def learn(inputs: tuple[str, ...], targets: tuple[str, ...], **values: Any) -> i
     the coefficient, because they have too little texture. It also prints how much of the target the kernel explains: a
     low value means that no kernel of this size does what was done. Colour images are converted to luminance.
     """
-    from edgekit.cli.output import open_bar
+    from edgekit.batch.progress import Progress, is_terminal
     from edgekit.cli.state_paths import new_file, write_logged
     from edgekit.errors import ImageError, ParameterError
     from edgekit.io import read_image
@@ -59,13 +59,13 @@ def learn(inputs: tuple[str, ...], targets: tuple[str, ...], **values: Any) -> i
     except ImageError as error:
         complain(error)
         return 1
-    bar = open_bar(values["steps"], quiet=values["quiet"] or values["as_json"], unit="step")
+    bar = Progress(shown=is_terminal() and not (values["quiet"] or values["as_json"]), unit="step")
+    bar.listed(values["steps"], complete=True)
     fit = fit_kernel(
         before, after, size=values["size"], border=values["border"], steps=values["steps"], device=values["device"],
-        progress=None if bar is None else lambda step, loss: bar.update(),
+        progress=lambda step, loss: bar.advance(),
     )  # fmt: skip
-    if bar is not None:
-        bar.close()
+    bar.close()
 
     from edgekit.io.writing import write_atomic
 

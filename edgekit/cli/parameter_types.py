@@ -107,6 +107,18 @@ class ByteCount(ParamType):
         return int(float(found[1]) * 1024 ** (" KMGT".index(found[2].upper()) if found[2] else 0))
 
 
+class Duration(ParamType):
+    """A time such as 2s, 500ms or 1min; a number by itself is seconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+)\s*(ms|s|min|)", str(value))
+        if not found:
+            self.fail(f"{value!r} is not a time such as 2s or 500ms.", param, ctx)
+        return float(found[1]) * {"ms": 1e-3, "min": 60.0}.get(found[2], 1.0)
+
+
 class NumberOrWord(Text):
     """A number, or one of a few words."""
 

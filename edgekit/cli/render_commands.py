@@ -56,14 +56,14 @@ def render_images(
     ):
         if rows is not None:
             sink = _logged(sink, path_of(rows), log, force)
-        found = collect(inputs, results=results, **{k: values[k] for k in ("recursive", "include", "exclude")})
+        shown = RunOutput(quiet=values["quiet"], debug=values["debug"], name_failures=not values["as_json"])
+        chosen = {k: values[k] for k in ("recursive", "include", "exclude")}
+        found = collect(inputs, results=results, on_read=shown.progress.listed, **chosen)
         items = assign(found, jobs, output, root, values["page"])
         skipped = skipped_counts(found.skipped, results.left_out)
         files = (s.path for s in found.sources if not s.stream)
         work = RenderWork(log, files, force=force, window_options=window_options_for(values, alone=len(items) == 1))
-        shown = RunOutput(
-            total=len(items), quiet=values["quiet"], debug=values["debug"], name_failures=not values["as_json"]
-        )
+        shown.expect(len(items))
 
         def records(engine: "Engine") -> "Iterator[Record]":
             for outcome in run(work, items, engine):
@@ -90,12 +90,12 @@ def _show(outcome: "RenderOutcome", shown: "RunOutput", values: dict[str, Any]) 
     if values["as_json"]:
         import json
 
-        shown.clear_bar()
+        shown.progress.clear()
         click.echo(json.dumps({name: value for name, value in outcome.record().items() if value is not None}))
-    elif not (failed or shown.has_bar or values["quiet"] or str(outcome.item.output) == STREAM):
+    elif not (failed or shown.progress.is_drawn or values["quiet"] or str(outcome.item.output) == STREAM):
         name_file(outcome.item.output)
     if outcome.reason and not failed and not values["quiet"]:
-        shown.clear_bar()
+        shown.progress.clear()
         complain(f"{outcome.item.source.name}: {outcome.reason}")
     shown.add(outcome, trace=outcome.trace)
 

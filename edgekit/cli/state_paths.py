@@ -1,32 +1,14 @@
-"""Where output logs and score caches are, and which of them a command opens."""
+"""Which output logs a command opens."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import click
 
 from edgekit.cli.terminal import complain
 
 if TYPE_CHECKING:
     from edgekit.batch.output_log import OutputLog
     from edgekit.batch.results import Results
-
-
-def state_of_store(output: Path) -> Path:
-    """Return the output log or score cache of a file or folder in a store; it is on this machine, in the user's folder.
-
-    A store cannot hold it, since objects in stores are written once as a whole.
-    """
-    import hashlib
-
-    name = hashlib.blake2b(str(output).rstrip("/").encode(), digest_size=10).hexdigest()
-    return Path(click.get_app_dir("edgekit"), "stores", f"{name}.sqlite")
-
-
-def user_log() -> Path:
-    """Return the user's own output log, for single results without an output folder."""
-    return Path(click.get_app_dir("edgekit"), "written.sqlite")
 
 
 def open_output_log(root: Path | None, output: Path | None) -> "OutputLog":
@@ -40,6 +22,7 @@ def open_output_log(root: Path | None, output: Path | None) -> "OutputLog":
         The output if there is no folder; None if it is beside the input.
     """
     from edgekit.batch.output_log import NAME, OutputLog
+    from edgekit.batch.state_paths import state_of_store, user_log
     from edgekit.errors import OutputError
     from edgekit.io.stores import StorePath
 
@@ -56,34 +39,22 @@ def open_output_log(root: Path | None, output: Path | None) -> "OutputLog":
         return OutputLog(None)
 
 
-def open_results(logs: "Sequence[OutputLog]" = (), *, target: Path | None = None, quiet: bool) -> "Results":
+def open_results(logs: "Sequence[OutputLog]" = (), *, targets: Sequence[Path] = (), quiet: bool) -> "Results":
     """Return what recognises results of edgekit's runs; see `Results`.
 
     Parameters
     ----------
     logs : sequence of OutputLog
         The logs of the folders that this run writes to.
-    target : Path, optional
-        A folder of which no file is an input.
+    targets : sequence of Path
+        Folders of which no file is an input.
     quiet : bool
         Print no message about logs that cannot be read.
     """
     from edgekit.batch.results import Results
+    from edgekit.batch.state_paths import find_logs
 
-    return Results(logs, _find_logs, target=target, complain=(lambda message: None) if quiet else complain)
-
-
-def _find_logs(folder: Path) -> Iterable[Path]:
-    """Yield the logs that may list files of a folder: the user's own, and those of the folder and all its parents."""
-    from edgekit.batch.output_log import NAME
-    from edgekit.io.stores import StorePath
-
-    yield user_log()
-    while True:
-        yield state_of_store(folder) if isinstance(folder, StorePath) else folder / NAME
-        if folder.parent == folder:
-            return
-        folder = folder.parent
+    return Results(logs, find_logs, targets=targets, complain=(lambda message: None) if quiet else complain)
 
 
 def new_file(path: Path, endings: Iterable[str], *, force: bool) -> Path:

@@ -48,6 +48,7 @@ def pick(
     count: int | None = None,
     window: float | None = None,
     min_gap: float = 0.0,
+    places: Sequence[float] | None = None,
 ) -> list[Choice]:
     """Select images by their scores.
 
@@ -68,6 +69,8 @@ def pick(
         Length of an interval, in the unit of the positions, for ``windows``.
     min_gap : float
         Least distance between two selected images.
+    places : sequence of float, optional
+        What ``spread`` divides into equal intervals, ascending, such as the path of the camera. Default: the positions.
 
     Returns
     -------
@@ -90,7 +93,8 @@ def pick(
     _check(method, count, window, min_gap)
     if not scores:
         return []
-    if any(b < a for a, b in pairwise(positions)):
+    places = positions if places is None else places
+    if any(b < a for along in (positions, places) for a, b in pairwise(along)):
         raise ParameterError("positions must be in ascending order")
     finite = [s for s in scores if math.isfinite(s)]
     below_all = min(finite, default=0.0) - 1
@@ -103,10 +107,11 @@ def pick(
         kept = [candidates[i] for i in _near_median([known[i] for i in candidates])]
         alone = _one_of_each([positions[i] for i in kept], [known[i] for i in kept], list(range(len(kept))), min_gap)
         return [Choice(kept[i], f"at least {OUTLIER:g} of the median of its neighbours") for i in alone]
-    first, last = positions[0], positions[-1]
+    along = places if method == "spread" else positions
+    first, last = along[0], along[-1]
     length = window or (last - first) / (count or 1) or 1.0
     # With `count` the last image belongs to the last interval, and does not begin another one.
-    intervals = [int(min((p - first) / length, math.inf if count is None else count - 1)) for p in positions]
+    intervals = [int(min((p - first) / length, math.inf if count is None else count - 1)) for p in along]
     return [
         Choice(i, _why(i, known, intervals, first, length)) for i in _one_of_each(positions, known, intervals, min_gap)
     ]

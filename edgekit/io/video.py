@@ -9,14 +9,14 @@ import re
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.common.extras import install_command
 from edgekit.common.read_options import DEFAULT_READ_OPTIONS, ReadOptions
-from edgekit.errors import DecodeError, MissingExtraError, ParameterError, UnreadableError
+from edgekit.errors import DecodeError, EdgekitError, MissingExtraError, ParameterError, UnreadableError
 from edgekit.io.files import head_of
 from edgekit.io.formats import HEIF_BRANDS
 from edgekit.io.stores import StorePath
@@ -50,13 +50,21 @@ class Frame(NamedTuple):
         Its number among all frames, from 0.
     time : float
         Seconds since the start of the video.
-    image : ndarray of uint8
+    image : ndarray of uint8 or uint16
         (H, W), or (H, W, 3) in RGB order, upright.
+    bits : int
+        Bits of a value in the video, such as 8 or 10.
     """
 
     number: int
     time: float
-    image: NDArray[np.uint8]
+    image: NDArray[Any]
+    bits: int = 8
+
+
+def bits_lost(bits: int, kept: int) -> str:
+    """Return a note if the values of a video have more bits than are kept."""
+    return f"{kept} bits of {bits}" if bits > kept else ""
 
 
 def is_video(path: Path) -> bool:
@@ -70,7 +78,10 @@ def read_frames(
     *,
     every: int = 1,
     rate: float | None = None,
+    start: float = 0.0,
+    end: float = math.inf,
     colour: bool = False,
+    depth: Literal[8, 16] = 8,
     only: Container[int] | None = None,
     read_options: ReadOptions = DEFAULT_READ_OPTIONS,
 ) -> Iterator[Frame]:
@@ -84,8 +95,12 @@ def read_frames(
         Read every Nth frame.
     rate : float, optional
         Read at most this number of frames per second.
+    start, end : float
+        Read only the frames from `start` to `end`, in seconds. Frames before are counted.
     colour : bool
         Give RGB instead of gray.
+    depth : {8, 16}
+        Bits of the values. With 16 those of a video of 8 bits stay at 8.
     only : container of int, optional
         Read only the frames with these numbers.
     read_options : ReadOptions
@@ -108,12 +123,34 @@ def read_frames(
         raise ParameterError(f"every={every} and rate={rate} must be positive")
     due = -math.inf
     for number, time, frame in _decoded(path, read_options):
-        if number % every or (only is not None and number not in only) or time < due:
+        if time > end:
+            return
+        if number % every or (only is not None and number not in only) or time < max(due, start):
             continue
         if rate is not None:
             # The next multiple of 1 / rate.
             due = (math.floor(time * rate + TOLERANCE) + 1 - TOLERANCE) / rate
-        yield Frame(number, time, _upright(frame, "rgb24" if colour else "gray"))
+        bits = max(component.bits for component in frame.format.components)
+        deep = depth == 16 and bits > 8
+        layout = ("rgb48le" if deep else "rgb24") if colour else ("gray16le" if deep else "gray")
+        yield Frame(number, time, _upright(frame, layout), bits)
+
+
+def frame_count(
+    path: Path, *, every: int = 1, rate: float | None = None, start: float = 0.0, end: float = math.inf
+) -> int:
+    """Return about how many frames `read_frames` will give; 1 if the file does not tell."""
+    try:
+        av = _library()
+        with _opened(path, av) as container:
+            stream = container.streams.video[0]
+            seconds = _duration(container, stream, av)
+            count = stream.frames or round(seconds * float(stream.average_rate or 0))
+    except (EdgekitError, OSError):
+        return 1
+    part = max(0.0, min(end, seconds) - start)
+    count = math.ceil(count / every * (part / seconds if seconds else 1))
+    return max(1, count if rate is None or not seconds else min(count, math.ceil(part * rate)))
 
 
 def _decoded(path: Path, read_options: ReadOptions) -> Iterator[tuple[int, float, Any]]:
@@ -193,8 +230,8 @@ def _opened(path: Path, av: Any) -> Iterator[Any]:
         yield container
 
 
-def _upright(frame: Any, layout: str) -> NDArray[np.uint8]:
-    image: NDArray[np.uint8] = frame.to_ndarray(format=layout)
+def _upright(frame: Any, layout: str) -> NDArray[Any]:
+    image: NDArray[Any] = frame.to_ndarray(format=layout)
     # The rotation that the camera recorded, counter-clockwise.
     return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
 

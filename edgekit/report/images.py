@@ -5,8 +5,9 @@ May import `batch` and what is below it.
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -20,8 +21,11 @@ from edgekit.display.overlays import OVERLAY_COLOUR
 from edgekit.focus.blur_score import VIEW, sharpness_map
 from edgekit.io.conversion import shrink
 from edgekit.io.encoding import encode, encode_jpeg
+from edgekit.io.files import status_of
 from edgekit.io.formats import HEAD, sniff
 from edgekit.io.reduced import decode_reduced
+from edgekit.io.video import read_frames
+from edgekit.io.writing import write_atomic
 
 Array = NDArray[Any]
 
@@ -52,10 +56,14 @@ class Names:
     ----------
     path : Path
         The input.
+    frame : int, optional
+        The number of the frame of a video.
     """
 
-    def __init__(self, path: Path) -> None:
-        digest = hashlib.blake2b(os.fsencode(path.absolute()), digest_size=10).hexdigest()
+    def __init__(self, path: Path, frame: int | None = None) -> None:
+        # No path contains a NUL character.
+        text = os.fsencode(path.absolute()) + (b"" if frame is None else f"\0{frame}".encode())
+        digest = hashlib.blake2b(text, digest_size=10).hexdigest()
         self.stem = f"{digest[:2]}/{digest[2:]}"
 
     @property
@@ -119,6 +127,28 @@ class ReviewImages(ImageMaker):
     def required(self, source: Source) -> tuple[Path, ...]:
         names = Names(source.path)
         return self._folder / names.thumbnail, self._folder / names.map
+
+    takes_frames = True
+
+    def make_of_frames(self, source: Source, job: ScoreJob, frames: Sequence[int], *, force: bool) -> None:
+        stat, key = status_of(source.path), f"{self.key(job)} frames"
+        names = {frame: Names(source.path, frame) for frame in frames}
+        # The thumbnail is written last.
+        missing = [
+            frame for frame in frames
+            if force or not self._log.is_current(self._folder / names[frame].thumbnail, source.path, stat, key)
+        ]  # fmt: skip
+        if not missing:
+            return
+        for frame in read_frames(source.path, colour=True, only=frozenset(missing), read_options=job.read_options):
+            made = names[frame.number]
+            for place, content in (
+                (made.map, encode(_map(frame.image, job, f"{source.path}: frame {frame.number}"), ".png")),
+                (made.preview, encode_jpeg(shrink(frame.image, PREVIEW), PREVIEW_QUALITY)),
+                (made.thumbnail, encode_jpeg(shrink(frame.image, THUMBNAIL), THUMBNAIL_QUALITY)),
+            ):
+                output = self._folder / place
+                write_atomic(content, output, partial(self._add, output, source, stat, key))
 
 
 def _shown_by_browsers(data: bytes) -> bool:

@@ -7,7 +7,7 @@ import base64
 import hashlib
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 ASSETS = Path(__file__).parent / "assets"
 
 #: In order of their dependencies; they share one scope.
-SCRIPTS = ("rows.js", "histogram.js", "grid.js", "viewer.js", "main.js")
+SCRIPTS = ("rows.js", "histogram.js", "grid.js", "viewer.js", "moment.js", "main.js")
+
+_NO_MOMENTS: Mapping[tuple[str, int | None], int] = {}
 
 #: Parts of the template's output that are written together.
 PIECES = 256
@@ -53,7 +55,12 @@ class Page:
         self._template = _template()
 
     def content(
-        self, rows: Iterable[Row], failed: Iterable[Row], measures: tuple[str, ...], threshold: Threshold
+        self,
+        rows: Iterable[Row],
+        failed: Iterable[Row],
+        measures: tuple[str, ...],
+        threshold: Threshold,
+        moments: Mapping[tuple[str, int | None], int] = _NO_MOMENTS,
     ) -> Iterator[bytes]:
         """Yield the page in pieces, since it may not fit in memory.
 
@@ -67,6 +74,8 @@ class Page:
             Names of the rows' values; the first is the one shown.
         threshold : Threshold
             The threshold that the page shows at first.
+        moments : mapping
+            The number of the moment of each row, by path and frame.
         """
         script, style = _script(), _style()
         stream = self._template.stream(
@@ -76,7 +85,7 @@ class Page:
             script_hash=_hash(script),
             style_hash=_hash(style),
             settings=settings(measures, threshold),
-            rows=(record(row, self._folder) for row in rows),
+            rows=(record(row, self._folder, moments.get((row.path, row.frame))) for row in rows),
             failed=((escape_controls(r.path), escape_controls(r.reason.removeprefix(f"{r.path}: "))) for r in failed),
         )
         stream.enable_buffering(PIECES)
@@ -94,13 +103,15 @@ def settings(measures: tuple[str, ...], threshold: Threshold) -> dict[str, Any]:
     return {"measures": measures, "unit": limits == (0, 1), "threshold": kept, "note": threshold.note}
 
 
-def record(row: Row, folder: Path) -> list[Any]:
+def record(row: Row, folder: Path, moment: int | None = None) -> list[Any]:
     """Return the data of an image, in the order that rows.js expects."""
-    names = Names(Path(row.path))
+    frame = None if row.time is None else row.frame
+    names = Names(Path(row.path), frame)
     preview = (folder / names.preview).exists()
     values = [None if math.isnan(v) else v for v in row.values]
     link = address(Path(row.path), folder)
-    return [unambiguous_path(row.path), link, names.stem, row.width, row.height, row.bytes, int(preview), values]
+    size = [row.width, row.height, row.bytes]
+    return [unambiguous_path(row.path), link, names.stem, *size, int(preview), values, frame, row.time, moment]
 
 
 def address(path: Path, folder: Path) -> str:

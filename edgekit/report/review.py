@@ -1,5 +1,6 @@
 """A folder with a review page, its images and an output log. May import `batch` and what is below it."""
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -57,8 +58,19 @@ class Review:
     def __exit__(self, *_: object) -> None:
         self._opened.close()
 
-    def write(self, cache: ScoreCache, measures: tuple[str, ...], threshold: Threshold) -> None:
+    def write(
+        self,
+        cache: ScoreCache,
+        measures: tuple[str, ...],
+        threshold: Threshold,
+        moments: Mapping[tuple[str, int | None], int],
+    ) -> None:
         """Write the page with all rows of a run, in one step.
+
+        Parameters
+        ----------
+        moments : mapping
+            The number of the moment of each row, by path and frame; empty if images were not compared.
 
         Raises
         ------
@@ -68,5 +80,5 @@ class Review:
         rows = (r for r in cache.ranked(best_first=True) if r.status != "failed")
         failed = (r for r in cache.rows() if r.status == "failed")
         with open_atomic(self.index, self.log.adder(self.index, "page")) as file:
-            for piece in self._page.content(rows, failed, measures, threshold):
+            for piece in self._page.content(rows, failed, measures, threshold, moments):
                 file.write(piece)

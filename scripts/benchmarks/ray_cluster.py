@@ -36,7 +36,7 @@ from edgekit.batch.engines.ray import BLOCK, SHARES, Ray
 from edgekit.batch.jobs.scoring import ScoreJob
 from edgekit.batch.rows import ScoreTable, sink_of
 from edgekit.batch.score_cache import Row, ScoreCache
-from edgekit.batch.scoring import score_files
+from edgekit.batch.scoring import score_sources
 from edgekit.batch.sources import find
 from edgekit.focus.blur_score import VIEW
 from edgekit.io.reduced import decode_gray
@@ -149,7 +149,7 @@ def fill_folder(folder: Path, data: bytes, count: int) -> None:
 
 def scored(folder: Path, engine: Engine, book: ScoreCache) -> Iterator[Row]:
     """Yield the rows of a folder."""
-    return score_files((s for _, s in find([str(folder)], lambda _: None)), ScoreJob(), book, engine)
+    return score_sources((s for _, s in find([str(folder)], lambda _: None)), ScoreJob(), book, engine)
 
 
 def measure_driver(count: int) -> Rates:

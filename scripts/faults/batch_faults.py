@@ -41,7 +41,7 @@ from edgekit.batch.rendering import RenderWork
 from edgekit.batch.runner import Status
 from edgekit.batch.runner import run as run_work
 from edgekit.batch.score_cache import ScoreCache
-from edgekit.batch.scoring import score_files
+from edgekit.batch.scoring import score_sources
 from edgekit.batch.sources import Source
 from faults.failing_jobs import FailingFilter, FailingScore
 
@@ -167,7 +167,7 @@ def by_workers(trial: Trial, failures: tuple[tuple[str, str], ...], limits: Work
     engine = Processes(2, limits)
     if trial.scores:
         with ScoreCache(trial.out / "scores.edgekit", ScoreJob().key) as book:
-            rows = list(score_files(sources, FailingScore(failures=failures), book, engine))
+            rows = list(score_sources(sources, FailingScore(failures=failures), book, engine))
         return {Path(r.path).name: r.reason if r.status == "failed" else repr(r.values[0]).encode() for r in rows}
     items = [
         Item(s, FailingFilter("sobel", failures=failures), trial.out / f"{s.path.stem}.sobel.png") for s in sources

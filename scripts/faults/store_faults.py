@@ -30,7 +30,7 @@ from common.paths import ROOT
 from edgekit.batch.engines.local import Threads
 from edgekit.batch.jobs.scoring import ScoreJob
 from edgekit.batch.score_cache import Row, ScoreCache
-from edgekit.batch.scoring import score_files
+from edgekit.batch.scoring import score_sources
 from edgekit.batch.sources import find
 from edgekit.io import store_requests
 from edgekit.io.encoding import encode
@@ -92,7 +92,7 @@ def score(faulty: store_server.Faulty, workers: int) -> Run:
     begun = time.perf_counter()
     with ScoreCache(None, job.key) as book:
         sources = (source for _, source in find([f"s3://{BUCKET}/"], lambda path: None))
-        rows = {row.path: row for row in score_files(sources, job, book, Threads(workers))}
+        rows = {row.path: row for row in score_sources(sources, job, book, Threads(workers))}
     return Run(rows, time.perf_counter() - begun, sum(faulty.asked.values()))
 
 

@@ -20,12 +20,12 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from edgekit import __version__
 from edgekit.batch.engines.interrupts import hidden_signals, kept_handlers
 from edgekit.batch.engines.processes import Processes, WorkerLimits
+from edgekit.batch.progress import Ahead
 from edgekit.common.extras import install_command
 from edgekit.errors import MissingExtraError, WorkerError
 
@@ -106,11 +106,11 @@ class Ray:
         run_block = partial(_run_block, task=task, folder=str(Path.cwd()), limits=self._limits, version=__version__)
         portions = _portions(items, PORTION * processors)
 
-        def start(portion: list[tuple[T, bytes]]) -> tuple[list[T], _Prefetched[Any]]:
+        def start(portion: list[tuple[T, bytes]]) -> tuple[list[T], Ahead[Any]]:
             blocks = _blocks([pickled for _, pickled in portion], SHARES * processors)
-            return [item for item, _ in portion], _Prefetched(self._results(blocks, run_block))
+            return [item for item, _ in portion], Ahead(self._results(blocks, run_block))
 
-        running: deque[tuple[list[T], _Prefetched[Any]]] = deque()
+        running: deque[tuple[list[T], Ahead[Any]]] = deque()
         with _quiet():
             try:
                 running.extend(map(start, islice(portions, PORTIONS_IN_PROGRESS)))
@@ -122,9 +122,10 @@ class Ray:
             except self._ray.exceptions.RayError as error:
                 raise WorkerError(f"Ray: {_cause(error)}") from error
             finally:
-                for end in (_Prefetched.stop, _Prefetched.join):
-                    for _, results in running:
-                        end(results)
+                for _, results in running:
+                    results.stop()
+                for _, results in running:
+                    results.join(TIMEOUT)
                 if running:
                     # After this no cancelled task writes anything.
                     time.sleep(CANCEL_TIME)
@@ -187,43 +188,6 @@ def _blocks(items: list[T], count: int) -> list[list[T]]:
     """Split items into equal blocks of at most `BLOCK`, and at least `count` blocks if possible."""
     size = min(BLOCK, math.ceil(len(items) / count))
     return [items[n : n + size] for n in range(0, len(items), size)]
-
-
-class _Prefetched(Generic[T]):
-    """Yields the values of a generator, which a thread reads ahead."""
-
-    def __init__(self, results: Generator[T]) -> None:
-        self._queue: SimpleQueue[tuple[T] | Exception | None] = SimpleQueue()
-        self._results, self._stopped = results, threading.Event()
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def _read(self) -> None:
-        end = None
-        try:
-            # Closing lets Ray Data release the blocks in progress.
-            with contextlib.closing(self._results):
-                for result in self._results:
-                    if self._stopped.is_set():
-                        return
-                    self._queue.put((result,))
-        except Exception as error:
-            end = error
-        self._queue.put(end)
-
-    def __iter__(self) -> Iterator[T]:
-        while isinstance(value := self._queue.get(), tuple):
-            yield value[0]
-        if value is not None:
-            raise value
-
-    def stop(self) -> None:
-        """Stop reading; this takes effect with the next block."""
-        self._stopped.set()
-
-    def join(self) -> None:
-        """Wait until the thread has ended, but no longer than `TIMEOUT`."""
-        self._thread.join(TIMEOUT)
 
 
 def _run_block(batch: Any, task: Callable[[Any], Any], folder: str, limits: WorkerLimits | None, version: str) -> Any:

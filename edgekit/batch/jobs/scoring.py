@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -11,8 +11,10 @@ from edgekit.common.choices import DETAILS, SCORE, unknown_choice
 from edgekit.common.read_options import DEFAULT_READ_OPTIONS, ReadOptions
 from edgekit.errors import ParameterError
 from edgekit.focus.blur_score import VIEW, At, judge
+from edgekit.focus.likeness import fingerprint
 from edgekit.focus.measures import MEASURES, sharpness, sharpness_of
 from edgekit.focus.version import SCORER
+from edgekit.io.capture_time import capture_time
 from edgekit.io.decoders import gray_by_opencv
 from edgekit.io.pixels import Range
 from edgekit.io.reduced import decode_gray
@@ -36,6 +38,8 @@ class Scored(NamedTuple):
         Why a value is undefined, and what was left out or converted when the image was read.
     truncated : bool
         Whether the file is truncated.
+    fingerprint : bytes
+        That of `edgekit.focus.likeness`, if the job asks for it.
     """
 
     width: int
@@ -44,6 +48,7 @@ class Scored(NamedTuple):
     measures: int
     reason: str = ""
     truncated: bool = False
+    fingerprint: bytes = b""
 
     @property
     def status(self) -> str:
@@ -71,6 +76,10 @@ class ScoreJob:
         Whether the score judges images at viewing size or at full size.
     read_options : ReadOptions
         Options for reading an image.
+    start, end : float
+        The part of a video to measure, in seconds.
+    fingerprints : {"none", "likeness", "detail"}
+        Whether images are compared with one another: then each has a fingerprint, with or without its detail.
     """
 
     measures: tuple[str, ...] = (SCORE,)
@@ -79,6 +88,10 @@ class ScoreJob:
     rate: float | None = None
     at: At = "view"
     read_options: ReadOptions = DEFAULT_READ_OPTIONS
+    # The key contains them only if they are given: rows of earlier runs stay valid.
+    start: float = field(default=0.0, repr=False)
+    end: float = field(default=math.inf, repr=False)
+    fingerprints: Literal["none", "likeness", "detail"] = field(default="none", repr=False)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -88,7 +101,9 @@ class ScoreJob:
     @property
     def key(self) -> str:
         """A text that contains everything the scores depend on; equal for equal jobs, in every process."""
-        return f"{self!r} {SCORER}"
+        kept = "" if self.fingerprints == "none" else f" with {self.fingerprints}"
+        part = "" if (self.start, self.end) == (0.0, math.inf) else f" from {self.start!r} to {self.end!r}"
+        return f"{self!r} {SCORER}{part}{kept}"
 
     def check(self) -> None:
         """Check the job itself, before any image is read.
@@ -99,6 +114,8 @@ class ScoreJob:
             If a measure is unknown, or the region has no pixels.
         """
         self.read_options.check()
+        if not self.measures:
+            raise ParameterError("no measure is given; choose score, or names in edgekit.MEASURES")
         for name in self.measures:
             if name != SCORE and name not in MEASURES:
                 raise ParameterError(unknown_choice("measure", name, (SCORE, *MEASURES)))
@@ -108,6 +125,8 @@ class ScoreJob:
             raise ParameterError(f"roi={','.join(map(str, self.roi))} must be x,y,width,height with a width and height")
         if self.every < 1 or (self.rate is not None and not 0 < self.rate < math.inf):
             raise ParameterError(f"every={self.every} and rate={self.rate} must be positive")
+        if not 0 <= self.start < self.end:
+            raise ParameterError(f"start={self.start:g} and end={self.end:g} must be seconds, the start before the end")
 
     def run(self, data: bytes, name: str, page: int | None = None) -> Scored:
         """Measure the image in `data`, or that with the number `page`, from 1 on.
@@ -132,7 +151,8 @@ class ScoreJob:
         columns, rows = decoded.size
         values, more = self._measured(decoded.image, name, known, decoded.pixels.range)
         reasons = "; ".join(filter(None, (reason, more, decoded.note)))
-        return Scored(columns, rows, values, len(self.measures), reasons, decoded.truncated)
+        print_of = self._fingerprint(decoded.image, capture_time(data) if self.fingerprints == "detail" else math.nan)
+        return Scored(columns, rows, values, len(self.measures), reasons, decoded.truncated, print_of)
 
     def measure(self, image: Any, name: str, in_range: Range | None = None) -> Scored:
         """Measure a decoded image; `in_range` are its black and white.
@@ -144,7 +164,12 @@ class ScoreJob:
         """
         rows, columns = image.shape[:2]
         values, reason = self._measured(image, name, {}, in_range)
-        return Scored(columns, rows, values, len(self.measures), reason)
+        return Scored(columns, rows, values, len(self.measures), reason, fingerprint=self._fingerprint(image))
+
+    def _fingerprint(self, image: Any, taken: float = math.nan) -> bytes:
+        if self.fingerprints == "none":
+            return b""
+        return fingerprint(np.asarray(image), taken, detail=self.fingerprints == "detail").to_bytes()
 
     def _measured(
         self, image: Any, name: str, known: Mapping[str, float], in_range: Range | None

@@ -89,7 +89,9 @@ class Grid {
     said.className = "verdict";
     const blur = row.values[settings.measures.indexOf("blur_px")] ?? null;
     const width = blur === null ? "" : ` · ${blur.toPrecision(2)} px`;
-    value.append(row.value === null ? "" : shortNumber(row.value), width, said);
+    // The place is short: a moment that several images share says more than the width of the blur.
+    const note = sharesMoment(row) ? ` · moment ${row.moment}` : width;
+    value.append(row.value === null ? "" : shortNumber(row.value), note, said);
     tile.append(picture, name, value);
     this.place.append(tile);
     return tile;
@@ -97,11 +99,11 @@ class Grid {
 
   // Say what may have changed: where the tile is, and on which side of the threshold.
   set(tile, row, n) {
-    const said = verdict(row);
+    const said = row.choice || verdict(row);
     const column = n % this.columns;
     const line = Math.floor(n / this.columns);
     tile.dataset.place = n;
-    tile.className = `tile ${said}`;
+    tile.className = `tile ${listOf(row) ?? "undefined"} ${row.choice && "chosen"}`;
     tile.style.width = `${this.tile.width}px`;
     tile.style.height = `${this.tile.height}px`;
     tile.style.transform = `translate(${column * (this.tile.width + GAP)}px, ${line * (this.tile.height + GAP)}px)`;

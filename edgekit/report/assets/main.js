@@ -2,6 +2,7 @@
 
 const grid = new Grid(byId("grid"), open);
 const viewer = new Viewer(byId("viewer"), (by) => move(by), () => grid.place.focus({ preventScroll: true }));
+const moment = new Moment(byId("moment"), (row, choice) => decide(row, choice));
 let histogram = null;
 let saying = 0;
 
@@ -31,6 +32,25 @@ function relist() {
   viewer.say();
 }
 
+// The image that keys are about: in the dialogs, or in the grid.
+const current = () => (moment.open ? moment.row : viewer.open ? viewer.row : state.list[state.active]);
+
+// The reviewer keeps or rejects an image, whatever its score; the same decision again takes it back.
+function decide(row, choice) {
+  if (!row) return;
+  row.choice = choice;
+  state.saved = false;
+  tally();
+  // An image may leave the list that is shown.
+  if (state.show === "all") {
+    grid.draw();
+    viewer.say();
+  } else relist();
+  if (moment.open) moment.say();
+}
+
+const toggle = (row, choice) => decide(row, row?.choice === choice ? "" : choice);
+
 function setThreshold(value) {
   state.threshold = value;
   const field = byId("threshold");
@@ -44,7 +64,9 @@ function setThreshold(value) {
 }
 
 function tally() {
-  const { sharp, blurred, undefined: without } = counts();
+  const { sharp, blurred, undefined: without, chosen: decided } = counts();
+  byId("count-chosen").textContent = decided;
+  byId("line-chosen").hidden = decided === 0;
   byId("count-sharp").textContent = sharp;
   byId("count-blurred").textContent = blurred;
   byId("count-undefined").textContent = without;
@@ -65,7 +87,11 @@ function goToThreshold() {
 function keys(event) {
   const field = event.target.closest?.("input, select, textarea");
   if (event.ctrlKey || event.metaKey || event.altKey || (field && field.type !== "checkbox")) return;
-  if (event.key === "+" || event.key === "=") histogram.step(1);
+  const decisions = { k: "keep", x: "reject" };
+  if (event.key.toLowerCase() in decisions) toggle(current(), decisions[event.key.toLowerCase()]);
+  else if (event.key.toLowerCase() === "u") decide(current(), "");
+  else if (event.key.toLowerCase() === "g" && current() && !moment.open) moment.show(current());
+  else if (event.key === "+" || event.key === "=") histogram.step(1);
   else if (event.key === "-" || event.key === "−") histogram.step(-1);
   else if ((event.key === "t" || event.key === "T") && !viewer.open) goToThreshold();
   else if (event.target === document.body) {
@@ -98,8 +124,15 @@ function listen() {
     histogram.draw();
   });
   for (const button of document.querySelectorAll("[data-list]")) {
-    button.addEventListener("click", () => saveList(button.dataset.list, button.dataset.form));
+    button.addEventListener("click", () => {
+      saveList(button.dataset.list, button.dataset.form);
+      state.saved ||= button.dataset.list === "choice";
+    });
   }
+  byId("keep").addEventListener("click", () => toggle(viewer.row, "keep"));
+  byId("reject").addEventListener("click", () => toggle(viewer.row, "reject"));
+  // A choice is lost with the page.
+  addEventListener("beforeunload", (event) => counts().chosen && !state.saved && event.preventDefault());
   byId("line-failed").addEventListener("click", () => (byId("failed").open = true));
 }
 
@@ -107,6 +140,9 @@ function listen() {
 function label() {
   const failed = byId("failed").querySelectorAll("tbody tr").length;
   const [measure, ...others] = settings.measures;
+  const grouped = rows.some((r) => r.moment !== null);
+  for (const part of document.querySelectorAll(".of-moments")) part.hidden = !grouped;
+  if (grouped) byId("order").append(new Option("by moment, side by side", "moment"));
   byId("order").append(...others.map((name, n) => new Option(`by ${name}, largest first`, n + 1)));
   byId("subject").textContent = `${rows.length} images by ${measure}: higher is sharper`;
   byId("count-failed").textContent = failed;

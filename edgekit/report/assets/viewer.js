@@ -41,7 +41,9 @@ class Viewer {
       this.row = row;
       this.failed = false;
       byId("viewer-note").hidden = !row.preview;
-      byId("viewer-note").textContent = "Browsers cannot show this file: a preview stands for it.";
+      byId("viewer-note").textContent = row.frame === null
+        ? "Browsers cannot show this file: a preview stands for it."
+        : "A frame of a video: a preview stands for it.";
       byId("viewer-name").textContent = row.shown;
       this.picture.src = viewOf(row);
       this.picture.alt = row.name;
@@ -57,12 +59,14 @@ class Viewer {
   say() {
     if (!this.row) return;
     const { row } = this;
-    const said = verdict(row);
+    const said = row.choice || verdict(row);
     const values = settings.measures.map((name, n) => `${name} ${shortNumber(row.values[n])}`);
     const size = row.width ? `${row.width} × ${row.height}` : "";
     const place = state.list[state.active] === row ? `${state.active + 1} of ${state.list.length}` : "no longer in the list";
     byId("viewer-facts").textContent = [place, said, ...values, size].filter(Boolean).join(" · ");
-    byId("viewer-facts").className = said;
+    byId("viewer-facts").className = listOf(row) ?? "undefined";
+    byId("keep").setAttribute("aria-pressed", row.choice === "keep");
+    byId("reject").setAttribute("aria-pressed", row.choice === "reject");
   }
 
   // The original is gone, or the browser cannot show it after all.
@@ -97,6 +101,7 @@ class Viewer {
 
   setMode(mode) {
     this.frame.dataset.mode = mode;
+    byId("legend").hidden = mode === "image";
     for (const button of this.place.querySelectorAll("[data-mode]")) {
       if (button.tagName === "BUTTON") button.setAttribute("aria-pressed", button.dataset.mode === mode);
     }

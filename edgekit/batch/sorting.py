@@ -1,0 +1,270 @@
+"""Plans how photographs are sorted into folders by their scores: which files go together, and under which names.
+
+May import `io` and what is below it.
+"""
+
+import contextlib
+import itertools
+import math
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import Literal, NamedTuple
+
+from edgekit.batch.score_cache import Row
+from edgekit.batch.sources import Source
+from edgekit.io.formats import BY_ENDING, RAW_FORMAT
+from edgekit.io.writing import fit_name
+
+Verb = Literal["move", "copy", "link"]
+Verdict = Literal["sharp", "blurred", "undefined", "failed"]
+
+#: What can be done with files, and the verdicts by which they are sorted.
+VERBS: tuple[Verb, ...] = ("move", "copy", "link")
+SORTED: tuple[Verdict, ...] = ("blurred", "sharp", "undefined")
+
+#: All verdicts. That of a file with several images, or a video, is the first of those that its images have: it is
+#: sharp if one of its images is sharp, and blurred only if none is.
+VERDICTS: tuple[Verdict, ...] = ("sharp", "blurred", "undefined", "failed")
+
+#: Endings of files that belong to the photograph of the same name: settings of raw converters, thumbnails, notes.
+SIDECARS = frozenset((".xmp", ".thm", ".aae", ".dop", ".pp3", ".on1", ".nksc", ".vrd", ".wav"))
+
+#: Endings of the images that a camera writes beside a raw file of the same name.
+BESIDE_RAW = frozenset((".jpg", ".jpeg", ".heic", ".heif", ".hif"))
+
+
+class Rule(NamedTuple):
+    """What is done with the photographs of a verdict: such as moving the blurred ones into a folder."""
+
+    verb: Verb
+    verdict: Verdict
+    folder: Path
+    """An absolute path."""
+
+    @property
+    def option(self) -> str:
+        """The option of the command line."""
+        return f"--{self.verb}-{self.verdict}"
+
+
+class Judged(NamedTuple):
+    """A file that was scored, its place below the output folder, and its verdict."""
+
+    path: Path
+    relative: PurePath
+    verdict: Verdict
+
+
+class Photograph(NamedTuple):
+    """Files that stay together: an image, its sidecar files, and the image beside a raw file.
+
+    Attributes
+    ----------
+    files : tuple of Path
+        The file that decides, and then the others.
+    relative : PurePath
+        The place of the first file below the output folder.
+    verdict : str
+        That of the first file; a raw file decides for the image beside it.
+    """
+
+    files: tuple[Path, ...]
+    relative: PurePath
+    verdict: Verdict
+
+
+def verdicts(rows: Iterable[Row], threshold: float) -> Iterator[tuple[str, Verdict]]:
+    """Yield each file with its verdict. The rows of a file must follow one another."""
+    for path, images in itertools.groupby(rows, lambda row: row.path):
+        verdict = of_file({_verdict(row, threshold) for row in images})
+        if verdict is not None:
+            yield path, verdict
+
+
+def of_file(found: Collection[Verdict | None]) -> Verdict | None:
+    """Return the verdict of a file from those of its images."""
+    return next((verdict for verdict in VERDICTS if verdict in found), None)
+
+
+def _verdict(row: Row, threshold: float) -> Verdict:
+    if row.score is None:
+        return "failed"
+    if math.isnan(row.score):
+        return "undefined"
+    return "blurred" if row.score < threshold else "sharp"
+
+
+def judged_sources(found: Iterable[tuple[str, Verdict]], sources: Mapping[str, Source]) -> Iterator[Judged]:
+    """Yield the files that are sorted, each with its place below the output folder."""
+    return (Judged(sources[path].path, sources[path].relative, verdict) for path, verdict in found if path in sources)
+
+
+def photographs(judged: Iterable[Judged]) -> Iterator[Photograph]:
+    """Yield the photographs that the files belong to, folder by folder."""
+    by_folder: dict[Path, dict[str, Judged]] = {}
+    for one in judged:
+        by_folder.setdefault(one.path.parent, {})[one.path.name] = one
+    for folder, members in by_folder.items():
+        by_stem = _by_stem({*members, *_names(folder)})
+        for stem in dict.fromkeys(PurePath(name).stem for name in members):
+            yield from _of_stem(folder, stem, by_stem[stem], members)
+
+
+def _names(folder: Path) -> list[str]:
+    """Return the names of the images and sidecar files in a folder."""
+    try:
+        found = [path.name for path in folder.iterdir()]
+    except OSError:
+        return []
+    return [name for name in found if _is_sidecar(name) or PurePath(name).suffix.lower() in BY_ENDING]
+
+
+def _by_stem(names: set[str]) -> dict[str, list[str]]:
+    """Return the names by the stem of the image: a.jpg, a.xmp and a.jpg.xmp have the same one."""
+    found: dict[str, list[str]] = {}
+    for name in sorted(names):
+        stem = PurePath(name).stem
+        is_of_image = _is_sidecar(name) and stem in names
+        found.setdefault(PurePath(stem).stem if is_of_image else stem, []).append(name)
+    return found
+
+
+def _is_sidecar(name: str) -> bool:
+    return PurePath(name).suffix.lower() in SIDECARS
+
+
+def _of_stem(folder: Path, stem: str, names: Sequence[str], members: Mapping[str, Judged]) -> Iterator[Photograph]:
+    """Yield the photographs whose files have the same stem: one, unless there are several images without a raw file."""
+    images = [name for name in names if not _is_sidecar(name)]
+    raws = [name for name in images if PurePath(name).suffix.lower() in RAW_FORMAT.endings]
+    pair = [*raws, *(name for name in images if PurePath(name).suffix.lower() in BESIDE_RAW)] if raws else []
+    groups = ([pair] if pair else []) + [[name] for name in images if name not in pair]
+    # The sidecar file of several images goes along only if all of them go to the same place.
+    shared = [name for name in names if _is_sidecar(name) and PurePath(name).stem == stem]
+    decided = [_decides(group, members) for group in groups]
+    together = len({one and one.verdict for one in decided}) == 1
+    for group, one in zip(groups, decided, strict=True):
+        if one is None:
+            continue
+        own = [name for name in names if _is_sidecar(name) and PurePath(name).stem in group]
+        others = [name for name in group if name != one.path.name]
+        along = shared if together else []
+        shared = [] if together else shared
+        yield Photograph((one.path, *(folder / name for name in (*others, *own, *along))), one.relative, one.verdict)
+
+
+def _decides(group: Sequence[str], members: Mapping[str, Judged]) -> Judged | None:
+    """Return the file of a photograph that decides: the first one that has a score, else the first that was read."""
+    read = [members[name] for name in group if name in members]
+    return next((one for one in read if one.verdict in ("sharp", "blurred")), read[0] if read else None)
+
+
+class Transfer(NamedTuple):
+    """One file to be moved, copied or linked.
+
+    Attributes
+    ----------
+    verb : str
+        ``move``, ``copy`` or ``link``.
+    source, target : Path
+        Absolute paths. The name of the file at the source is not resolved if it is a link.
+    size, mtime : int
+        Of the source when the transfer was planned: bytes, and nanoseconds.
+    path : str
+        The source as it was found; rows of scores have this path.
+    """
+
+    verb: Verb
+    source: Path
+    target: Path
+    size: int
+    mtime: int
+    path: str
+
+
+class Plan(NamedTuple):
+    """The transfers of a photograph into a folder, in order; or the reason why it stays where it is."""
+
+    name: str
+    folder: Path
+    transfers: tuple[Transfer, ...]
+    reason: str = ""
+
+
+def plan(
+    found: Iterable[Photograph],
+    rules: Sequence[Rule],
+    is_done: Callable[[Rule, Path, os.stat_result | None], bool] = lambda rule, source, stat: False,
+) -> Iterator[Plan]:
+    """Yield what is to be done with each photograph, without touching a file.
+
+    A name that another photograph has gets a number, the same for all files of a photograph.
+
+    Parameters
+    ----------
+    found : iterable of Photograph
+    rules : sequence of Rule
+        At most one for each verdict.
+    is_done : callable
+        Tells whether an earlier run sorted a file by a rule; its status is None if it is no longer there.
+    """
+    by_verdict = {rule.verdict: rule for rule in rules}
+    taken = _Names()
+    for photograph in found:
+        rule = by_verdict.get(photograph.verdict)
+        if rule is None:
+            continue
+        name = str(photograph.files[0])
+        linked = [path for path in photograph.files if path.is_symlink()]
+        if linked and rule.verb == "move":
+            reason = f"{linked[0]}: a symbolic link is not moved; move the file that it leads to"
+            yield Plan(name, rule.folder, (), reason)
+            continue
+        try:
+            stats = {path: path.lstat() for path in photograph.files}
+        except OSError as error:
+            if not is_done(rule, photograph.files[0], None):
+                yield Plan(name, rule.folder, (), f"{error.filename}: cannot be sorted: {error.strerror}")
+            continue
+        if rule.verb == "move" or not all(is_done(rule, path, stat) for path, stat in stats.items()):
+            yield Plan(name, rule.folder, tuple(_transfers(photograph, rule, stats, taken)))
+
+
+class _Names:
+    """The names that are taken in the folders that receive files."""
+
+    def __init__(self) -> None:
+        self._taken: dict[Path, dict[str, Path | None]] = {}
+
+    def stem(self, folder: Path, photograph: Photograph) -> str:
+        """Return the stem for the names of a photograph, with a number if another photograph has it.
+
+        Two images of one folder may keep a common stem.
+        """
+        taken, origin = self._taken.setdefault(folder, dict(_stems(folder))), photograph.files[0].parent
+        stem = photograph.files[0].stem
+        for number in itertools.count(1):
+            name = stem if number == 1 else f"{stem}-{number}"
+            if taken.setdefault(os.path.normcase(name), origin) == origin:
+                return name
+        raise AssertionError
+
+
+def _stems(folder: Path) -> Iterator[tuple[str, None]]:
+    """Yield the stems of the names in a folder, which may not exist."""
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            yield os.path.normcase(path.stem), None
+            if _is_sidecar(path.name):
+                yield os.path.normcase(PurePath(path.stem).stem), None
+
+
+def _transfers(
+    photograph: Photograph, rule: Rule, stats: Mapping[Path, os.stat_result], taken: _Names
+) -> Iterator[Transfer]:
+    folder, stem = rule.folder / photograph.relative.parent, photograph.files[0].stem
+    begin = taken.stem(folder, photograph)
+    for path in photograph.files:
+        target = folder / fit_name(begin, path.name.removeprefix(stem))
+        yield Transfer(rule.verb, path.absolute(), target, stats[path].st_size, stats[path].st_mtime_ns, str(path))
