@@ -89,7 +89,9 @@ def test_one_json_object():
     assert found["images"][3]["score"] == pytest.approx(cv2.Laplacian(gray, cv2.CV_64F).var(), rel=1e-9)
 
 
-@pytest.mark.parametrize("measure", ["tenengrad", "brenner", "modified_laplacian", "squared_gradient", "vollath_f4"])
+@pytest.mark.parametrize(
+    "measure", ["tenengrad", "brenner", "modified_laplacian", "squared_gradient", "vollath_f4", "blur"]
+)
 def test_measures_agree(measure):
     assert record("stack", "--measure", measure)["peak"]["position"] == pytest.approx(FOCUS, abs=0.2)
 

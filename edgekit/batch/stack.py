@@ -14,9 +14,10 @@ from edgekit.batch.positions import Positions
 from edgekit.batch.results import Results
 from edgekit.batch.sources import find, natural
 from edgekit.batch.stack_planes import PlaneStack, read_planes
-from edgekit.common.choices import unknown_choice
+from edgekit.common.choices import BLUR, unknown_choice
 from edgekit.common.read_options import ReadOptions
 from edgekit.errors import EdgekitError, ParameterError, raise_if_out_of_memory
+from edgekit.focus.edge_widths import blur_width
 from edgekit.focus.field import TilePeaks, fitted_surface
 from edgekit.focus.light import mean_level, normalised
 from edgekit.focus.measures import MEASURES, sharpness
@@ -33,7 +34,7 @@ class Request(NamedTuple):
     Attributes
     ----------
     measure : str
-        A name in `edgekit.MEASURES`.
+        A name in `edgekit.MEASURES`, or ``blur``: 1 over the width of the blur in pixels.
     roi : tuple of int, optional
         x, y, width and height of the rectangle that is measured, in pixels.
     tiles : int
@@ -60,13 +61,22 @@ class Request(NamedTuple):
             )
         return image[y : y + height, x : x + width]
 
+    @property
+    def contrast(self) -> int:
+        """The power of the light that the measure is proportional to."""
+        return 0 if self.measure == BLUR else MEASURES[self.measure].contrast
+
+    def score(self, image: Array) -> float:
+        """Measure an image."""
+        return 1 / blur_width(image).width if self.measure == BLUR else float(sharpness(image, self.measure))
+
     def tile_scores(self, image: Array) -> tuple[float, ...]:
         """Measure the tiles of an image, row by row."""
         if not self.tiles:
             return ()
         rows, columns = (np.linspace(0, n, self.tiles + 1).astype(int) for n in image.shape[:2])
         return tuple(
-            float(sharpness(image[rows[i] : rows[i + 1], columns[j] : columns[j + 1]], self.measure))
+            self.score(image[rows[i] : rows[i + 1], columns[j] : columns[j + 1]])
             for i in range(self.tiles)
             for j in range(self.tiles)
         )
@@ -127,7 +137,7 @@ class Stack(NamedTuple):
     @property
     def power(self) -> int:
         """The power of the light that the measure is proportional to."""
-        return MEASURES[self.request.measure].contrast
+        return self.request.contrast
 
     def scores(self) -> list[float]:
         """Return the scores as they would be if the light did not change."""
@@ -211,8 +221,8 @@ def measure_stack(
         If the file with the images cannot be opened.
     """
     read_options.check()
-    if request.measure not in MEASURES:
-        raise ParameterError(unknown_choice("measure", request.measure, MEASURES))
+    if request.measure not in (BLUR, *MEASURES):
+        raise ParameterError(unknown_choice("measure", request.measure, (BLUR, *MEASURES)))
     if not planes.counted_when_read:
         positions.check([plane.name for plane in planes.planes])
 
@@ -280,7 +290,7 @@ def _measure(image: tuple[str, Callable[[], Array]], request: Request, mask: Mas
             level = mean_level(array, mask)
             shown = array if mask is None else fill(array, mask)
             limits = saturated(array) if mask is None else None
-            return _Measured(name, float(sharpness(shown, request.measure)), level, request.tile_scores(shown), limits)
+            return _Measured(name, request.score(shown), level, request.tile_scores(shown), limits)
     except EdgekitError as error:
         message = str(error)
         named = name in message or Path(name).name in message

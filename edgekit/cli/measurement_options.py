@@ -7,7 +7,7 @@ import click
 
 from edgekit.cli.help_pages import option
 from edgekit.cli.parameter_types import Choice, NumberOrWord, PathOrUrl, Region, Selection, Text
-from edgekit.common.choices import MEASURE_NAMES
+from edgekit.common.choices import BLUR, MEASURE_NAMES
 
 MEASUREMENTS: dict[str, Callable[..., Callable[[Any], Any]]] = {
     # Measurements of edges.
@@ -51,8 +51,9 @@ MEASUREMENTS: dict[str, Callable[..., Callable[[Any], Any]]] = {
         help="Focus positions of the images: one number on each line, or lines of name,position.",
         show_default="0, 1, 2 and so on"),
     "focus.measure": option(
-        "--measure", type=Text(MEASURE_NAMES), metavar="NAME", default="tenengrad", show_default=True,
-        help=f"Focus measure. Choices: {', '.join(MEASURE_NAMES)}."),
+        "--measure", type=Text((*MEASURE_NAMES, BLUR)), metavar="NAME", default="tenengrad", show_default=True,
+        help="Focus measure; blur is 1 over the width of the blur in pixels. "
+             f"Choices: {', '.join((*MEASURE_NAMES, BLUR))}."),
     "focus.plot": option(
         "--plot", type=PathOrUrl(), metavar="FILE",
         help="Plot the measure over the position into a .png, .svg or .pdf file."),

@@ -13,6 +13,9 @@ from edgekit.errors import ParameterError
 #: The score that `edgekit score` computes by default. It is not one of the focus measures.
 SCORE = "score"
 
+#: A measure of `edgekit focus` that is not one of the focus measures: 1 over the width of the blur.
+BLUR = "blur"
+
 #: What the score is computed from: further columns of its rows.
 DETAILS = ("blur_px", "blur_direction", "confidence")
 

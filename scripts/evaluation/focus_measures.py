@@ -31,6 +31,7 @@ from common.paths import README
 from edgekit.batch.positions import Positions
 from edgekit.batch.stack import Request, files_of, measure_stack
 from edgekit.batch.stack_planes import stacks_of
+from edgekit.common.choices import BLUR as BLUR_WIDTH
 from edgekit.common.read_options import ReadOptions
 from edgekit.focus.light import mean_level
 from edgekit.focus.stack_peak import find_peak_in_light
@@ -40,6 +41,9 @@ Image = npt.NDArray[np.uint8]
 
 #: Images of a simulated stack; the blur of one step in pixels; noise in gray levels, and the flicker of the lamp.
 IMAGES, BLUR, NOISE, FLICKER = 13, (0.5, 1.2), (1.0, 5.0), 0.03
+
+#: What `edgekit focus` can measure.
+NAMES = (*ek.MEASURES, BLUR_WIDTH)
 
 #: Rows and columns of tiles of a stack whose focus is not known.
 TILES = 6
@@ -80,13 +84,14 @@ def simulated(seed: int) -> tuple[list[Image], float]:
 
 def in_simulation(seeds: int) -> dict[str, list[Found]]:
     """Return what each measure finds in simulated stacks."""
-    found: dict[str, list[Found]] = {name: [] for name in ek.MEASURES}
+    found: dict[str, list[Found]] = {name: [] for name in NAMES}
     for seed in range(seeds):
         images, focus = simulated(seed)
         levels = [mean_level(image) for image in images]
-        for name, measure in ek.MEASURES.items():
-            scores = [ek.sharpness(image, name) for image in images]
-            found[name].append(_found(find_peak_in_light(range(IMAGES), scores, levels, measure.contrast), focus, 1.0))
+        for request in map(Request, NAMES):
+            scores = [request.score(image) for image in images]
+            peak = find_peak_in_light(range(IMAGES), scores, levels, request.contrast)
+            found[request.measure].append(_found(peak, focus, 1.0))
     return found
 
 
@@ -95,7 +100,7 @@ def in_folder(folder: Path, positions: Positions, focus: float | None) -> dict[s
     options = ReadOptions()
     (planes,) = stacks_of(files_of([str(folder)], lambda path: None), options)
     peaks: dict[str, list[ek.Peak]] = {}
-    for name in ek.MEASURES:
+    for name in NAMES:
         request = Request(name, None, 0 if focus is not None else TILES)
         stack = measure_stack(planes, request, positions, InOrder(), options)
         peaks[name] = [stack.peak()] if focus is not None else list(stack.tile_peaks().peaks)
