@@ -19,11 +19,11 @@ class Ops(Protocol):
 
     def conv(
         self, name: str, x: Any, channels: int, size: int = 1, *, stride: int = 1, depthwise: bool = False,
-        relu: bool = False, out: bool = False,
+        relu: bool = False,
     ) -> Any:  # fmt: skip
         """Convolve with the kernels of this name, padded with zeros; `relu` sets negative results to 0.
 
-        `depthwise` filters each channel by itself. `out` marks a layer whose result is an output.
+        `depthwise` filters each channel by itself.
         """
 
     def add(self, a: Any, b: Any) -> Any:
@@ -36,8 +36,13 @@ class Ops(Protocol):
         """Return one channel of twice the resolution from four: each is one of two by two pixels."""
 
 
-def network(ops: Ops, image: Any) -> tuple[Any, Any, Any]:
-    """Return the logits of the probability of a boundary, at the image's resolution, and at 1/4 and 1/8 of it."""
+def network(ops: Ops, image: Any) -> Any:
+    """Return the logits of the probability of a boundary, at the image's resolution."""
+    return ops.shuffled(ops.conv("boundary", resolutions(ops, image)[0], 4, 3))
+
+
+def resolutions(ops: Ops, image: Any) -> tuple[Any, Any, Any]:
+    """Return what the network finds at 1/2, 1/4 and 1/8 of the image's resolution."""
     half = ops.conv("stem", image, HALF, 5, stride=2, relu=True)
     half = ops.add(half, ops.conv("half 0", half, HALF, 3, relu=True))
 
@@ -53,11 +58,7 @@ def network(ops: Ops, image: Any) -> tuple[Any, Any, Any]:
     back_quarter = _joined(ops, "back quarter", back, quarter, BACK_QUARTER)
     back = ops.doubled(ops.conv("quarter back", back_quarter, BACK_HALF))
     back_half = _joined(ops, "back half", back, half, BACK_HALF)
-    return (
-        ops.shuffled(ops.conv("boundary", back_half, 4, 3, out=True)),
-        ops.conv("side quarter", back_quarter, 1, out=True),
-        ops.conv("side eighth", back_eighth, 1, out=True),
-    )
+    return back_half, back_quarter, back_eighth
 
 
 def _blocks(ops: Ops, name: str, x: Any, channels: int, count: int) -> Any:

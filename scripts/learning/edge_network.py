@@ -8,13 +8,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from edgekit.edges.network import network
+from edgekit.edges.network import resolutions
 
 #: Channels of the input: red, green, blue.
 COLOURS = 3
 
 #: The outputs that only training needs.
 SIDES = ("side quarter", "side eighth")
+
+#: The layers without normalization.
+OUTPUTS = ("boundary", *SIDES)
 
 
 class Shapes:
@@ -23,10 +26,10 @@ class Shapes:
     def __init__(self) -> None:
         self.layers: dict[str, dict[str, Any]] = {}
 
-    def conv(self, name, x, channels, size=1, *, stride=1, depthwise=False, relu=False, out=False):  # type: ignore[no-untyped-def]  # noqa: D102
+    def conv(self, name, x, channels, size=1, *, stride=1, depthwise=False, relu=False):  # type: ignore[no-untyped-def]  # noqa: D102
         self.layers[name] = {
             "in_channels": x, "out_channels": channels, "kernel_size": size, "stride": stride, "padding": size // 2,
-            "groups": x if depthwise else 1, "bias": out,
+            "groups": x if depthwise else 1, "bias": name in OUTPUTS,
         }  # fmt: skip
         return channels
 
@@ -39,6 +42,12 @@ class Shapes:
 
     def shuffled(self, x):  # type: ignore[no-untyped-def]  # noqa: D102
         return x // 4
+
+
+def every_output(ops: Any, image: Any) -> tuple[Any, Any, Any]:
+    """Return the logits of the network, and those at 1/4 and 1/8 of the resolution, which are for training only."""
+    half, quarter, eighth = resolutions(ops, image)
+    return ops.shuffled(ops.conv("boundary", half, 4, 3)), ops.conv(SIDES[0], quarter, 1), ops.conv(SIDES[1], eighth, 1)
 
 
 class Layer(nn.Module):
@@ -71,7 +80,7 @@ class TrainingNetwork(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         shapes = Shapes()
-        network(shapes, COLOURS)
+        every_output(shapes, COLOURS)
         self.layers = nn.ModuleDict({name: Layer(options) for name, options in shapes.layers.items()})
         for name in ("quarter", "eighth", "sixteenth"):
             for i in range(3):
@@ -80,11 +89,11 @@ class TrainingNetwork(nn.Module):
                     nn.init.constant_(self.layers[key].norm.weight, 0.3)
         with torch.no_grad():
             self.layers["stem"].conv.weight.copy_(torch.from_numpy(oriented_kernels()))
-            for name in ("boundary", *SIDES):
+            for name in OUTPUTS:
                 self.layers[name].conv.weight.mul_(0.1)
                 self.layers[name].conv.bias.fill_(-2.5)
 
-    def conv(self, name, x, channels, size=1, *, stride=1, depthwise=False, relu=False, out=False):  # type: ignore[no-untyped-def]  # noqa: D102
+    def conv(self, name, x, channels, size=1, *, stride=1, depthwise=False, relu=False):  # type: ignore[no-untyped-def]  # noqa: D102
         x = self.layers[name](x)
         return functional.relu(x) if relu else x
 
@@ -102,7 +111,8 @@ class TrainingNetwork(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the logits at the image's resolution, and at 1/4 and 1/8 of it."""
-        return network(self, image)
+        outputs: tuple[Tensor, Tensor, Tensor] = every_output(self, image)
+        return outputs
 
     def weights(self) -> dict[str, np.ndarray]:
         """Return the kernels and biases of the layers that inference needs, in half precision."""
