@@ -32,8 +32,6 @@ class _Kind(NamedTuple):
 
     Attributes
     ----------
-    area : float
-        Pixels of the image in which they are searched.
     shared : float
         Weight of the mean strength of a line in the strength of its pixels.
     half, steep : float
@@ -41,23 +39,19 @@ class _Kind(NamedTuple):
         match a line that somebody drew.
     """
 
-    area: float
     shared: float
     half: float
     steep: float
 
 
-#: The size of the photographs of BSDS500.
-SMALL = 481 * 321
-
-#: About the largest size of the pictures of UDED.
-LARGE = 500_000
+#: Most pixels of the image in which lines are searched; larger images are reduced.
+AREA = 500_000
 
 _KINDS = {
-    ("boundaries", "gradients"): _Kind(SMALL, 0.7, 1.09, 3.94),
-    ("boundaries", "learned"): _Kind(SMALL, 0.3, 1.0, 2.0),
-    ("edges", "gradients"): _Kind(LARGE, 0.0, 0.03, 2.0),
-    ("edges", "learned"): _Kind(LARGE, 0.0, 0.03, 2.0),
+    ("boundaries", "gradients"): _Kind(0.7, 1.09, 3.94),
+    ("boundaries", "learned"): _Kind(0.3, 1.0, 2.0),
+    ("edges", "gradients"): _Kind(0.0, 0.03, 2.0),
+    ("edges", "learned"): _Kind(0.0, 0.03, 2.0),
 }
 
 #: Most times that `detail` doubles the size.
@@ -157,7 +151,7 @@ def _of_one(planes: Sequence[Array], what: str, model: str, detail: int) -> Arra
     backend = backend_of(planes[0])
     xp = backend.xp
     kind = _KINDS[what, model.removesuffix("-fast")]
-    work = working(planes, kind.area * 4**detail)
+    work = working(planes, AREA * 4**detail)
     found = _edges(work.planes, what, model, floating=backend.array_types(planes[0]).floating)
     thin = suppress(found.strength, xp.cos(found.across), xp.sin(found.across), interpolate=True)
     thin = thinned(xp.where(work.known, thin, 0))
@@ -172,14 +166,13 @@ def _edges(planes: Sequence[Array], what: str, model: str, *, floating: bool) ->
     """Return the edges of one image before they are thinned."""
     xp = backend_of(planes[0]).xp
     planes, half = octaves.relative(planes, floating=floating)
-    small = working(planes, SMALL).planes if what == "edges" else planes
     if model == "gradients":
-        found = octaves.boundaries(small, half)
+        found = octaves.boundaries(planes, half)
         if what == "boundaries":
             return found
         return octaves.all_edges(planes, found.strength**octaves.SHARE_OF_BOUNDARIES)
     scales = learned.SCALES if model == "learned" else (1.0,)
-    odds = learned.logits(octaves.roots(small, half), half, scales)
+    odds = learned.logits(octaves.roots(planes, half), half, scales)
     if what == "boundaries":
         return octaves.ridges(xp.exp(odds * ODDS))
     return octaves.all_edges(planes, xp.exp(odds * EDGE_ODDS))

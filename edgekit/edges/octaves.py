@@ -1,9 +1,10 @@
 """Strength and direction of edges by gradients at several octaves. May import `filters` and what is below it.
 
 The constants were chosen on half of the 200 training images of the Berkeley boundaries, BSDS500, and those of all edges
-on these and on ten pictures of UDED.
+also on ten pictures of UDED.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from edgekit.backends.choice import backend_of
 from edgekit.backends.interface import Array
-from edgekit.edges.resampling import at_size, doubled, halved, padded
+from edgekit.edges.resampling import doubled, halved, padded
 from edgekit.filters.apply import apply, apply_bank
 from edgekit.filters.inputs import FLOAT_LEVEL
 from edgekit.filters.luminance import luminance
@@ -19,6 +20,10 @@ from edgekit.operators.table import gaussian, own_operator
 
 #: Weight of each octave in the mean over scales, the finest first.
 WEIGHTS = (1.5, 1.0, 1.0, 0.5, 0.3)
+
+#: The pixels of the photographs for which the weights were chosen. In an image of four times as many pixels the weights
+#: belong to octaves that are coarser by SHIFT, and strengths are divided by STRONGER.
+PIXELS, SHIFT, STRONGER = 481 * 321, 0.3, 1.085
 
 #: Weight of differences in colour relative to differences in lightness.
 COLOUR = 1.5
@@ -88,11 +93,21 @@ def boundaries(planes: Sequence[Array], half: float) -> Edges:
     """Return the edges of objects: those at all octaves, relative to the edges in their surroundings."""
     xp = backend_of(planes[0]).xp
     rows, columns = planes[0].shape
-    unit = 2 ** (len(WEIGHTS) - 1)
-    strength, xx, yy, xy = _octaves([padded(p, unit) for p in opponents(roots(planes, half), COLOUR)], WEIGHTS)
-    strength = apply(xp.where(xx + yy > 0, xp.exp(strength / sum(WEIGHTS)), 0), _SMOOTH, {})
+    larger = max(0.0, math.log2(rows * columns / PIXELS) / 2)
+    weights = _weights(SHIFT * larger)
+    unit = 2 ** (len(weights) - 1)
+    strength, xx, yy, xy = _octaves([padded(p, unit) for p in opponents(roots(planes, half), COLOUR)], weights)
+    strength = xp.exp(strength / sum(weights)) / STRONGER**larger
+    strength = apply(xp.where(xx + yy > 0, strength, 0), _SMOOTH, {})
     across = xp.arctan2(2 * xy, xx - yy) / 2
     return Edges(strength[:rows, :columns], across[:rows, :columns])
+
+
+def _weights(shift: float) -> list[float]:
+    """Return the weights of octaves that are coarser by `shift`."""
+    last = len(WEIGHTS) + math.ceil(shift)
+    places = np.arange(last) - shift
+    return [float(w) for w in np.interp(places, range(len(WEIGHTS)), WEIGHTS, right=0)]
 
 
 def all_edges(planes: Sequence[Array], evidence: Array) -> Edges:
@@ -103,13 +118,13 @@ def all_edges(planes: Sequence[Array], evidence: Array) -> Edges:
     planes : sequence of array
         Relative to white.
     evidence : array
-        At least 0, of any size.
+        At least 0.
     """
     backend = backend_of(planes[0])
     xp = backend.xp
     planes = opponents([backend.cast(p, xp.float32) for p in planes], FINE_COLOUR)
     xx, yy, xy = _tensor([apply_bank(p, "gaussian", {"sigma": FINE}) for p in planes])
-    strength = xp.where(xx + yy > 0, _largest(xx, yy, xy) + FAINT, 0) * at_size(evidence, *planes[0].shape)
+    strength = xp.where(xx + yy > 0, _largest(xx, yy, xy) + FAINT, 0) * evidence
     return Edges(strength, xp.arctan2(2 * xy, xx - yy) / 2)
 
 

@@ -88,7 +88,9 @@ def example(photographs: list[Photograph], size: int, positive: float, random: n
     centre = np.array([random.uniform(margin, columns - margin), random.uniform(margin, rows - margin)])
     matrix[:, 2] = size / 2 - matrix[:, :2] @ centre
 
-    image = cv2.warpAffine(photograph.pixels, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    image = cv2.warpAffine(
+        photograph.pixels, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+    )
     people = [
         cv2.warpAffine(p, matrix, (size, size), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
         for p in photograph.people

@@ -26,21 +26,21 @@ class Shapes:
     def __init__(self) -> None:
         self.layers: dict[str, dict[str, Any]] = {}
 
-    def conv(self, name, x, channels, size=1, *, stride=1, depthwise=False, relu=False):  # type: ignore[no-untyped-def]  # noqa: D102
+    def conv(self, name, x, channels, size=1, *, stride=1, depthwise=False, relu=False):  # type: ignore[no-untyped-def]
         self.layers[name] = {
             "in_channels": x, "out_channels": channels, "kernel_size": size, "stride": stride, "padding": size // 2,
             "groups": x if depthwise else 1, "bias": name in OUTPUTS,
         }  # fmt: skip
         return channels
 
-    def add(self, a, b):  # type: ignore[no-untyped-def]  # noqa: D102
+    def add(self, a, b):  # type: ignore[no-untyped-def]
         assert a == b, (a, b)
         return a
 
-    def doubled(self, x):  # type: ignore[no-untyped-def]  # noqa: D102
+    def doubled(self, x):  # type: ignore[no-untyped-def]
         return x
 
-    def shuffled(self, x):  # type: ignore[no-untyped-def]  # noqa: D102
+    def shuffled(self, x):  # type: ignore[no-untyped-def]
         return x // 4
 
 
@@ -93,7 +93,7 @@ class TrainingNetwork(nn.Module):
                 self.layers[name].conv.weight.mul_(0.1)
                 self.layers[name].conv.bias.fill_(-2.5)
 
-    def conv(self, name, x, channels, size=1, *, stride=1, depthwise=False, relu=False):  # type: ignore[no-untyped-def]  # noqa: D102
+    def conv(self, name, x, channels, size=1, *, stride=1, depthwise=False, relu=False):  # type: ignore[no-untyped-def]
         x = self.layers[name](x)
         return functional.relu(x) if relu else x
 

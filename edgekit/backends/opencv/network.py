@@ -61,7 +61,11 @@ class _Writer:
     ) -> str:  # fmt: skip
         kernel, bias = (self._constant(f"{name}/{part}") for part in ("kernel", "bias"))
         half = size // 2
-        attributes = [_ints("pads", (half,) * 4), _ints("strides", (stride, stride)), _ints("kernel_shape", (size,) * 2)]
+        attributes = [
+            _ints("pads", (half,) * 4),
+            _ints("strides", (stride, stride)),
+            _ints("kernel_shape", (size,) * 2),
+        ]
         attributes.append(_int("group", channels if depthwise else 1))
         out = self._node("Conv", [x, kernel, bias], attributes)
         return self._node("Relu", [out], []) if relu else out
