@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from edgekit.backends.choice import backend_of
-from edgekit.backends.interface import Array
+from edgekit.backends.interface import Array, ImageLayout
 from edgekit.common.choices import check_choice, shown
 from edgekit.common.types import ChannelAxis, ImageT
 from edgekit.edges import learned, octaves
@@ -50,8 +50,8 @@ AREA = 500_000
 _KINDS = {
     ("boundaries", "gradients"): _Kind(0.7, 1.09, 3.94),
     ("boundaries", "learned"): _Kind(0.3, 1.0, 2.0),
-    ("edges", "gradients"): _Kind(0.0, 0.03, 2.0),
-    ("edges", "learned"): _Kind(0.0, 0.03, 2.0),
+    ("edges", "gradients"): _Kind(0.0, 0.0219, 2.17),
+    ("edges", "learned"): _Kind(0.0, 0.0194, 1.99),
 }
 
 #: Most times that `detail` doubles the size.
@@ -124,17 +124,23 @@ def detect(
         raise ParameterError(f"detail={shown(detail)} must be an integer from 0 to {FINEST}")
     pixels, order = check_image(image, channel_axis)
     backend = backend_of(pixels)
-    layout = backend.image_layout(pixels)
+    layout: ImageLayout = backend.image_layout(pixels)
     if layout.channel_axis == -1 or layout.channels is None:
         found = _of_one(_planes(pixels, layout.channel_axis), what, model, detail)
     else:
         images = pixels.reshape(math.prod(layout.leading), *pixels.shape[-3:])
         each = [_of_one(_planes(one, -3), what, model, detail) for one in images]
-        size = (*layout.leading, 1, layout.rows, layout.columns)
-        found = backend.xp.stack(each).reshape(size) if each else backend.cast(images[:, :1], backend.xp.float32)
-        found = found.reshape(size)
+        # A batch may be empty.
+        stacked = backend.xp.stack(each) if each else backend.cast(images[:, 0], backend.xp.float32)
+        found = stacked.reshape(*layout.leading, 1, layout.rows, layout.columns)
     lines: ImageT = order.restore(found)
     return lines
+
+
+def constants(what: str, model: str) -> tuple[float, float]:
+    """Return the strength whose probability is a half, and the steepness of the probability."""
+    kind = _KINDS[what, model.removesuffix("-fast")]
+    return kind.half, kind.steep
 
 
 def _planes(image: Array, channel_axis: int) -> list[Array]:

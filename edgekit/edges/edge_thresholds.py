@@ -17,15 +17,16 @@ from edgekit.errors import ParameterError
 #: The low threshold as a part of the high one, if only one is given. Canny recommends a half to a third.
 LOW = 0.4
 
-#: The high threshold if none is given: this quantile of the local maxima of the magnitude, but at most this share of the
-#: largest of them. Chosen on training images of the Berkeley boundaries and on ten pictures of UDED.
+#: The high threshold if none is given: this quantile of the local maxima, but at most this share of the largest. Chosen
+#: on training images of the Berkeley boundaries and on ten pictures of UDED.
 AUTOMATIC, MOST = 0.92, 0.25
 
 #: The least low threshold if none is given, as a multiple of the noise.
 NOISE = 3.0
 
 #: The share of gradients that is due to noise alone, and their magnitude relative to the standard deviation.
-QUANTILE, RAYLEIGH = 0.2, 0.668
+QUANTILE = 0.2
+RAYLEIGH = math.sqrt(-2 * math.log(1 - QUANTILE))
 
 #: The response of OpenCV's 3x3 Sobel operator to a ramp of one gray level per pixel.
 OPENCV = 8

@@ -50,7 +50,8 @@ SHARE_OF_BOUNDARIES = 0.5
 NOISE = 2.0
 
 #: The share of gradients that is due to noise alone, and their magnitude relative to the standard deviation.
-QUANTILE, RAYLEIGH = 0.2, 0.668
+QUANTILE = 0.2
+RAYLEIGH = math.sqrt(-2 * math.log(1 - QUANTILE))
 
 #: Smaller than any strength that is not due to rounding.
 TINY = 1e-20
@@ -67,7 +68,6 @@ class Edges(NamedTuple):
 
 def relative(planes: Sequence[Array], *, floating: bool) -> tuple[list[Array], float]:
     """Return planes relative to the largest value, so that nothing overflows, and half a gray level."""
-    backend = backend_of(planes[0])
     peak = max(float(abs(p).max()) for p in planes) or 1.0
     # In a floating image the largest value is white.
     return [p / peak for p in planes], FLOAT_LEVEL / 2 if floating else 0.5 / peak

@@ -84,9 +84,10 @@ def _pairs(number: NDArray[Any], ys: NDArray[Any], xs: NDArray[Any]) -> NDArray[
 
 def _shift(planes: Sequence[Array], places: Points, normal: Points) -> Points:
     """Return how far the steepest change across each place is from it, along the normal."""
-    tangent = normal[:, ::-1] * np.float32([1, -1])
+    tangent = normal[:, ::-1] * np.array([1, -1], np.float32)
     steps = (
-        OFFSETS[None, None, :, None] * normal[:, None, None] + np.float32(ALONG)[:, None, None] * tangent[:, None, None]
+        OFFSETS[None, None, :, None] * normal[:, None, None]
+        + np.array(ALONG, np.float32)[:, None, None] * tangent[:, None, None]
     )
     energy: Any = 0
     for profile in _read(planes, places[:, None, None] + steps):

@@ -1,7 +1,10 @@
-"""The size at which boundaries are searched: the same for all large images. May import `filters` and what is below it."""
+"""The size at which boundaries are searched: the same for all large images.
+
+May import `backends` and what is below it.
+"""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import NamedTuple
 
@@ -94,7 +97,7 @@ def _resized(plane: Array, rows: int, columns: int) -> Array:
     return _over_valid(plane, lambda p: at_size(p, rows, columns))
 
 
-def _over_valid(plane: Array, mean) -> Array:  # type: ignore[no-untyped-def]
+def _over_valid(plane: Array, mean: Callable[[Array], Array]) -> Array:
     """Apply a function that computes means to the valid pixels; NaN where none is valid."""
     backend = backend_of(plane)
     xp = backend.xp

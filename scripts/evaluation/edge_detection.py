@@ -3,7 +3,8 @@
     python scripts/evaluation/edge_detection.py IMAGES BOUNDARIES -o FOLDER [--methods sobel,canny] [--dark]
                                                 [-j 2] [--limit 20]
 
-IMAGES contains photographs, BOUNDARIES the files of the Berkeley Segmentation Data Set with the same stems. Writes
+IMAGES contains photographs, BOUNDARIES files with the same stems: those of the Berkeley Segmentation Data Set, or images
+with white boundaries, as those of UDED. Writes
 table.md, scores.json and curves.png. Results are stored in results.sqlite, so that a run that was killed can be
 resumed.
 Needs `pip install -e ".[bench]"`.
@@ -122,7 +123,8 @@ def find(images: Path, boundaries: Path, limit: int | None) -> tuple[list[tuple[
         paths = [paths[i * len(paths) // limit] for i in range(limit)]
     good, bad = [], []
     for path in paths:
-        pair = Pair(path, boundaries / f"{path.stem}.mat")
+        drawing = boundaries / f"{path.stem}.png"
+        pair = Pair(path, drawing if drawing.exists() else boundaries / f"{path.stem}.mat")
         try:
             pair.read()
             good.append((pair, pair.digest()))
@@ -350,7 +352,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line and evaluate; exit with 1 if anything failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("images", type=Path, help="folder of photographs")
-    parser.add_argument("boundaries", type=Path, help="folder of .mat files with the same stems")
+    parser.add_argument("boundaries", type=Path, help="folder of .mat or .png files with the same stems")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for results")
     parser.add_argument("--methods", type=names, default=list(METHODS), help=f"of {','.join(METHODS)} (default: all)")
     parser.add_argument("--thresholds", type=count, default=99, help="how many (default: %(default)s)")

@@ -3,15 +3,15 @@
     python scripts/learning/train_edges.py BSDS500 -o FOLDER [--steps 20000] [--threads 2] [--seed 0]
 
 BSDS500 contains images/train, images/val, groundTruth/train and groundTruth/val. The network learns from the 200
-photographs of train alone. Every fifth photograph of val tells when to stop. FOLDER receives last.pt, from which the same
-command resumes, best.pt with the averaged weights that agreed best with val so far, and curve.json. A run with the same
-seed and the same number of steps sees the same examples. With more steps a finished run goes on.
+photographs of train alone. Every fifth photograph of val tells which weights are kept. FOLDER receives last.pt, from
+which the same command resumes, best.pt with the averaged weights that agreed best with val so far, and curve.json. Runs
+with the same seed see the same examples. `--steps` may differ when a run is resumed: a larger number continues a
+finished run, and a smaller one ends it sooner. `export_edges.py` writes the weights into the package.
 Needs `pip install -e ".[bench,torch]"`.
 """
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -125,7 +125,7 @@ def write(path: Path, content: Any) -> None:
     """Write a checkpoint: whole or not at all."""
     draft = path.with_suffix(".draft")
     torch.save(content, draft)
-    os.replace(draft, path)
+    draft.replace(path)
 
 
 def train(options: argparse.Namespace) -> None:
