@@ -18,6 +18,7 @@ from edgekit.common.types import ChannelAxis, ImageT
 from edgekit.edges import learned, octaves
 from edgekit.edges.octaves import Edges
 from edgekit.edges.refined_lines import refined
+from edgekit.edges.resampling import detached
 from edgekit.edges.thinning import by_numpy_plane, label, suppress, thinned
 from edgekit.edges.working_size import working
 from edgekit.errors import ParameterError
@@ -162,7 +163,7 @@ def _of_one(planes: Sequence[Array], what: str, model: str, detail: int) -> Arra
     thin = suppress(found.strength, xp.cos(found.across), xp.sin(found.across), interpolate=True)
     thin = thinned(xp.where(work.known, thin, 0))
     if kind.shared:
-        thin = thin * by_numpy_plane(lambda plane: _gain_along_lines(plane, kind.shared), _detached(thin))
+        thin = thin * by_numpy_plane(lambda plane: _gain_along_lines(plane, kind.shared), detached(thin))
     power = thin**kind.steep
     probability = power / (power + kind.half**kind.steep)
     return _at_full_size(probability, found.across, work.finer) if work.finer else probability
@@ -188,17 +189,13 @@ def _at_full_size(probability: Array, across: Array, finer: Sequence[Sequence[Ar
     """Draw lines that were found in a reduced image at the edges of the whole image."""
     backend = backend_of(probability)
     device = getattr(probability, "device", None)
-    lines, direction = (np.asarray(backend.to_numpy(_detached(a))) for a in (probability, across))
+    lines, direction = (np.asarray(backend.to_numpy(detached(a))) for a in (probability, across))
     rows, columns, source = (backend.from_numpy(n, device) for n in refined(lines > 0, direction, finer))
     whole = finer[0]
     out = backend.xp.zeros_like(whole[0], dtype=backend.xp.float32)
     known = reduce(operator.and_, (backend.xp.isfinite(p[rows, columns]) for p in whole))
     out[rows, columns] = backend.xp.where(known, probability.reshape(-1)[source], 0)
     return out
-
-
-def _detached(array: Array) -> Array:
-    return array.detach() if hasattr(array, "detach") else array
 
 
 def _gain_along_lines(thin: Array, shared: float) -> Array:

@@ -12,7 +12,7 @@ import numpy as np
 
 from edgekit.backends.choice import backend_of
 from edgekit.backends.interface import Array
-from edgekit.edges.resampling import doubled, halved, padded
+from edgekit.edges.resampling import detached, doubled, halved, padded
 from edgekit.filters.apply import apply, apply_bank
 from edgekit.filters.inputs import FLOAT_LEVEL
 from edgekit.filters.luminance import luminance
@@ -68,7 +68,7 @@ class Edges(NamedTuple):
 
 def relative(planes: Sequence[Array], *, floating: bool) -> tuple[list[Array], float]:
     """Return planes relative to the largest value, so that nothing overflows, and half a gray level."""
-    peak = max(float(abs(p).max()) for p in planes) or 1.0
+    peak = max(float(abs(detached(p)).max()) for p in planes) or 1.0
     # In a floating image the largest value is white.
     return [p / peak for p in planes], FLOAT_LEVEL / 2 if floating else 0.5 / peak
 
@@ -173,7 +173,7 @@ def _tensor(gradients: Sequence[tuple[Array, Array]]) -> list[Array]:
 def _noise(energy: Array) -> float:
     """Return the standard deviation of the components of a gradient that are due to noise, from its smallest values."""
     some = energy[::2, ::2]
-    some = np.asarray(backend_of(some).to_numpy(some.detach() if hasattr(some, "detach") else some))
+    some = np.asarray(backend_of(some).to_numpy(detached(some)))
     return float(np.sqrt(np.quantile(some, QUANTILE))) / RAYLEIGH
 
 

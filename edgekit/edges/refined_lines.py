@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgekit.backends.choice import backend_of
 from edgekit.backends.interface import Array
+from edgekit.edges.resampling import detached
 from edgekit.edges.thinning import thinned
 
 #: Distances from a line at which pixels are read, in pixels, and the standard deviation of their weights.
@@ -122,7 +123,7 @@ def _read(planes: Sequence[Array], places: Points) -> Iterator[Points]:
         total: Any = 0
         for corner, weight in zip(chosen, weights, strict=True):
             found = plane[corner]
-            found = np.asarray(backend.to_numpy(found.detach() if hasattr(found, "detach") else found))
+            found = np.asarray(backend.to_numpy(detached(found)))
             if found.dtype.kind == "f" and not np.isfinite(found).all():
                 found = np.nan_to_num(found, posinf=0, neginf=0)
             total = total + found * weight

@@ -9,6 +9,11 @@ from edgekit.backends.choice import backend_of
 from edgekit.backends.interface import Array
 
 
+def detached(array: Array) -> Array:
+    """Return an array without its history of gradients."""
+    return array.detach() if hasattr(array, "detach") else array
+
+
 def padded(plane: Array, unit: int) -> Array:
     """Pad planes to a multiple of `unit` rows and columns by reflection."""
     backend = backend_of(plane)

@@ -13,7 +13,7 @@ import numpy as np
 from edgekit.backends.choice import backend_of
 from edgekit.backends.interface import Array
 from edgekit.common.load_cv2 import cv2
-from edgekit.edges.resampling import at_size, halved
+from edgekit.edges.resampling import at_size, detached, halved
 
 #: Images that are larger by less than this factor are not resampled.
 ALIKE = 1.02
@@ -67,7 +67,7 @@ def working(planes: Sequence[Array], area: float) -> Working:
         planes = [_resized(_floating(p), *size) for p in finer[-1]]
     planes = [_floating(p) for p in planes]
     finite = reduce(lambda a, b: a & b, (backend.xp.isfinite(p) for p in planes))
-    arrays = [backend.to_numpy(p.detach() if hasattr(p, "detach") else p) for p in planes]
+    arrays = [backend.to_numpy(detached(p)) for p in planes]
     inside = _known(arrays, np.asarray(backend.to_numpy(finite)))
     if not inside.all():
         planes = [_filled(p, inside) for p in planes]

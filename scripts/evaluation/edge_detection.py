@@ -3,10 +3,9 @@
     python scripts/evaluation/edge_detection.py IMAGES BOUNDARIES -o FOLDER [--methods sobel,canny] [--dark]
                                                 [-j 2] [--limit 20]
 
-IMAGES contains photographs, BOUNDARIES files with the same stems: those of the Berkeley Segmentation Data Set, or images
-with white boundaries, as those of UDED. Writes
-table.md, scores.json and curves.png. Results are stored in results.sqlite, so that a run that was killed can be
-resumed.
+IMAGES contains photographs, BOUNDARIES files with the same stems: those of the Berkeley Segmentation Data Set, or
+images with white boundaries, as those of UDED. Writes table.md, scores.json and curves.png. Results are stored in
+results.sqlite, so that a run that was killed can be resumed.
 Needs `pip install -e ".[bench]"`.
 """
 
