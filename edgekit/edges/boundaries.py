@@ -50,7 +50,7 @@ AREA = 500_000
 
 _KINDS = {
     ("boundaries", "gradients"): _Kind(0.7, 1.09, 3.94),
-    ("boundaries", "learned"): _Kind(0.3, 1.0, 2.0),
+    ("boundaries", "learned"): _Kind(0.3, 1.28, 1.56),
     ("edges", "gradients"): _Kind(0.0, 0.0219, 2.17),
     ("edges", "learned"): _Kind(0.0, 0.0194, 1.99),
 }
