@@ -41,7 +41,7 @@ def test_lines_of_large_images_are_thin_whole_and_exact(size, model, kind):
     assert is_thin(found)
     inner = slice(40, -40)
     sure = (found > SURE)[inner]
-    assert np.abs(away[inner][sure]).max() <= 1.25
+    assert np.abs(away[inner][sure]).max() <= 1.5
     assert np.median(np.abs(away[inner][sure])) < 0.5
     # Every row has its pixel of the line.
     assert sure.any(1).all()

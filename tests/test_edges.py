@@ -286,10 +286,8 @@ def test_thresholds_are_those_of_what_is_known(thresholds, kind):
         else:
             gradient = ek.gradient(image, operator="gaussian", sigma=1.0, mask=valid)
             levels = automatic(gradient.gx, gradient.gy)
-        found, expected = (
-            kind.plain(ek.canny(kind.image(image), sigma=1.0, mask=kind.image(valid), **t))
-            for t in (thresholds, levels)
-        )
+        masked = {"sigma": 1.0, "mask": kind.image(valid)}
+        found, expected = (kind.plain(ek.canny(kind.image(image), **masked, **t)) for t in (thresholds, levels))
         assert expected.any()
         assert not expected[:, 28:].any()
         np.testing.assert_array_equal(found, expected)
