@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from edgekit.backends.pytorch.network import MapFunctions
 from edgekit.edges.network import resolutions
 
 #: Channels of the input: red, green, blue.
@@ -74,7 +75,7 @@ class Layer(nn.Module):
         return kernel * gain[:, None, None, None], norm.bias.detach() - norm.running_mean * gain
 
 
-class TrainingNetwork(nn.Module):
+class TrainingNetwork(MapFunctions, nn.Module):
     """The network with its layers as modules; they are the functions that `network` asks for."""
 
     def __init__(self) -> None:
@@ -96,18 +97,6 @@ class TrainingNetwork(nn.Module):
     def conv(self, name, x, channels, size=1, *, stride=1, depthwise=False, relu=False):  # type: ignore[no-untyped-def]
         x = self.layers[name](x)
         return functional.relu(x) if relu else x
-
-    def add(self, a: Tensor, b: Tensor) -> Tensor:
-        """Add two maps."""
-        return a + b
-
-    def doubled(self, x: Tensor) -> Tensor:
-        """Interpolate linearly at twice the resolution."""
-        return functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-
-    def shuffled(self, x: Tensor) -> Tensor:
-        """Return one channel of twice the resolution from four."""
-        return functional.pixel_shuffle(x, 2)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the logits at the image's resolution, and at 1/4 and 1/8 of it."""

@@ -16,8 +16,21 @@ def run_network(describe: Callable[..., Any], weights: Mapping[str, NDArray[np.f
     return result
 
 
-class _Functions:
-    """The functions of a network."""
+class MapFunctions:
+    """The functions of a network that have no weights."""
+
+    def add(self, a: Tensor, b: Tensor) -> Tensor:
+        return a + b
+
+    def doubled(self, x: Tensor) -> Tensor:
+        return functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+    def shuffled(self, x: Tensor) -> Tensor:
+        return functional.pixel_shuffle(x, 2)
+
+
+class _Functions(MapFunctions):
+    """The functions of a network with given weights."""
 
     def __init__(self, weights: Mapping[str, NDArray[np.float32]], device: torch.device) -> None:
         self.weights, self.device = weights, device
@@ -30,12 +43,3 @@ class _Functions:
         groups = channels if depthwise else 1
         x = functional.conv2d(x, kernel, bias, stride, size // 2, groups=groups)
         return functional.relu(x) if relu else x
-
-    def add(self, a: Tensor, b: Tensor) -> Tensor:
-        return a + b
-
-    def doubled(self, x: Tensor) -> Tensor:
-        return functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-
-    def shuffled(self, x: Tensor) -> Tensor:
-        return functional.pixel_shuffle(x, 2)
