@@ -200,7 +200,8 @@ def _edges(planes: Sequence[Array], what: str, model: str, *, floating: bool) ->
     scales = learned.SCALES if model == "learned" else (1.0,)
     odds = learned.logits(octaves.roots(planes, half), half, scales)
     if what == "boundaries":
-        return octaves.ridges(xp.exp(odds * ODDS))
+        # The network sees the border of the image. Where nothing changes there is no line.
+        return octaves.ridges(xp.where(octaves.changes(planes), xp.exp(odds * ODDS), 0))
     return octaves.all_edges(planes, xp.exp(odds * EDGE_ODDS))
 
 

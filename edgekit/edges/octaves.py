@@ -128,6 +128,13 @@ def all_edges(planes: Sequence[Array], evidence: Array) -> Edges:
     return Edges(strength, xp.arctan2(2 * xy, xx - yy) / 2)
 
 
+def changes(planes: Sequence[Array]) -> Array:
+    """Return where any plane has a gradient."""
+    backend = backend_of(planes[0])
+    gradients = [apply_bank(detached(backend.cast(p, backend.xp.float32)), "gaussian", {"sigma": FINE}) for p in planes]
+    return sum(abs(g) for pair in gradients for g in pair) > 0
+
+
 def ridges(strength: Array) -> Edges:
     """Return smoothed strengths, and the direction in which they fall most steeply on both sides."""
     xp = backend_of(strength).xp
