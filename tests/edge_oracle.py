@@ -67,6 +67,20 @@ def cubic(plane, row, column):
     return total
 
 
+def automatic(gx, gy):
+    """Return both thresholds of `canny` without parameters."""
+    magnitude = np.hypot(gx, gy)
+    tops = maxima(np.nan_to_num(magnitude), np.nan_to_num(gx), np.nan_to_num(gy))
+    # Beside an unknown magnitude no maximum is certain.
+    near = np.pad(np.isfinite(magnitude), 1, constant_values=True)
+    certain = np.lib.stride_tricks.sliding_window_view(near, (3, 3)).all((2, 3))
+    tops = tops[(tops > 0) & certain]
+    high = min(np.quantile(tops, 0.92), 0.25 * tops.max())
+    noise = np.quantile(magnitude[np.isfinite(magnitude)], 0.2) / math.sqrt(-2 * math.log(0.8))
+    low = max(0.4 * high, 3 * noise)
+    return {"low": low, "high": max(low, high)}
+
+
 def tops(strength, gx, gy):
     """Return how far along (gx, gy) the parabola through the logarithms of three strengths has its top.
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from edge_oracle import crossings, disc, flood, is_thin, maxima, pictures, share_near, soft, thinned, tops
+from edge_oracle import automatic, crossings, disc, flood, is_thin, maxima, pictures, share_near, soft, thinned, tops
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -280,13 +280,14 @@ def test_thresholds_are_those_of_what_is_known(thresholds, kind):
     for image in (soft((64, 64)), photograph("camera")[:64, :64].astype(float)):
         # The kernel of σ 1 reaches four pixels: what is known of the half is the half's inner part.
         known = ek.gaussian_gradient(image, sigma=1.0)[:, :28]
-        high = {"high": np.quantile(known, 0.9), "low": np.quantile(known, 0.7) / 0.4}.get(
-            next(iter(thresholds), ""), 2.5 * np.sqrt(np.mean(known**2))
-        )
-        found, expected = (
-            kind.plain(ek.canny(kind.image(image), sigma=1.0, mask=kind.image(valid), **t))
-            for t in (thresholds, {"low": 0.4 * high, "high": high})
-        )
+        if thresholds:
+            high = {"high": np.quantile(known, 0.9), "low": np.quantile(known, 0.7) / 0.4}[next(iter(thresholds))]
+            levels = {"low": 0.4 * high, "high": high}
+        else:
+            gradient = ek.gradient(image, operator="gaussian", sigma=1.0, mask=valid)
+            levels = automatic(gradient.gx, gradient.gy)
+        masked = {"sigma": 1.0, "mask": kind.image(valid)}
+        found, expected = (kind.plain(ek.canny(kind.image(image), **masked, **t)) for t in (thresholds, levels))
         assert expected.any()
         assert not expected[:, 28:].any()
         np.testing.assert_array_equal(found, expected)
@@ -319,9 +320,10 @@ def test_thresholds_are_in_levels_per_pixel(factor, kind):
 def test_one_threshold_follows_from_the_other(kind):
     array = photograph("camera").astype(float)
     image, magnitude = kind.image(array), ek.gaussian_gradient(array, sigma=1.4)
-    part, automatic = np.quantile(magnitude, 0.9), 2.5 * np.sqrt(np.mean(magnitude**2))
+    part = np.quantile(magnitude, 0.9)
+    gradient = ek.gradient(array, operator="gaussian", sigma=1.4)
     for options, low, high in (
-        ({}, 0.4 * automatic, automatic),
+        ({}, *automatic(gradient.gx, gradient.gy).values()),
         ({"high": 8}, 3.2, 8),
         ({"low": 2}, 2, 5),
         ({"high": "90%"}, 0.4 * part, part),

@@ -313,7 +313,10 @@ def step():
     return image
 
 
-METHODS = ("sobel", "gaussian", "opencv-canny", "skimage-canny", "zero-crossings", "canny", "detect")
+METHODS = (
+    "sobel", "gaussian", "opencv-canny", "skimage-canny", "zero-crossings", "canny", "detect", "detect-edges",
+    "learned-fast", "learned", "learned-edges",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -326,7 +329,7 @@ def test_methods_find_a_step(script, step, name):
     assert strength.max() <= 1
     inner = strength[5:-5]
     # The strongest step there can be; edgekit's detector weighs strengths with their surroundings.
-    found, elsewhere = (0.5, 0.25) if name == "detect" else (0.9, 0.001)
+    found, elsewhere = (0.5, 0.25) if name.startswith(("detect", "learned")) else (0.9, 0.001)
     assert (inner[:, 28:32].max(axis=1) > found).all()
     assert max(inner[:, :27].max(), inner[:, 33:].max()) < elsewhere
     rows[name].once(step, 0.5)

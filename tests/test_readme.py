@@ -58,6 +58,17 @@ def test_the_python_sessions(page, at_samples):
     assert (failed, attempted > 8) == (0, True)
 
 
+def test_the_python_session_of_boundaries(at_samples):
+    page = (ROOT / "docs" / "boundaries.md").read_text(encoding="utf-8")
+    text = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
+    test = doctest.DocTestParser().get_doctest(text, {}, "boundaries", "boundaries.md", 0)
+    failed, attempted = doctest.DocTestRunner().run(test)
+    assert (failed, attempted > 4) == (0, True)
+    for name in ("sizes", "costs", "boundaries-bsds", "boundaries-uded"):
+        (content,) = re.findall(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", page, re.DOTALL)
+        assert content.count("\n|") > 3, f"run the script that fills the block {name}"
+
+
 def test_the_tables_of_rows_are_fresh():
     sys.path.insert(0, str(ROOT / "scripts"))
     try:

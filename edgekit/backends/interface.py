@@ -4,7 +4,7 @@ A backend is a module with the functions of `Backend`. Shared code calls these f
 it has.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
@@ -234,6 +234,23 @@ class Backend(Protocol):
 
         `middle` is the integer of the response 0; if it is 0 the absolute response is converted. NaN becomes `middle`
         and does not count.
+        """
+
+    def run_network(self, describe: Callable[..., Any], weights: Mapping[str, Any], image: Array) -> Array:
+        """Run a network of convolutions on an image (channels, rows, columns) in single precision.
+
+        Parameters
+        ----------
+        describe : callable
+            ``describe(functions, image)`` connects the layers, as `edgekit.edges.network.network` does. It must be
+            hashable.
+        weights : mapping of str to NumPy array
+            ``name/kernel`` and ``name/bias`` of each layer.
+
+        Returns
+        -------
+        array
+            (rows, columns): the first channel of the result.
         """
 
     def cast(self, array: Array, dtype: Any) -> Array:

@@ -45,11 +45,11 @@ _PAGES = {
     ),
     "detect": _Page(
         "Edges",
-        ("above",),
+        ("what", "model", "detail", "above"),
         "Find the boundaries that people would draw.",
         "The gray level of a line is the probability that somebody drew a boundary there, as measured on many "
         "photographs. The lines above 0.4 agree best with the drawn boundaries.",
-        ("photo.jpg", "photos/ --above 0.4 -o boundaries/"),
+        ("photo.jpg", "drawing.png --what edges", "photos/ --model learned --above 0.4 -o boundaries/"),
     ),
     "threshold": _Page(
         "Threshold",
@@ -71,6 +71,9 @@ _DEFAULTS = {
     "tone": "linear",
     "method": "otsu",
     "outlined": False,
+    "what": "boundaries",
+    "model": "gradients",
+    "detail": 0,
 }
 
 

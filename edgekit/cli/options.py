@@ -130,7 +130,7 @@ _OPTIONS: dict[str, Callable[..., Decorator]] = {
     "high": option(
         "--high", type=NumberOrPercent(), metavar="N",
         help="Upper hysteresis threshold, in gray levels per pixel or as a percentile such as 95%.",
-        show_default="2.5 × low; without both, 2.5 × the root mean square of the gradient"),
+        show_default="2.5 × low; without both, from the image"),
     "canny.scale": option(
         "--scale", type=Choice(SCALES), default="unit", show_default=True, metavar="MODE",
         help="Unit of --low and --high. unit: gray levels per pixel. raw: the unit of cv2.Canny, in which thresholds "
@@ -152,6 +152,18 @@ _OPTIONS: dict[str, Callable[..., Decorator]] = {
     "above": option(
         "--above", type=click.FloatRange(0, 1), metavar="N",
         help="Draw only the pixels with a probability above N, all of them white."),
+    "what": option(
+        "--what", type=Choice(("boundaries", "edges")), default="boundaries", show_default=True, metavar="KIND",
+        help="boundaries: edges of objects, without texture. edges: all edges."),
+    "model": option(
+        "--model", type=Choice(("gradients", "learned", "learned-fast")), default="gradients", show_default=True,
+        metavar="MODEL",
+        help="gradients: gradient filters. learned: a small network of convolutions that was trained on BSDS500, at "
+             "three scales. learned-fast: the same at one scale."),
+    "detail": option(
+        "--detail", type=click.IntRange(0, 6), default=0, show_default=True, metavar="N",
+        help="Search finer edges of large images. 0: those in an image that is reduced to half a megapixel. Each step "
+             "has four times as many pixels."),
     # Display.
     "display": option(
         "--display", type=Choice(("full", "stretch", "signed")), default="full", show_default=True, metavar="MODE",

@@ -1,53 +1,75 @@
-"""Boundaries: edges that people would draw, found by gradient filters. May import `filters` and what is below it."""
+"""Boundaries: edges that people would draw, found by gradient filters or by a trained network.
 
+May import `filters` and what is below it.
+"""
+
+import math
 import operator
 from collections.abc import Sequence
 from functools import reduce
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from edgekit.backends.choice import backend_of
 from edgekit.backends.interface import Array, ImageLayout
+from edgekit.common.choices import check_choice, shown
 from edgekit.common.types import ChannelAxis, ImageT
+from edgekit.edges import learned, octaves
+from edgekit.edges.octaves import Edges
+from edgekit.edges.refined_lines import refined
+from edgekit.edges.resampling import detached
 from edgekit.edges.thinning import by_numpy_plane, label, suppress, thinned
-from edgekit.filters.apply import apply, apply_bank
-from edgekit.filters.inputs import FLOAT_LEVEL, check_image
-from edgekit.filters.luminance import luminance
-from edgekit.operators.table import gaussian, own_operator
+from edgekit.edges.working_size import working
+from edgekit.errors import ParameterError
+from edgekit.filters.inputs import check_image
 
-# These constants were chosen on half of the 200 training images of the Berkeley boundaries, BSDS500.
-
-#: Weight of each octave in the mean over scales, the finest first.
-WEIGHTS = (1.5, 1.0, 1.0, 0.5, 0.3)
-
-#: Weight of differences in colour relative to differences in lightness.
-COLOUR = 1.5
-
-#: Added to the normalized magnitude: an octave without an edge weakens the edge of others and does not erase it.
-FLOOR = 0.1
-
-#: Standard deviation of the surround at each octave, in pixels of that octave reduced to a quarter.
-SURROUND = 2.0
-
-#: Added to the surround, relative to the mean of the magnitude: weak edges in flat surroundings stay weak.
-QUIET = 0.5
-
-#: Weight of the mean strength of a line in the strength of its pixels.
-SHARED = 0.7
-
-#: The probability of a strength is 1 / (1 + (HALF / strength) ** STEEP), fitted to the fraction of pixels that match a
-#: boundary that somebody drew.
-HALF, STEEP = 1.09, 3.94
-
-#: Smaller than any strength that is not due to rounding.
-TINY = 1e-20
-
-#: The pixels of the finest scale that an invalid pixel affects.
-_NEAR = own_operator([[1.0] * 7] * 7)
-_SMOOTH = own_operator([[1 / 16, 2 / 16, 1 / 16], [2 / 16, 4 / 16, 2 / 16], [1 / 16, 2 / 16, 1 / 16]])
+What = Literal["boundaries", "edges"]
+Model = Literal["gradients", "learned", "learned-fast"]
 
 
-def detect(image: ImageT, *, channel_axis: ChannelAxis = "auto") -> ImageT:
+class _Kind(NamedTuple):
+    """Constants of one kind of edges.
+
+    Attributes
+    ----------
+    shared : float
+        Weight of the mean strength of a line in the strength of its pixels.
+    half, steep : float
+        The probability of a strength is 1 / (1 + (half / strength) ** steep), fitted to the fraction of pixels that
+        match a line that somebody drew.
+    """
+
+    shared: float
+    half: float
+    steep: float
+
+
+#: Most pixels of the image in which lines are searched; larger images are reduced.
+AREA = 500_000
+
+_KINDS = {
+    ("boundaries", "gradients"): _Kind(0.7, 1.09, 3.94),
+    ("boundaries", "learned"): _Kind(0.3, 1.28, 1.56),
+    ("edges", "gradients"): _Kind(0.0, 0.0219, 2.17),
+    ("edges", "learned"): _Kind(0.0, 0.0194, 1.99),
+}
+
+#: Most times that `detail` doubles the size.
+FINEST = 6
+
+#: The power of the odds of the network that is a strength, for boundaries and for all edges.
+ODDS, EDGE_ODDS = 0.5, 0.2
+
+
+def detect(
+    image: ImageT,
+    *,
+    what: What = "boundaries",
+    model: Model = "gradients",
+    detail: int = 0,
+    channel_axis: ChannelAxis = "auto",
+) -> ImageT:
     """Find the edges that people would draw, with a probability for each pixel.
 
     Parameters
@@ -55,32 +77,49 @@ def detect(image: ImageT, *, channel_axis: ChannelAxis = "auto") -> ImageT:
     image : ndarray or Tensor
         As for `edgekit.sobel`. Of three or four channels the first three are red, green and blue. Other numbers of
         channels have equal weight.
+    what : {"boundaries", "edges"}
+        ``boundaries``: edges of objects; edges among many others, such as those of texture, are suppressed.
+        ``edges``: all edges, also in drawings and of fine details.
+    model : {"gradients", "learned", "learned-fast"}
+        ``gradients``: gradient filters. ``learned``: a network of 73,000 weights, at three scales; ``learned-fast``: at
+        one scale. The network was trained on the 200 training photographs of BSDS500, which are published for research
+        and education.
+    detail : int
+        0 searches in an image that is reduced to 500,000 pixels, if it has more. Each step, up to 6, has four times as
+        many pixels, for finer edges.
     channel_axis : int, None or "auto"
         The axis of the channels, as for `edgekit.sobel`.
 
     Returns
     -------
     ndarray or Tensor
-        float32 in [0, 1], (H, W), or (..., 1, H, W) for torch. Lines are one pixel wide. The value is 0 elsewhere, and
-        within three pixels of a pixel that is not finite. It is the fraction of pixels with this value, over many
-        photographs, that are on a boundary that somebody drew. A threshold of 0.4 agrees best with people.
+        float32 in [0, 1], (H, W), or (..., 1, H, W) for torch. Lines are one pixel wide. The value is 0 elsewhere,
+        within three pixels of a pixel that is not finite, and in a frame of one colour around the picture. It is the
+        fraction of pixels with this value, over many photographs, that are on a line that somebody drew. A threshold
+        of 0.4 agrees best with people.
 
     Raises
     ------
     ShapeError, DtypeError
         If the image does not fit.
+    ParameterError
+        If an option is not one of those above.
 
     Notes
     -----
-    1. Square roots of the gray levels, so that dark regions have edges too. Colour images give lightness and two
-       differences of colours.
-    2. Gradients of all of them in five octaves, by a 5x5 Sobel operator on an image that is halved each time, combined
-       by the structure tensor (Di Zenzo).
-    3. In each octave the magnitude is divided by its mean in the surroundings: an edge among many edges has less
-       weight.
-    4. The weighted geometric mean over octaves: edges of objects are present at several scales, texture is not.
-    5. Non-maximum suppression. Each pixel of a line then gets most of the line's mean strength, so that a long clear
-       line keeps its weak parts.
+    1. A large image is reduced, so that edges mean the same at every size. A uniform frame is left out.
+    2. Square roots of the gray levels, so that dark regions have edges too. Colour images give lightness and two
+       differences of colours. Gradients of colours that are not above their noise do not count.
+    3. Gradients of all of them in five octaves, combined by the structure tensor (Di Zenzo), and divided by their mean
+       in the surroundings: an edge among many edges has less weight. The strength is the weighted geometric mean over
+       octaves: edges of objects are present at several scales, texture is not. For all edges this is a factor of the
+       gradient of a Gaussian of σ = 1.5.
+    4. Non-maximum suppression. Each pixel of a boundary then gets most of the line's mean strength, so that a long
+       clear line keeps its weak parts.
+    5. In a large image the lines are moved to the steepest change of the original pixels, and drawn there.
+
+    With ``model="learned"`` the network gives the strength of step 3. NumPy arrays need no torch for it. Tensors have
+    gradients.
 
     The result does not depend on the exposure, except for half a gray level that is added before the root.
 
@@ -96,144 +135,94 @@ def detect(image: ImageT, *, channel_axis: ChannelAxis = "auto") -> ImageT:
     >>> image[:, 30:] = 110
     >>> np.flatnonzero(ek.detect(image)[32] > 0.4)
     array([30])
+    >>> np.flatnonzero(ek.detect(image, model="learned")[32] > 0.4).size
+    1
     """
+    check_choice("what", what, ("boundaries", "edges"))
+    check_choice("model", model, ("gradients", "learned", "learned-fast"))
+    if not isinstance(detail, int) or isinstance(detail, bool) or not 0 <= detail <= FINEST:
+        raise ParameterError(f"detail={shown(detail)} must be an integer from 0 to {FINEST}")
     pixels, order = check_image(image, channel_axis)
-    boundaries: ImageT = order.restore(_boundaries(pixels))
-    return boundaries
-
-
-def _boundaries(image: Array) -> Array:
-    backend = backend_of(image)
-    layout, xp = backend.image_layout(image), backend.xp
-    if 0 in layout.leading:
-        return backend.cast(image[..., :1, :, :], xp.float32)
-    channels, known = _channels(image, layout)
-    octaves = 2 ** (len(WEIGHTS) - 1)
-    strength, xx, yy, xy = _octaves([_padded(p, octaves) for p in _opponents(channels, image)], WEIGHTS)
-
-    strength = apply(xp.where(xx + yy > 0, xp.exp(strength / sum(WEIGHTS)), 0), _SMOOTH, {})
-    across = xp.arctan2(2 * xy, xx - yy) / 2
-
-    inside = (..., slice(layout.rows), slice(layout.columns))
-    thin = suppress(strength[inside], xp.cos(across)[inside], xp.sin(across)[inside], interpolate=True)
-    thin = by_numpy_plane(_averaged_along_lines, thinned(xp.where(known, thin, 0)))
-    probability = thin**STEEP / (thin**STEEP + HALF**STEEP)
-    has_channel_axis = layout.channels is not None and layout.channel_axis == -3
-    return probability[..., None, :, :] if has_channel_axis else probability
-
-
-def _channels(image: Array, layout: ImageLayout) -> tuple[list[Array], Array]:
-    """Return the planes, without values that are not finite, and the pixels that these values do not affect."""
-    backend = backend_of(image)
-    xp = backend.xp
-    work = backend.array_types(image).work
-    if layout.channels is None:
-        planes = [image]
+    backend = backend_of(pixels)
+    layout: ImageLayout = backend.image_layout(pixels)
+    if layout.channel_axis == -1 or layout.channels is None:
+        found = _of_one(_planes(pixels, layout.channel_axis), what, model, detail)
     else:
-        counted = range(3 if layout.channels == 4 else layout.channels)
-        planes = [image[..., i] if layout.channel_axis == -1 else image[..., i, :, :] for i in counted]
-    planes = [backend.cast(p, work) for p in planes]
-    finite = reduce(operator.and_, (xp.isfinite(p) for p in planes))
-    planes = [by_numpy_plane(_filled, p, finite) for p in planes]
-    affected = apply(backend.cast(~finite, xp.float32), _NEAR, {}) > 0
-    return planes, ~affected
+        images = pixels.reshape(math.prod(layout.leading), *pixels.shape[-3:])
+        each = [_of_one(_planes(one, -3), what, model, detail) for one in images]
+        # A batch may be empty.
+        stacked = backend.xp.stack(each) if each else backend.cast(images[:, 0], backend.xp.float32)
+        found = stacked.reshape(*layout.leading, 1, layout.rows, layout.columns)
+    lines: ImageT = order.restore(found)
+    return lines
 
 
-def _opponents(channels: Sequence[Array], image: Array) -> list[Array]:
-    """Return square roots. Red, green and blue give lightness, red minus green, and yellow minus blue."""
-    backend = backend_of(image)
+def constants(what: str, model: str) -> tuple[float, float]:
+    """Return the strength whose probability is a half, and the steepness of the probability."""
+    kind = _KINDS[what, model.removesuffix("-fast")]
+    return kind.half, kind.steep
+
+
+def _planes(image: Array, channel_axis: int) -> list[Array]:
+    """Return the planes of one image: its channels, without the fourth of four."""
+    if image.ndim == 2:
+        return [image]
+    channels = image.shape[channel_axis]
+    counted = range(3 if channels == 4 else channels)
+    return [image[..., i] if channel_axis == -1 else image[i] for i in counted]
+
+
+def _of_one(planes: Sequence[Array], what: str, model: str, detail: int) -> Array:
+    """Return the probabilities of one image, (rows, columns)."""
+    backend = backend_of(planes[0])
     xp = backend.xp
-    peak = reduce(xp.maximum, (xp.amax(xp.abs(c), axis=(-2, -1), keepdims=True) for c in channels))
-    peak = xp.where(peak > 0, peak, 1)
-    # Relative to the largest value nothing overflows. In a floating image the largest value is white.
-    half = FLOAT_LEVEL / 2 if backend.array_types(image).floating else 0.5 / peak
-
-    def root(channel: Array) -> Array:
-        value = channel / peak
-        # An odd function: negative values mirror positive ones, and 0 stays 0.
-        return backend.cast(xp.sign(value) * (xp.sqrt(xp.abs(value) + half) - half**0.5), xp.float32)
-
-    roots = [root(c) for c in channels]
-    if len(roots) != 3:
-        return roots
-    red, green, blue = roots
-    return [luminance(roots), (red - green) * COLOUR, ((red + green) / 2 - blue) * COLOUR]
+    kind = _KINDS[what, model.removesuffix("-fast")]
+    work = working(planes, AREA * 4**detail)
+    found = _edges(work.planes, what, model, floating=backend.array_types(planes[0]).floating)
+    thin = suppress(found.strength, xp.cos(found.across), xp.sin(found.across), interpolate=True)
+    thin = thinned(xp.where(work.known, thin, 0))
+    if kind.shared:
+        thin = thin * by_numpy_plane(lambda plane: _gain_along_lines(plane, kind.shared), detached(thin))
+    power = thin**kind.steep
+    probability = power / (power + kind.half**kind.steep)
+    return _at_full_size(probability, found.across, work.finer) if work.finer else probability
 
 
-def _padded(plane: Array, unit: int) -> Array:
-    """Pad planes to a multiple of `unit` rows and columns."""
-    backend = backend_of(plane)
-    layout = backend.image_layout(plane)
-    padding = (0, -layout.rows % unit, 0, -layout.columns % unit)
-    return backend.pad(plane, layout, 0, layout.rows, padding, "reflect", plane.dtype, 0)
-
-
-def _octaves(planes: Sequence[Array], weights: Sequence[float]) -> list[Array]:
-    """Return the weighted sums over octaves of the logarithm of the edge strength, and of the structure tensor.
-
-    The tensor consists of the sums over planes of gx², gy² and gx·gy.
-    """
+def _edges(planes: Sequence[Array], what: str, model: str, *, floating: bool) -> Edges:
+    """Return the edges of one image before they are thinned."""
     xp = backend_of(planes[0]).xp
-    gradients = [apply_bank(p, "sobel", {"size": 5}) for p in planes]
-    xx, yy = (sum(g[i] * g[i] for g in gradients) for i in (0, 1))
-    xy = sum(gx * gy for gx, gy in gradients)
-    magnitude = xp.sqrt((xx + yy + xp.sqrt((xx - yy) ** 2 + 4 * xy * xy)) / 2)
-    mean = xp.mean(magnitude, axis=(-2, -1), keepdims=True) + TINY
-    strength = xp.log(FLOOR + magnitude / (_surround(magnitude) + QUIET * mean))
-    here = [part * weights[0] for part in (strength, xx, yy, xy)]
-    if len(weights) == 1:
-        return here
-    coarser = _octaves([_halved(p) for p in planes], weights[1:])
-    return [part + _doubled(c) for part, c in zip(here, coarser, strict=True)]
+    planes, half = octaves.relative(planes, floating=floating)
+    if model == "gradients":
+        found = octaves.boundaries(planes, half)
+        if what == "boundaries":
+            return found
+        return octaves.all_edges(planes, found.strength**octaves.SHARE_OF_BOUNDARIES)
+    scales = learned.SCALES if model == "learned" else (1.0,)
+    odds = learned.logits(octaves.roots(planes, half), half, scales)
+    if what == "boundaries":
+        # The network sees the border of the image. Where nothing changes there is no line.
+        return octaves.ridges(xp.where(octaves.changes(planes), xp.exp(odds * ODDS), 0))
+    return octaves.all_edges(planes, xp.exp(odds * EDGE_ODDS))
 
 
-def _surround(magnitude: Array) -> Array:
-    """Return the mean around each pixel, weighted by a Gaussian."""
-    bell = gaussian(SURROUND)
-    mean = _halved(_halved(_padded(magnitude, 4)))
-    for kernel in ([bell], [[c] for c in bell]):
-        mean = apply(mean, own_operator(kernel), {})
-    rows, columns = magnitude.shape[-2:]
-    return _doubled(_doubled(mean))[..., :rows, :columns]
+def _at_full_size(probability: Array, across: Array, finer: Sequence[Sequence[Array]]) -> Array:
+    """Draw lines that were found in a reduced image at the edges of the whole image."""
+    backend = backend_of(probability)
+    device = getattr(probability, "device", None)
+    lines, direction = (np.asarray(backend.to_numpy(detached(a))) for a in (probability, across))
+    rows, columns, source = (backend.from_numpy(n, device) for n in refined(lines > 0, direction, finer))
+    whole = finer[0]
+    out = backend.xp.zeros_like(whole[0], dtype=backend.xp.float32)
+    known = reduce(operator.and_, (backend.xp.isfinite(p[rows, columns]) for p in whole))
+    out[rows, columns] = backend.xp.where(known, probability.reshape(-1)[source], 0)
+    return out
 
 
-def _halved(planes: Array) -> Array:
-    """Return the means of two by two pixels."""
-    upper, lower = planes[..., ::2, :], planes[..., 1::2, :]
-    return (upper[..., ::2] + upper[..., 1::2] + lower[..., ::2] + lower[..., 1::2]) / 4
-
-
-def _doubled(planes: Array) -> Array:
-    """Return planes of twice the size, by linear interpolation between the centres of pixels."""
-    xp = backend_of(planes).xp
-    rows, columns = planes.shape[-2:]
-    for axis, shape in ((-1, (rows, 2 * columns)), (-2, (2 * rows, 2 * columns))):
-        first, last = ((..., s) if axis == -1 else (..., s, slice(None)) for s in (slice(1), slice(-1, None)))
-        inner = [(..., s) if axis == -1 else (..., s, slice(None)) for s in (slice(None, -1), slice(1, None))]
-        before = xp.concatenate([planes[first], planes[inner[0]]], axis)
-        after = xp.concatenate([planes[inner[1]], planes[last]], axis)
-        parts = [planes * 0.75 + neighbour * 0.25 for neighbour in (before, after)]
-        planes = xp.stack(parts, axis).reshape(*planes.shape[:-2], *shape)
-    return planes
-
-
-def _averaged_along_lines(thin: Array) -> Array:
-    """Return the weighted geometric mean of each pixel of a NumPy plane and the mean of its line."""
+def _gain_along_lines(thin: Array, shared: float) -> Array:
+    """Return the factor from each pixel of a NumPy plane to its weighted geometric mean with the mean of its line."""
     count, labels = label(thin > 0)
     labels = labels.ravel()
     pixels = np.maximum(np.bincount(labels, minlength=count), 1)
-    means = np.bincount(labels, thin.ravel(), count) / pixels
-    return (thin ** (1 - SHARED) * means[labels].reshape(thin.shape) ** SHARED).astype(thin.dtype)
-
-
-def _filled(plane: Array, finite: Array) -> Array:
-    """Return a NumPy plane in which each pixel that is not finite has the value of the nearest finite pixel."""
-    if finite.all():
-        return plane
-    if not finite.any():
-        return np.zeros_like(plane)
-    from scipy import ndimage
-
-    nearest = ndimage.distance_transform_edt(~finite, return_distances=False, return_indices=True)
-    filled: Array = plane[tuple(nearest)]
-    return filled
+    means = (np.bincount(labels, thin.ravel(), count) / pixels)[labels].reshape(thin.shape)
+    gain: Array = np.where(thin > 0, (means / np.where(thin > 0, thin, 1)) ** shared, 0).astype(thin.dtype)
+    return gain

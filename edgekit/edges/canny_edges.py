@@ -1,7 +1,6 @@
 """Edges of one pixel: Canny's detector and its steps. May import `filters` and what is below it."""
 
 import math
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from edgekit.backends.choice import backend_of, is_same_kind
 from edgekit.backends.interface import Array
 from edgekit.common.choices import check_choice, check_flag, plain_number, real_number, shown
 from edgekit.common.types import ChannelAxis, ImageT
+from edgekit.edges.edge_thresholds import OPENCV, thresholds
 from edgekit.edges.thinning import as_single, by_numpy_plane, label, offsets, suppress, thinned
 from edgekit.errors import ParameterError, ShapeError
 from edgekit.filters.apply import apply_bank, cos_sin_each
@@ -18,16 +18,6 @@ from edgekit.filters.inputs import check_image
 from edgekit.operators.borders import Border
 from edgekit.operators.filter_spec import SCALES, Channel, Scale, Tone
 from edgekit.operators.table import OPERATORS
-
-#: The low threshold as a part of the high one, if only one is given. Canny recommends a half to a third.
-LOW = 0.4
-
-#: The high threshold if none is given, relative to the root mean square of the magnitude. It is the best of the rules
-#: tried on the training images of the Berkeley boundaries (quantiles, Otsu, Li, triangle, means).
-AUTOMATIC = 2.5
-
-#: The response of OpenCV's 3x3 Sobel operator to a ramp of one gray level per pixel.
-OPENCV = 8
 
 
 @np.errstate(all="ignore")
@@ -161,9 +151,8 @@ def canny(
         Standard deviation of the Gaussian in pixels; 0 uses the 3x3 Sobel operator.
     low, high : float or str, optional
         Lower and upper hysteresis threshold of the gradient magnitude, in gray levels per pixel or as a percentile
-        such as ``"95%"``. Without `low` it is 0.4 times `high`; without `high` it is 2.5 times `low`. Without both,
-        `high` is 2.5 times the root mean square of the magnitude. OpenCV's thresholds are 8 times as large; see
-        `scale`.
+        such as ``"95%"``. Without `low` it is 0.4 times `high`; without `high` it is 2.5 times `low`. Without both
+        they depend on the image: see the notes. OpenCV's thresholds are 8 times as large; see `scale`.
     interpolate : bool
         Compare the magnitude with values interpolated across the edge, and thin the edges. False compares with the
         nearest of the eight neighbours, as OpenCV does.
@@ -178,6 +167,10 @@ def canny(
 
     Notes
     -----
+    Without thresholds `high` is the 92nd percentile of the local maxima, but at most a quarter of the largest. `low` is
+    0.4 times `high`, or three times the standard deviation of the noise if that is more, and `high` is not below it.
+    The noise is estimated from the smallest gradients.
+
     Where OpenCV has the same parameters it gives the same pixels: ``cv2.Canny(gray, low, high, L2gradient=True)``
     is ``canny(gray, sigma=0, low=low, high=high, scale="raw", border="edge", interpolate=False)``.
 
@@ -207,8 +200,8 @@ def find_edges(
 ) -> tuple[Array, Array, Array, Array]:
     """Return the components of the gradient, its magnitude in the unit of the thresholds, and the mask of the edges."""
     gx, gy, magnitude = _gradient(image, sigma, scale, options)
-    lower, upper = _thresholds(low, high, magnitude)
-    edges = _connected(suppress(magnitude, gx, gy, interpolate=interpolate), lower, upper)
+    thin = suppress(magnitude, gx, gy, interpolate=interpolate)
+    edges = _connected(thin, *thresholds(low, high, magnitude, thin))
     return gx, gy, magnitude, thinned(edges) if interpolate else edges
 
 
@@ -235,14 +228,15 @@ def why_no_edges(
     **options: Any,
 ) -> str:
     """Return the reason why `canny` with the same options finds no edge in this image."""
-    *_, magnitude = _gradient(image, sigma, scale, {"channel": "luminance", **options})
+    gx, gy, magnitude = _gradient(image, sigma, scale, {"channel": "luminance", **options})
     known = magnitude[backend_of(magnitude).xp.isfinite(magnitude)]
     if 0 in known.shape:
         return "no gradient is finite: every pixel is NaN or infinite, or the kernel covers such a pixel"
     largest = float(known.max())
     if not largest:
         return "every gradient is 0: the image has the same level everywhere"
-    needed = _thresholds(low, high, magnitude)[1]
+    thin = suppress(magnitude, gx, gy, interpolate=interpolate)
+    needed = thresholds(low, high, magnitude, thin)[1]
     # The threshold may differ between planes.
     needed = float(needed.min()) if hasattr(needed, "min") else needed
     unit = "gray levels per pixel" if scale == "unit" else "in units of OpenCV's 3x3 Sobel operator"
@@ -286,46 +280,3 @@ def _connected(strength: Array, low: Any, high: Any) -> Array:
         return kept
 
     return by_numpy_plane(connected, weak, strong)
-
-
-def _thresholds(low: Any, high: Any, magnitude: Array) -> tuple[Any, Any]:
-    """Return both thresholds; one of each for every plane if they depend on the image."""
-    if low is None and high is None:
-        high = by_numpy_plane(_automatic, magnitude)
-        return high * LOW, high
-    strong: Any = None if high is None else _level(high, magnitude)
-    weak: Any = strong * LOW if low is None else _level(low, magnitude)
-    if strong is None:
-        strong = weak / LOW
-    if isinstance(low, str) != isinstance(high, str):
-        # A number has precedence over a percentile: on a flat image every percentile is 0.
-        strong = backend_of(magnitude).xp.where(weak > strong, weak, strong)
-    return weak, strong
-
-
-def _automatic(magnitude: Array) -> float:
-    magnitude = magnitude[np.isfinite(magnitude)]
-    largest = float(magnitude.max(initial=0))
-    # Divided by the largest: squares of large numbers would overflow.
-    return AUTOMATIC * largest * float(np.sqrt(np.mean(np.square(magnitude / largest)))) if largest else 0.0
-
-
-def _level(level: float | str, magnitude: Array) -> Any:
-    """Return a threshold in the unit of the magnitude."""
-    if not isinstance(level, str):
-        if isinstance(level, bool) or not isinstance(level, Real):
-            raise ParameterError(f"threshold {shown(level)} must be a number, or a percentile such as '95%'")
-        return float(level)
-    number = level.removesuffix("%")
-    try:
-        fraction = float(number) / 100
-    except ValueError:
-        fraction = math.nan
-    if not level.endswith("%") or not 0 <= fraction <= 1:
-        raise ParameterError(f"threshold {shown(level)} must be a number, or a percentile such as '95%'")
-    return by_numpy_plane(lambda plane: _quantile(plane, fraction), magnitude)
-
-
-def _quantile(plane: Array, fraction: float) -> Any:
-    known = plane[np.isfinite(plane)]
-    return np.quantile(known, fraction) if known.size else 0.0

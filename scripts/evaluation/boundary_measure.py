@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -44,7 +45,7 @@ THRESHOLDS = inner(99)
 
 
 def read_boundaries(path: Path) -> list[Mask]:
-    """Return the boundaries of each person, from a file of the Berkeley Segmentation Data Set.
+    """Return the boundaries of each person: from a .mat file of the Berkeley Segmentation Data Set, or a white drawing.
 
     Raises
     ------
@@ -53,6 +54,11 @@ def read_boundaries(path: Path) -> list[Mask]:
     ValueError
         If it holds no boundaries.
     """
+    if path.suffix != ".mat":
+        drawing = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_GRAYSCALE)
+        if drawing is None:
+            raise ValueError(f"{path.name} is no image of boundaries")
+        return [drawing > 127]
     try:
         people = loadmat(str(path), appendmat=False)["groundTruth"][0]
         masks = [np.ascontiguousarray(person["Boundaries"][0, 0], bool) for person in people]

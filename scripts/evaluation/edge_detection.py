@@ -3,9 +3,9 @@
     python scripts/evaluation/edge_detection.py IMAGES BOUNDARIES -o FOLDER [--methods sobel,canny] [--dark]
                                                 [-j 2] [--limit 20]
 
-IMAGES contains photographs, BOUNDARIES the files of the Berkeley Segmentation Data Set with the same stems. Writes
-table.md, scores.json and curves.png. Results are stored in results.sqlite, so that a run that was killed can be
-resumed.
+IMAGES contains photographs, BOUNDARIES files with the same stems: those of the Berkeley Segmentation Data Set, or
+images with white boundaries, as those of UDED. Writes table.md, scores.json and curves.png. Results are stored in
+results.sqlite, so that a run that was killed can be resumed.
 Needs `pip install -e ".[bench]"`.
 """
 
@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import edgekit as ek
 from common.blocks import fill
-from common.paths import README, SAMPLES
+from common.paths import README, ROOT, SAMPLES
 from edgekit.io.formats import BY_ENDING
 from evaluation.boundary_measure import (
     VERSION,
@@ -49,6 +49,9 @@ from evaluation.boundary_measure import (
 from evaluation.edge_methods import METHODS, Image, Method
 from evaluation.precision_recall_plot import draw
 from maintenance.make_samples import darken
+
+#: The page on boundaries.
+PAGE = ROOT / "docs" / "boundaries.md"
 
 #: Number of photographs that are timed.
 TIMED = 15
@@ -122,7 +125,8 @@ def find(images: Path, boundaries: Path, limit: int | None) -> tuple[list[tuple[
         paths = [paths[i * len(paths) // limit] for i in range(limit)]
     good, bad = [], []
     for path in paths:
-        pair = Pair(path, boundaries / f"{path.stem}.mat")
+        drawing = boundaries / f"{path.stem}.png"
+        pair = Pair(path, drawing if drawing.exists() else boundaries / f"{path.stem}.mat")
         try:
             pair.read()
             good.append((pair, pair.digest()))
@@ -323,8 +327,9 @@ def evaluate(options: argparse.Namespace) -> list[Failure]:
     text = table(results, len(found), options.thresholds)
     print(text)
     (options.output / "table.md").write_text(text + "\n", encoding="utf-8")
-    if options.readme:
-        README.write_text(fill(README.read_text(encoding="utf-8"), "edges", text), encoding="utf-8")
+    for page, name in ((README, "edges" if options.readme else None), (PAGE, options.block)):
+        if name:
+            page.write_text(fill(page.read_text(encoding="utf-8"), name, text), encoding="utf-8")
     (options.output / "scores.json").write_text(scores(results) + "\n", encoding="utf-8")
     draw([(result.method.label, result.light, result.dark) for result in results], options.output / "curves.png")
     return failures
@@ -350,13 +355,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line and evaluate; exit with 1 if anything failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("images", type=Path, help="folder of photographs")
-    parser.add_argument("boundaries", type=Path, help="folder of .mat files with the same stems")
+    parser.add_argument("boundaries", type=Path, help="folder of .mat or .png files with the same stems")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for results")
     parser.add_argument("--methods", type=names, default=list(METHODS), help=f"of {','.join(METHODS)} (default: all)")
     parser.add_argument("--thresholds", type=count, default=99, help="how many (default: %(default)s)")
     parser.add_argument("-j", "--jobs", type=count, default=1, help="processes (default: %(default)s)")
     parser.add_argument("--dark", action="store_true", help="also measure photographs that are eight times darker")
     parser.add_argument("--limit", type=count, help="number of photographs, selected at equal distances")
+    parser.add_argument("--block", metavar="NAME", help="write the table into this block of docs/boundaries.md")
     parser.add_argument("--readme", action="store_true", help="write the table into the README")
     options = parser.parse_args(arguments)
     for folder in (options.images, options.boundaries):

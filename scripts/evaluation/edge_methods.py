@@ -77,6 +77,11 @@ def swept(name: str, label: str, detect: Callable[[Image, float], npt.NDArray[An
     return Method(name, label, strength, once)
 
 
+def detector(name: str, label: str, **options: Any) -> Method:
+    """Return `detect` with these options."""
+    return Method(name, label, lambda image: ek.detect(image, **options), lambda image, _: ek.detect(image, **options))
+
+
 def spread(share: npt.NDArray[Any]) -> Strength:
     """Map strengths, divided by that of the strongest possible step, to [0, 1] by the square root.
 
@@ -128,6 +133,10 @@ METHODS = {
         swept("skimage-canny", f"scikit-image canny, σ = {SIGMA:g}", scikit_canny, TAPS * SMOOTH_STEP),
         graded("zero-crossings", f"`zero_crossings`, σ = {SIGMA:g}", zero_crossings, CROSSING),
         swept("canny", f"`canny`, σ = {SIGMA:g}", edgekit_canny, SMOOTH_STEP),
-        Method("detect", "`detect`", lambda image: ek.detect(image), lambda image, _: ek.detect(image)),
+        detector("detect", "`detect`"),
+        detector("detect-edges", '`detect`, `what="edges"`', what="edges"),
+        detector("learned-fast", '`detect`, `model="learned-fast"`', model="learned-fast"),
+        detector("learned", '`detect`, `model="learned"`', model="learned"),
+        detector("learned-edges", "`detect`, learned edges", what="edges", model="learned"),
     )
 }

@@ -15,6 +15,7 @@ from edgekit.backends.opencv.correlation import magnitude as magnitude
 from edgekit.backends.opencv.correlation import weighted_sum as weighted_sum
 from edgekit.backends.opencv.fused import fused as fused
 from edgekit.backends.opencv.fused import loops
+from edgekit.backends.opencv.network import run_network as run_network
 from edgekit.backends.opencv.tiling import pad as pad
 from edgekit.backends.opencv.tiling import run_tiles as run_tiles
 from edgekit.common.load_cv2 import cv2

@@ -14,6 +14,7 @@ import torch
 from edgekit.backends.interface import ArrayTypes, ImageLayout
 from edgekit.backends.pytorch.correlation import correlate as correlate
 from edgekit.backends.pytorch.correlation import keeps_nan_local as keeps_nan_local
+from edgekit.backends.pytorch.network import run_network as run_network
 from edgekit.backends.pytorch.tiling import exporting as exporting
 from edgekit.backends.pytorch.tiling import is_eager, on_cpu
 from edgekit.backends.pytorch.tiling import pad as pad

@@ -20,8 +20,8 @@ def _threshold(image: Array, *, outlined: bool = False, **parameters: Any) -> Ar
     return outline(mask) if outlined else mask
 
 
-def _detect(image: Array, *, above: float | None = None) -> Array:
-    strength = detect(image)
+def _detect(image: Array, *, above: float | None = None, **parameters: Any) -> Array:
+    strength = detect(image, **parameters)
     return strength if above is None else strength > above
 
 
@@ -31,8 +31,9 @@ def _why_no_mask(image: Array, *, outlined: bool = False, **parameters: Any) -> 
     return why_no_mask(image, **parameters)
 
 
-def _why_not_detected(image: Array, *, above: float | None = None) -> str:
-    return f"no pixel has a probability above {above or 0:g}; the largest is {float(detect(image).max()):.3g}"
+def _why_not_detected(image: Array, *, above: float | None = None, **parameters: Any) -> str:
+    largest = float(detect(image, **parameters).max())
+    return f"no pixel has a probability above {above or 0:g}; the largest is {largest:.3g}"
 
 
 class Method(NamedTuple):

@@ -1,0 +1,90 @@
+"""The thresholds of Canny's detector: numbers, percentiles, or found from the image. May import `backends` and what is
+below it.
+"""
+
+import math
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from edgekit.backends.choice import backend_of
+from edgekit.backends.interface import Array
+from edgekit.common.choices import shown
+from edgekit.edges.thinning import by_numpy_plane
+from edgekit.errors import ParameterError
+
+#: The low threshold as a part of the high one, if only one is given. Canny recommends a half to a third.
+LOW = 0.4
+
+#: The high threshold if none is given: this quantile of the local maxima, but at most this share of the largest. Chosen
+#: on training images of the Berkeley boundaries and on ten pictures of UDED.
+AUTOMATIC, MOST = 0.92, 0.25
+
+#: The least low threshold if none is given, as a multiple of the noise.
+NOISE = 3.0
+
+#: The share of gradients that is due to noise alone, and their magnitude relative to the standard deviation.
+QUANTILE = 0.2
+RAYLEIGH = math.sqrt(-2 * math.log(1 - QUANTILE))
+
+#: The response of OpenCV's 3x3 Sobel operator to a ramp of one gray level per pixel.
+OPENCV = 8
+
+
+def thresholds(low: Any, high: Any, magnitude: Array, thin: Array) -> tuple[Any, Any]:
+    """Return both thresholds; one of each for every plane if they depend on the image.
+
+    Parameters
+    ----------
+    low, high : float, str or None
+        As for `edgekit.canny`.
+    magnitude, thin : array
+        The magnitude of the gradient, and its local maxima.
+    """
+    if low is None and high is None:
+        xp = backend_of(magnitude).xp
+        high = by_numpy_plane(_automatic, thin)
+        noise = by_numpy_plane(_noise, magnitude) * NOISE
+        low = xp.where(high * LOW > noise, high * LOW, noise)
+        return low, xp.where(high > low, high, low)
+    strong: Any = None if high is None else _level(high, magnitude)
+    weak: Any = strong * LOW if low is None else _level(low, magnitude)
+    if strong is None:
+        strong = weak / LOW
+    if isinstance(low, str) != isinstance(high, str):
+        # A number has precedence over a percentile: on a flat image every percentile is 0.
+        strong = backend_of(magnitude).xp.where(weak > strong, weak, strong)
+    return weak, strong
+
+
+def _automatic(thin: Array) -> float:
+    """Return the high threshold of a NumPy plane."""
+    maxima = thin[np.isfinite(thin) & (thin > 0)]
+    return min(float(np.quantile(maxima, AUTOMATIC)), MOST * float(maxima.max())) if maxima.size else 0.0
+
+
+def _noise(magnitude: Array) -> float:
+    """Return the standard deviation of the components of the gradient that is due to noise."""
+    return float(_quantile(magnitude, QUANTILE)) / RAYLEIGH
+
+
+def _level(level: float | str, magnitude: Array) -> Any:
+    """Return a threshold in the unit of the magnitude."""
+    if not isinstance(level, str):
+        if isinstance(level, bool) or not isinstance(level, Real):
+            raise ParameterError(f"threshold {shown(level)} must be a number, or a percentile such as '95%'")
+        return float(level)
+    number = level.removesuffix("%")
+    try:
+        fraction = float(number) / 100
+    except ValueError:
+        fraction = math.nan
+    if not level.endswith("%") or not 0 <= fraction <= 1:
+        raise ParameterError(f"threshold {shown(level)} must be a number, or a percentile such as '95%'")
+    return by_numpy_plane(lambda plane: _quantile(plane, fraction), magnitude)
+
+
+def _quantile(plane: Array, fraction: float) -> Any:
+    known = plane[np.isfinite(plane)]
+    return np.quantile(known, fraction) if known.size else 0.0

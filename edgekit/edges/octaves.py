@@ -1,0 +1,200 @@
+"""Strength and direction of edges by gradients at several octaves. May import `filters` and what is below it.
+
+The constants were chosen on half of the 200 training images of the Berkeley boundaries, BSDS500, and those of all edges
+also on ten pictures of UDED.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from edgekit.backends.choice import backend_of
+from edgekit.backends.interface import Array
+from edgekit.edges.resampling import detached, doubled, halved, padded
+from edgekit.filters.apply import apply, apply_bank
+from edgekit.filters.inputs import FLOAT_LEVEL
+from edgekit.filters.luminance import luminance
+from edgekit.operators.table import gaussian, own_operator
+
+#: Weight of each octave in the mean over scales, the finest first.
+WEIGHTS = (1.5, 1.0, 1.0, 0.5, 0.3)
+
+#: The pixels of the photographs for which the weights were chosen. In an image of four times as many pixels the weights
+#: belong to octaves that are coarser by SHIFT, and strengths are divided by STRONGER.
+PIXELS, SHIFT, STRONGER = 481 * 321, 0.3, 1.085
+
+#: Weight of differences in colour relative to differences in lightness.
+COLOUR = 1.5
+
+#: Added to the normalized magnitude: an octave without an edge weakens the edge of others and does not erase it.
+FLOOR = 0.1
+
+#: Standard deviation of the surround at each octave, in pixels of that octave reduced to a quarter.
+SURROUND = 2.0
+
+#: Added to the surround, relative to the mean of the magnitude: weak edges in flat surroundings stay weak.
+QUIET = 0.5
+
+#: Standard deviation of the gradient for all edges, in pixels, and the weight of differences in colour.
+FINE, FINE_COLOUR = 1.5, 0.7
+
+#: Added to the magnitude of all edges, relative to white.
+FAINT = 0.003
+
+#: The power of the strength of boundaries in that of all edges.
+SHARE_OF_BOUNDARIES = 0.5
+
+#: Gradients of colours below this multiple of their noise are not counted.
+NOISE = 2.0
+
+#: The share of gradients that is due to noise alone, and their magnitude relative to the standard deviation.
+QUANTILE = 0.2
+RAYLEIGH = math.sqrt(-2 * math.log(1 - QUANTILE))
+
+#: Smaller than any strength that is not due to rounding.
+TINY = 1e-20
+
+_SMOOTH = own_operator([[1 / 16, 2 / 16, 1 / 16], [2 / 16, 4 / 16, 2 / 16], [1 / 16, 2 / 16, 1 / 16]])
+
+
+class Edges(NamedTuple):
+    """Edges before they are thinned: strength, and direction across them in radians; both (rows, columns)."""
+
+    strength: Array
+    across: Array
+
+
+def relative(planes: Sequence[Array], *, floating: bool) -> tuple[list[Array], float]:
+    """Return planes relative to the largest value, so that nothing overflows, and half a gray level."""
+    peak = max(float(abs(detached(p)).max()) for p in planes) or 1.0
+    # In a floating image the largest value is white.
+    return [p / peak for p in planes], FLOAT_LEVEL / 2 if floating else 0.5 / peak
+
+
+def roots(planes: Sequence[Array], half: float) -> list[Array]:
+    """Return square roots of relative values, so that dark regions have edges too."""
+    backend = backend_of(planes[0])
+    xp = backend.xp
+    # An odd function: negative values mirror positive ones, and 0 stays 0.
+    return [backend.cast(xp.sign(p) * (xp.sqrt(xp.abs(p) + half) - half**0.5), xp.float32) for p in planes]
+
+
+def opponents(planes: Sequence[Array], colour: float) -> list[Array]:
+    """Return lightness, red minus green, and yellow minus blue; other numbers of planes as they are."""
+    if len(planes) != 3:
+        return list(planes)
+    red, green, blue = planes
+    return [luminance(list(planes)), (red - green) * colour, ((red + green) / 2 - blue) * colour]
+
+
+def boundaries(planes: Sequence[Array], half: float) -> Edges:
+    """Return the edges of objects: those at all octaves, relative to the edges in their surroundings."""
+    xp = backend_of(planes[0]).xp
+    rows, columns = planes[0].shape
+    larger = max(0.0, math.log2(rows * columns / PIXELS) / 2)
+    weights = _weights(SHIFT * larger)
+    unit = 2 ** (len(weights) - 1)
+    strength, xx, yy, xy = _octaves([padded(p, unit) for p in opponents(roots(planes, half), COLOUR)], weights)
+    strength = xp.exp(strength / sum(weights)) / STRONGER**larger
+    strength = apply(xp.where(xx + yy > 0, strength, 0), _SMOOTH, {})
+    across = xp.arctan2(2 * xy, xx - yy) / 2
+    return Edges(strength[:rows, :columns], across[:rows, :columns])
+
+
+def _weights(shift: float) -> list[float]:
+    """Return the weights of octaves that are coarser by `shift`."""
+    last = len(WEIGHTS) + math.ceil(shift)
+    places = np.arange(last) - shift
+    return [float(w) for w in np.interp(places, range(len(WEIGHTS)), WEIGHTS, right=0)]
+
+
+def all_edges(planes: Sequence[Array], evidence: Array) -> Edges:
+    """Return all edges: a fine gradient of the gray levels, times evidence that there is a boundary.
+
+    Parameters
+    ----------
+    planes : sequence of array
+        Relative to white.
+    evidence : array
+        At least 0.
+    """
+    backend = backend_of(planes[0])
+    xp = backend.xp
+    planes = opponents([backend.cast(p, xp.float32) for p in planes], FINE_COLOUR)
+    xx, yy, xy = _tensor([apply_bank(p, "gaussian", {"sigma": FINE}) for p in planes])
+    strength = xp.where(xx + yy > 0, _largest(xx, yy, xy) + FAINT, 0) * evidence
+    return Edges(strength, xp.arctan2(2 * xy, xx - yy) / 2)
+
+
+def changes(planes: Sequence[Array]) -> Array:
+    """Return where any plane has a gradient."""
+    backend = backend_of(planes[0])
+    gradients = [apply_bank(detached(backend.cast(p, backend.xp.float32)), "gaussian", {"sigma": FINE}) for p in planes]
+    return sum(abs(g) for pair in gradients for g in pair) > 0
+
+
+def ridges(strength: Array) -> Edges:
+    """Return smoothed strengths, and the direction in which they fall most steeply on both sides."""
+    xp = backend_of(strength).xp
+    strength = apply(strength, own_operator([[bell] for bell in gaussian(1.0)]), {})
+    strength = apply(strength, own_operator([gaussian(1.0)]), {})
+    gx, gy = apply_bank(strength, "gaussian", {"sigma": 1.5})
+    (xx, xy), (_, yy) = (apply_bank(g, "sobel", {}) for g in (gx, gy))
+    return Edges(strength, xp.arctan2(-2 * xy, yy - xx) / 2)
+
+
+def _octaves(planes: Sequence[Array], weights: Sequence[float]) -> list[Array]:
+    """Return the weighted sums over octaves of the logarithm of the edge strength, and of the structure tensor.
+
+    The tensor consists of the sums over planes of gx², gy² and gx·gy.
+    """
+    xp = backend_of(planes[0]).xp
+    xx, yy, xy = _tensor([apply_bank(p, "sobel", {"size": 5}) for p in planes])
+    magnitude = _largest(xx, yy, xy)
+    mean = xp.mean(magnitude) + TINY
+    strength = xp.log(FLOOR + magnitude / (_surround(magnitude) + QUIET * mean))
+    here = [part * weights[0] for part in (strength, xx, yy, xy)]
+    if len(weights) == 1:
+        return here
+    coarser = _octaves([halved(p) for p in planes], weights[1:])
+    return [part + doubled(c) for part, c in zip(here, coarser, strict=True)]
+
+
+def _tensor(gradients: Sequence[tuple[Array, Array]]) -> list[Array]:
+    """Return the sums of gx², gy² and gx·gy. Of colours only what is above their noise is added."""
+    xp = backend_of(gradients[0][0]).xp
+    total = [0.0, 0.0, 0.0]
+    for n, (gx, gy) in enumerate(gradients):
+        parts = [gx * gx, gy * gy, gx * gy]
+        if n and len(gradients) == 3:
+            energy = parts[0] + parts[1]
+            limit = (NOISE * _noise(energy)) ** 2
+            share = (1 - limit / xp.where(energy > limit, energy, 1)) * (energy > limit)
+            parts = [p * share for p in parts] if limit else parts
+        total = [t + p for t, p in zip(total, parts, strict=True)]
+    return total
+
+
+def _noise(energy: Array) -> float:
+    """Return the standard deviation of the components of a gradient that are due to noise, from its smallest values."""
+    some = energy[::2, ::2]
+    some = np.asarray(backend_of(some).to_numpy(detached(some)))
+    return float(np.sqrt(np.quantile(some, QUANTILE))) / RAYLEIGH
+
+
+def _largest(xx: Array, yy: Array, xy: Array) -> Array:
+    """Return the largest change in any direction (Di Zenzo)."""
+    xp = backend_of(xx).xp
+    return xp.sqrt((xx + yy + xp.sqrt((xx - yy) ** 2 + 4 * xy * xy)) / 2)
+
+
+def _surround(magnitude: Array) -> Array:
+    """Return the mean around each pixel, weighted by a Gaussian."""
+    bell = gaussian(SURROUND)
+    mean = halved(halved(padded(magnitude, 4)))
+    for kernel in ([bell], [[c] for c in bell]):
+        mean = apply(mean, own_operator(kernel), {})
+    rows, columns = magnitude.shape[-2:]
+    return doubled(doubled(mean))[..., :rows, :columns]

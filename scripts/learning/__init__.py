@@ -1,0 +1,1 @@
+"""Training of what is learned from examples: the boundary network."""
