@@ -3,6 +3,8 @@ from .batch.bulk import filter_files as filter_files
 from .batch.bulk import score_files as score_files
 from .batch.bulk_rows import Rows as Rows
 from .display.overlays import overlay as overlay
+from .display.panels import Panels as Panels
+from .display.panels import show as show
 from .display.rendering import Display as Display
 from .display.rendering import picture as picture
 from .display.rendering import to_display as to_display
@@ -38,6 +40,8 @@ from .filters.gradients import sobel as sobel
 from .filters.laplacians import correlate as correlate
 from .filters.laplacians import dog as dog
 from .filters.laplacians import laplacian as laplacian
+from .filters.operator_kernel import OperatorKernel as OperatorKernel
+from .filters.operator_kernel import kernel as kernel
 from .filters.vectors import Gradient as Gradient
 from .filters.vectors import gradient as gradient
 from .filters.vectors import oriented as oriented

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from edgekit.backends.choice import load
 from edgekit.common.choices import shown
+from edgekit.common.html_views import coloured_grid
 from edgekit.common.types import ChannelAxis
 from edgekit.errors import DtypeError, ParameterError, ShapeError
 from edgekit.filters.apply import apply_learned
@@ -36,7 +37,7 @@ PATIENCE, LEAST_GAIN = 5, 1e-14
 _MAGNIFIED = 1e6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class KernelFit:
     """A learned kernel and its errors.
 
@@ -67,6 +68,13 @@ class KernelFit:
     explained: float
     condition: float
     pixels: int
+
+    def __repr__(self) -> str:
+        rows, columns = self.kernel.shape
+        return f"KernelFit({rows}x{columns}, {self.status}, {self.explained:.2%} of the target explained)"
+
+    def _repr_html_(self) -> str:
+        return coloured_grid(repr(self), self.kernel.tolist())
 
     @property
     def determined(self) -> NDArray[np.bool_]:

@@ -61,6 +61,9 @@ OTHERS = {
     "nn", "Display", "Gradient", "Focus", "Peak", "KernelFit", "MEASURES", "find_peak", "autofocus", "read_image",
     "open_image", "ImageFile", "ImageInfo", "BlurWidth", "DepthMap", "Contour", "EdgeDistance", "Line", "Circle",
     "Ellipse", "Mtf", "Region", "fit_line", "fit_circle", "fit_ellipse", "Rows", "score_files", "filter_files",
+    "kernel", "OperatorKernel",
+    # Draws one image; tests/test_notebook.py.
+    "show", "Panels",
     *(n for n in dir(ek) if n.endswith("Error")),
 }  # fmt: skip
 

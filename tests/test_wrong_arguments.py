@@ -35,6 +35,7 @@ VALID = {
     "hysteresis": (IMAGE, 3, 9),
     "mtf": (IMAGE, (0, 0, 20, 20)),
     "nonmax_suppress": (ek.sobel(IMAGE), np.zeros((20, 24), np.float32)),
+    "kernel": ("sobel",),
     "open_image": ("image.png",),
     "oriented": (IMAGE, [0, 45]),
     "outline": (IMAGE > 9,),

@@ -1,10 +1,13 @@
 """The gradient vector, and banks of directions. May import `backends` and what is below it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic
 
+import numpy as np
+
 from edgekit.backends.choice import backend_of
+from edgekit.common.html_views import fields_table
 from edgekit.common.types import ChannelAxis, ImageT
 from edgekit.errors import ParameterError
 from edgekit.filters.apply import filter_image
@@ -16,9 +19,9 @@ from edgekit.operators.spacing import Spacing
 from edgekit.operators.table import find
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Gradient(Generic[ImageT]):
-    """A gradient: its two components, its magnitude and its direction.
+    """A gradient: its two components, its magnitude and its direction. ``gx, gy = gradient`` gives the components.
 
     Attributes
     ----------
@@ -46,6 +49,20 @@ class Gradient(Generic[ImageT]):
         result: ImageT = xp.where((degrees >= 360) | ((gx == 0) & (gy == 0)), 0, degrees)
         return result
 
+    def __iter__(self) -> Iterator[ImageT]:
+        return iter((self.gx, self.gy))
+
+    def __repr__(self) -> str:
+        return f"Gradient({self._kind})"
+
+    def _repr_html_(self) -> str:
+        ranges = {name: _range(getattr(self, name)) for name in ("gx", "gy", "magnitude")}
+        return fields_table(f"Gradient, {self._kind}", ranges)
+
+    @property
+    def _kind(self) -> str:
+        return f"gx and gy of shape {tuple(self.gx.shape)}, {str(self.gx.dtype).removeprefix('torch.')}"
+
     def _parts(self) -> list[Any]:
         """Return the components in the type of the computation: half precision does not hold their squares."""
         backend = backend_of(self.gx)
@@ -54,6 +71,13 @@ class Gradient(Generic[ImageT]):
     def _cast(self, array: Any) -> ImageT:
         result: ImageT = backend_of(self.gx).cast(array, self.gx.dtype)
         return result
+
+
+def _range(array: Any) -> str:
+    """Return the smallest and the largest value that is not NaN, as a text."""
+    values = backend_of(array).to_numpy(array)
+    values = values[~np.isnan(values)]
+    return f"{values.min():.4g} to {values.max():.4g}" if values.size else "no values"
 
 
 @documented
@@ -81,12 +105,15 @@ def gradient(
     Returns
     -------
     Gradient
-        With ``.gx``, ``.gy``, ``.magnitude`` and ``.direction``.
+        With ``.gx``, ``.gy``, ``.magnitude`` and ``.direction``; ``gx, gy = gradient(image)`` gives the components.
 
     Examples
     --------
     >>> import numpy as np, edgekit as ek
     >>> down = np.tile(np.arange(5.0)[:, None], (1, 5))
+    >>> gx, gy = ek.gradient(down)
+    >>> float(gx[2, 2]), float(gy[2, 2])
+    (0.0, 1.0)
     >>> float(ek.gradient(down, operator="scharr").direction[2, 2])
     90.0
     >>> float(ek.gradient(down, spacing=(0.5, 1.0)).gy[2, 2])

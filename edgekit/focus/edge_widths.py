@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from edgekit.backends.choice import backend_of
 from edgekit.common.choices import shown
+from edgekit.common.html_views import fields_table
 from edgekit.common.types import ChannelAxis
 from edgekit.errors import ParameterError, ShapeError
 from edgekit.filters.inputs import broadcast_mask, check_image, to_numpy_image
@@ -104,6 +105,9 @@ class BlurWidth(NamedTuple):
     error: float
     share: float
     reason: str = ""
+
+    def _repr_html_(self) -> str:
+        return fields_table("Width of the blur", self._asdict())
 
     @property
     def judged(self) -> float:

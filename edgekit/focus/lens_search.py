@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.common.choices import check_choice, real_number, shown
+from edgekit.common.html_views import fields_table
 from edgekit.errors import MeasureError, ParameterError
 from edgekit.focus.light import ImageScore
 from edgekit.focus.measures import MEASURES
@@ -18,7 +19,7 @@ from edgekit.focus.search import MIN_POSITIONS, NO_PEAK, Peak, Status, find_peak
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Focus:
     """The position of best focus, as returned by `autofocus`.
 
@@ -35,6 +36,15 @@ class Focus:
     status: Status
     confidence: float
     measurements: tuple[tuple[float, float], ...]
+
+    def __repr__(self) -> str:
+        return (
+            f"Focus(position={self.position!r}, score={self.score!r}, status={self.status!r}, "
+            f"confidence={self.confidence!r}, {len(self.measurements)} measurements)"
+        )
+
+    def _repr_html_(self) -> str:
+        return fields_table("Focus", vars(self))
 
 
 def autofocus(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edgekit.common.choices import shown
+from edgekit.common.html_views import fields_table
 from edgekit.errors import DtypeError, ParameterError, ShapeError
 from edgekit.focus.curves import Curve, best_curve, fit_bell
 
@@ -63,6 +64,9 @@ class Peak:
     confidence: float
     width: float | None = None
     error: float | None = None
+
+    def _repr_html_(self) -> str:
+        return fields_table("Peak", vars(self))
 
 
 NO_PEAK = Peak(math.nan, math.nan, "none", 0.0)
