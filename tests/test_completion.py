@@ -55,6 +55,21 @@ def test_values_are_offered(words, expected, tmp_path):
     assert loaded([], tmp_path, **completion(words)) == set()
 
 
+@pytest.mark.parametrize(
+    ("shell", "expected"),
+    [("zsh", ["plain", "sobel", "_", "plain", "scharr", "_"]), ("fish", ["plain,sobel", "plain,scharr"])],
+)
+def test_other_shells_get_the_same_values(shell, expected):
+    code = "from edgekit.cli import main; main(prog_name='edgekit')"
+    words = {"COMP_WORDS": "edgekit kernels s", "COMP_CWORD": "2" if shell == "zsh" else "s"}
+    asked = os.environ | words | {"_EDGEKIT_COMPLETE": f"{shell}_complete"}
+    ran = subprocess.run([sys.executable, "-c", code], env=asked, capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == expected
+    source = os.environ | {"_EDGEKIT_COMPLETE": f"{shell}_source"}
+    ran = subprocess.run([sys.executable, "-c", code], env=source, capture_output=True, text=True, check=True)
+    assert "_EDGEKIT_COMPLETE" in ran.stdout
+
+
 @pytest.mark.parametrize("command", ["sobel", "canny", "score", "pick", "focus", "sobel -o", "score --rows x -o"])
 def test_files_are_offered_for_inputs_and_outputs(command):
     """By `file` the shell itself is asked for their names."""

@@ -9,7 +9,7 @@ import pytest
 from command_line import run
 from oracle import GRADIENTS, ROWS, turn
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "operators.md"
 
 #: What the 3x3 templates turned by 45 degrees read on the ramp towards 45 degrees.
 RING_AT_45 = {"sobel": 6 * 2**0.5, "scharr": 26 * 2**0.5, "prewitt": 4 * 2**0.5, "central": 2 * 2**0.5}
@@ -82,9 +82,9 @@ def test_every_ring_has_its_divisor():
     }
 
 
-def test_the_table_of_the_readme():
+def test_the_table_of_operators():
     """The first row of each operator: whole 3x3 kernels in full, and every divisor in four digits."""
-    block = README.read_text(encoding="utf-8").split("<!-- operators -->")[1].split("<!-- /operators -->")[0]
+    block = PAGE.read_text(encoding="utf-8").split("<!-- operators -->")[1].split("<!-- /operators -->")[0]
     table = {}
     for line in block.strip().splitlines()[2:]:
         command, _, taps, divisor, accuracy, _ = (cell.strip() for cell in line.strip("|").split("|"))

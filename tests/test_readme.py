@@ -1,94 +1,68 @@
-"""What the documents show is run: the README's sessions, its generated blocks, its tables."""
+"""What the README shows is run: its sessions, its generated blocks, its tables."""
 
-import doctest
-import os
 import re
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from documents import ROOT, blocks, copy_samples, run_blocks
 
-import edgekit as ek
-
-ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-#: Pages whose sessions are run.
-PAGES = ("README.md", "docs/sorting.md")
 
 
 @pytest.fixture
 def at_samples(tmp_path, monkeypatch):
-    """A folder with the samples, and nothing else that may lie beside them, where one may write."""
-    (tmp_path / "samples").mkdir()
-    for name in re.findall(r"\]\(([\w.-]+)\)", (ROOT / "samples" / "README.md").read_text(encoding="utf-8")):
-        shutil.copy2(ROOT / "samples" / name, tmp_path / "samples")
+    """A folder with the samples, where one may write."""
+    copy_samples(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    return tmp_path
 
 
-def blocks(page: str, language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
+def test_the_sessions(at_samples):
+    assert run_blocks(README, "README.md") > 12
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_the_shell_session(page, at_samples):
-    session = "".join(blocks(page, "console"))
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    commands = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", session, re.MULTILINE)
-    assert len(commands) > 6
-    for command, expected in commands:
-        # Standard error holds the summary, with its time.
-        ran = subprocess.run(["bash", "-euc", command], env=os.environ | {"PATH": path}, capture_output=True, text=True)
-        assert ran.returncode == 0, f"{command}: {ran.stderr}"
-        assert ran.stdout == expected, command
-    if page == "README.md":
-        assert ek.read_image("dark.png").shape == (400, 600)
+def test_commands_that_are_not_in_a_session_are_run_elsewhere():
+    """`.ci/run` runs those with these marks, in a fresh clone."""
+    assert [block.mark for block in blocks(README) if not block.is_run] == ["run: try", "run: test"]
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_the_python_sessions(page, at_samples):
-    text = "\n".join(blocks(page, "python"))
-    assert text.count(">>>") > 8
-    test = doctest.DocTestParser().get_doctest(text, {}, "README", "README.md", 0)
-    failed, attempted = doctest.DocTestRunner().run(test)
-    assert (failed, attempted > 8) == (0, True)
+def test_it_is_short():
+    assert len(README.splitlines()) <= 150
 
 
-def test_the_python_session_of_boundaries(at_samples):
-    page = (ROOT / "docs" / "boundaries.md").read_text(encoding="utf-8")
-    text = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
-    test = doctest.DocTestParser().get_doctest(text, {}, "boundaries", "boundaries.md", 0)
-    failed, attempted = doctest.DocTestRunner().run(test)
-    assert (failed, attempted > 4) == (0, True)
-    for name in ("sizes", "costs", "boundaries-bsds", "boundaries-uded"):
-        (content,) = re.findall(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", page, re.DOTALL)
-        assert content.count("\n|") > 3, f"run the script that fills the block {name}"
+@pytest.fixture
+def generated(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    import maintenance.readme_blocks as script
+
+    return script
 
 
-def test_the_tables_of_rows_are_fresh():
-    sys.path.insert(0, str(ROOT / "scripts"))
-    try:
-        from common.blocks import fill
-        from maintenance.readme_blocks import measures, operators
-    finally:
-        sys.path.remove(str(ROOT / "scripts"))
-    assert fill(README, "operators", operators()) == README
-    assert fill(README, "measures", measures()) == README
-    assert fill(README, "operators", "other") != README
+def test_the_generated_blocks_are_fresh(generated):
+    generated.main(["--check"])
 
 
-def test_the_measured_blocks_are_filled():
-    for name in ("dark", "edges", "startup", "speed", "filters", "memory", "picking", "lens", "torch"):
-        (content,) = re.findall(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", README, re.DOTALL)
-        assert content.count("\n|") > 3, f"run the script that fills the block {name}"
+def test_an_old_block_is_found(generated, monkeypatch, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("<!-- quality -->\nold\n<!-- /quality -->", encoding="utf-8")
+    monkeypatch.setattr(generated, "BLOCKS", ((page, "quality", generated.quality),))
+    with pytest.raises(SystemExit, match=r"page.md is out of date"):
+        generated.main(["--check"])
+    generated.main([])
+    assert page.read_text(encoding="utf-8").count("\n|") == 2 + len(generated.QUALITY)
+
+
+def test_cells_of_tables_are_found(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    from common.blocks import table_cell
+
+    text = "| a | b |\n|---|---|\n| x | 1 |\n\n| a | c |\n|---|---|\n| x | 2 |"
+    assert (table_cell(text, "x", "b"), table_cell(text, "x", "c")) == ("1", "2")
+    with pytest.raises(SystemExit, match="no table has the row y and the column b"):
+        table_cell(text, "y", "b")
 
 
 def test_links_lead_somewhere():
-    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md", "docs/sorting.md"):
+    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs/architecture.md"):
         page = ROOT / name
         text = page.read_text(encoding="utf-8")
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
@@ -98,18 +72,22 @@ def test_links_lead_somewhere():
                 assert any((folder / path).exists() for folder in (ROOT, ROOT / "edgekit")), (name, path)
 
 
-@pytest.mark.parametrize(
-    "page", [page.name for page in (ROOT / "docs").glob("*.md") if ">>> " in page.read_text("utf-8")]
-)
-def test_the_python_sessions_of_the_pages(page, at_samples):
-    found = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text("utf-8"), re.DOTALL)
-    test = doctest.DocTestParser().get_doctest("\n".join(found), {}, page, page, 0)
-    failed, attempted = doctest.DocTestRunner().run(test)
-    assert (failed, attempted > 3) == (0, True)
+#: Blocks that scripts for benchmarks and evaluation fill.
+MEASURED = {
+    "README": ("filters",),
+    "docs/measuring": ("subpixel", "circles", "contours-time", "mtf", "mtf-shapes", "mtf-charts"),
+    "docs/boundaries": ("sizes", "costs", "boundaries-bsds", "boundaries-uded"),
+    "docs/edges": ("edges",),
+    "docs/scoring": ("memory",),
+    "docs/video": ("picking",),
+    "docs/autofocus": ("lens",),
+    "docs/torch": ("torch",),
+}
 
 
-def test_the_tables_of_measurements_are_filled():
-    page = (ROOT / "docs" / "measuring.md").read_text("utf-8")
-    for name in ("subpixel", "circles", "contours-time", "mtf", "mtf-shapes", "mtf-charts"):
-        (content,) = re.findall(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", page, re.DOTALL)
-        assert len(content) > 60, f"run the script that fills the block {name}"
+@pytest.mark.parametrize("page", MEASURED)
+def test_the_measured_blocks_are_filled(page):
+    text = (ROOT / f"{page}.md").read_text(encoding="utf-8")
+    for name in MEASURED[page]:
+        (content,) = re.findall(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", text, re.DOTALL)
+        assert content.count("\n|") > 3, f"run the script that fills the block {name}"

@@ -27,7 +27,7 @@ def uses(job):
 
 
 def test_there_are_workflows():
-    assert [w.name for w in WORKFLOWS] == ["release.yml", "test.yml"]
+    assert [w.name for w in WORKFLOWS] == ["pages.yml", "release.yml", "test.yml"]
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda w: w.name)
@@ -45,7 +45,11 @@ def test_only_publishing_may_speak_for_the_project():
     for workflow in WORKFLOWS:
         assert yaml.safe_load(workflow.read_text())["permissions"] == {"contents": "read"}
     able = {key: job["permissions"] for key, job in jobs().items() if "permissions" in job}
-    assert able == {("release.yml", "publish"): {"id-token": "write"}}
+    assert able == {
+        ("pages.yml", "deploy"): {"pages": "write", "id-token": "write"},
+        ("release.yml", "publish"): {"id-token": "write"},
+    }
+    assert [u.split("@")[0] for u in uses(jobs()["pages.yml", "deploy"])] == ["actions/deploy-pages"]
     publish = jobs()["release.yml", "publish"]
     # It runs nothing but the two actions, on what was built and tested before.
     assert [u.split("@")[0] for u in uses(publish)] == ["actions/download-artifact", "pypa/gh-action-pypi-publish"]
@@ -55,7 +59,7 @@ def test_only_publishing_may_speak_for_the_project():
 
 def test_what_the_workflows_run_is_there():
     ran = {step["run"].split()[0] for job in jobs().values() for step in job.get("steps", ()) if "run" in step}
-    for script in ran - {"test"}:
+    for script in ran - {"test", "pip"}:
         assert (ROOT / script).stat().st_mode & 0o100, script
 
 

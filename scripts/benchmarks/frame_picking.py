@@ -1,6 +1,6 @@
 """Compares `edgekit pick` with sharp-frames on a video, as whole processes.
 
-    python scripts/benchmarks/frame_picking.py CLIP [CLIP ...] [--runs N] [--readme]
+    python scripts/benchmarks/frame_picking.py CLIP [CLIP ...] [--runs N] [--write]
 
 Both read every frame, select 30 and write them as JPEG. Needs `pip install -e ".[bench,video]"`, and for sharp-frames
 ffmpeg. The two programs run in turn. Prints a Markdown table of medians.
@@ -18,8 +18,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.harness.processes import alternate, seconds
-from common.blocks import fill
-from common.paths import README
+from common.blocks import fill_page
+from common.paths import DOCS
 from edgekit.io.video import read_frames
 
 #: Number of selected frames.
@@ -66,12 +66,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("clips", type=Path, nargs="+")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--readme", action="store_true", help="write the table into the README")
+    parser.add_argument("--write", action="store_true", help="write the table into docs/video.md")
     options = parser.parse_args(arguments)
     text = measure(options.clips, options.runs)
     print(text)
-    if options.readme:
-        README.write_text(fill(README.read_text(encoding="utf-8"), "picking", text), encoding="utf-8")
+    if options.write:
+        fill_page(DOCS / "video.md", "picking", text)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Shows that the memory of `edgekit score` does not grow with the number of images.
 
-    python scripts/benchmarks/score_memory.py [COUNT ...] [--readme]
+    python scripts/benchmarks/score_memory.py [COUNT ...] [--write]
 
 Makes folders of small images (links to a few files), scores each folder in a separate process, and prints a Markdown
 table of time and peak memory.
@@ -20,8 +20,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import edgekit as ek
-from common.blocks import fill
-from common.paths import README
+from common.blocks import fill_page
+from common.paths import DOCS
 
 #: Hard links to one file. File systems allow a few more.
 LINKS = 30_000
@@ -31,16 +31,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("counts", nargs="*", type=int, default=[1_000, 10_000, 100_000])
-    parser.add_argument("--readme", action="store_true", help="write the table into the README")
+    parser.add_argument("--write", action="store_true", help="write the table into docs/scoring.md")
     options = parser.parse_args(arguments)
     lines = ["| images | s | peak memory, MiB |", "|---:|---:|---:|"]
     for count in options.counts:
         seconds, peak = score(count)
         lines.append(f"| {count:,} | {seconds:.1f} | {peak / 1024:.0f} |")
         print(lines[-1], flush=True)
-    if options.readme:
+    if options.write:
         text = "\n".join(lines)
-        README.write_text(fill(README.read_text(encoding="utf-8"), "memory", text), encoding="utf-8")
+        fill_page(DOCS / "scoring.md", "memory", text)
 
 
 def score(count: int) -> tuple[float, int]:

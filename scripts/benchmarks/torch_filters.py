@@ -1,6 +1,6 @@
 """Compares the torch filters with those of kornia: time with and without a gradient, eager and compiled, and memory.
 
-    python scripts/benchmarks/torch_filters.py [--device cuda] [--size 3840x2160] [--runs N] [--readme]
+    python scripts/benchmarks/torch_filters.py [--device cuda] [--size 3840x2160] [--runs N] [--write]
 
 Needs `pip install -e ".[test]"`. Checks first that the results are equal. The two libraries run in turn, so that a
 slower machine slows both. Ratios are medians of the ratios of paired runs. Memory is the peak memory without the image.
@@ -22,8 +22,8 @@ from torch.profiler import ProfilerActivity, profile
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import edgekit as ek
-from common.blocks import fill
-from common.paths import README
+from common.blocks import fill_page
+from common.paths import DOCS
 
 Filter = Callable[[torch.Tensor], torch.Tensor]
 
@@ -179,15 +179,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--size", default="3840x2160", help="width x height")
     parser.add_argument("--runs", type=int, default=11)
     parser.add_argument("--eager", action="store_true", help="compile nothing")
-    parser.add_argument("--readme", action="store_true", help="write the tables into the README")
+    parser.add_argument("--write", action="store_true", help="write the tables into docs/torch.md")
     options = parser.parse_args(arguments)
     width, height = map(int, options.size.split("x"))
     torch.manual_seed(0)
     image = torch.rand(1, 1, height, width).to(options.device)
     text = table(image, options.runs, compiled=not options.eager)
     print(text)
-    if options.readme:
-        README.write_text(fill(README.read_text(encoding="utf-8"), "torch", text), encoding="utf-8")
+    if options.write:
+        fill_page(DOCS / "torch.md", "torch", text)
 
 
 if __name__ == "__main__":

@@ -7,5 +7,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 README = ROOT / "README.md"
 
+#: The pages of the site.
+DOCS = ROOT / "docs"
+
 #: The folder of sample pictures.
 SAMPLES = ROOT / "samples"

@@ -1,6 +1,6 @@
 """Compares `autofocus` on a simulated lens with hill climbing and golden-section search.
 
-    python scripts/evaluation/autofocus.py [--seeds N] [--readme]
+    python scripts/evaluation/autofocus.py [--seeds N] [--write]
 
 The lens is a photograph blurred in proportion to the distance from focus, with the sensor's noise, rounded to
 8 bits. Each seed chooses a photograph, a focus position, a depth of field and a shape of the blur. All methods have the
@@ -21,8 +21,8 @@ import numpy.typing as npt
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import edgekit as ek
-from common.blocks import fill
-from common.paths import README, SAMPLES
+from common.blocks import fill_page
+from common.paths import DOCS, SAMPLES
 
 Image = npt.NDArray[np.uint8]
 
@@ -184,12 +184,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=100)
-    parser.add_argument("--readme", action="store_true", help="write the table into the README")
+    parser.add_argument("--write", action="store_true", help="write the table into docs/autofocus.md")
     options = parser.parse_args(arguments)
     text = table(options.seeds)
     print(text)
-    if options.readme:
-        README.write_text(fill(README.read_text(encoding="utf-8"), "lens", text), encoding="utf-8")
+    if options.write:
+        fill_page(DOCS / "autofocus.md", "lens", text)
 
 
 if __name__ == "__main__":

@@ -140,6 +140,10 @@ def by_brightness(photographs: dict[str, Image], respond: Callable[[Image, str],
 def report(photographs: dict[str, Image]) -> str:
     """Return definitions, tables and notes."""
     lines = [
+        "# Dark images",
+        "",
+        '`tone="log"` filters log(x + half a gray level), so that one threshold works for every exposure.',
+        "",
         f"Each photograph is darkened {DARKER} times: the values in its file are divided by {DARKER} and rounded to",
         "whole gray levels. The dark half is the set of pixels whose luminance is below the median. *Edges* are the",
         f"strongest {STRONGEST:.0%} of the pixels in the dark half, by the magnitude in the original photograph. Each",

@@ -31,8 +31,8 @@ from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import edgekit as ek
-from common.blocks import fill
-from common.paths import README, ROOT, SAMPLES
+from common.blocks import fill_page
+from common.paths import DOCS, SAMPLES
 from edgekit.io.formats import BY_ENDING
 from evaluation.boundary_measure import (
     VERSION,
@@ -49,9 +49,6 @@ from evaluation.boundary_measure import (
 from evaluation.edge_methods import METHODS, Image, Method
 from evaluation.precision_recall_plot import draw
 from maintenance.make_samples import darken
-
-#: The page on boundaries.
-PAGE = ROOT / "docs" / "boundaries.md"
 
 #: Number of photographs that are timed.
 TIMED = 15
@@ -327,9 +324,9 @@ def evaluate(options: argparse.Namespace) -> list[Failure]:
     text = table(results, len(found), options.thresholds)
     print(text)
     (options.output / "table.md").write_text(text + "\n", encoding="utf-8")
-    for page, name in ((README, "edges" if options.readme else None), (PAGE, options.block)):
+    for page, name in (("edges.md", "edges" if options.write else None), ("boundaries.md", options.block)):
         if name:
-            page.write_text(fill(page.read_text(encoding="utf-8"), name, text), encoding="utf-8")
+            fill_page(DOCS / page, name, text)
     (options.output / "scores.json").write_text(scores(results) + "\n", encoding="utf-8")
     draw([(result.method.label, result.light, result.dark) for result in results], options.output / "curves.png")
     return failures
@@ -363,7 +360,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--dark", action="store_true", help="also measure photographs that are eight times darker")
     parser.add_argument("--limit", type=count, help="number of photographs, selected at equal distances")
     parser.add_argument("--block", metavar="NAME", help="write the table into this block of docs/boundaries.md")
-    parser.add_argument("--readme", action="store_true", help="write the table into the README")
+    parser.add_argument("--write", action="store_true", help="write the table into docs/edges.md")
     options = parser.parse_args(arguments)
     for folder in (options.images, options.boundaries):
         if not folder.is_dir():

@@ -1,7 +1,7 @@
-"""Fills the generated blocks of the README: the tables of operators and measures, and the figures for dark images.
+"""Fills the generated blocks of pages: the tables of operators and measures, and the README's figures of quality.
 
-    python scripts/maintenance/readme_blocks.py            # writes README.md
-    python scripts/maintenance/readme_blocks.py --check    # checks that it is up to date
+    python scripts/maintenance/readme_blocks.py            # writes the pages
+    python scripts/maintenance/readme_blocks.py --check    # checks that they are up to date
 
 A block is the text between <!-- name --> and <!-- /name -->.
 """
@@ -15,11 +15,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from common.blocks import fill
-from common.paths import README
+from common.blocks import block, fill, table_cell
+from common.paths import DOCS, README
 from edgekit.focus.measures import MEASURES
 from edgekit.operators.table import OPERATORS, Kind, Operator
-from evaluation.dark_edges import summary
 
 
 def operators() -> str:
@@ -60,18 +59,58 @@ def _linked(reference: str) -> str:
     return re.sub(r"(10\.\d{4,}/\S+?)(?=[,; ]|$)", r"[doi](https://doi.org/\1)", reference)
 
 
+#: The README's figures of quality: what was measured, then page, block, column, and the rows of edgekit and another
+#: method. Scripts for evaluation write the blocks.
+QUALITY = (
+    (
+        "boundaries that people drew, BSDS500: F, one threshold for all photographs",
+        ("edges.md", "edges", "ODS", "`detect`", "scikit-image canny, σ = 2"),
+    ),
+    (
+        "the same photographs, eight times darker, at the same threshold: F",
+        ("edges.md", "edges", "dark F at the same threshold", "`detect`", "scikit-image canny, σ = 2"),
+    ),
+    (
+        "sharp or blurred, sorted by eye: area under the ROC curve",
+        ("sharpness.md", "eye", "area under the ROC curve", "**score**", "cleanvision: deviation of edges at 64 px"),
+    ),
+    (
+        "autofocus with 20 measurements: lenses of 100 that end within 1 % of the range",
+        ("autofocus.md", "lens", "within 1 % of the range", "`autofocus`", "golden-section search"),
+    ),
+)
+
+
+def quality() -> str:
+    """Return the README's table of quality, from the tables of other pages."""
+    lines = ["| measured | edgekit | compared with | |", "|---|---|---|---:|"]
+    for title, (page, name, column, own, other) in QUALITY:
+        text = block(DOCS / page, name)
+        values = [table_cell(text, row, column) for row in (own, other)]
+        lines.append(f"| [{title}](docs/{page}) | {own.strip('*')}: **{values[0]}** | {other} | {values[1]} |")
+    return "\n".join(lines)
+
+
+#: Page, block and the function that returns its content.
+BLOCKS = (
+    (DOCS / "operators.md", "operators", operators),
+    (DOCS / "scoring.md", "measures", measures),
+    (README, "quality", quality),
+)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the README, or check it."""
-    parser = argparse.ArgumentParser(description="Fill the README's generated blocks.")
-    parser.add_argument("--check", action="store_true", help="change nothing; exit with status 1 if it is out of date")
+    """Write the pages, or check them."""
+    parser = argparse.ArgumentParser(description="Fill the generated blocks of pages.")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if a page is out of date")
     check = parser.parse_args(arguments).check
-    old = README.read_text(encoding="utf-8")
-    new = old
-    for name, content in (("operators", operators()), ("measures", measures()), ("dark", summary())):
-        new = fill(new, name, content)
-    if check:
-        sys.exit(0 if new == old else "README.md is out of date; run python scripts/maintenance/readme_blocks.py")
-    README.write_text(new, encoding="utf-8")
+    for path, name, content in BLOCKS:
+        old = path.read_text(encoding="utf-8")
+        new = fill(old, name, content())
+        if check and new != old:
+            sys.exit(f"{path.name} is out of date; run python scripts/maintenance/readme_blocks.py")
+        if not check:
+            path.write_text(new, encoding="utf-8")
 
 
 if __name__ == "__main__":

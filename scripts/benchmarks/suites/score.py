@@ -13,7 +13,7 @@ from benchmarks.harness.images import photograph
 from benchmarks.harness.plots import Chart
 from benchmarks.harness.processes import PYTHON, alternate, peak, seconds
 from benchmarks.harness.suite import Bench, Outcome
-from benchmarks.harness.tables import detail, left_out, number, table, times
+from benchmarks.harness.tables import detail
 from benchmarks.harness.worker import Call
 from benchmarks.harness.workers import has_switch
 
@@ -112,12 +112,10 @@ def run(bench: Bench) -> Outcome:
     """Measure both."""
     memory = [compare(work(megapixels), bench.workers, bench.runs) for megapixels in bench.sizes]
     folder = score_folder(bench)
-    caption = f"{folder.title}, median of {bench.runs} interleaved runs, {bench.machine}:"
-    speed = "\n".join([caption, "", _speed(folder), *left_out([folder])])
     blocks = {"sharpness": "\n\n".join(detail(c) for c in memory), "score": detail(folder, "s")}
     lines = {e.label: [(0.0, folder.facts["images"] / e.median)] for e in folder.entries.values()}
     chart = Chart("score", folder.title, "", "images per second", lines, bars=True)
-    return Outcome([*memory, folder], blocks, {"speed": speed}, [chart])
+    return Outcome([*memory, folder], blocks, charts=[chart])
 
 
 def score_folder(bench: Bench) -> Comparison:
@@ -158,12 +156,3 @@ def largest_difference(folder: Path, table_of_scores: Path) -> float:
         assert gray is not None
         found.append(abs(float(row["laplacian_variance"]) - float(cv2.Laplacian(gray, cv2.CV_64F).var())))
     return max(found)
-
-
-def _speed(comparison: Comparison) -> str:
-    """Return the README's table."""
-    rows = []
-    for name, entry in comparison.entries.items():
-        ratios = [times(comparison, name, other) for other in comparison.references]
-        rows.append([entry.label, number(entry.median), number(comparison.facts["images"] / entry.median), *ratios])
-    return table(["method", "s", "images/s", "relative to decoding", "relative to the loop"], rows)
