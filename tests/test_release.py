@@ -65,6 +65,7 @@ def test_what_the_workflows_run_is_there():
 
 def test_the_version_is_one_and_the_changelog_has_a_place_for_what_comes():
     assert re.fullmatch(r"\d+\.\d+\.\d+", ek.__version__)
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))["version"] == ek.__version__
     assert "## [Unreleased]" in (ROOT / "CHANGELOG.md").read_text("utf-8")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     assert project["project"]["dynamic"] == ["version"]
