@@ -213,7 +213,8 @@ def test_notebooks_of_the_tutorials_run(path, at_samples):
 
     _, parts = split_code_and_text_blocks(path)
     notebook = jupyter_notebook(parts, dict(DEFAULT_GALLERY_CONF), str(path.parent))
-    done = nbclient.NotebookClient(nbformat.from_dict(notebook), timeout=300, kernel_name="python3").execute()
+    read = nbformat.reads(json.dumps(notebook), as_version=4)
+    done = nbclient.NotebookClient(read, timeout=300, kernel_name="python3").execute()
     outputs = [output for cell in done.cells for output in cell.get("outputs", [])]
     assert any("image/png" in output.get("data", {}) for output in outputs)
 
