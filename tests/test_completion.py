@@ -24,7 +24,7 @@ MEASURES = ["score", *MEASURE_NAMES]
 OFFERED = {
     "edgekit score --measure ": MEASURES,
     "edgekit pick --measure ": MEASURES,
-    "edgekit focus --measure ": MEASURES[1:],
+    "edgekit focus --measure ": [*MEASURES[1:], "blur"],
     "edgekit score --measure lap": [name for name in MEASURES if name.startswith("lap")],
     "edgekit kernels ": list(OPERATORS),
     "edgekit kernels s": ["sobel", "scharr"],
