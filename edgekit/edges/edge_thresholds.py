@@ -17,12 +17,14 @@ from edgekit.errors import ParameterError
 #: The low threshold as a part of the high one, if only one is given. Canny recommends a half to a third.
 LOW = 0.4
 
-#: The high threshold if none is given: this quantile of the local maxima, but at most this share of the largest. Chosen
-#: on training images of the Berkeley boundaries and on ten pictures of UDED.
-AUTOMATIC, MOST = 0.92, 0.25
+#: The high threshold if none is given: this quantile of the local maxima, within these shares of the largest. Chosen on
+#: training images of the Berkeley boundaries and on ten pictures of UDED. The least share is for images with few edges,
+#: such as a test chart, in which most maxima are due to rounding.
+AUTOMATIC, FEWEST, MOST = 0.92, 0.03, 0.25
 
-#: The least low threshold if none is given, as a multiple of the noise.
-NOISE = 3.0
+#: The least low and high threshold if none is given, as multiples of the noise. White noise exceeds the second in one of
+#: 300,000 pixels.
+NOISE, LEAST = 3.0, 5.0
 
 #: The share of gradients that is due to noise alone, and their magnitude relative to the standard deviation.
 QUANTILE = 0.2
@@ -45,9 +47,9 @@ def thresholds(low: Any, high: Any, magnitude: Array, thin: Array) -> tuple[Any,
     if low is None and high is None:
         xp = backend_of(magnitude).xp
         high = by_numpy_plane(_automatic, thin)
-        noise = by_numpy_plane(_noise, magnitude) * NOISE
-        low = xp.where(high * LOW > noise, high * LOW, noise)
-        return low, xp.where(high > low, high, low)
+        noise = by_numpy_plane(_noise, magnitude)
+        high = xp.maximum(high, noise * LEAST)
+        return xp.maximum(high * LOW, noise * NOISE), high
     strong: Any = None if high is None else _level(high, magnitude)
     weak: Any = strong * LOW if low is None else _level(low, magnitude)
     if strong is None:
@@ -61,7 +63,10 @@ def thresholds(low: Any, high: Any, magnitude: Array, thin: Array) -> tuple[Any,
 def _automatic(thin: Array) -> float:
     """Return the high threshold of a NumPy plane."""
     maxima = thin[np.isfinite(thin) & (thin > 0)]
-    return min(float(np.quantile(maxima, AUTOMATIC)), MOST * float(maxima.max())) if maxima.size else 0.0
+    if not maxima.size:
+        return 0.0
+    largest = float(maxima.max())
+    return min(max(float(np.quantile(maxima, AUTOMATIC)), FEWEST * largest), MOST * largest)
 
 
 def _noise(magnitude: Array) -> float:
