@@ -167,9 +167,9 @@ def canny(
 
     Notes
     -----
-    Without thresholds `high` is the 92nd percentile of the local maxima, but at most a quarter of the largest. `low` is
-    0.4 times `high`, or three times the standard deviation of the noise if that is more, and `high` is not below it.
-    The noise is estimated from the smallest gradients.
+    Without thresholds `high` is the 92nd percentile of the local maxima, but at least 3 % and at most a quarter of the
+    largest. `low` is 0.4 times `high`. They are at least five and three times the standard deviation of the noise.
+    It is estimated from the smallest gradients.
 
     Where OpenCV has the same parameters it gives the same pixels: ``cv2.Canny(gray, low, high, L2gradient=True)``
     is ``canny(gray, sigma=0, low=low, high=high, scale="raw", border="edge", interpolate=False)``.

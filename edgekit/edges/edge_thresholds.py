@@ -22,8 +22,8 @@ LOW = 0.4
 #: such as a test chart, in which most maxima are due to rounding.
 AUTOMATIC, FEWEST, MOST = 0.92, 0.03, 0.25
 
-#: The least low and high threshold if none is given, as multiples of the noise. White noise exceeds the second in one of
-#: 300,000 pixels.
+#: The least low and high threshold if none is given, as multiples of the noise. White noise exceeds the second in one
+#: pixel of 300,000.
 NOISE, LEAST = 3.0, 5.0
 
 #: The share of gradients that is due to noise alone, and their magnitude relative to the standard deviation.

@@ -165,10 +165,8 @@ def _solve(
 ) -> _Solution:
     """Fit the background, the wide functions and the best number of functions of this scale.
 
-    With QR the sums of squares of all numbers of functions come from one factorization.
+    With QR the sums of squares of all numbers of functions come from one factorization. The levels are its last column.
     """
-    from scipy.linalg import solve_triangular
-
     background = [np.ones_like(samples.u), samples.v]
     if shading:
         # Slopes of the illumination left and right of the edge, and a contrast that changes along it.
@@ -178,11 +176,10 @@ def _solve(
     wider = [hermite_integrals(samples.u / (times * scale), orders) for times, orders in wide]
     matrix = np.concatenate((background, *wider, hermite_integrals(samples.u / scale, most)))
     fixed = len(matrix) - most
-    q, r = np.linalg.qr((matrix * samples.weight).T)
-    target = samples.level * samples.weight
-    along = q.T @ target
-    rest = target - q @ along
-    left = samples.within + float(rest @ rest)
+    joined = np.concatenate((matrix, samples.level[None])) * samples.weight
+    r: Array = np.linalg.qr(joined.T, mode="r")
+    along = r[: len(matrix), -1]
+    left = samples.within + float(np.sum(r[len(matrix) :, -1] ** 2))
     # The sum of squares that remains with the first n functions.
     sums = left + np.append(np.cumsum(along[::-1] ** 2)[::-1][1:], 0)
     orders = np.arange(min(LEAST_ORDERS, most), most + 1)
@@ -195,7 +192,7 @@ def _solve(
     upper = r[:used, :used]
     # A function that the pixels do not determine gets a large variance, and no infinite coefficient.
     upper = upper + np.eye(used) * 1e-12 * np.abs(np.diag(upper)).max()
-    inverse = solve_triangular(upper, np.eye(used))
+    inverse = np.linalg.inv(upper)
     parts = (*((times * scale, orders) for times, orders in wide), (scale, used - fixed))
     return _Solution(
         parts, inverse @ along[:used], inverse @ inverse.T * noise, len(background), math.sqrt(noise),
