@@ -177,7 +177,7 @@ def _solve(
     matrix = np.concatenate((background, *wider, hermite_integrals(samples.u / scale, most)))
     fixed = len(matrix) - most
     joined = np.concatenate((matrix, samples.level[None])) * samples.weight
-    r: Array = np.linalg.qr(joined.T, mode="r")
+    r = np.asarray(np.linalg.qr(joined.T, mode="r"))
     along = r[: len(matrix), -1]
     left = samples.within + float(np.sum(r[len(matrix) :, -1] ** 2))
     # The sum of squares that remains with the first n functions.
