@@ -3,6 +3,7 @@
 What is generated from the code lies in docs/generated/, which git ignores.
 """
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -39,12 +40,15 @@ command_pages.write_pages(GENERATED / "commands")
 api_pages.main([str(GENERATED / "api.rst")])
 project_pages.write_pages(GENERATED / "project")
 
-# The examples run in a copy of their folder, with the samples beside them.
+# The examples run in a copy of their folder, with the samples beside them, and not what else a reader wrote there.
+NAMES = re.findall(r"\]\(([\w.-]+)\)", (SAMPLES / "README.md").read_text(encoding="utf-8"))
 for kind in ("tutorials", "gallery"):
-    shutil.copytree(DOCS / "examples" / kind, GENERATED / "sources" / kind, dirs_exist_ok=True)
-    # A README would be the heading of a gallery.
-    no_readme = shutil.ignore_patterns("README.md")
-    shutil.copytree(SAMPLES, GENERATED / "sources" / kind / "samples", ignore=no_readme, dirs_exist_ok=True)
+    folder = GENERATED / "sources" / kind
+    shutil.copytree(DOCS / "examples" / kind, folder, dirs_exist_ok=True)
+    shutil.rmtree(folder / "samples", ignore_errors=True)
+    (folder / "samples").mkdir()
+    for name in NAMES:
+        shutil.copy2(SAMPLES / name, folder / "samples")
 
 # The scraper of the gallery is a function, which Sphinx does not store.
 suppress_warnings = ["config.cache"]

@@ -196,9 +196,10 @@ def test_broken_links_are_found(script, tmp_path, capsys, name, text, message):
 EXAMPLES = sorted((DOCS / "examples").glob("*/*.py"))
 
 
-@pytest.mark.sample(2)
+@pytest.mark.full
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_examples_run(path, at_samples):
+    """As the site's build runs them, which is part of .ci/run."""
     environment = os.environ | {"MPLBACKEND": "agg"}
     ran = subprocess.run([sys.executable, str(path)], env=environment, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
