@@ -82,7 +82,7 @@ def test_circles_are_free_of_the_inward_bias(analytic, radius, blur, inside):
     assert contour.length == pytest.approx(2 * math.pi * radius, rel=0.03)
     circle = ek.fit_circle(contour)
     assert (circle.radius, circle.x, circle.y) == pytest.approx((radius, x, y), abs=0.005)
-    # The brighter side is on the right of one who walks along the contour.
+    # The brighter side is to the right of the direction of the points.
     steps = np.roll(contour.points, -1, axis=0) - contour.points
     outward = contour.points - (x, y)
     right = np.sign(-steps[:, 1] * outward[:, 0] + steps[:, 0] * outward[:, 1])

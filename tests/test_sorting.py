@@ -232,7 +232,7 @@ def same_disk():
 
 @pytest.fixture
 def other_disk(monkeypatch):
-    """Let every folder be a file system of its own."""
+    """Let each folder seem to be on another file system."""
     rename = Path.rename
 
     def refuse(path, target):

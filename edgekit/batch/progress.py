@@ -32,7 +32,7 @@ def is_terminal() -> bool:
 
 
 def is_notebook() -> bool:
-    """Tell whether the program runs in a notebook, which shows a progress bar of its own."""
+    """Tell whether the program runs in a notebook, where another kind of progress bar is shown."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return type(shell).__name__ == "ZMQInteractiveShell"
 
@@ -146,7 +146,7 @@ class Ahead(Generic[T]):
         self._put(end)
 
     def _put(self, value: tuple[T] | BaseException | None) -> bool:
-        """Add a value when there is place for it; tell whether reading goes on."""
+        """Add a value as soon as there is space; return whether values are still wanted."""
         while not self._stopped.is_set():
             with contextlib.suppress(Full):
                 self._queue.put(value, timeout=WAIT)

@@ -35,7 +35,7 @@ BESIDE_RAW = frozenset((".jpg", ".jpeg", ".heic", ".heif", ".hif"))
 
 
 class Rule(NamedTuple):
-    """What is done with the photographs of a verdict: such as moving the blurred ones into a folder."""
+    """The action for the photographs of one verdict, such as moving the blurred ones into a folder."""
 
     verb: Verb
     verdict: Verdict

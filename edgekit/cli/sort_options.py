@@ -9,7 +9,7 @@ import click
 from edgekit.cli.help_pages import SortOption
 from edgekit.cli.parameter_types import PathOrUrl
 
-#: What is done with the images of a verdict: move_blurred and so on.
+#: An action and the verdict that it applies to: move_blurred and so on.
 SORT = tuple(f"{verb}_{verdict}" for verb in ("move", "copy", "link") for verdict in ("blurred", "sharp", "undefined"))
 
 #: The verdicts whose paths are printed.

@@ -38,7 +38,7 @@ _HEADER = struct.Struct("<ddBB")
 
 
 class Fingerprint(NamedTuple):
-    """What is kept of an image.
+    """The features of an image that are compared.
 
     Attributes
     ----------

@@ -67,6 +67,6 @@ def scaling(largest: Array, planes: Array) -> Array:
     backend = backend_of(planes)
     exponent = backend.xp.frexp(largest)[1]
     end = backend.array_types(planes).exponent
-    # Dividing is exact, and most images need it not.
+    # The division is exact. Most images do not need it.
     needed = (largest > 0) & (abs(exponent) >= end // 8)
     return backend.xp.where(needed, exponent, 0).clip(-end * 3 // 4, end * 3 // 4)

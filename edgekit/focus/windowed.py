@@ -105,7 +105,7 @@ def _laplacian(image: Array, rows: slice, columns: slice) -> Moments:
     total, squares = fused.laplacian_sums(image, rows, columns)
     count = (rows.stop - rows.start) * (columns.stop - columns.start)
     mean = total / count
-    return Moments(count, mean, squares / count - mean * mean)
+    return Moments(count, mean, max(0.0, squares / count - mean * mean))
 
 
 def _exponent(image: Array, mask: Array | None) -> int:

@@ -35,7 +35,7 @@ SYSTEMATIC = 5e-4
 
 @dataclass(frozen=True, eq=False)
 class Contour:
-    """A contour: the points of one edge in order. The brighter side is on the right of one who walks along it.
+    """A contour: the points of one edge in order. The brighter side is to the right of the direction of the points.
 
     Attributes
     ----------

@@ -14,7 +14,7 @@ from edgekit.metrology.mtf_result import Mtf
 
 _GRAY = "#b00020"
 
-#: Most regions with a curve of their own in the legend.
+#: Largest number of regions whose curves are named in the legend one by one.
 _NAMED = 12
 
 

@@ -3,7 +3,7 @@
     python scripts/benchmarks/focus_stacks.py [--sizes 10 20 40] [--write]
 
 Photographs of 10 megapixels are written as JPEG, each sharp in another part. Each stack is fused by
-`edgekit focus STACK --fuse sharp.tif --depth-map depth.tif` and by `--fuse` alone, in a process of its own, and by
+`edgekit focus STACK --fuse sharp.tif --depth-map depth.tif` and by `--fuse` alone, each in a new process, and by
 `edgekit.fuse` with all photographs in memory. Prints a Markdown table with the CPU
 time, which two idle cores halve, and the largest memory.
 """

@@ -26,7 +26,7 @@ HEADINGS = {
     "errors": "Errors",
 }
 
-#: Modules whose public names have a section of their own.
+#: Modules whose public names are listed in a separate section.
 MODULES = {"nn": "Modules and losses for torch"}
 
 #: Values are described here, because Sphinx would print them whole.

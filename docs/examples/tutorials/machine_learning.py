@@ -86,7 +86,7 @@ fit
 #
 # All layers export to ONNX for images of any size.
 with warnings.catch_warnings():
-    # The exporter warns of its own code.
+    # The exporter issues warnings about parts of torch.
     warnings.simplefilter("ignore")
     program = torch.onnx.export(
         ek.nn.GradientMagnitude(), (image,), dynamo=True, verbose=False

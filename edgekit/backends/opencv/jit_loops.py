@@ -43,7 +43,8 @@ def _compiled(function: Callable[..., Any]) -> Any:
 #
 # A loop returns whether the response of floats is doubtful: somewhere it is not finite, or squares were rounded to 0.
 #
-# What is done with integers and with floats in two ways is chosen by the type of the image when a loop is compiled.
+# `_gradient`, `_symmetric` and `_doubtful` have one version for integers and one for floats. Numba chooses by the type
+# of the image when it compiles a loop; Python itself never calls them.
 
 
 @_compiled
