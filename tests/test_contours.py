@@ -253,6 +253,31 @@ def test_distances_across_bars(analytic, width, slant):
     assert 0.5 < rms(stated) / rms(errors) < 2
 
 
+@pytest.mark.parametrize("slope", [0, 0.2])
+def test_a_strip_of_one_row(analytic, slope):
+    y, x = np.mgrid[:20, :60]
+    bar = sum(s * 50 * np.tanh(1.5 * (x + slope * (y - 10) - at)) for s, at in ((1, 20.3), (-1, 33.7)))
+    bar = bar + np.random.default_rng(0).standard_normal(bar.shape)
+    for line in ((10, 10), (45, 10)), ((10, 10.4), (45, 10.4)):
+        found = ek.edge_distance(bar, *line, thickness=1)
+        assert found.distance == pytest.approx(13.4, abs=0.1)
+        assert all(map(math.isnan, found.slants))
+
+
+def test_lines_without_valid_pixels():
+    with pytest.raises(ek.ParameterError, match="no valid pixels"):
+        ek.edge_distance(np.full((20, 60), np.nan), (5, 10), (45, 10))
+
+
+def test_masked_pixels_have_no_noise():
+    y, x = np.mgrid[:96, :96] - 47.5
+    inside = np.hypot(x, y) < 45
+    image = np.where(np.hypot(x, y) < 20, 150.0, 50) + 5 * np.random.default_rng(0).standard_normal(x.shape)
+    hidden, missing = np.where(inside, image, 0), np.where(inside, image, np.nan)
+    errors = [np.median(ek.contours(i, mask=m)[0].error) for i, m in ((hidden, inside), (missing, None))]
+    assert errors[0] == pytest.approx(errors[1], rel=0.05)
+
+
 def test_lines_that_do_not_cross_two_edges(analytic):
     edge = 100 * analytic.half_plane((40, 60), 0, 0, 0.7)
     bars = edge * 0 + 100 * (np.arange(60) // 10 % 2)

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import tifffile
 import torch
 from command_line import run
 from PIL import Image, ImageCms
@@ -156,8 +157,18 @@ def test_uneven_light_and_missing_pixels(analytic):
     image, true = edge(analytic), analytic.true_frequency(0.5, 5, 0.7)
     y, x = np.mgrid[:100, :64] / 100
     assert ek.mtf(image * (0.6 + 0.3 * x + 0.2 * y)).mtf50 == pytest.approx(true, rel=0.01)
-    image[40:44, 20:40] = np.nan
-    assert ek.mtf(image).mtf50 == pytest.approx(true, rel=0.002)
+    for part in (slice(40, 44), slice(20, 40)), (slice(0, 100), slice(50, 64)), (slice(80, 100), slice(40, 64)):
+        missing = image.copy()
+        missing[part] = np.nan
+        assert ek.mtf(missing).mtf50 == pytest.approx(true, rel=0.004)
+
+
+@pytest.mark.parametrize("photons", [50, 400])
+def test_shot_noise(analytic, photons):
+    level = 0.05 + 0.95 * analytic.half_plane((100, 64), 5, 0.5, 0.7)
+    found = ek.mtf(np.random.default_rng(1).poisson(photons * level).astype(float))
+    assert found.status == "ok"
+    assert found.mtf50 == pytest.approx(analytic.true_frequency(0.5, 5, 0.7), abs=4 * found.mtf50_error)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
@@ -288,6 +299,10 @@ def test_transfer_curves_of_files():
         (b"para\0\0\0\0\0\1\0\0" + b"".join(n.to_bytes(4, "big", signed=True) for n in (2 << 16, 1 << 16, -(1 << 15))),
          lambda x: np.where(x >= 0.5, (x - 0.5) ** 2, 0)),
         (b"none", None),
+        # Damaged: it divides by 0, falls, has no light.
+        (b"para\0\0\0\0\0\1\0\0" + b"".join(n.to_bytes(4, "big", signed=True) for n in (2 << 16, 0, 1 << 15)), None),
+        (b"para\0\0\0\0\0\0\0\0" + (-(2 << 16)).to_bytes(4, "big", signed=True), None),
+        (b"curv\0\0\0\0" + (1).to_bytes(4, "big") + (0).to_bytes(2, "big"), None),
     ],
 )  # fmt: skip
 def test_curves_of_profiles(tag, expected):
@@ -322,6 +337,14 @@ def test_the_mtf_command(tmp_path):
     table = run("mtf", CHART, "--roi", "219,0,81,73", "--roi", "145,145,50,50", "--gamma", "linear")
     assert "no edge: the region has no edge" in table.stdout
     assert "--gamma linear" in table.stderr
+
+
+def test_files_with_several_images(tmp_path, analytic):
+    pages = np.stack([np.rint(edge(analytic)), np.rint(edge(analytic)[::-1])]).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "two.tif", pages, photometric="minisblack")
+    for command in ("mtf", "contours"):
+        assert "image 1 of 2 is measured; choose another one with --page" in run(command, tmp_path / "two.tif").stderr
+    assert "image 1 of 2" not in run("contours", tmp_path / "two.tif", "--page", "2").stderr
 
 
 def test_charts_that_cannot_be_measured(tmp_path, analytic):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgekit.cli.help_pages import MESSAGES, command
+from edgekit.cli.one_image import read_one
 from edgekit.cli.options import OUTPUT, READING, options
 from edgekit.cli.parameter_types import PathOrUrl
 from edgekit.cli.terminal import complain
@@ -34,14 +35,14 @@ def contours(name: str, **values: Any) -> int:
 
     INPUT is an image. Each point of a contour has x and y, where the centre of the upper left pixel is (0, 0), the
     strength and direction of the gradient, the width of the edge (the standard deviation of its blur in pixels), and
-    the standard error of its position across the edge. Contours end at junctions; closed ones are told.
+    the standard error of its position across the edge. Contours end at junctions. The output says which contours are
+    closed.
 
     -o writes a table (.csv), objects (.json), a drawing (.svg) or features (.geojson). Without -o the command prints a
     line for each contour.
     """
     from edgekit.cli.state_paths import new_file, write_logged
     from edgekit.errors import ImageError
-    from edgekit.io import read_image
     from edgekit.io.stores import path_of
     from edgekit.metrology.contour_files import WRITERS, contour_record
     from edgekit.metrology.edge_contours import contours
@@ -50,7 +51,7 @@ def contours(name: str, **values: Any) -> int:
     if values["output"] is not None:
         output = new_file(path_of(values["output"]), WRITERS, force=values["force"])
     try:
-        image = read_image(name, page=values["page"], **{option: values[option] for option in READING})
+        image, _ = read_one(name, values)
     except ImageError as error:
         complain(error)
         return 1

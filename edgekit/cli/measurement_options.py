@@ -9,6 +9,14 @@ from edgekit.cli.help_pages import option
 from edgekit.cli.parameter_types import Choice, NumberOrWord, PathOrUrl, Region, Selection, Text
 from edgekit.common.choices import BLUR, MEASURE_NAMES
 
+_ONE_PAGE = option(
+    "--page",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Measure image N of files with several images or pages.",
+    show_default="the first one",
+)
+
 MEASUREMENTS: dict[str, Callable[..., Callable[[Any], Any]]] = {
     # Measurements of edges.
     "contours.output": option(
@@ -45,6 +53,8 @@ MEASUREMENTS: dict[str, Callable[..., Callable[[Any], Any]]] = {
     "mtf.plot": option(
         "--plot", type=PathOrUrl(), metavar="FILE",
         help="Draw the regions over the chart, and their MTF: a .png, .svg or .pdf file."),
+    "contours.page": _ONE_PAGE,
+    "mtf.page": _ONE_PAGE,
     # Focus.
     "positions": option(
         "--positions", type=PathOrUrl(), metavar="FILE",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgekit.cli.help_pages import MESSAGES, command
+from edgekit.cli.one_image import read_one
 from edgekit.cli.options import OUTPUT, READING, options
 from edgekit.cli.parameter_types import PathOrUrl
 from edgekit.cli.terminal import complain
@@ -44,7 +45,6 @@ def mtf(name: str, regions: tuple[tuple[int, ...], ...], channels: str, pitch: f
     from edgekit.cli.state_paths import new_file, write_logged
     from edgekit.errors import ImageError
     from edgekit.io.files import read_bytes
-    from edgekit.io.image_file import open_image
     from edgekit.io.stores import path_of
     from edgekit.metrology.chart import find_edges
     from edgekit.metrology.mtf_files import mtf_arrays, mtf_csv, mtf_record
@@ -59,14 +59,13 @@ def mtf(name: str, regions: tuple[tuple[int, ...], ...], channels: str, pitch: f
         check(plot.suffix)
         plot = new_file(plot, ENDINGS, force=values["force"])
     try:
-        file = open_image(name, **{option: values[option] for option in READING})
-        image = file.read(page=values["page"] or 1)
+        image, info = read_one(name, values)
         gamma, source = _gamma(values["gamma"], read_bytes(path_of(name)))
     except ImageError as error:
         complain(error)
         return 1
     image = image[:, :, :3] if image.ndim == 3 and image.shape[2] > 3 else image
-    white, black = file.info.white, file.info.black
+    white, black = info.white, info.black
     limits = None if white is None or black is None or image.dtype.kind == "f" else (black, white)
     chosen = regions or tuple(find_edges(image))
     wanted = (

@@ -13,7 +13,7 @@ import numpy as np
 
 from edgekit.backends.choice import backend_of
 from edgekit.backends.interface import Array, ImageLayout
-from edgekit.common.choices import check_choice, shown
+from edgekit.common.choices import check_choice, plain_number, shown
 from edgekit.common.types import ChannelAxis, ImageT
 from edgekit.edges import learned, octaves
 from edgekit.edges.octaves import Edges
@@ -140,6 +140,7 @@ def detect(
     """
     check_choice("what", what, ("boundaries", "edges"))
     check_choice("model", model, ("gradients", "learned", "learned-fast"))
+    detail = plain_number(detail)
     if not isinstance(detail, int) or isinstance(detail, bool) or not 0 <= detail <= FINEST:
         raise ParameterError(f"detail={shown(detail)} must be an integer from 0 to {FINEST}")
     pixels, order = check_image(image, channel_axis)

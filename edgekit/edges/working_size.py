@@ -70,7 +70,7 @@ def working(planes: Sequence[Array], area: float) -> Working:
     arrays = [backend.to_numpy(detached(p)) for p in planes]
     inside = _known(arrays, np.asarray(backend.to_numpy(finite)))
     if not inside.all():
-        planes = [_filled(p, inside) for p in planes]
+        planes = [filled_from_nearest(p, inside) for p in planes]
         inside = cv2.erode(inside.astype(np.uint8), np.ones((2 * REACH + 1,) * 2, np.uint8)) > 0
     return Working(planes, backend.from_numpy(inside, getattr(planes[0], "device", None)), finer)
 
@@ -155,7 +155,7 @@ def _is_picture(planes: Sequence[Array], other: Array, box: tuple[int, int, int,
     return True
 
 
-def _filled(plane: Array, inside: Array) -> Array:
+def filled_from_nearest(plane: Array, inside: Array) -> Array:
     """Return a plane in which each pixel outside has the value of the nearest pixel inside."""
     backend = backend_of(plane)
     if not inside.any():

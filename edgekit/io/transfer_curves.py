@@ -81,10 +81,18 @@ def _curve_of(profile: bytes) -> Callable[[Array], Array] | None:
         for n in range(min(count, 100)):
             name, offset, size = struct.unpack_from(">4sII", profile, 132 + 12 * n)
             if name in (b"rTRC", b"kTRC"):
-                return _curve(profile[offset : offset + size])
-    except (struct.error, ValueError):
+                curve = _curve(profile[offset : offset + size])
+                return curve if curve is not None and _is_increasing(curve) else None
+    except (struct.error, ValueError, ArithmeticError):
         pass
     return None
+
+
+def _is_increasing(curve: Callable[[Array], Array]) -> bool:
+    """Tell whether a curve can be that of an image; those of damaged profiles often cannot."""
+    with np.errstate(all="ignore"):
+        light = curve(np.linspace(0, 1, 256))
+    return bool(np.isfinite(light).all() and (np.diff(light) >= 0).all() and light[-1] > light[0])
 
 
 def _curve(tag: bytes) -> Callable[[Array], Array] | None:

@@ -44,7 +44,8 @@ class EdgeDistance:
         Gray levels after each edge minus those before it.
     slants : (float, float)
         The direction of each edge's normal minus that of the line, in degrees. The shortest distance of two parallel
-        edges is `distance` times the cosine of this angle.
+        edges is `distance` times the cosine of this angle. NaN if the strip is only one pixel thick: the edges are then
+        taken as perpendicular to the line.
     """
 
     distance: float
@@ -86,7 +87,8 @@ def edge_distance(
     Raises
     ------
     ParameterError
-        If the line does not cross exactly two edges, is not within the image, or an option has an invalid value.
+        If the line does not cross exactly two edges, is not within the image or has no valid pixels, or an option has
+        an invalid value.
     ShapeError, DtypeError
         If the array is not one image.
 
@@ -114,15 +116,29 @@ def edge_distance(
         raise ParameterError(f"the line from p={shown(p)} to q={shown(q)} must be at least {SHORTEST:g} pixels long")
     along = (end - start) / length
     levels, u, v = _strip(plane, start, along, length, thickness)
-    guess = _two_edges(levels, u, length)
-    fitted, errors = _fitted(levels, u, v, guess)
+    if not levels.size:
+        raise ParameterError(f"the line from p={shown(p)} to q={shown(q)} has no valid pixels")
+    size = float(np.abs(levels).max()) or 1.0
+    guess = _two_edges(levels / size, u, length)
+    # One row of pixels does not determine a slant.
+    slanted = float(np.ptp(v)) >= 1
+    fitted, errors = _fitted(levels / size, u, v if slanted else np.zeros_like(v), guess)
     first, second = sorted((fitted[0], fitted[1]), key=lambda edge: edge[0])
+    if not 0 <= first[0] <= second[0] <= length:
+        raise ParameterError(
+            f"no two edges fit the pixels along the line from p={shown(p)} to q={shown(q)}; move p and q, or choose a "
+            "larger thickness"
+        )
     places = [tuple(map(float, start + edge[0] * along)) for edge in (first, second)]
     return EdgeDistance(
         float(second[0] - first[0]), errors, (places[0][0], places[0][1]), (places[1][0], places[1][1]),
-        (math.exp(first[2]), math.exp(second[2])), (float(first[3]), float(second[3])),
-        (-math.degrees(math.atan(first[1])), -math.degrees(math.atan(second[1]))),
+        (math.exp(first[2]), math.exp(second[2])), (size * float(first[3]), size * float(second[3])),
+        (_slant(first) if slanted else math.nan, _slant(second) if slanted else math.nan),
     )  # fmt: skip
+
+
+def _slant(edge: Array) -> float:
+    return -math.degrees(math.atan(edge[1]))
 
 
 def _place(name: str, place: Any, shape: tuple[int, ...]) -> Array:

@@ -18,6 +18,7 @@ from edgekit.edges.canny_edges import find_edges
 from edgekit.edges.localization import Located, locate
 from edgekit.errors import ParameterError
 from edgekit.filters.inputs import check_image
+from edgekit.focus.planes import mask_of
 from edgekit.metrology.curvature import Joined, curvature, join
 from edgekit.metrology.linking import Chain, link
 from edgekit.metrology.noise import noise_of
@@ -166,7 +167,9 @@ def contours(
     points = np.stack((columns, rows), axis=1) + found.offset[:, None] * across
     chains, meeting = link(edges)
     joined = _chosen(chains, points, across, min_length)
-    noise = noise_of(numpy_image(pixels)) if noise is None else noise
+    if noise is None:
+        valid = mask_of(options["mask"], pixels)
+        noise = noise_of(numpy_image(pixels), None if valid is None else backend_of(pixels).to_numpy(valid))
     found = Located(*(values[joined.nodes].astype(float) for values in found))
     points, across, meeting = points[joined.nodes], across[joined.nodes], meeting[joined.nodes]
     shift, variance = _inward(curvature(points, joined), found)

@@ -1,5 +1,6 @@
 """The noise of an image that has edges, for standard errors. May import `filters` and what is below it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,24 @@ MEDIAN = 0.6745
 ROUNDING = 12**-0.5
 
 
-def noise_of(image: Array) -> float:
+def noise_of_regions(levels: Array, regions: Sequence[Array]) -> float:
+    """Return the root mean square of the standard deviations of white noise in some regions.
+
+    Shot noise is larger where the image is brighter.
+
+    Parameters
+    ----------
+    levels : ndarray of float
+        (H, W), without NaN.
+    regions : sequence of ndarray of bool
+        (H, W), True in a region without edges.
+    """
+    detail = np.abs(cv2.filter2D(levels, -1, _MASK.astype(levels.dtype)))
+    each = [float(np.median(detail[region])) / (MEDIAN * _NORM) for region in regions if region.any()]
+    return float(np.sqrt(np.mean(np.square(each)))) if each else 0.0
+
+
+def noise_of(image: Array, mask: Array | None = None) -> float:
     """Return the standard deviation of white noise of the luminance, in gray levels.
 
     It is the lower quartile over blocks of the image, each measured by the median, so that edges do not count.
@@ -36,6 +54,8 @@ def noise_of(image: Array) -> float:
     ----------
     image : ndarray
         (H, W) or (H, W, C). NaN is left out. The noise of integers is at least that of their rounding.
+    mask : ndarray of bool, optional
+        (H, W), True where the image is valid.
     """
     least = ROUNDING if image.dtype.kind in "biu" else 0.0
     height, width = image.shape[:2]
@@ -45,7 +65,10 @@ def noise_of(image: Array) -> float:
     rows, columns = ((n - 2) // side for n in (height, width))
     medians = []
     for row in range(0, rows, max(1, rows * columns // MOST_BLOCKS)):
-        strip = luminance_plane(image[row * side : row * side + side + 2, : columns * side + 2])
+        part = slice(row * side, row * side + side + 2), slice(columns * side + 2)
+        strip = luminance_plane(image[part])
+        if mask is not None:
+            strip = np.where(mask[part], strip, np.nan)
         detail = np.abs(cv2.filter2D(strip, -1, _MASK.astype(strip.dtype))[1:-1, 1:-1])
         medians.append(np.median(detail.reshape(side, columns, side), axis=(0, 2)))
     levels = np.concatenate(medians) / (MEDIAN * _NORM)

@@ -15,14 +15,15 @@ from edgekit.backends.interface import Array
 from edgekit.common.choices import check_choice, number_range, shown
 from edgekit.common.load_cv2 import cv2
 from edgekit.common.types import ChannelAxis
-from edgekit.errors import ShapeError
+from edgekit.edges.working_size import filled_from_nearest
+from edgekit.errors import ParameterError, ShapeError
 from edgekit.filters.inputs import check_image
 from edgekit.filters.luminance import luminance
 from edgekit.focus.edge_widths import checked_region
 from edgekit.metrology.edge_line import SIDE, EdgeLine, find_line, has_second_edge
 from edgekit.metrology.edge_spread import EdgeSpread, fit_edge_spread
 from edgekit.metrology.mtf_result import Mtf, Region, measured, no_measurement
-from edgekit.metrology.noise import noise_of
+from edgekit.metrology.noise import noise_of, noise_of_regions
 from edgekit.metrology.planes import numpy_image
 from edgekit.metrology.transfer import Gamma, check_gamma, to_light
 
@@ -131,10 +132,11 @@ def mtf(
     """
     check_choice("channel", channel, MTF_CHANNELS)
     check_gamma(gamma)
-    limits = None if limits is None else number_range("limits", limits)
+    if limits is not None and (limits := number_range("limits", limits))[0] == limits[1]:
+        raise ParameterError(f"limits={shown(limits)} must be black and white, which differ")
     pixels, _ = check_image(image, channel_axis)
     array = numpy_image(pixels)
-    several = isinstance(roi, Sequence) and not isinstance(roi, str) and all(isinstance(one, Sequence) for one in roi)
+    several = isinstance(roi, Sequence | np.ndarray) and all(isinstance(one, Sequence | np.ndarray) for one in roi)
     whole = (0, 0, array.shape[1], array.shape[0])
     regions: Any = roi if several else [whole if roi is None else roi]
     found = []
@@ -172,7 +174,7 @@ def _measure(part: _Part, region: Region, channel: str) -> Mtf:
     """Measure a region, or say why it cannot be measured."""
     levels, ends = part
     known = np.isfinite(levels)
-    whole = np.where(known, levels, np.median(levels[known]) if known.any() else 0.0)
+    whole = filled_from_nearest(levels, known)
     turned = _is_horizontal(whole)
     if turned:
         levels, ends, whole = levels.T, ends.T, np.ascontiguousarray(whole.T)
@@ -185,7 +187,7 @@ def _measure(part: _Part, region: Region, channel: str) -> Mtf:
     line = find_line(whole)
     if line is None:
         return without("no edge")
-    noise = noise_of(whole)
+    noise = max(noise_of(whole), noise_of_regions(whole, _sides(whole, line)))
     if status := _of_line(whole, ends, line, noise):
         return without(status)
     fit = fit_edge_spread(np.where(np.isfinite(levels), levels, np.nan), line)
@@ -203,6 +205,13 @@ def _is_horizontal(levels: Array) -> bool:
     smooth = cv2.GaussianBlur(levels, (0, 0), 1.5)
     across, down = (cv2.norm(np.diff(smooth, axis=axis), cv2.NORM_L2SQR) for axis in (1, 0))
     return bool(down > across)
+
+
+def _sides(levels: Array, line: EdgeLine) -> list[Array]:
+    """Return where both sides of an edge are, beyond its blur."""
+    far = np.zeros(levels.shape)
+    far[line.rows] = line.distances(levels.shape[1])
+    return [far <= -PLATEAU, far >= PLATEAU]
 
 
 def _of_line(levels: Array, ends: Array, line: EdgeLine, noise: float) -> str:
