@@ -40,7 +40,7 @@ command_pages.write_pages(GENERATED / "commands")
 api_pages.main([str(GENERATED / "api.rst")])
 project_pages.write_pages(GENERATED / "project")
 
-# The examples run in a copy of their folder, with the samples beside them, and not what else a reader wrote there.
+# The examples run in a copy of their folder. Only the samples are copied, and no other files of the user.
 NAMES = re.findall(r"\]\(([\w.-]+)\)", (SAMPLES / "README.md").read_text(encoding="utf-8"))
 for kind in ("tutorials", "gallery"):
     folder = GENERATED / "sources" / kind
@@ -54,7 +54,7 @@ for kind in ("tutorials", "gallery"):
 suppress_warnings = ["config.cache"]
 myst_enable_extensions = ["colon_fence", "deflist", "attrs_block"]
 myst_heading_anchors = 4
-# Backquotes in docstrings are names, of which some lead to their page.
+# Names in backquotes in docstrings become links if they have a page.
 default_role = "py:obj"
 # Options begin with two hyphens.
 smartquotes = False
@@ -92,7 +92,7 @@ def save_panels(block, block_vars, gallery_conf):
     from sphinx_gallery.scrapers import figure_rst
 
     panels = block_vars["example_globals"].get("___")
-    # A block without a value leaves that of an earlier one.
+    # After a block without a value, `___` still has the value of an earlier block.
     if not isinstance(panels, edgekit.Panels) or panels in saved:
         return ""
     saved.append(panels)
@@ -101,7 +101,7 @@ def save_panels(block, block_vars, gallery_conf):
     return figure_rst([path], gallery_conf["src_dir"])
 
 
-#: The tutorials, in the order of the four people. The gallery is in the order of its names.
+#: The tutorials in the order of the site. The examples of the gallery are sorted by file name.
 TUTORIALS = ("photographs.py", "gradients.py", "machine_learning.py", "microscopy.py")
 
 

@@ -58,7 +58,7 @@ def close(found, expected):
 @pytest.fixture(autouse=True)
 def _fresh():
     with warnings.catch_warnings():
-        # The compiler warns of its own parts when it is loaded.
+        # The compiler issues warnings about its own code when it is loaded.
         warnings.simplefilter("ignore")
         torch.compiler.reset()
 

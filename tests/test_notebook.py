@@ -198,3 +198,24 @@ def test_a_missing_library_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ek.MissingExtraError, match=r"show needs matplotlib.*\[plot\]"):
         ek.show(RAMP)
+
+
+def test_titles_are_text():
+    titles = ['"><script>', r"$\frac$ and $5 to $9"]
+    panels = ek.show(np.eye(8), ek.sobel(np.eye(8)), titles=titles, unit="$x")
+    assert panels.titles == tuple(titles)
+    assert "<script>" not in panels._repr_html_()
+
+
+def test_pixels_of_colours_that_are_not_finite_are_red(tmp_path):
+    colours = np.random.default_rng(0).random((20, 20, 3)) - 0.5
+    colours[5:15, 5:15, 1] = np.nan
+    panels = ek.show(np.eye(20), colours)
+    drawn = panels.figure.axes[1].images[0].get_array()
+    np.testing.assert_allclose(drawn[10, 10], (0xB0 / 255, 0, 0x20 / 255), atol=1e-6)
+
+
+@pytest.mark.parametrize("option", [{"rotate": "banana"}, {"rotate": "ring"}, {"angle_of": "edge"}])
+def test_options_that_a_kernel_has_not(option):
+    with pytest.raises(ek.ParameterError):
+        ek.kernel("laplacian", **option)

@@ -135,7 +135,7 @@ def test_an_object_that_was_never_written_is_not_taken_for_ones_own(store):
 
 
 def start(*arguments):
-    """Start edgekit in a process of its own: workers take the credentials from where they begin."""
+    """Start edgekit in a new process, because workers inherit the credentials of the environment."""
     command = [sys.executable, "-m", "edgekit", *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 

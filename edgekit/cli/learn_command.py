@@ -35,7 +35,8 @@ def learn(inputs: tuple[str, ...], targets: tuple[str, ...], **values: Any) -> i
 
     The command prints each coefficient with its standard error. A question mark means that the images do not determine
     the coefficient, because they have too little texture. It also prints how much of the target the kernel explains: a
-    low value means that no kernel of this size does what was done. Colour images are converted to luminance.
+    low value means that no kernel of this size computes the target from the input. Colour images are converted to
+    luminance.
     """
     from edgekit.batch.progress import Progress, is_terminal
     from edgekit.cli.state_paths import new_file, write_logged

@@ -4,6 +4,7 @@ May import `filters` and what is below it.
 """
 
 import base64
+import html
 import io
 import math
 import os
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.backends.choice import backend_of
-from edgekit.common.choices import real_number, shown
+from edgekit.common.choices import plain_number, real_number, shown
 from edgekit.common.extras import install_command
 from edgekit.common.types import ImageT
 from edgekit.display.overlays import overlay
@@ -70,7 +71,8 @@ class Panels:
 
     def _repr_html_(self) -> str:
         data = base64.b64encode(self._repr_png_()).decode()
-        return f'<img style="max-width:100%" alt="{", ".join(self.titles)}" src="data:image/png;base64,{data}">'
+        titles = html.escape(", ".join(self.titles))
+        return f'<img style="max-width:100%" alt="{titles}" src="data:image/png;base64,{data}">'
 
 
 def show(
@@ -86,7 +88,8 @@ def show(
     Parameters
     ----------
     image : ndarray or Tensor
-        NumPy: (H, W) or (H, W, C), colour in RGB order. torch: (H, W) or (C, H, W).
+        NumPy: (H, W) or (H, W, C), colour in RGB order. torch: (H, W) or (C, H, W). A fourth channel, such as opacity,
+        is not drawn.
     *responses : ndarray, Tensor or Gradient
         Each one is a panel. A mask (bool) is drawn in colour over the image. 8-bit images are drawn as they are. Other
         responses have a colour bar: with negative values zero is mid-gray, else it is black. Values that are not finite
@@ -97,7 +100,7 @@ def show(
         Label of the colour bars.
     white : float, optional
         The absolute response that is drawn white in all panels. Default: the 99.5 percentile of each response. A
-        colour bar with a pointed end tells that there are larger values.
+        colour bar has a pointed end if there are larger values.
     columns : int, optional
         Panels in a row; 3 at most unless given.
 
@@ -137,6 +140,7 @@ def show(
         if len(titles) != len(drawn):
             raise ParameterError(f"expected {len(drawn)} titles, one for each panel; found {len(titles)}")
         drawn = [(title, panel) for title, (_, panel) in zip(titles, drawn, strict=True)]
+    columns = plain_number(columns)
     if columns is not None and (not isinstance(columns, int) or isinstance(columns, bool) or columns < 1):
         raise ParameterError(f"columns={shown(columns)} must be an integer from 1 on")
     if white is not None and real_number("white", white, "a number above 0") <= 0:
@@ -178,7 +182,9 @@ def _figure(image: NDArray[Any], drawn: list[tuple[str, NDArray[Any]]], style: _
     figure = Figure(figsize=(columns * _PANEL_WIDTH, rows * height), dpi=_DPI, layout="constrained")
     for number, (title, panel) in enumerate(drawn):
         axes = figure.add_subplot(rows, columns, number + 1)
-        axes.set(title=title, xticks=[], yticks=[])
+        axes.set(xticks=[], yticks=[])
+        # A dollar sign is part of a file name, and begins no formula.
+        axes.set_title(title, parse_math=False)
         if number == 0 or panel.dtype == np.uint8:
             _draw_image(axes, panel)
         elif panel.dtype == bool:
@@ -208,15 +214,18 @@ def _draw_response(axes: Any, response: NDArray[Any], style: _Style) -> None:
     _imshow(axes, response, low, high)
     extend = "neither" if largest <= high else "both" if signed else "max"
     bar = ScalarMappable(Normalize(low, high), _gray())
-    axes.figure.colorbar(bar, ax=axes, shrink=0.85, label=style.unit, extend=extend)
+    axes.figure.colorbar(bar, ax=axes, shrink=0.85, extend=extend).ax.set_ylabel(style.unit, parse_math=False)
 
 
 def _imshow(axes: Any, values: NDArray[Any], low: float, high: float) -> None:
-    """Draw values so that `low` is black and `high` is white; those that are not finite are red without channels."""
+    """Draw values so that `low` is black and `high` is white; pixels that are not finite are red."""
     high = high if high > low else low + 1
     if values.ndim == 3:
+        from matplotlib.colors import to_rgb
+
         scaled = (values.astype(np.float64) - low) / (high - low)
-        axes.imshow(np.nan_to_num(scaled, nan=0.0, posinf=1.0, neginf=0.0).clip(0, 1))
+        unknown = ~np.isfinite(scaled).all(axis=2, keepdims=True)
+        axes.imshow(np.where(unknown, to_rgb(_UNDEFINED), np.nan_to_num(scaled)).clip(0, 1))
     else:
         axes.imshow(np.ma.masked_invalid(values), cmap=_gray(), vmin=low, vmax=high)
 

@@ -128,9 +128,8 @@ def kernel(
     if angle is None and row.directed:
         angle = row.axis + (90.0 if angle_of == "edge" else 0.0)
     parameters = operator_parameters(operator, size=size, sigma=sigma, sigma2=sigma2, stencil=stencil, levels=levels)
-    options = {"angle_of": angle_of, "rotate": rotate} if row.directed else {}
     # This checks the options, and converts the direction of an edge to that of the gradient.
-    spec = specification(row, parameters, angle, {"scale": scale, **options})
+    spec = specification(row, parameters, angle, {"scale": scale, "angle_of": angle_of, "rotate": rotate})
     directions = None if spec.direction is None else (spec.direction,)
     printed = raw_responses(row, row.kernels(**parameters), directions, rotate)
     divisor = printed.divisors[0]

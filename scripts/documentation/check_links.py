@@ -13,7 +13,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-#: Attributes that lead somewhere, by element. The browser loads all but those of `a`.
+#: Attributes that contain a URL, by element. The browser loads all of them except those of `a`.
 _LEADING = {"a": "href", "link": "href", "img": "src", "script": "src", "source": "src", "iframe": "src"}
 
 
@@ -35,7 +35,7 @@ class Page(HTMLParser):
 
 
 def broken(site: Path) -> Iterator[str]:
-    """Give a line for each link of the site that leads nowhere, or that a browser would load from another host."""
+    """Give a line for each broken link of the site, and for each file that a browser would load from another host."""
     # Files of the theme in _static/ are templates.
     paths = [path for path in sorted(site.rglob("*.html")) if "_static" not in path.parts]
     pages = {path.resolve(): Page(path.read_text(encoding="utf-8")) for path in paths}

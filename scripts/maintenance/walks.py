@@ -7,9 +7,9 @@ Bodies of modules and classes, comprehensions, methods that dataclasses generate
 counted. *Changes of file* is the number of calls whose function is in another file than that of the call before: how
 often a reader who steps from call to call turns to another file.
 
-Each request runs twice in a process of its own. Only the second run is traced, when modules are imported and caches are
+Each request runs twice in a separate process. Only the second run is traced, when modules are imported and caches are
 filled. The image has 512x512 gray pixels, which are filtered in one piece. Commands go through the entry point of click
-with one worker, `-j 1`; each run has a folder of its own, so that nothing is resumed.
+with one worker, `-j 1`; each run has a new folder, so that nothing is resumed.
 """
 
 import argparse

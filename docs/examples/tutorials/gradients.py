@@ -50,7 +50,8 @@ ek.kernel("roberts", scale="raw")
 ek.kernel("farid")
 
 # %%
-# The derivative of a Gaussian averages over a larger region: ``sigma`` is the width of what it sees.
+# The derivative of a Gaussian averages over a larger region: ``sigma`` is the standard deviation of this Gaussian in
+# pixels.
 ek.kernel("gaussian", sigma=2)
 
 # %%
@@ -120,8 +121,8 @@ ek.show(
 # From gradients to edges
 # -----------------------
 #
-# A gradient image has wide, weak responses. Non-maximum suppression keeps the crest of each response. Canny adds two
-# thresholds: a line begins above the upper one and continues above the lower one. ``detect`` draws the boundaries
+# A gradient image has wide, weak responses. Non-maximum suppression keeps the local maxima across each edge. Canny adds
+# two thresholds: a line begins above the upper one and continues above the lower one. ``detect`` draws the boundaries
 # that people would draw.
 ek.show(camera, ek.sobel(camera), ek.canny(camera, sigma=2), ek.detect(camera) > 0.4,
         titles=["image", "Sobel", "Canny, σ = 2", "detect, above 0.4"], columns=2)  # fmt: skip

@@ -2,7 +2,7 @@
 
     python scripts/benchmarks/suites/filter_memory.py CONTENDER MEGAPIXELS
 
-The suite `scaling` runs it, in a process of its own.
+The suite `scaling` runs it in a separate process.
 """
 
 import contextlib
