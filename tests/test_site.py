@@ -98,13 +98,18 @@ def test_every_column_is_described(at_samples):
         ["detect", "samples/camera.png", "--json"], ["pick", "samples/pan.mp4", "-n", "1", "-o", "picked", "--json"],
         ["focus", "stack/", "--json"], ["info", "samples/camera.png", "--json"], ["kernels", "sobel", "--json"],
         ["mtf", "samples/slanted-edges.png", "--roi", "219,0,81,73", "--json"],
+        ["contours", "samples/camera.png", "--min-length", "60", "--json"],
+        ["learn", "--input", "samples/camera.png", "--target", "samples/camera.png", "-o", "kernel.json", "--json"],
+        ["score", "samples/camera.png", "samples/coffee.png", "--burst", "2s", "--json"],
+        ["pick", "samples/camera.png", "samples/coffee.png", "--burst", "2s", "-o", "moments", "--json"],
     ]  # fmt: skip
     found = set()
     for command in printed:
         # The summary goes to standard error.
         for line in run(*command).stdout.splitlines():
             found |= keys(json.loads(line))
-    found |= keys(json.loads(text_of(Path("picked/picked.json"))))
+    for folder in ("picked", "moments"):
+        found |= keys(json.loads(text_of(Path(folder, "picked.json"))))
     tables = (
         ["score", "samples/", "--include", "*.png", "-o", "scores.csv"],
         ["contours", "samples/camera.png", "-o", "contours.csv"],

@@ -31,7 +31,7 @@ _GROUPS = {
 )  # fmt: skip
 @options("learn", _GROUPS)
 def learn(inputs: tuple[str, ...], targets: tuple[str, ...], **values: Any) -> int:
-    """Learn the kernel that filters one image into another, by gradient descent. Needs PyTorch.
+    """Learn the kernel that filters one image into another, by minimizing the squared error. Needs PyTorch.
 
     The command prints each coefficient with its standard error. A question mark means that the images do not determine
     the coefficient, because they have too little texture. It also prints how much of the target the kernel explains: a

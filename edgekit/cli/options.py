@@ -62,7 +62,7 @@ _OPTIONS: dict[str, Callable[..., Decorator]] = {
         help="File format of the outputs.", show_default="png, or tif with --depth float"),
     "depth": option(
         "--depth", type=Choice(("8", "16", "float")), default="8", show_default=True, metavar="BITS",
-        help="Bits per channel of the outputs. float stores the unscaled signed response (TIFF and NPY only)."),
+        help="Bits per channel of the outputs. float stores the values as they are computed (TIFF and NPY only)."),
     "rows": option(
         "--rows", type=PathOrUrl(), metavar="FILE",
         help="Also write a table with one row for each output: a .csv, .jsonl or .parquet file, or a folder "
@@ -105,8 +105,8 @@ _OPTIONS: dict[str, Callable[..., Decorator]] = {
         help="log: filter the logarithm of the image, so that edges in dark regions count as much as in bright ones."),
     "scale": option(
         "--scale", type=Choice(SCALES), default="unit", show_default=True, metavar="MODE",
-        help="unit: the response is in gray levels per pixel. raw: the kernel is used as printed in the literature. "
-             "This changes the numbers of --depth float, not the 8-bit image."),
+        help="unit: the response is in gray levels per pixel, of second derivatives per squared pixel. raw: the "
+             "kernel is used as printed in the literature. This changes the numbers of --depth float, not the 8-bit image."),
     "angle_of": option(
         "--angle-of", type=Choice(ANGLE_REFERENCES), default="gradient", show_default=True, metavar="MODE",
         help="Whether --angle is the direction of the gradient, or of the edge, which is perpendicular to it."),
