@@ -106,7 +106,8 @@ _OPTIONS: dict[str, Callable[..., Decorator]] = {
     "scale": option(
         "--scale", type=Choice(SCALES), default="unit", show_default=True, metavar="MODE",
         help="unit: the response is in gray levels per pixel, of second derivatives per squared pixel. raw: the "
-             "kernel is used as printed in the literature. This changes the numbers of --depth float, not the 8-bit image."),
+             "kernel is used as printed in the literature. This changes the numbers of --depth float, not the 8-bit "
+             "image."),
     "angle_of": option(
         "--angle-of", type=Choice(ANGLE_REFERENCES), default="gradient", show_default=True, metavar="MODE",
         help="Whether --angle is the direction of the gradient, or of the edge, which is perpendicular to it."),
