@@ -105,3 +105,15 @@ def test_tiny_values_are_found(values, tiny, dtype):
     assert size == max((s for s in sizes if s < np.inf), default=0)
     assert finite == all(s < np.inf for s in sizes)
     assert some_tiny == any(0 < s < np.array(tiny, dtype) for s in sizes)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "size"), [("float32", 1e-24), ("float32", 1e22), ("float64", 1e-170), ("float64", 1e160)]
+)
+@pytest.mark.parametrize("name", FILTERS)
+def test_compiled_loops_leave_tiny_and_large_values_to_the_plain_steps(name, dtype, size, monkeypatch):
+    image = (np.random.default_rng(0).random((9, 20)) * size).astype(dtype)
+    plain = FILTERS[name](image)
+    monkeypatch.setattr(fused, "MODE", "1")
+    np.testing.assert_array_equal(FILTERS[name](image), plain)
+    assert plain.any()
