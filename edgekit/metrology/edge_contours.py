@@ -1,6 +1,6 @@
 """Contours: edges placed between pixels, linked, with the width of each and a standard error.
 
-May import `edges` and what is below it. The edges are those of `edgekit.canny`; `edgekit.edges.localization` places
+May import `focus` and what is below it. The edges are those of `edgekit.canny`; `edgekit.edges.localization` places
 them. A Gaussian moves curved edges inward, which is corrected here.
 """
 

@@ -136,7 +136,7 @@ def mtf(
         raise ParameterError(f"limits={shown(limits)} must be black and white, which differ")
     pixels, _ = check_image(image, channel_axis)
     array = numpy_image(pixels)
-    several = isinstance(roi, Sequence | np.ndarray) and all(isinstance(one, Sequence | np.ndarray) for one in roi)
+    several = _is_sequence(roi) and all(_is_sequence(one) for one in roi)
     whole = (0, 0, array.shape[1], array.shape[0])
     regions: Any = roi if several else [whole if roi is None else roi]
     found = []
@@ -144,6 +144,11 @@ def mtf(
         region = Region(*checked_region(one, array))
         found.append(_measure(_part(array, region, gamma, channel, limits), region, channel))
     return found if several else found[0]
+
+
+def _is_sequence(value: Any) -> bool:
+    """Return whether a value has items: an array without axes has none."""
+    return isinstance(value, Sequence) or (isinstance(value, np.ndarray) and value.ndim > 0)
 
 
 def _part(array: Array, region: Region, gamma: Gamma, channel: str, limits: tuple[float, float] | None) -> _Part:
