@@ -49,6 +49,14 @@ def test_every_option_stands_below_a_heading_once(name):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
+def test_nan_is_not_a_number(name):
+    for option in command(name).params:
+        if option.type.name in ("float", "float range", "number"):
+            with pytest.raises(click.BadParameter, match="is not a number"):
+                option.type.convert("nan", option, None)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
 def test_examples_are_valid(name):
     examples = re.findall(r"^    (edgekit .*)$", run(name, "--help").stdout, re.MULTILINE)
     assert any(example.split()[1] == name for example in examples)

@@ -132,7 +132,7 @@ def words(analytic):
     }
 
 
-def test_edges_that_cannot_be_measured_have_a_word(analytic):
+def test_status_of_edges_that_cannot_be_measured(analytic):
     found = {name: ek.mtf(image) for name, (image, _) in words(analytic).items()}
     assert {name: one.status for name, one in found.items()} == {n: word for n, (_, word) in words(analytic).items()}
     for one in found.values():
@@ -223,7 +223,7 @@ def test_a_chart(chart, distortion):
     assert np.abs(errors).max() < 0.012
 
 
-def test_what_files_do_to_the_answer(scripts, chart):
+def test_mtf50_of_files_with_gamma_and_jpeg(scripts, chart):
     light, squares = chart.slanted_chart(2, 2)
 
     def error(image, gamma=None):
@@ -337,6 +337,27 @@ def test_the_mtf_command(tmp_path):
     table = run("mtf", CHART, "--roi", "219,0,81,73", "--roi", "145,145,50,50", "--gamma", "linear")
     assert "no edge: the region has no edge" in table.stdout
     assert "--gamma linear" in table.stderr
+
+
+def test_the_plot_has_panels_for_each_channel(tmp_path):
+    colours = np.repeat(cv2.imread(str(CHART), cv2.IMREAD_GRAYSCALE)[:, :, None], 3, axis=2)
+    ek.write_image(tmp_path / "chart.png", colours)
+    region = ("--roi", "219,0,81,73", "--gamma", "srgb", "--plot", tmp_path / "plot.png", "--force")
+    heights = []
+    for channel in ("green", "all"):
+        assert run("mtf", tmp_path / "chart.png", "--channel", channel, *region).exit_code == 0
+        heights.append(cv2.imread(str(tmp_path / "plot.png")).shape[0])
+    assert heights[1] == 4 * heights[0]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("scale", [1e-300, 1e-160, 1e160, 1e300])
+def test_any_scale_of_levels(analytic, scale):
+    image = edge(analytic)
+    one, scaled = ek.mtf(image), ek.mtf(image * scale)
+    assert (scaled.mtf50, scaled.mtf50_error) == pytest.approx((one.mtf50, one.mtf50_error), rel=1e-6)
+    expected = (one.dark * scale, one.bright * scale, one.noise * scale)
+    assert (scaled.dark, scaled.bright, scaled.noise) == pytest.approx(expected, rel=1e-6)
 
 
 def test_files_with_several_images(tmp_path, analytic):

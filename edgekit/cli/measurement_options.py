@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from edgekit.cli.help_pages import option
-from edgekit.cli.parameter_types import Choice, NumberOrWord, PathOrUrl, Region, Selection, Text
+from edgekit.cli.parameter_types import Choice, Number, NumberOrWord, PathOrUrl, Region, Selection, Text
 from edgekit.common.choices import BLUR, MEASURE_NAMES
 
 _ONE_PAGE = option(
@@ -24,13 +24,13 @@ MEASUREMENTS: dict[str, Callable[..., Callable[[Any], Any]]] = {
         help="Write the points into a .csv, .json, .svg or .geojson file.",
         show_default="print a line for each contour"),
     "contours.sigma": option(
-        "--sigma", type=float, default=1.4, show_default=True, metavar="PIXELS",
+        "--sigma", type=Number(), default=1.4, show_default=True, metavar="PIXELS",
         help="Standard deviation of the Gaussian, at least 1."),
     "min_length": option(
-        "--min-length", type=click.FloatRange(min=0), default=5.0, show_default=True, metavar="PIXELS",
+        "--min-length", type=Number(min=0), default=5.0, show_default=True, metavar="PIXELS",
         help="Leave out shorter contours."),
     "noise": option(
-        "--noise", type=click.FloatRange(min=0), metavar="N",
+        "--noise", type=Number(min=0), metavar="N",
         help="Standard deviation of the noise of a pixel in gray levels, for the standard errors.",
         show_default="estimated from the image"),
     "mtf.output": option(
@@ -41,7 +41,7 @@ MEASUREMENTS: dict[str, Callable[..., Callable[[Any], Any]]] = {
         help="Measure the edge in this rectangle, in pixels. Can be repeated.",
         show_default="all slanted edges that are found"),
     "pitch": option(
-        "--pitch", type=click.FloatRange(min=0, min_open=True), metavar="MICROMETRES",
+        "--pitch", type=Number(min=0, min_open=True), metavar="MICROMETRES",
         help="Distance of neighbouring pixels: MTF50 is then also given in cycles per millimetre."),
     "gamma": option(
         "--gamma", type=NumberOrWord(("auto", "linear", "srgb")), default="auto", show_default=True, metavar="CURVE",

@@ -35,8 +35,9 @@ def mtf(name: str, regions: tuple[tuple[int, ...], ...], channels: str, pitch: f
     """Measure the modulation transfer function (MTF) from the slanted edges of a chart.
 
     CHART is an image with straight edges, 3 to 40 degrees from the rows or columns. The command finds them, and prints
-    for each MTF50 (the frequency at which the MTF is a half) with its standard error, the 10-90 % rise in pixels, and
-    the direction across the edge. Frequencies are in cycles per pixel along the normal of the edge. A region that
+    four numbers for each of them: MTF50 (the frequency at which the MTF is a half) with its standard error, the
+    10-90 % rise in pixels, the angle between the edge and the nearest axis, and the direction across the edge, both in
+    degrees. Frequencies are in cycles per pixel along the normal of the edge. A region that
     cannot be measured has a status that says why: no edge, two edges, clipped, too short, too steep, not slanted, too
     noisy. --json prints all numbers and curves.
 
@@ -88,7 +89,7 @@ def mtf(name: str, regions: tuple[tuple[int, ...], ...], channels: str, pitch: f
     if plot is not None and results:
         from edgekit.report.mtf_plot import draw
 
-        write_logged(draw(image, results[: len(chosen)], pitch, f"{name}, {wanted[0]}", plot.suffix), plot, "plot")
+        write_logged(draw(image, results, pitch, name, plot.suffix), plot, "plot")
     if not chosen:
         complain(f"{name}: no slanted edge was found; choose a region with --roi")
     elif not values["quiet"]:

@@ -18,6 +18,7 @@ from edgekit.cli.parameter_types import (
     ByteCount,
     Choice,
     Duration,
+    Number,
     NumberOrPercent,
     NumberOrWord,
     PathOrUrl,
@@ -69,19 +70,19 @@ _OPTIONS: dict[str, Callable[..., Decorator]] = {
              "NAME.parquet/."),
     # Filter.
     "angle": option(
-        "--angle", "angles", type=float, multiple=True, metavar="DEGREES",
+        "--angle", "angles", type=Number(), multiple=True, metavar="DEGREES",
         help="Direction of the gradient: 0 is right, 90 is down, 45 is lower right. Repeat it for several outputs.",
         show_default="none; the output is the magnitude"),
     "size": option(
         "--size", type=int, metavar="PIXELS",
         help="Width of the kernel: 3, 5 or 7 for Sobel, 5 or 7 for Farid.", show_default="the smallest"),
     "sigma": option(
-        "--sigma", type=float, metavar="PIXELS", help="Standard deviation of the Gaussian.", show_default="1"),
+        "--sigma", type=Number(), metavar="PIXELS", help="Standard deviation of the Gaussian.", show_default="1"),
     "laplacian.sigma": option(
-        "--sigma", type=float, metavar="PIXELS",
+        "--sigma", type=Number(), metavar="PIXELS",
         help="Use the Laplacian of a Gaussian with this standard deviation, instead of --stencil."),
     "sigma2": option(
-        "--sigma2", type=float, metavar="PIXELS",
+        "--sigma2", type=Number(), metavar="PIXELS",
         help="Standard deviation of the second Gaussian.", show_default="1.6 × sigma"),
     "stencil": option(
         "--stencil", type=Stencil(), metavar="NAME",
@@ -122,7 +123,7 @@ _OPTIONS: dict[str, Callable[..., Decorator]] = {
              "for multiples of 45 degrees."),
     # Edges and thresholds.
     "canny.sigma": option(
-        "--sigma", type=float, metavar="PIXELS",
+        "--sigma", type=Number(), metavar="PIXELS",
         help="Standard deviation of the Gaussian. 0: use the 3x3 Sobel operator instead.", show_default="1.4"),
     "low": option(
         "--low", type=NumberOrPercent(), metavar="N",
@@ -151,7 +152,7 @@ _OPTIONS: dict[str, Callable[..., Decorator]] = {
     "outline": option(
         "--outline", "outlined", is_flag=True, help="Draw the outlines of the bright regions instead of the regions."),
     "above": option(
-        "--above", type=click.FloatRange(0, 1), metavar="N",
+        "--above", type=Number(0, 1), metavar="N",
         help="Draw only the pixels with a probability above N, all of them white."),
     "what": option(
         "--what", type=Choice(("boundaries", "edges")), default="boundaries", show_default=True, metavar="KIND",
@@ -219,13 +220,13 @@ _OPTIONS: dict[str, Callable[..., Decorator]] = {
     "every": option(
         "--every", type=_positive, default=1, show_default=True, metavar="N", help="Read every Nth frame of a video."),
     "rate": option(
-        "--fps", "rate", type=click.FloatRange(min=0, min_open=True), metavar="N",
+        "--fps", "rate", type=Number(min=0, min_open=True), metavar="N",
         help="Read at most N frames per second of a video.", show_default="all frames"),
     "start": option(
-        "--start", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS",
+        "--start", type=Number(min=0), default=0.0, metavar="SECONDS",
         help="Read a video from this time on.", show_default="its start"),
     "end": option(
-        "--end", type=click.FloatRange(min=0, min_open=True), default=math.inf, metavar="SECONDS",
+        "--end", type=Number(min=0, min_open=True), default=math.inf, metavar="SECONDS",
         help="Read a video up to this time.", show_default="its end"),
     "burst": option(
         "--burst", type=Duration(), metavar="TIME",
@@ -255,10 +256,10 @@ _OPTIONS: dict[str, Callable[..., Decorator]] = {
              "outliers: all except those far below their neighbours.",
         show_default="spread, or windows if --window is given"),
     "window": option(
-        "--window", type=float, metavar="LENGTH",
+        "--window", type=Number(), metavar="LENGTH",
         help="Select the best image of each interval of this length: seconds of a video, or number of images."),
     "min_gap": option(
-        "--min-gap", type=float, default=0, show_default=True, metavar="LENGTH",
+        "--min-gap", type=Number(), default=0, show_default=True, metavar="LENGTH",
         help="Least distance between two selected images, in the unit of --window."),
     # Learning.
     "input": option(
@@ -283,7 +284,7 @@ _OPTIONS: dict[str, Callable[..., Decorator]] = {
         "-j", "--jobs", "workers", type=_positive, metavar="N",
         help="Number of images processed at the same time.", show_default="one per processor, at least 16 for URLs"),
     "timeout": option(
-        "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
+        "--timeout", type=Number(min=0, min_open=True), metavar="SECONDS",
         help="Timeout per image.", show_default="none for fewer than 64 images, 25 for 64 or more, 600 for URLs"),
     "memory": option(
         "--memory", type=ByteCount(), metavar="SIZE",

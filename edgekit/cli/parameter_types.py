@@ -21,6 +21,17 @@ else:  # Before click 8.4 these classes are not generic.
     ParamType, ChoiceType = click.ParamType, click.Choice
 
 
+class Number(click.FloatRange):
+    """A number within a range. NaN is not a number."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if math.isnan(number := super().convert(value, param, ctx)):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
+
+
 class Text(ParamType):
     """Free text. Shells complete the known words; the command itself checks the value."""
 

@@ -33,7 +33,7 @@ class TransferCurve(NamedTuple):
     gamma : float, ndarray, "srgb" or None
         As for `edgekit.mtf`; None if the values are linear or nothing is known.
     source : str
-        What says so; empty if nothing does.
+        Which part of the file states the curve; empty if the file does not state one.
     """
 
     gamma: Any

@@ -16,8 +16,8 @@ from edgekit.metrology.edge_contours import contours
 from edgekit.metrology.mtf_result import Region
 from edgekit.metrology.planes import luminance_plane
 
-#: A part of a contour is straight if its points are within this distance of the chord, in pixels, or within this part
-#: of its length: distorted edges are bent.
+#: A contour is straight between two points if it stays within `STRAIGHT` pixels of the line between them, or within
+#: `BENT` times the extent of the contour: lens distortion bends edges.
 STRAIGHT, BENT = 1.5, 0.015
 
 #: Distance of a region from the ends of its edge, in pixels: corners change the edge spread function.

@@ -20,6 +20,7 @@ from edgekit.errors import ParameterError, ShapeError
 from edgekit.filters.inputs import check_image
 from edgekit.filters.luminance import luminance
 from edgekit.focus.edge_widths import checked_region
+from edgekit.focus.planes import scaling
 from edgekit.metrology.edge_line import SIDE, EdgeLine, find_line, has_second_edge
 from edgekit.metrology.edge_spread import EdgeSpread, fit_edge_spread
 from edgekit.metrology.mtf_result import Mtf, Region, measured, no_measurement
@@ -142,7 +143,7 @@ def mtf(
     found = []
     for one in regions:
         region = Region(*checked_region(one, array))
-        found.append(_measure(_part(array, region, gamma, channel, limits), region, channel))
+        found.append(_scaled(_part(array, region, gamma, channel, limits), region, channel))
     return found if several else found[0]
 
 
@@ -173,6 +174,15 @@ def _part(array: Array, region: Region, gamma: Gamma, channel: str, limits: tupl
 
 def _range(dtype: Any) -> tuple[float, float]:
     return (0.0, 1.0) if dtype.kind == "b" else (float(np.iinfo(dtype).min), float(np.iinfo(dtype).max))
+
+
+def _scaled(part: _Part, region: Region, channel: str) -> Mtf:
+    """Measure a region at a scale at which squares of its levels neither overflow nor underflow."""
+    finite = part.levels[np.isfinite(part.levels)]
+    exponent = int(scaling(np.abs(finite).max(initial=0), part.levels))
+    result = _measure(part._replace(levels=np.ldexp(part.levels, -exponent)), region, channel)
+    dark, bright, noise = (math.ldexp(n, exponent) for n in (result.dark, result.bright, result.noise))
+    return replace(result, dark=dark, bright=bright, noise=noise)
 
 
 def _measure(part: _Part, region: Region, channel: str) -> Mtf:

@@ -12,7 +12,8 @@ import numpy as np
 from edgekit.display.value_range import range_of
 from edgekit.metrology.mtf_result import Mtf
 
-_GRAY = "#b00020"
+#: Colour of regions without a result.
+_NOT_MEASURED = "#b00020"
 
 #: Largest number of regions whose curves are named in the legend one by one.
 _NAMED = 12
@@ -26,7 +27,7 @@ def draw(image: Any, results: Sequence[Mtf], pitch: float | None, title: str, en
     image : ndarray
         The chart, (H, W) or (H, W, 3).
     results : sequence of Mtf
-        Of one channel.
+        Each channel has two panels of its own.
     pitch : float, optional
         Distance of neighbouring pixels in micrometres, for a second axis in cycles per millimetre.
     title : str
@@ -35,43 +36,65 @@ def draw(image: Any, results: Sequence[Mtf], pitch: float | None, title: str, en
         One of `edgekit.report.focus_plot.ENDINGS`.
     """
     # Not pyplot, which would open windows and change global settings.
-    from matplotlib import colormaps
     from matplotlib.figure import Figure
-    from matplotlib.patches import Rectangle
 
-    figure = Figure(figsize=(13, 5.5), dpi=120, layout="constrained")
+    channels = list(dict.fromkeys(result.channel for result in results))
+    figure = Figure(figsize=(13, 5.5 * len(channels)), dpi=120, layout="constrained")
     figure.suptitle(title)
-    chart, curves = figure.subplots(1, 2, width_ratios=(6, 5))
-    low, high = range_of(image)
-    chart.imshow(np.clip((image - low) / ((high - low) or 1), 0, 1), cmap="gray", vmin=0, vmax=1)
-    chart.set(xticks=[], yticks=[])
-    known = [result.mtf50 for result in results if np.isfinite(result.mtf50)]
-    least, most = (min(known), max(known)) if known else (0.0, 1.0)
-    for number, result in enumerate(results, 1):
-        x, y, width, height = result.region
-        share = (result.mtf50 - least) / ((most - least) or 1)
-        good = result.status == "ok" and np.isfinite(share)
-        colour = colormaps["viridis"](share) if good else _GRAY
-        chart.add_patch(Rectangle((x - 0.5, y - 0.5), width, height, fill=False, ec=colour, lw=1.5))
-        label = f"{number}: {result.mtf50:.3f}" if good else f"{number}: {result.status}"
-        box = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1}
-        chart.text(x + width / 2, y + height / 2, label, ha="center", va="center", fontsize=7, color="black", bbox=box)
-        if good:
-            name = label if len(results) <= _NAMED else None
-            curves.plot(result.frequency, result.mtf, color=colour, lw=1.2, label=name)
-            error = result.mtf_error
-            curves.fill_between(result.frequency, result.mtf - error, result.mtf + error, color=colour, alpha=0.2, lw=0)
-    chart.set_title("MTF50 in cycles per pixel", fontsize=10)
-    curves.axhline(0.5, color="0.5", lw=0.8, ls=":")
-    curves.axvline(0.5, color="0.5", lw=0.8, ls=":")
-    top = max([1.05, *(1.05 * float(result.mtf.max()) for result in results if result.mtf.size)])
-    curves.set(xlabel="cycles per pixel, along the normal of the edge", ylabel="MTF", xlim=(0, 1), ylim=(0, top))
-    if pitch is not None:
-        above = curves.secondary_xaxis("top", functions=(lambda f: f * 1000 / pitch, lambda f: f * pitch / 1000))
-        above.set_xlabel("cycles per millimetre")
-    if known and len(results) <= _NAMED:
-        curves.legend(fontsize=8)
-    curves.grid(alpha=0.3)
+    panels = figure.subplots(len(channels), 2, width_ratios=(6, 5), squeeze=False)
+    for (chart, curves), channel in zip(panels, channels, strict=True):
+        found = [result for result in results if result.channel == channel]
+        colours = _colours(found)
+        _draw_regions(chart, image, found, colours)
+        chart.set_title(f"MTF50 of {channel} in cycles per pixel", fontsize=10)
+        _draw_curves(curves, found, colours, pitch)
     content = io.BytesIO()
     figure.savefig(content, format=ending[1:].lower())
     return content.getvalue()
+
+
+def _colours(results: Sequence[Mtf]) -> list[Any]:
+    """Return a colour for each result by its MTF50; None where there is no MTF50."""
+    from matplotlib import colormaps
+
+    known = [result.mtf50 for result in results if np.isfinite(result.mtf50)]
+    least, most = (min(known), max(known)) if known else (0.0, 1.0)
+    places = [(result.mtf50 - least) / ((most - least) or 1) for result in results]
+    return [colormaps["viridis"](place) if np.isfinite(place) else None for place in places]
+
+
+def _draw_regions(axes: Any, image: Any, results: Sequence[Mtf], colours: Sequence[Any]) -> None:
+    from matplotlib.patches import Rectangle
+
+    low, high = range_of(image)
+    axes.imshow(np.clip((image - low) / ((high - low) or 1), 0, 1), cmap="gray", vmin=0, vmax=1)
+    axes.set(xticks=[], yticks=[])
+    box = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1}
+    for number, (result, colour) in enumerate(zip(results, colours, strict=True), 1):
+        x, y, width, height = result.region
+        axes.add_patch(Rectangle((x - 0.5, y - 0.5), width, height, fill=False, ec=colour or _NOT_MEASURED, lw=1.5))
+        middle = (x + width / 2, y + height / 2)
+        axes.text(*middle, _label(number, result), ha="center", va="center", fontsize=7, color="black", bbox=box)
+
+
+def _draw_curves(axes: Any, results: Sequence[Mtf], colours: Sequence[Any], pitch: float | None) -> None:
+    for number, (result, colour) in enumerate(zip(results, colours, strict=True), 1):
+        if colour is None:
+            continue
+        frequency, mtf, error = result.frequency, result.mtf, result.mtf_error
+        axes.plot(frequency, mtf, color=colour, lw=1.2, label=_label(number, result))
+        axes.fill_between(frequency, mtf - error, mtf + error, color=colour, alpha=0.2, lw=0)
+    axes.axhline(0.5, color="0.5", lw=0.8, ls=":")
+    axes.axvline(0.5, color="0.5", lw=0.8, ls=":")
+    top = max([1.05, *(1.05 * float(result.mtf.max()) for result in results if result.mtf.size)])
+    axes.set(xlabel="cycles per pixel, along the normal of the edge", ylabel="MTF", xlim=(0, 1), ylim=(0, top))
+    if pitch is not None:
+        above = axes.secondary_xaxis("top", functions=(lambda f: f * 1000 / pitch, lambda f: f * pitch / 1000))
+        above.set_xlabel("cycles per millimetre")
+    if len(results) <= _NAMED and any(colour is not None for colour in colours):
+        axes.legend(fontsize=8)
+    axes.grid(alpha=0.3)
+
+
+def _label(number: int, result: Mtf) -> str:
+    return f"{number}: {result.mtf50:.3f}" if np.isfinite(result.mtf50) else f"{number}: {result.status}"
