@@ -13,6 +13,7 @@ from edge_oracle import share_near, soft
 from oracle import bell, bell_slope, correlate, radius
 
 import edgekit as ek
+from edgekit.edges.edge_thresholds import quantile
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 
@@ -22,6 +23,15 @@ def magnitude(image, sigma=1.4):
     smooth, slope = bell(sigma, radius(sigma)), bell_slope(sigma)
     reads = (slope * np.arange(-radius(sigma), radius(sigma) + 1)).sum()
     return np.hypot(*(correlate(image, np.outer(*pair)) for pair in ((smooth, slope), (slope, smooth)))) / reads
+
+
+@pytest.mark.parametrize("fraction", [0, 0.2, 0.5, 0.92, 1])
+def test_quantile(fraction):
+    values = np.random.default_rng(0).normal(size=(37, 41))
+    values[3, 4], values[5] = np.nan, np.inf
+    expected = np.quantile(values[np.isfinite(values)], fraction)
+    assert quantile(values, fraction) == pytest.approx(expected, rel=1e-12)
+    assert quantile(values[5], fraction) == 0
 
 
 def luminance(path):

@@ -66,12 +66,12 @@ def _automatic(thin: Array) -> float:
     if not maxima.size:
         return 0.0
     largest = float(maxima.max())
-    return min(max(float(np.quantile(maxima, AUTOMATIC)), FEWEST * largest), MOST * largest)
+    return min(max(quantile(maxima, AUTOMATIC), FEWEST * largest), MOST * largest)
 
 
 def _noise(magnitude: Array) -> float:
     """Return the standard deviation of the components of the gradient that is due to noise."""
-    return float(_quantile(magnitude, QUANTILE)) / RAYLEIGH
+    return quantile(magnitude, QUANTILE) / RAYLEIGH
 
 
 def _level(level: float | str, magnitude: Array) -> Any:
@@ -87,9 +87,21 @@ def _level(level: float | str, magnitude: Array) -> Any:
         fraction = math.nan
     if not level.endswith("%") or not 0 <= fraction <= 1:
         raise ParameterError(f"threshold {shown(level)} must be a number, or a percentile such as '95%'")
-    return by_numpy_plane(lambda plane: _quantile(plane, fraction), magnitude)
+    return by_numpy_plane(lambda plane: quantile(plane, fraction), magnitude)
 
 
-def _quantile(plane: Array, fraction: float) -> Any:
-    known = plane[np.isfinite(plane)]
-    return np.quantile(known, fraction) if known.size else 0.0
+def quantile(values: Array, fraction: float) -> float:
+    """Return a quantile of the finite values of a NumPy array, interpolated linearly; 0 if there are none.
+
+    NumPy partitions by one position in a tenth of the time of `numpy.quantile`.
+    """
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return 0.0
+    place, between = divmod(fraction * (known.size - 1), 1)
+    known.partition(int(place))
+    low = float(known[int(place)])
+    if not between:
+        return low
+    high = float(known[int(place) + 1 :].min())
+    return low + (high - low) * between

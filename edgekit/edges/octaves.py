@@ -12,6 +12,7 @@ import numpy as np
 
 from edgekit.backends.choice import backend_of
 from edgekit.backends.interface import Array
+from edgekit.edges.edge_thresholds import quantile
 from edgekit.edges.resampling import detached, doubled, halved, padded
 from edgekit.filters.apply import apply, apply_bank
 from edgekit.filters.inputs import FLOAT_LEVEL
@@ -180,8 +181,8 @@ def _tensor(gradients: Sequence[tuple[Array, Array]]) -> list[Array]:
 def _noise(energy: Array) -> float:
     """Return the standard deviation of the components of a gradient that are due to noise, from its smallest values."""
     some = energy[::2, ::2]
-    some = np.asarray(backend_of(some).to_numpy(detached(some)))
-    return float(np.sqrt(np.quantile(some, QUANTILE))) / RAYLEIGH
+    some = backend_of(some).to_numpy(detached(some))
+    return math.sqrt(quantile(some, QUANTILE)) / RAYLEIGH
 
 
 def _largest(xx: Array, yy: Array, xy: Array) -> Array:
