@@ -98,10 +98,9 @@ def quantile(values: Array, fraction: float) -> float:
     known = values[np.isfinite(values)]
     if not known.size:
         return 0.0
-    place, between = divmod(fraction * (known.size - 1), 1)
-    known.partition(int(place))
-    low = float(known[int(place)])
-    if not between:
-        return low
-    high = float(known[int(place) + 1 :].min())
-    return low + (high - low) * between
+    position: float = fraction * (known.size - 1)
+    place = int(position)
+    known.partition(place)
+    low = float(known[place])
+    high = float(known[place + 1 :].min()) if place < position else low
+    return low + (high - low) * (position - place)
