@@ -7,6 +7,7 @@ import numpy as np
 
 from edgekit.backends.choice import backend_of, is_same_kind
 from edgekit.backends.interface import Array
+from edgekit.backends.opencv import fused
 from edgekit.common.choices import check_choice, check_flag, plain_number, real_number, shown
 from edgekit.common.types import ChannelAxis, ImageT
 from edgekit.edges.edge_thresholds import OPENCV, thresholds
@@ -272,11 +273,17 @@ def _connected(strength: Array, low: Any, high: Any) -> Array:
     if not bool(ordered if isinstance(ordered, bool) else ordered.all()):
         raise ParameterError(f"low={shown(low)} must not be above high={shown(high)}")
 
-    def connected(weak: Array, strong: Array) -> Array:
-        count, labels = label(weak)
-        reached = np.zeros(count, bool)
-        reached[labels[strong]] = True
-        kept: Array = reached[labels]
-        return kept
+    return by_numpy_plane(_reached, weak, strong)
 
-    return by_numpy_plane(connected, weak, strong)
+
+def _reached(weak: Array, strong: Array) -> Array:
+    """Return the pixels of a NumPy plane that are weak and connected to a strong one."""
+    if (compiled := fused.loops(weak.size, counts=False)) is not None:
+        levels = np.pad(weak.view(np.uint8) + strong, 1)
+        compiled.connected(levels)
+        return levels[1:-1, 1:-1] == 2
+    count, labels = label(weak)
+    reached = np.zeros(count, bool)
+    reached[labels[strong]] = True
+    kept: Array = reached[labels]
+    return kept

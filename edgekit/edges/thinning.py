@@ -5,13 +5,14 @@ May import `filters` and what is below it.
 
 import math
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
 from edgekit.backends.choice import backend_of
 from edgekit.backends.interface import Array, Result
+from edgekit.backends.opencv import fused
 from edgekit.common.load_cv2 import cv2
 from edgekit.edges.localization import locate
 
@@ -33,20 +34,7 @@ def suppress(strength: Array, gx: Array, gy: Array, *, interpolate: bool) -> Arr
     interpolate : bool
         Compare with strengths that are interpolated between two neighbours; else with the nearest neighbour.
     """
-    backend = backend_of(strength)
-
-    def plane(strength: Array, gx: Array, gy: Array) -> Array:
-        def keep(here: Array, behind: Array, ahead: Array, diagonal: Array) -> Array:
-            # Of two equal strengths the first is kept.
-            kept = (here > behind) & (here >= ahead)
-            if not interpolate:
-                # As in OpenCV: on a diagonal neither is kept.
-                kept &= (here > ahead) | (diagonal == 0)
-            return backend.xp.where(kept, here, 0)
-
-        return _across(keep, strength, gx, gy, interpolate=interpolate)
-
-    return by_plane(plane, strength, gx, gy)
+    return by_plane(partial(_suppress, interpolate=interpolate), strength, gx, gy)
 
 
 def thinned(edges: Array) -> Array:
@@ -61,6 +49,10 @@ def thinned(edges: Array) -> Array:
 
 def _thin(mask: Array) -> Array:
     """Thin a NumPy plane of bool (Lam, Lee and Suen 1992, 10.1109/34.161346) until nothing changes."""
+    if (compiled := fused.loops(mask.size, counts=False)) is not None:
+        padded = np.pad(mask.view(np.uint8), 1)
+        compiled.thin(padded, np.stack(_kept_neighbourhoods()))
+        return padded[1:-1, 1:-1].astype(bool)
     left = mask.astype(np.uint8)
     before, after = -1, cv2.countNonZero(left)
     while after != before:
@@ -102,16 +94,14 @@ def offsets(strength: Array, gx: Array, gy: Array, edges: Array) -> Array:
     return by_numpy_plane(plane, strength, gx, gy, edges)
 
 
-def _across(function: Any, strength: Array, gx: Array, gy: Array, *, interpolate: bool) -> Array:
-    """Apply a function to the strengths of planes and to those on both sides across the edge, tile by tile.
-
-    It receives the strength, the one behind, the one ahead, and the distance of the direction from the axis in [0, 1]
-    (1: diagonal).
-    """
+def _suppress(strength: Array, gx: Array, gy: Array, *, interpolate: bool) -> Array:
+    """Suppress strengths that are no maxima, in planes, tile by tile."""
     backend = backend_of(strength)
     layout, xp = backend.image_layout(strength), backend.xp
 
     def compute(start: int, stop: int, into: Array | None) -> Array:
+        if into is not None and backend.local_maxima(strength, gx, gy, 0.0 if interpolate else SECTOR, start, into):
+            return into
         padded = backend.pad(strength, layout, start, stop, (1, 1, 1, 1), "constant", strength.dtype, 0)
         x, y = gx[..., start:stop, :], gy[..., start:stop, :]
         wide, high = xp.abs(x), xp.abs(y)
@@ -127,7 +117,13 @@ def _across(function: Any, strength: Array, gx: Array, gy: Array, *, interpolate
             rising = xp.where(flat, shifted(padded, side, -side), shifted(padded, -side, side))
             far = xp.where(falling, rising, shifted(padded, side, side))
             sides.append(near + (far - near) * diagonal if interpolate else xp.where(diagonal > 0, far, near))
-        return function(shifted(padded, 0, 0), *sides, diagonal)
+        here, (behind, ahead) = shifted(padded, 0, 0), sides
+        # Of two equal strengths the first is kept.
+        kept = (here > behind) & (here >= ahead)
+        if not interpolate:
+            # As in OpenCV: on a diagonal neither is kept.
+            kept &= (here > ahead) | (diagonal == 0)
+        return xp.where(kept, here, 0)
 
     result = Result(tuple(strength.shape), strength.dtype, 0, None)
     return backend.run_tiles(compute, layout, layout.rows, 2, result, ())

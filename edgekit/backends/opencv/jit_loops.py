@@ -14,18 +14,15 @@ import numpy as np
 from numba.extending import overload
 from numpy.typing import NDArray
 
+from edgekit.backends.opencv.jit_compiler import compiled
+from edgekit.backends.opencv.jit_edges import connected as connected
+from edgekit.backends.opencv.jit_edges import local_maxima as local_maxima
+from edgekit.backends.opencv.jit_edges import thin as thin
+
 Array = NDArray[Any]
 Beyond = tuple[int, int, int, int]
 Coefficients = tuple[int, ...]
 Weights = tuple[float, ...]
-
-
-def _compiled(function: Callable[..., Any]) -> Any:
-    """Compile a function at its first call."""
-    try:
-        return numba.njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # Nowhere to write.
-        return numba.njit(nogil=True)(function)
 
 
 # Numba adds integers of 32 bits in 64 bits, and a register holds half as many of these: each sum is cut to 32 bits.
@@ -47,7 +44,7 @@ def _compiled(function: Callable[..., Any]) -> Any:
 # of the image when it compiles a loop; Python itself never calls them.
 
 
-@_compiled
+@compiled
 def _row(image: Array, i: int, beyond: Beyond, zeros: Array) -> Array:
     """Return a row of the image, or the one that takes its place above the first or below the last row."""
     if i < 0:
@@ -57,7 +54,7 @@ def _row(image: Array, i: int, beyond: Beyond, zeros: Array) -> Array:
     return zeros if i < 0 else image[i]
 
 
-@_compiled
+@compiled
 def _copy_ends(row: Array, beyond: Beyond, ends: Array) -> None:
     """Copy the neighbours of the first pixel of a row, and of the last: three pixels each."""
     last, left, right = row.size - 1, beyond[2], beyond[3]
@@ -68,7 +65,7 @@ def _copy_ends(row: Array, beyond: Beyond, ends: Array) -> None:
         ends[2], ends[3] = row[1], row[last - 1]
 
 
-@_compiled
+@compiled
 def _rows(image: Array, i: int, beyond: Beyond, zeros: Array, ends: Array) -> tuple[Array, Array, Array]:
     """Return the rows above, at and below `i`, and copy their ends."""
     above, here, below = _row(image, i - 1, beyond, zeros), image[i], _row(image, i + 1, beyond, zeros)
@@ -78,7 +75,7 @@ def _rows(image: Array, i: int, beyond: Beyond, zeros: Array, ends: Array) -> tu
     return above, here, below
 
 
-@_compiled
+@compiled
 def _memory(image: Array) -> tuple[int, Array, Array]:
     """Return the last column, a row of zeros, and memory for the ends of three rows."""
     columns = image.shape[1]
@@ -171,7 +168,7 @@ def _(row: Any, value: Any, least: Any, some: Any) -> Callable[..., Any]:
 # The two values of a pixel: the response, and whether it is doubtful.
 
 
-@_compiled
+@compiled
 def _magnitude(
     above: Array, here: Array, below: Array, j: int, coefficients: Coefficients, weights: Weights
 ) -> tuple[Any, Any]:
@@ -182,7 +179,7 @@ def _magnitude(
     return math.sqrt(squares), _doubtful(here, squares, least, abs(gx) + abs(gy))
 
 
-@_compiled
+@compiled
 def _along(
     above: Array, here: Array, below: Array, j: int, coefficients: Coefficients, weights: Weights
 ) -> tuple[Any, Any]:
@@ -198,7 +195,7 @@ def _along(
     return value, _doubtful(here, value, 0, 0)
 
 
-@_compiled
+@compiled
 def _even(
     above: Array, here: Array, below: Array, j: int, coefficients: Coefficients, weights: Weights
 ) -> tuple[Any, Any]:
@@ -207,7 +204,7 @@ def _even(
     return value, _doubtful(here, value, 0, 0)
 
 
-@_compiled
+@compiled
 def gradient_magnitude(
     image: Array, start: int, beyond: Beyond, coefficients: Coefficients, weights: Weights, out: Array
 ) -> Any:
@@ -226,7 +223,7 @@ def gradient_magnitude(
     return doubtful != 0
 
 
-@_compiled
+@compiled
 def gradient_along(
     image: Array, start: int, beyond: Beyond, coefficients: Coefficients, weights: Weights, out: Array
 ) -> Any:
@@ -245,7 +242,7 @@ def gradient_along(
     return doubtful != 0
 
 
-@_compiled
+@compiled
 def symmetric(
     image: Array, start: int, beyond: Beyond, coefficients: Coefficients, weights: Weights, out: Array
 ) -> Any:
@@ -264,7 +261,7 @@ def symmetric(
     return doubtful != 0
 
 
-@_compiled
+@compiled
 def laplacian_sums(image: Array, start: int, stop: int) -> tuple[Any, Any]:
     """Return the sum and the sum of squares of the 4-neighbour Laplacian of an 8-bit image, over some rows.
 
@@ -291,7 +288,7 @@ def laplacian_sums(image: Array, start: int, stop: int) -> tuple[Any, Any]:
     return total, squares
 
 
-@_compiled
+@compiled
 def quantize(values: Array, scale: float, middle: float, top: float, out: Array) -> int:
     """Scale and round a response to integers from 0 to `top`; return how many values were clipped.
 

@@ -1,0 +1,14 @@
+"""Compiles functions by Numba. Imports nothing else."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compile a function at its first call."""
+    try:
+        return numba.njit(nogil=True, cache=True)(function)
+    except RuntimeError:  # Nowhere to write.
+        return numba.njit(nogil=True)(function)
