@@ -2,7 +2,7 @@
 
     python scripts/maintenance/mutate.py                      # all modules of MODULES; an hour or two
     python scripts/maintenance/mutate.py focus/measures --show  # one, and what survived, as a difference
-    python scripts/maintenance/mutate.py --write              # also fills the table of docs/mutation.md
+    python scripts/maintenance/mutate.py --write              # also writes their rows of docs/mutation.md
 
 mutmut makes the changes in a copy of the files that git tracks, with their uncommitted changes. Each module is tested
 by the tests that concern it, with NumPy arrays. Texts of messages are not changed.
@@ -34,9 +34,9 @@ MODULES = {
     "filters/execute": ("filters_errors", "filters_arrays", "filters_oracle", "numbers", "masks", "layout"),
     "filters/apply": ("filters_errors", "filters_meaning", "filters_arrays", "filters_oracle", "layout"),
     "focus/measures": ("measures", "numbers", "masks", "properties_measures"),
-    "focus/maps": ("measures", "numbers", "masks"),
-    "focus/moments": ("measures", "numbers", "moments"),
-    "focus/windowed": ("measures", "masks", "moments"),
+    "focus/maps": ("measures", "numbers", "masks", "properties_measures"),
+    "focus/moments": ("measures", "numbers", "masks", "properties_measures"),
+    "focus/windowed": ("measures", "numbers", "masks", "properties_measures", "large"),
     "focus/edge_widths": ("scores", "blur_widths"),
     "focus/edge_profiles": ("scores", "blur_widths"),
     "focus/blur_score": ("scores", "batches"),
@@ -84,7 +84,7 @@ def configure(folder: Path, module: str) -> None:
         "only_mutate": [f"edgekit/{module}.py"],
         "also_copy": ["samples", "README.md"],
         "do_not_mutate_patterns": list(MESSAGES),
-        "pytest_add_cli_args": ["-p", "no:cacheprovider", "-n", "0", "-k", CHOSEN],
+        "pytest_add_cli_args": ["-p", "no:cacheprovider", "-n", "0", "--full", "-k", CHOSEN],
         "pytest_add_cli_args_test_selection": [f"tests/test_{name}.py" for name in MODULES[module]],
         "use_git_change_detection": False,
     }
@@ -120,14 +120,26 @@ def run(module: str, children: int, show: bool) -> tuple[Counter[str], list[str]
     return Counter(STATUS.get(code, "broke off") for code in codes.values()), functions
 
 
-def report(results: dict[str, tuple[Counter[str], list[str]]]) -> str:
-    """Return the table."""
+def row(module: str, counts: Counter[str], functions: list[str]) -> str:
+    """Return a row of the table."""
+    killed, late = counts["killed"] + counts["broke off"], counts["timed out"]
+    where = ", ".join(f"`{name}` {count}" for name, count in Counter(functions).most_common())
+    return f"| `{module}.py` | {counts.total()} | {killed} | {late} | {len(functions)} | {where} |"
+
+
+def table(rows: dict[str, str]) -> str:
+    """Return the table, in the order of `MODULES`."""
     lines = ["| module | mutants | killed | timed out | survived | where |", "|---|---:|---:|---:|---:|---|"]
-    for module, (counts, functions) in results.items():
-        killed, late = counts["killed"] + counts["broke off"], counts["timed out"]
-        where = ", ".join(f"`{name}` {count}" for name, count in Counter(functions).most_common())
-        lines.append(f"| `{module}.py` | {counts.total()} | {killed} | {late} | {len(functions)} | {where} |")
-    return "\n".join(lines)
+    return "\n".join((*lines, *(rows[module] for module in MODULES if module in rows)))
+
+
+def fill(rows: dict[str, str]) -> None:
+    """Write rows into the table of the page. Those of other modules stay."""
+    page = PAGE.read_text("utf-8")
+    present = dict(re.findall(r"^(\| `(\S+)\.py` \|.*)$", page, re.MULTILINE))
+    before = {module: line for line, module in present.items()}
+    block = rf"\1{table(before | rows)}\n\2"
+    PAGE.write_text(re.sub(r"(<!-- mutants -->\n).*?(<!-- /mutants -->)", block, page, flags=re.DOTALL), "utf-8")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -136,19 +148,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("modules", nargs="*", metavar="module", help=", ".join(MODULES))
     parser.add_argument("--children", type=int, default=os.cpu_count(), help="mutants at a time")
     parser.add_argument("--show", action="store_true", help="print what survived")
-    parser.add_argument("--write", action="store_true", help="fill the table of docs/mutation.md")
+    parser.add_argument("--write", action="store_true", help="write the rows of docs/mutation.md")
     options = parser.parse_args(argv)
     chosen = options.modules or list(MODULES)
     if unknown := set(chosen) - set(MODULES):
         parser.error(f"no tests are named for {', '.join(sorted(unknown))}; choose from {', '.join(MODULES)}")
-    if options.write and options.modules:
-        parser.error("--write needs the results of all modules")
-    table = report({module: run(module, options.children, options.show) for module in chosen})
-    print(table)
+    rows = {module: row(module, *run(module, options.children, options.show)) for module in chosen}
+    print(table(rows))
     if options.write:
-        page = PAGE.read_text("utf-8")
-        filled = re.sub(r"(<!-- mutants -->\n).*?(<!-- /mutants -->)", rf"\1{table}\n\2", page, flags=re.DOTALL)
-        PAGE.write_text(filled, "utf-8")
+        fill(rows)
 
 
 if __name__ == "__main__":
