@@ -219,3 +219,12 @@ def test_an_output_never_falls_on_an_input(force):
         assert result.exit_code == 1
         assert "would replace an input" in result.stderr
     assert Path("photo.png").read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["sobel images -o edges", "score images", "pick images -n 1 -o picked"])
+def test_folders_inside_are_named_if_no_image_is_found(command):
+    Path("images/inside").mkdir(parents=True)
+    Path("images/inside/photo.png").write_bytes(Path("photo.png").read_bytes())
+    hint = "no images found (-r also reads the folders inside)"
+    assert hint in run(*command.split()).stderr
+    assert hint not in run(*command.split(), "-r").stderr

@@ -5,6 +5,7 @@ May import `report` and what is below it.
 
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Self
 
 import click
@@ -75,14 +76,19 @@ class RunOutput:
                 show_lines(trace)
         self.progress.advance(failed=self.tally.failed, undefined=self.tally.counts[Status.UNDEFINED])
 
-    def summarize(
-        self, counts: Iterable[tuple[int, str]], skipped: Iterable[tuple[int, str]], *, none: str = "no images found"
-    ) -> None:
+    def summarize(self, counts: Iterable[tuple[int, str]], skipped: Iterable[tuple[int, str]], *, none: str) -> None:
         """Print the counts of the run and its time; `none` if all counts are 0."""
         if not self._quiet:
             parts = [f"{n} {what}" for n, what in counts if n] or [none]
             parts += [f"{n} {what}" for n, what in skipped]
             click.echo(f"edgekit: {', '.join(parts)} in {time.monotonic() - self._start:.1f} s", err=True)
+
+
+def no_images(inputs: Iterable[str], *, recursive: bool) -> str:
+    """Return the message that no images were found; with a hint if a folder has folders inside that were not read."""
+    folders = [] if recursive else [path for path in map(Path, inputs) if path.is_dir()]
+    inside = any(entry.is_dir() for folder in folders for entry in folder.iterdir())
+    return "no images found (-r also reads the folders inside)" if inside else "no images found"
 
 
 def skipped_counts(not_images: int, results: int) -> list[tuple[int, str]]:

@@ -47,7 +47,7 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
     from edgekit.batch.picking import Picker, PickJob
     from edgekit.batch.scoring import is_video_source
     from edgekit.cli.engines import engine_for
-    from edgekit.cli.output import RunOutput, skipped_counts
+    from edgekit.cli.output import RunOutput, no_images, skipped_counts
     from edgekit.common.read_options import ReadOptions
 
     method = values["method"] or ("windows" if values["window"] is not None else "spread")
@@ -66,7 +66,7 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
     limits = {name: values[name] for name in ("count", "window", "min_gap", "burst", "above")}
     job = PickJob(measured, method, ending=f".{values['ending']}", depth=16 if deep else 8, **limits)
     job.check()
-    shown, picked, none = RunOutput(quiet=values["quiet"]), 0, "no images found"
+    shown, picked = RunOutput(quiet=values["quiet"]), 0
     found, left_out = _find(inputs, values, shown)
     if burst is not None:
         job = replace(job, score=replace(measured, fingerprints="detail"))
@@ -85,12 +85,10 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
                     click.echo(json.dumps(one.record()))
                 elif not values["quiet"]:
                     name_file(one.output)
-    except KeyboardInterrupt:
-        none = "nothing scored"
-        raise
     finally:
         tally = shown.tally
         counts = ((picked, "picked"), (tally.succeeded, "scored"), (tally.failed, "failed"))
+        none = "nothing scored" if found.sources else no_images(inputs, recursive=values["recursive"])
         shown.summarize(counts, skipped_counts(found.skipped, left_out), none=none)
     if job.compares and burst is None and not values["quiet"] and picked < (values["count"] or 0):
         complain(f"{picked} of {values['count']}: the other frames show the same moments, or are too near")

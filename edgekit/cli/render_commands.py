@@ -38,7 +38,7 @@ def render_images(
     from edgekit.batch.runner import run
     from edgekit.batch.sources import collect
     from edgekit.cli.engines import engine_for, window_options_for
-    from edgekit.cli.output import RunOutput, skipped_counts
+    from edgekit.cli.output import RunOutput, no_images, skipped_counts
     from edgekit.cli.state_paths import open_output_log, open_results
     from edgekit.io.stores import path_of
 
@@ -76,7 +76,8 @@ def render_images(
                 sink(COLUMNS, records(engine))
         finally:
             if len(items) != 1 or skipped:
-                shown.summarize(_counts(shown, len(items)), skipped)
+                none = "" if items else no_images(inputs, recursive=values["recursive"])
+                shown.summarize(_counts(shown, len(items)), skipped, none=none)
     return shown.tally.exit_status
 
 

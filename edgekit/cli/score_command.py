@@ -64,7 +64,7 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
     from edgekit.batch.scoring import threshold_of
     from edgekit.batch.sorting import judged_sources, verdicts
     from edgekit.batch.sources import find
-    from edgekit.cli.output import RunOutput, skipped_counts
+    from edgekit.cli.output import RunOutput, no_images, skipped_counts
     from edgekit.cli.score_summary import below_minimum, describe_scores, score_counts, suggest_next
     from edgekit.cli.sorting import Sorter, rules_of
     from edgekit.cli.state_paths import open_results
@@ -127,7 +127,8 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
             raise
         skipped = skipped_counts(not_images, results.left_out)
         if shown.tally.total != 1 or skipped:
-            shown.summarize(score_counts(shown.tally), skipped)
+            none = "" if shown.tally.total else no_images(inputs, recursive=values["recursive"])
+            shown.summarize(score_counts(shown.tally), skipped, none=none)
         if not values["quiet"]:
             describe_scores(cache, job, threshold, shown)
         if not shown.tally.reaches_minimum:
