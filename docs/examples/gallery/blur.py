@@ -2,11 +2,12 @@
 Where an image is sharp
 =======================
 
-``blur_map`` measures the width of the blur tile by tile, in pixels. Tiles without edges have no width and are red.
+``sharpness_map`` shows the local sharpness, from 0 to 1. ``blur_map`` shows the local width of the blur in pixels.
+Regions without edges have no value and are red.
 """
 
 import edgekit as ek
 
 image = ek.read_image("samples/chelsea.png")
 ek.show(image, ek.sharpness_map(image), ek.blur_map(image),
-        titles=["image", "energy of the gradient", "width of the blur"], unit="")  # fmt: skip
+        titles=["image", "local sharpness", "width of the blur"], unit="0 to 1, or pixels")  # fmt: skip

@@ -2,8 +2,8 @@
 Edges by four methods
 =====================
 
-Thresholds of Canny and of zero crossings are in gray levels per pixel. ``detect`` needs none: its values are
-probabilities.
+Thresholds of Canny and of zero crossings are in gray levels per pixel. ``detect`` needs no
+thresholds in gray levels: its values are probabilities.
 """
 
 import edgekit as ek
