@@ -124,5 +124,11 @@ ek.show(
 # The response of a gradient filter is wide at each edge. Non-maximum suppression keeps only the local maxima across it.
 # Canny adds two thresholds: it keeps the pixels above the upper one, and those above the lower one that are connected
 # to them. ``detect`` finds the boundaries that people would draw.
-ek.show(camera, ek.sobel(camera), ek.canny(camera, sigma=2), ek.detect(camera) > 0.4,
-        titles=["image", "Sobel", "Canny, σ = 2", "detect, above 0.4"], columns=2)  # fmt: skip
+ek.show(
+    camera,
+    ek.sobel(camera),
+    ek.canny(camera, sigma=2),
+    ek.detect(camera) > 0.4,
+    titles=["image", "Sobel", "Canny, σ = 2", "detect, above 0.4"],
+    columns=2,
+)

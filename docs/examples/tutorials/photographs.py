@@ -72,14 +72,14 @@ for row in rows:
 
 # %%
 # The score is the probability that a person calls the photograph sharp when it fills a screen. Below 0.5 the column
-# ``blurred`` is true. The photograph of the cat is slightly blurred itself. The darkened photograph shows that the
-# exposure has no effect.
+# ``blurred`` is true. The photograph of the cat is slightly blurred itself. The score of the darkened photograph
+# shows that the exposure has hardly any effect.
 #
 # Look at uncertain photographs
 # -----------------------------
 #
 # Scores near 0.5 are uncertain. A map of the local sharpness shows *where* a photograph is sharp. In the photograph of
-# the cat the sharpest part is around the eyes.
+# the cat the sharpest parts are the muzzle and the forehead.
 cat = ek.read_image("samples/chelsea.png")
 ek.show(
     cat,
@@ -89,7 +89,7 @@ ek.show(
 )
 
 # %%
-# ``blur_width`` gives numbers for this: the sharpest part has a much narrower blur than the whole photograph.
+# ``blur_width`` gives numbers for this: the blur of the sharpest part is narrower than that of the whole photograph.
 width = ek.blur_width(cat)
 print(f"whole photograph: {width.width:.2f} px, sharpest part: {width.sharpest:.2f} px")
 
