@@ -148,6 +148,9 @@ def test_every_option_of_every_command_is_listed(script):
             if parameter.param_type_name == "option" and shown:
                 assert re.search(rf"{parameter.opts[-1]}\b", page), (name, parameter.opts)
         assert "Examples\n\n::\n\n    edgekit" in page
+        # The groups have the order of the help page.
+        help_page = command.get_help(click.Context(command, info_name=name))
+        assert re.findall(r"^(.+)\n-{2,}$", page, re.MULTILINE) == re.findall(r"^(\S.*):$", help_page, re.MULTILINE)
 
 
 def test_the_manual_page_is_fresh(script):

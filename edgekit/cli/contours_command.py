@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @command(
-    "contours", "Place edges to a fraction of a pixel, and link them to contours.",
+    "contours", "Locate edges with subpixel accuracy, and link them into contours.",
     "edgekit contours photo.png -o edges.csv",
     "edgekit contours part.tif --min-length 50 --noise 1.5 -o edges.geojson",
 )  # fmt: skip
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     },
 )
 def contours(name: str, **values: Any) -> int:
-    """Place edges to a fraction of a pixel, and link them to contours.
+    """Locate edges with subpixel accuracy, and link them into contours.
 
     INPUT is an image. Each point of a contour has x and y, where the centre of the upper left pixel is (0, 0), the
     strength and direction of the gradient, the width of the edge (the standard deviation of its blur in pixels), and

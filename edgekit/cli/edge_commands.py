@@ -47,7 +47,7 @@ _PAGES = {
         "Edges",
         ("what", "model", "detail", "above"),
         "Find the boundaries that people would draw.",
-        "The gray level of a line is the probability that somebody drew a boundary there, as measured on many "
+        "The gray level of a line is the probability that a person drew a boundary there, as measured on many "
         "photographs. The lines above 0.4 agree best with the drawn boundaries.",
         ("photo.jpg", "drawing.png --what edges", "photos/ --model learned --above 0.4 -o boundaries/"),
     ),
@@ -55,7 +55,7 @@ _PAGES = {
         "Threshold",
         ("method", "size", "channel", "outline"),
         "Separate bright regions from dark ones.",
-        "The output is white where the image is brighter than the threshold. The thresholds are those of scikit-image.",
+        "The output is white where the image is brighter than the threshold. The methods are those of scikit-image.",
         ("photo.jpg", "photo.jpg --method adaptive --outline"),
     ),
 }

@@ -60,16 +60,19 @@ class SortOption(Option):
 class Command(click.Command):
     """A command whose help page lists the options in groups."""
 
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def option_groups(self, ctx: click.Context) -> dict[str, list[tuple[str, str]]]:
+        """Return the headings of the help page, with the names and the texts of the options below each."""
         groups: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record is not None and not isinstance(parameter, click.Argument):
-                names, text = record
-                groups.setdefault(getattr(parameter, "group", MESSAGES), []).append((names.ljust(_NAMES_WIDTH), text))
-        for heading, records in groups.items():
+                groups.setdefault(getattr(parameter, "group", MESSAGES), []).append(record)
+        return groups
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for heading, records in self.option_groups(ctx).items():
             with formatter.section(heading):
-                formatter.write_dl(records)
+                formatter.write_dl([(names.ljust(_NAMES_WIDTH), text) for names, text in records])
 
 
 def command(name: str, summary: str, *examples: str, **attributes: Any) -> Callable[[Callable[..., Any]], Command]:

@@ -19,7 +19,7 @@ from edgekit.common.escaping import escape_controls
 @inputs_argument("FILE...")
 @options("info", {"Input and output": ("files_from",), "Reading": READING, MESSAGES: ("json", "debug")})
 def info(inputs: tuple[str, ...], as_json: bool, debug: bool, **values: object) -> int:
-    """Show what image files hold, and how they are read: axes, channels, bits, orientation, size of a pixel."""
+    """Show what image files hold, and how they are read: axes, channels, type, orientation, pixel size."""
     from edgekit.errors import EdgekitError
     from edgekit.io.image_file import open_image
 

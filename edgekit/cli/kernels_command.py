@@ -26,7 +26,7 @@ ARROWS = "→↘↓↙←↖↑↗"
 def kernels(operator: str | None, as_json: bool, **values: Any) -> None:
     """List the operators, or print the kernels of one.
 
-    The kernel is printed with the y axis down, as it is correlated with the image, before the division by its divisor.
+    The kernel is printed as it is correlated with the image: with the y axis down, and not divided by its divisor.
     """
     if operator is None:
         _list(as_json)

@@ -28,7 +28,7 @@ MEASUREMENTS: dict[str, Callable[..., Callable[[Any], Any]]] = {
         help="Standard deviation of the Gaussian, at least 1."),
     "min_length": option(
         "--min-length", type=Number(min=0), default=5.0, show_default=True, metavar="PIXELS",
-        help="Leave out shorter contours."),
+        help="Leave out contours that are shorter."),
     "noise": option(
         "--noise", type=Number(min=0), metavar="N",
         help="Standard deviation of the noise of a pixel in gray levels, for the standard errors.",
@@ -45,8 +45,8 @@ MEASUREMENTS: dict[str, Callable[..., Callable[[Any], Any]]] = {
         help="Distance of neighbouring pixels: MTF50 is then also given in cycles per millimetre."),
     "gamma": option(
         "--gamma", type=NumberOrWord(("auto", "linear", "srgb")), default="auto", show_default=True, metavar="CURVE",
-        help="How values become light. auto: as the file states, in a profile or tag; linear if it states nothing. A "
-             "number: light is this power of the value. Choices: auto, linear, srgb, a number."),
+        help="How values are converted to linear light. auto: by the profile or tag of the file; linear if there is "
+             "none. A number: light is this power of the value. Choices: auto, linear, srgb, a number."),
     "mtf.channel": option(
         "--channel", "channels", type=Choice(("luminance", "red", "green", "blue", "all")), default="luminance",
         show_default=True, metavar="NAME", help="The channel of a colour image, or all of them."),

@@ -37,11 +37,11 @@ def mtf(name: str, regions: tuple[tuple[int, ...], ...], channels: str, pitch: f
     CHART is an image with straight edges, 3 to 40 degrees from the rows or columns. The command finds them, and prints
     four numbers for each of them: MTF50 (the frequency at which the MTF is a half) with its standard error, the
     10-90 % rise in pixels, the angle between the edge and the nearest axis, and the direction across the edge, both in
-    degrees. Frequencies are in cycles per pixel along the normal of the edge. A region that
-    cannot be measured has a status that says why: no edge, two edges, clipped, too short, too steep, not slanted, too
-    noisy. --json prints all numbers and curves.
+    degrees. Frequencies are in cycles per pixel along the normal of the edge. The status of a region that cannot be
+    measured says why: no edge, two edges, clipped, too short, too steep, not slanted, too noisy. --json prints all
+    numbers and curves.
 
-    Reference for terms: ISO 12233:2023, e-SFR. docs/measuring.md describes the method.
+    The terms are those of ISO 12233:2023 (e-SFR). docs/measuring.md describes the method.
     """
     from edgekit.cli.state_paths import new_file, write_logged
     from edgekit.errors import ImageError

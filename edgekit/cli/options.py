@@ -57,7 +57,7 @@ _OPTIONS: dict[str, Callable[..., Decorator]] = {
         "--exclude", multiple=True, metavar="PATTERN", help="Skip files that match this pattern. Can be repeated."),
     "force": option(
         "--force", is_flag=True,
-        help="Compute results again that are up to date, and replace files that edgekit did not write."),
+        help="Recompute results that are up to date, and replace files that edgekit did not write."),
     "format": option(
         "--format", "ending", type=Choice(("png", "jpg", "tif", "webp", "npy")), metavar="FORMAT",
         help="File format of the outputs.", show_default="png, or tif with --depth float"),
@@ -95,7 +95,7 @@ _OPTIONS: dict[str, Callable[..., Decorator]] = {
         help="The kernel: rows of numbers in a .json, .csv or .npy file."),
     "border": option(
         "--border", type=Choice(BORDERS, OTHER_NAMES), default="reflect", show_default=True, metavar="MODE",
-        help="How the image is continued beyond its border, as in numpy.pad. valid: not at all, the output is "
+        help="How pixels beyond the border are extrapolated, as in numpy.pad. valid: no extrapolation, the output is "
              "smaller."),
     "channel": option(
         "--channel", type=Choice(CHANNELS), default="luminance", show_default=True, metavar="MODE",
@@ -106,17 +106,16 @@ _OPTIONS: dict[str, Callable[..., Decorator]] = {
         help="log: filter the logarithm of the image, so that edges in dark regions count as much as in bright ones."),
     "scale": option(
         "--scale", type=Choice(SCALES), default="unit", show_default=True, metavar="MODE",
-        help="unit: the response is in gray levels per pixel, of second derivatives per squared pixel. raw: the "
-             "kernel is used as printed in the literature. This changes the numbers of --depth float, not the 8-bit "
-             "image."),
+        help="unit: the response is in gray levels per pixel (second derivatives: per squared pixel). raw: the kernel "
+             "is used as printed in the literature. This changes the numbers of --depth float, not the 8-bit image."),
     "angle_of": option(
         "--angle-of", type=Choice(ANGLE_REFERENCES), default="gradient", show_default=True, metavar="MODE",
         help="Whether --angle is the direction of the gradient, or of the edge, which is perpendicular to it."),
     "spacing": option(
         "--spacing", type=SpacingType(), default=1.0, metavar="N",
-        help="Distance of neighbouring pixels, or DY,DX: the response is per unit of this distance. auto: the size of "
-             "a pixel that the file states. This changes the numbers of --depth float. Choices: a number, two numbers, "
-             "auto.", show_default="1"),
+        help="Distance of neighbouring pixels, or distances DY,DX: the response is per unit of distance. auto: the "
+             "pixel size that the file states. This changes the numbers of --depth float. Choices: a number, two "
+             "numbers, auto.", show_default="1"),
     "rotate": option(
         "--rotate", type=Choice(ROTATIONS), default="steer", show_default=True, metavar="MODE",
         help="steer: combine the x and y kernels, for any angle. ring: rotate the outer coefficients of a 3x3 kernel, "
@@ -132,7 +131,7 @@ _OPTIONS: dict[str, Callable[..., Decorator]] = {
     "high": option(
         "--high", type=NumberOrPercent(), metavar="N",
         help="Upper hysteresis threshold, in gray levels per pixel or as a percentile such as 95%.",
-        show_default="2.5 × low; without both, from the image"),
+        show_default="2.5 × low, or computed from the image if --low is not given"),
     "canny.scale": option(
         "--scale", type=Choice(SCALES), default="unit", show_default=True, metavar="MODE",
         help="Unit of --low and --high. unit: gray levels per pixel. raw: the unit of cv2.Canny, in which thresholds "
@@ -153,7 +152,7 @@ _OPTIONS: dict[str, Callable[..., Decorator]] = {
         "--outline", "outlined", is_flag=True, help="Draw the outlines of the bright regions instead of the regions."),
     "above": option(
         "--above", type=Number(0, 1), metavar="N",
-        help="Draw only the pixels with a probability above N, all of them white."),
+        help="Draw only the pixels with a probability above N (0 to 1), all of them white."),
     "what": option(
         "--what", type=Choice(("boundaries", "edges")), default="boundaries", show_default=True, metavar="KIND",
         help="boundaries: edges of objects, without texture. edges: all edges."),
@@ -164,8 +163,8 @@ _OPTIONS: dict[str, Callable[..., Decorator]] = {
              "three scales. learned-fast: the same at one scale."),
     "detail": option(
         "--detail", type=click.IntRange(0, 6), default=0, show_default=True, metavar="N",
-        help="Search finer edges of large images. 0: those in an image that is reduced to half a megapixel. Each step "
-             "has four times as many pixels."),
+        help="Size at which large images are searched. 0: half a megapixel. Each further step, up to 6, has four times "
+             "as many pixels, for finer edges."),
     # Display.
     "display": option(
         "--display", type=Choice(("full", "stretch", "signed")), default="full", show_default=True, metavar="MODE",
@@ -187,7 +186,7 @@ _OPTIONS: dict[str, Callable[..., Decorator]] = {
         help="What to compute. Can be repeated; the first one sorts the table, and is compared with --threshold and "
              f"--fail-below. Choices: {', '.join((SCORE, *MEASURE_NAMES))}.", show_default=SCORE),
     "at": option(
-        "--at", type=Choice(JUDGED_AT), show_default=True,
+        "--at", type=Choice(JUDGED_AT), show_default=True, metavar="SIZE",
         help="Judge the score at viewing size, 1024 pixels on the longer side, or at full size, where each pixel "
              "counts.", default="view"),
     "roi": option("--roi", type=Region(), metavar="X,Y,W,H", help="Measure only this rectangle, in pixels."),
@@ -278,7 +277,7 @@ _OPTIONS: dict[str, Callable[..., Decorator]] = {
         help="Maximum number of optimization steps."),
     "learn.plot": option(
         "--plot", type=PathOrUrl(), metavar="FILE",
-        help="Plot the loss over the steps, and the kernel, into a .png, .svg or .pdf file."),
+        help="Plot the loss of each step, and the kernel, into a .png, .svg or .pdf file."),
     # Batch.
     "workers": option(
         "-j", "--jobs", "workers", type=_positive, metavar="N",
@@ -307,7 +306,7 @@ _OPTIONS: dict[str, Callable[..., Decorator]] = {
              "pixels. preview: the largest preview in the file."),
     "nodata": option(
         "--nodata", type=NumberOrWord(()), metavar="N",
-        help="The value of pixels that were not measured, such as 0 in a depth image. They do not count.",
+        help="The value of pixels that were not measured, such as 0 in a depth image. These pixels are left out.",
         show_default="the value that a TIFF file states"),
     # Messages.
     "json": option("--json", "as_json", is_flag=True, help="Print one JSON object for each item."),

@@ -139,13 +139,13 @@ def picture(
     operator : str or Operator
         An operator or its name.
     parameters : dict, optional
-        Values of the operator's own parameters.
+        Parameters of the operator, such as ``{"sigma": 2}``.
     mode : {"full", "stretch", "signed"}
         As for `to_display`.
     depth : {8, 16}
         Bits of the result.
     white : float, optional
-        The response that is shown white; that of `white_level` unless given. All images of a batch have the same.
+        The response that is shown white; that of `white_level` unless given. It is the same for all images of a batch.
     angle : float, optional
         As for `edgekit.sobel`.
     out : ndarray or Tensor of uint8 or uint16, optional
@@ -259,12 +259,11 @@ def white_level(
 ) -> float:
     """Return the response that `picture` shows white by default.
 
-    With R the range of the image it is R / 8 for first derivatives at unit scale, for all angles and sizes: Sobel of 8
-    bits is shown as by ``cv2.convertScaleAbs(cv2.Sobel(...))``. For all other operators it is a quarter of their
-    response to an ideal step of height R, across their direction (across x or y without a direction). With a spacing
-    it is the white level of the responses per unit: equal spacing does not change the rendered image. Kernels that do
-    not sum to 0, such as those that blur or sharpen, keep the level of the image: their white is the whole response to
-    the step.
+    With R the range of the image it is R / 8 for first derivatives at unit scale, for all angles and sizes: an 8-bit
+    image is shown as by ``cv2.convertScaleAbs(cv2.Sobel(...))``. For all other operators it is a quarter of their
+    response to an ideal step of height R, across their direction (across x or y without a direction). For kernels that
+    do not sum to 0, such as those that blur or sharpen, it is the whole response to the step. With a spacing the white
+    level is in the same unit as the response, so that equal spacing does not change the rendered image.
 
     R is the range of the type for bool and 8 bits. For other types it is the distance between the 0.1 and 99.9
     percentiles of the valid values, or between the least and the largest value if the percentiles are equal. With
@@ -276,11 +275,11 @@ def white_level(
     operator : str or Operator
         An operator or its name.
     parameters : dict, optional
-        Values of the operator's own parameters.
+        Parameters of the operator, such as ``{"sigma": 2}``.
     step_fraction : float, optional
         Return this fraction of the response to an ideal step of height R instead.
     in_range : (float, float), optional
-        The least and the largest value of the range, if they are known. Only the type of the image is used then.
+        The least and the largest value of the range, if they are known. The pixels of the image are then not used.
     angle : float, optional
         As for `edgekit.sobel`.
 

@@ -94,8 +94,8 @@ def detect(
     -------
     ndarray or Tensor
         float32 in [0, 1], (H, W), or (..., 1, H, W) for torch. Lines are one pixel wide. The value is 0 elsewhere,
-        within three pixels of a pixel that is not finite, and in a frame of one colour around the picture. It is the
-        fraction of pixels with this value, over many photographs, that are on a line that somebody drew. The
+        within three pixels of a pixel that is not finite, and in a frame of one colour around the image. The value p
+        means: of all pixels with this value in many photographs, the fraction p is on a line that a person drew. The
         threshold that agrees best with people is 0.4 for gradients and 0.5 to 0.6 for the network.
 
     Raises
@@ -103,7 +103,7 @@ def detect(
     ShapeError, DtypeError
         If the image does not fit.
     ParameterError
-        If an option is not one of those above.
+        If an option has an invalid value.
 
     Notes
     -----

@@ -164,13 +164,14 @@ def canny(
     Returns
     -------
     ndarray or Tensor of bool
-        True at edges, in the layout of a response. `edgekit.contours` places the same edges between pixels.
+        True at edges, in the layout of a response. `edgekit.contours` locates the same edges with
+        subpixel accuracy.
 
     Notes
     -----
     Without thresholds `high` is the 92nd percentile of the local maxima, but at least 3 % and at most a quarter of the
-    largest. `low` is 0.4 times `high`. They are at least five and three times the standard deviation of the noise.
-    It is estimated from the smallest gradients.
+    largest. `low` is 0.4 times `high`. But `high` is at least five times, and `low` at least three times, the standard
+    deviation of the noise, which is estimated from the smallest gradients.
 
     Where OpenCV has the same parameters it gives the same pixels: ``cv2.Canny(gray, low, high, L2gradient=True)``
     is ``canny(gray, sigma=0, low=low, high=high, scale="raw", border="edge", interpolate=False)``.

@@ -42,9 +42,9 @@ def threshold(
     image : ndarray or Tensor
         As for `edgekit.sobel`.
     method : {"otsu", "li", "triangle", "adaptive"} or float
-        The threshold, or the method that computes it for each plane: Otsu's between-class variance, Li's cross
-        entropy, the triangle below the long side of the histogram, or at each pixel the Gaussian mean of its
-        neighbourhood.
+        The threshold in gray levels, or the method that computes it for each plane. ``otsu``: largest variance between
+        the classes. ``li``: least cross entropy. ``triangle``: the point of the histogram that is farthest from the
+        line between its peak and its farther end. ``adaptive``: the Gaussian-weighted mean around each pixel.
     channel : {"luminance", "each", "max"}
         The gray levels of colour images.
     size : int
@@ -61,7 +61,7 @@ def threshold(
     Raises
     ------
     ParameterError
-        If an option has a value it cannot take.
+        If an option has an invalid value.
     ShapeError, DtypeError
         If the image does not fit.
 

@@ -143,7 +143,7 @@ def roberts(
     mask: ImageT | None = None,
     out: ImageT | None = None,
 ) -> ImageT:
-    """Filter with the Roberts cross: 2x2, the sharpest operator and the most sensitive to noise.
+    """Filter with the Roberts cross: 2x2, the smallest operator and the most sensitive to noise.
 
     A response belongs to the point half a pixel to the right of its pixel and half a pixel below.
 
@@ -272,7 +272,7 @@ def kirsch(
         Direction in degrees, clockwise from +x: a multiple of 45. The response is then signed, that of one kernel.
         Without an angle the response is the maximum over all eight kernels.
     rotate : {"steer", "ring"}
-        Makes no difference: the eight kernels are rotated versions of one.
+        Has no effect: the eight kernels are rotated versions of one.
 
     References
     ----------
@@ -320,7 +320,7 @@ def robinson(
         Direction in degrees, clockwise from +x: a multiple of 45. The response is then signed, that of one kernel.
         Without an angle the response is the maximum over all eight kernels.
     rotate : {"steer", "ring"}
-        Makes no difference: the eight kernels are rotated versions of one.
+        Has no effect: the eight kernels are rotated versions of one.
 
     References
     ----------

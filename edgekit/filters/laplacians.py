@@ -76,9 +76,9 @@ def dog(
     Parameters
     ----------
     sigma : float
-        Standard deviation in pixels.
+        Standard deviation of the first Gaussian in pixels, at least 0.15.
     sigma2 : float, optional
-        Standard deviation of the second Gaussian; 1.6 times `sigma` unless given.
+        Standard deviation of the second Gaussian in pixels, at least 0.15; 1.6 times `sigma` unless given.
 
     References
     ----------
@@ -117,7 +117,7 @@ def correlate(
     kernel : array of float
         (rows, columns), both odd. A tensor that requires a gradient gets one.
     scale : {"unit", "raw"}
-        Makes no difference: a kernel of your own has no unit.
+        Has no effect: a kernel of your own has no unit.
 
     Raises
     ------

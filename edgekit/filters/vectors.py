@@ -146,7 +146,9 @@ def oriented(
     mask: ImageT | None = None,
     out: ImageT | None = None,
 ) -> ImageT:
-    """Filter with one operator in several directions. It takes the time of two filters and of weighted sums.
+    """Filter with one operator in several directions.
+
+    With ``rotate="steer"`` the two components of the gradient are computed only once.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ May import `display` and what is below it. The method:
 1. `Pyramid.edges` fits the width of the strongest edges of each tile.
 2. Edges with less contrast than others of their tile hardly count: the blur of a moving camera leaves faint sharp
    copies, and texture is seldom as steep as the outlines of objects.
-3. A low quantile over all tiles is the width: a sharp subject in front of a soft ground is sharp.
+3. A low quantile over all tiles is the width: a sharp subject in front of a blurred background is sharp.
 4. Motion blurs across the edges of one direction only. An ellipse is fitted to the widths by direction. If it is
    long, the widths along and across its axis are measured again, each by the derivative in that direction alone.
 5. An image with texture and no edges, such as a small patch, is measured by the ratio of the energies of its first and
@@ -79,10 +79,10 @@ class BlurWidth(NamedTuple):
     across : float
         The standard deviation across that direction; equal to `width` if the blur is round.
     sharpest : float
-        The width in the sharpest part of the image: the 10th percentile of the widths. Of a sharp subject in front of a
-        soft ground it is smaller than `width`.
+        The width in the sharpest part of the image, in pixels: the 10th percentile of the widths. It is smaller than
+        `width` if a sharp subject is in front of a blurred background.
     direction : float
-        The direction of a motion in degrees, from 0 (along x) to 180, growing clockwise; NaN if the blur is round.
+        The direction of a motion blur in degrees, from 0 (along x) to 180, growing clockwise; NaN if the blur is round.
     length : float
         The length in pixels of a uniform motion with this width; NaN if the blur is round.
     relative : float

@@ -68,8 +68,8 @@ def autofocus(
     lo, hi : float
         The range of positions, in any unit.
     image_measure : str
-        The focus measure of images, a name in `MEASURES`. If it grows with the light, it is divided by this power of
-        the mean level, relative to the first image: a lamp that changes does not move the focus.
+        The focus measure of images, a name in `MEASURES`. A measure that grows with a power of the light is divided by
+        this power of the mean gray level, so that a lamp that changes does not move the focus.
     budget : int
         Maximum number of measurements.
     samples : int

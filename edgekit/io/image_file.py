@@ -39,7 +39,7 @@ class ImageInfo:
         One letter for each axis of the file, as in tifffile: Y, X, S (samples: colours or bands), and before them
         those of a stack, such as T (time), Z (depth), C (channel).
     width, height : int
-        Of the upright image.
+        Size of the upright image in pixels.
     channels : tuple of str
         What each channel of an image is: ``gray``, ``red``, ``green``, ``blue``, ``opacity``, ``band 4``.
     names : tuple of str
@@ -49,7 +49,7 @@ class ImageInfo:
     black, white : float or None
         The values of black and white; None if neither the file nor an unsigned type states them.
     orientation : int
-        How the pixels are stored, as a number of EXIF. It has been applied: the image is upright.
+        EXIF orientation of the stored pixels, 1 to 8. `read` applies it: the image that it returns is upright.
     spacing : (float, float) or None
         The size of a pixel along y and x.
     unit : str

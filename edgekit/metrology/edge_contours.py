@@ -93,7 +93,7 @@ def contours(
     mask: Any = None,
     channel_axis: ChannelAxis = "auto",
 ) -> list[Contour]:
-    """Find edges, place them to a fraction of a pixel, and link them to contours.
+    """Find edges with subpixel accuracy, and link them into contours.
 
     Parameters
     ----------
@@ -117,8 +117,8 @@ def contours(
     Returns
     -------
     list of Contour
-        The longest first. Their arrays are of the kind of the image. No point is nearer than 3 sigma to the border of
-        the image, since it would depend on pixels beyond; none depends on an invalid pixel.
+        The longest first, with NumPy arrays or tensors as the image is. No point is nearer than 3 sigma to the border
+        of the image, since it would depend on pixels beyond; none depends on an invalid pixel.
 
     Raises
     ------

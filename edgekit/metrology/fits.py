@@ -207,7 +207,7 @@ def fit_circle(points: Any) -> Circle:
 
 
 def fit_ellipse(points: Any) -> Ellipse:
-    """Fit an ellipse to points. Some of them may be outliers: a third, if the ellipse is seen all round.
+    """Fit an ellipse to points. Up to a third of them may be outliers, if the others are all round the ellipse.
 
     Parameters
     ----------

@@ -1,8 +1,10 @@
-"""Filters, focus measures and losses as torch modules. May import `focus` and what is below it.
+"""Filters, focus measures and losses as torch modules.
 
 A module is a function of `edgekit` with fixed options. It accepts any leading dimensions, keeps the device and the
 floating type of its input, and has gradients with respect to the image and to learned parameters. Fixed kernels are not
 buffers: they are exact in every type, and are created on the device of the image.
+
+May import `focus` and what is below it.
 """
 
 from edgekit.common.extras import install_command

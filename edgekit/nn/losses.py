@@ -42,7 +42,7 @@ class GradientLoss(Module):
     ParameterError
         If an option has an invalid value.
     ShapeError, DtypeError
-        When images are compared: of two shapes, on two devices, an empty batch, an image of integers.
+        When images are compared: if their shapes or devices differ, the batch is empty, or an image has integers.
 
     References
     ----------
@@ -130,7 +130,7 @@ class SharpnessLoss(Module):
     ParameterError
         If there is no such measure.
     ShapeError, DtypeError
-        When images are measured: on two devices, an empty batch, an image of integers.
+        When images are measured: if their devices differ, the batch is empty, or an image has integers.
 
     Examples
     --------

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from common.paths import ROOT
 from edgekit.cli import main as program
-from edgekit.cli.help_pages import MESSAGES
+from edgekit.cli.help_pages import Command
 
 MAN_PAGE = ROOT / "docs" / "edgekit.1"
 
@@ -39,14 +39,14 @@ ENVIRONMENT = (
 )
 
 
-def commands() -> dict[str, click.Command]:
+def commands() -> dict[str, Command]:
     """Return all commands by name, in the order of the help page."""
     context = _context()
     found = {name: program.get_command(context, name) for name in program.list_commands(context)}
-    return {name: command for name, command in found.items() if command is not None}
+    return {name: command for name, command in found.items() if isinstance(command, Command)}
 
 
-def page(name: str, command: click.Command) -> str:
+def page(name: str, command: Command) -> str:
     """Return the page of a command in reStructuredText."""
     title = f"edgekit {name}"
     return "\n".join([title, "=" * len(title), "", *_body(name, command, "-")])
@@ -106,17 +106,12 @@ def _context() -> click.Context:
     return click.Context(program, info_name="edgekit", **program.context_settings)
 
 
-def _body(name: str, command: click.Command, underline: str) -> Iterator[str]:
+def _body(name: str, command: Command, underline: str) -> Iterator[str]:
     context = click.Context(command, info_name=name, parent=_context())
     yield from _text(command.help or "")
     usage = " ".join(command.collect_usage_pieces(context))
     yield from ("::", "", f"    edgekit {name} {usage}", "")
-    groups: dict[str, list[tuple[str, str]]] = {}
-    for parameter in command.get_params(context):
-        record = parameter.get_help_record(context)
-        if record is not None:
-            groups.setdefault(getattr(parameter, "group", MESSAGES), []).append(record)
-    for heading, records in groups.items():
+    for heading, records in command.option_groups(context).items():
         yield from (heading, underline * len(heading), "", *_definitions(records))
     if command.epilog:
         yield from _text(command.epilog)

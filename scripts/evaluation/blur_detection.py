@@ -95,7 +95,7 @@ FORMULAS: dict[str, Callable[[Photograph], float]] = {
     "**score**": lambda p: float(ek.score(p.gray)),
     **{name: partial(lambda p, name: float(ek.sharpness(p.gray, name)), name=name) for name in ek.MEASURES},
     "OpenCV: variance of the Laplacian, full size": laplacian_variance,
-    f"{PERCENTILE}th percentile of that over {TILES}×{TILES} tiles at {SIZE} px": by_tiles,
+    f"variance of the Laplacian by tiles, {PERCENTILE}th percentile of {TILES}×{TILES} at {SIZE} px": by_tiles,
     "scikit-image: blur_effect, negated": unblurred,
     f"cleanvision: deviation of edges at {THUMBNAIL} px": thumbnail_edges,
 }
@@ -135,7 +135,7 @@ def table(sharp: list[list[float]], blurred: list[list[float]]) -> str:
     lines = [
         f"{len(sharp)} sharp and {len(blurred)} blurred photographs.",
         "",
-        "| formula | area under the ROC curve | undefined |",
+        "| measure | area under the ROC curve | undefined |",
         "|---|---:|---:|",
     ]
     for n, name in enumerate(FORMULAS):
@@ -147,16 +147,17 @@ def table(sharp: list[list[float]], blurred: list[list[float]]) -> str:
 
 
 def decided(sharp: list[list[float]], blurred: list[list[float]]) -> str:
-    """Return how many photographs the score puts right, by the default threshold and by that of `--threshold auto`."""
+    """Return how many photographs are on the right side of the default threshold, and of that of `--threshold auto`."""
     scores = [[row[0] for row in rows if not math.isnan(row[0])] for rows in (sharp, blurred)]
     found = automatic([*scores[0], *scores[1]], probabilities=True)
     said = []
     for name, threshold in (("default", DEFAULT), ("auto", found.value or DEFAULT)):
         kept, caught = sum(s >= threshold for s in scores[0]), sum(s < threshold for s in scores[1])
         said.append(
-            f"{name} {threshold:.2f}: {kept} of {len(scores[0])} sharp kept, {caught} of {len(scores[1])} caught"
+            f"Threshold {threshold:.2f} ({name}): {kept} of {len(scores[0])} sharp photographs are above it, "
+            f"{caught} of {len(scores[1])} blurred ones below."
         )
-    return "; ".join(said)
+    return " ".join(said)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -2,7 +2,7 @@
 
     python scripts/evaluation/known_blur.py FOLDER... [--most 40] [--part 0/2] [--processes 2] [--write]
 
-Each photograph is blurred by Gaussians, discs and smears in a random direction, then gets noise or is coded as JPEG.
+Each photograph is blurred by Gaussians, discs and motions in a random direction, then gets noise or is coded as JPEG.
 The expected width contains the blur that the photograph itself has, as it was found before. Prints a Markdown table;
 `--write` fills the block of docs/sharpness.md.
 """
@@ -29,8 +29,8 @@ from common.paths import ROOT
 
 Array = NDArray[Any]
 
-#: Widths of Gaussians, radii of discs, lengths of smears, in pixels.
-GAUSSIANS, DISCS, SMEARS = (0.7, 1.0, 2.0, 4.0, 8.0), (1.5, 3.0, 6.0, 8.0), (5.0, 8.0, 12.0, 20.0, 40.0)
+#: Widths of Gaussians, radii of discs, lengths of motions, in pixels.
+GAUSSIANS, DISCS, MOTIONS = (0.7, 1.0, 2.0, 4.0, 8.0), (1.5, 3.0, 6.0, 8.0), (5.0, 8.0, 12.0, 20.0, 40.0)
 
 #: Noise as a fraction of white, JPEG quality or None, and bits.
 CONDITIONS = ((0.0, None, 8), (0.02, None, 8), (0.05, None, 8), (0.0, 70, 8), (0.0, 95, 8), (0.0, None, 16))
@@ -50,7 +50,7 @@ class Trial(NamedTuple):
     ratio: float
     """The width that was found, relative to the expected one; NaN if undefined."""
     turned: float
-    """Degrees between the direction found and that of the smear; NaN without both."""
+    """Degrees between the direction found and that of the motion; NaN without both."""
 
 
 def disc(radius: float) -> Array:
@@ -60,7 +60,7 @@ def disc(radius: float) -> Array:
     return _reduced(np.float32(x**2 + y**2 <= radius**2), side)
 
 
-def smear(length: float, degrees: float) -> Array:
+def motion(length: float, degrees: float) -> Array:
     """Return the kernel of a uniform motion."""
     side = 2 * math.ceil(length / 2) + 3
     y, x = (np.mgrid[: side * FINER, : side * FINER] + 0.5) / FINER - side / 2
@@ -83,16 +83,16 @@ def widest(kernel: Array) -> float:
 
 
 def blurred(image: Array, random: np.random.Generator) -> Iterator[tuple[str, Array, float, float]]:
-    """Yield the name of a blur, the blurred image, the width of the blur, and the direction of a smear."""
+    """Yield the name of a blur, the blurred image, the width of the blur, and the direction of a motion."""
     for sigma in GAUSSIANS:
         yield f"Gaussian, sigma {sigma:g}", cv2.GaussianBlur(image, (0, 0), sigma), sigma, math.nan
     for radius in DISCS:
         kernel = disc(radius)
         yield f"disc, radius {radius:g}", _filtered(image, kernel), widest(kernel), math.nan
-    for length in SMEARS:
+    for length in MOTIONS:
         degrees = random.uniform(0, 180)
-        kernel = smear(length, degrees)
-        yield f"smear, length {length:g}", _filtered(image, kernel), widest(kernel), degrees
+        kernel = motion(length, degrees)
+        yield f"motion, length {length:g}", _filtered(image, kernel), widest(kernel), degrees
 
 
 def _filtered(image: Array, kernel: Array) -> Array:
@@ -132,9 +132,9 @@ def row(name: str, chosen: Sequence[Trial]) -> str:
     errors = np.abs(ratios[np.isfinite(ratios)] - 1)
     turned = np.array([trial.turned for trial in chosen])
     turned = turned[np.isfinite(turned)]
-    smears = "smear" in name
-    share = f"{len(turned) / len(chosen):.0%}" if smears else "-"
-    angles = f"{np.median(turned):.1f}, {np.percentile(turned, 90):.1f}" if smears and len(turned) else "-"
+    motions = "motion" in name
+    share = f"{len(turned) / len(chosen):.0%}" if motions else "-"
+    angles = f"{np.median(turned):.1f}, {np.percentile(turned, 90):.1f}" if motions and len(turned) else "-"
     undefined = int(np.isnan(ratios).sum())
     return (
         f"| {name} | {np.nanmedian(ratios):.2f} | {np.median(errors):.0%} | {np.percentile(errors, 90):.0%} "
@@ -147,12 +147,13 @@ def table(found: Sequence[Trial], photographs: int) -> str:
     lines = [
         f"{photographs} photographs.",
         "",
-        "| blur | found, relative | error, median | error, 90th percentile | motion seen | degrees off | undefined |",
+        "| blur | measured / expected | error, median | error, 90th percentile | motion detected "
+        "| error of the direction, ° | undefined |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
     for name in dict.fromkeys(trial.blur for trial in found):
         lines.append(row(name, [trial for trial in found if trial.blur == name]))
-    for kind in ("Gaussian", "disc", "smear"):
+    for kind in ("Gaussian", "disc", "motion"):
         for words in dict.fromkeys(trial.condition for trial in found):
             lines.append(row(f"every {kind}, {words}", [t for t in found if t.condition == words and kind in t.blur]))
     return "\n".join([*lines, row("all", found)])

@@ -48,7 +48,7 @@ FAULTS = (
 
 #: The names of the faults in the table.
 MEANING = {
-    None: "nothing", "error": "500 Internal Server Error", "slow down": "503 Slow Down",
+    None: "none", "error": "500 Internal Server Error", "slow down": "503 Slow Down",
     "reset": "connection closed without a response", "cut": "body truncated",
     "short": "body truncated, with a matching length", "spoiled": "other bytes of the same length",
     "slow": "body stops for longer than the timeout",

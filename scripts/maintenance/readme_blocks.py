@@ -75,7 +75,7 @@ QUALITY = (
         ("sharpness.md", "eye", "area under the ROC curve", "**score**", "cleanvision: deviation of edges at 64 px"),
     ),
     (
-        "autofocus with 20 measurements: lenses of 100 that end within 1 % of the range",
+        "autofocus, at most 20 measurements: lenses of 100 whose error is within 1 % of the range",
         ("autofocus.md", "lens", "within 1 % of the range", "`autofocus`", "golden-section search"),
     ),
 )
@@ -83,7 +83,7 @@ QUALITY = (
 
 def quality() -> str:
     """Return the README's table of quality, from the tables of other pages."""
-    lines = ["| measured | edgekit | compared with | |", "|---|---|---|---:|"]
+    lines = ["| measured | edgekit | compared with | its value |", "|---|---|---|---:|"]
     for title, (page, name, column, own, other) in QUALITY:
         text = block(DOCS / page, name)
         values = [table_cell(text, row, column) for row in (own, other)]

@@ -2,7 +2,8 @@
 A bank of directions
 ====================
 
-``oriented`` filters with one operator in many directions; it takes the time of two filters and of weighted sums.
+``oriented`` filters with one operator in many directions. It computes two filters, and one weighted sum for each
+direction.
 """
 
 import edgekit as ek

@@ -10,7 +10,7 @@ What a gradient of an image is, how a kernel computes it, and why there are two 
 # ------
 #
 # The simplest image with a gradient is a ramp: each pixel is one gray level brighter than its left neighbour. Its
-# gradient has the length 1 and points to the right, and this is what every operator of edgekit says.
+# gradient has the length 1 and points to the right. Every operator of edgekit gives this result.
 import numpy as np
 
 import edgekit as ek
@@ -42,11 +42,11 @@ ek.kernel("scharr", scale="raw")
 ek.kernel("prewitt", scale="raw")
 
 # %%
-# Roberts is the smallest one. It looks along the diagonals.
+# Roberts is the smallest one. It measures differences along the diagonals.
 ek.kernel("roberts", scale="raw")
 
 # %%
-# Farid and Simoncelli computed five coefficients for which x and y fit each other best.
+# Farid and Simoncelli optimized five coefficients, so that the direction of the gradient is as accurate as possible.
 ek.kernel("farid")
 
 # %%
@@ -74,8 +74,8 @@ ek.kernel("dog", sigma=1)
 # Signed responses
 # ----------------
 #
-# A gradient has a sign: positive where the image gets brighter. Here zero is mid-gray. A photograph that is stored as
-# 8 bits without this step loses all negative values, which is the most frequent mistake with gradients.
+# A gradient has a sign: positive where the image gets brighter. Here zero is shown as mid-gray. If a response is stored
+# as unsigned 8-bit integers without this step, all negative values are lost. This is a frequent mistake.
 camera = ek.read_image("samples/camera.png")
 ek.show(camera, ek.gradient(camera), columns=2)
 
@@ -121,8 +121,14 @@ ek.show(
 # From gradients to edges
 # -----------------------
 #
-# A gradient image has wide, weak responses. Non-maximum suppression keeps the local maxima across each edge. Canny adds
-# two thresholds: a line begins above the upper one and continues above the lower one. ``detect`` draws the boundaries
-# that people would draw.
-ek.show(camera, ek.sobel(camera), ek.canny(camera, sigma=2), ek.detect(camera) > 0.4,
-        titles=["image", "Sobel", "Canny, σ = 2", "detect, above 0.4"], columns=2)  # fmt: skip
+# The response of a gradient filter is wide at each edge. Non-maximum suppression keeps only the local maxima across it.
+# Canny adds two thresholds: it keeps the pixels above the upper one, and those above the lower one that are connected
+# to them. ``detect`` finds the boundaries that people would draw.
+ek.show(
+    camera,
+    ek.sobel(camera),
+    ek.canny(camera, sigma=2),
+    ek.detect(camera) > 0.4,
+    titles=["image", "Sobel", "Canny, σ = 2", "detect, above 0.4"],
+    columns=2,
+)

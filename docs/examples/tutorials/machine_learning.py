@@ -42,7 +42,7 @@ features.shape
 # A loss on gradients
 # -------------------
 #
-# A mean squared error prefers blurred results. ``GradientLoss`` compares gradients, so that edges count. Here a
+# A mean squared error favours blurred results. ``GradientLoss`` compares gradients, so that edges have more weight. A
 # blurred image is optimized until its gradients are those of the original.
 original = image[0, 0].numpy()
 blurred = torch.from_numpy(cv2.GaussianBlur(original, (0, 0), 1.5))[None, None]

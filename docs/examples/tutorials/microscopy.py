@@ -47,7 +47,7 @@ peak
 print(f"best focus at {peak.position:.2f} ± {peak.error:.2f}, the truth is 6.4")
 
 # %%
-# A sweep that ends before the focus has no peak inside, and the status says in which direction to continue.
+# If a sweep ends before the focus, there is no peak inside. The status says in which direction to continue.
 ek.find_peak(list(stack)[:5], scores[:5]).status
 
 # %%
@@ -72,7 +72,7 @@ print(
 # One image from a stack
 # ----------------------
 #
-# A thick specimen is never in focus as a whole. Here the upper half is in focus in one image and the lower half in
+# A thick specimen is never completely in focus. Here the upper half is in focus in one image, and the lower half in
 # another. ``fuse`` takes each part from the image in which it is sharp.
 upper, lower = specimen.copy(), specimen.copy()
 upper[256:] = cv2.GaussianBlur(specimen, (0, 0), 4)[256:]

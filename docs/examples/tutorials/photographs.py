@@ -2,16 +2,16 @@
 A photographer sorts a folder
 =============================
 
-A folder has many photographs, and some of them are blurred. This tutorial scores all of them, looks at those in
-doubt, and copies the sharp ones.
+A folder has many photographs, and some of them are blurred. This tutorial scores all of them, looks at those
+with uncertain scores, and copies the sharp ones.
 """
 
 # %%
 # A folder to sort
 # ----------------
 #
-# The samples have only a few photographs. Blurred copies are added, so that there is something to sort out: one with
-# a wide blur and one with a slight blur of each.
+# The samples have only a few photographs. Two blurred copies of each are added, one with a slight and one with a wide
+# blur.
 import csv
 import shutil
 import subprocess
@@ -72,24 +72,24 @@ for row in rows:
 
 # %%
 # The score is the probability that a person calls the photograph sharp when it fills a screen. Below 0.5 the column
-# ``blurred`` is true. The cat itself is a little soft. The test chart and a darkened photograph show that contrast and
-# exposure do not decide.
+# ``blurred`` is true. The photograph of the cat is slightly blurred itself. The score of the darkened photograph
+# shows that the exposure has hardly any effect.
 #
-# Look at the ones in doubt
-# -------------------------
+# Look at uncertain photographs
+# -----------------------------
 #
-# Scores near 0.5 deserve a look. A map of the local sharpness tells *where* a photograph is sharp. In the cat's
-# portrait the sharpest part is around the eyes.
+# Scores near 0.5 are uncertain. A map of the local sharpness shows *where* a photograph is sharp. In the photograph of
+# the cat the sharpest parts are the muzzle and the forehead.
 cat = ek.read_image("samples/chelsea.png")
 ek.show(
     cat,
     ek.sharpness_map(cat),
     titles=["chelsea.png", "local sharpness"],
-    unit="energy of the gradient",
+    unit="0 blurred, 1 sharp",
 )
 
 # %%
-# The width of the blur says the same as a number: the sharpest part is much sharper than the whole.
+# ``blur_width`` gives numbers for this: the blur of the sharpest part is narrower than that of the whole photograph.
 width = ek.blur_width(cat)
 print(f"whole photograph: {width.width:.2f} px, sharpest part: {width.sharpest:.2f} px")
 
