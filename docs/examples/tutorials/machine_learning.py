@@ -12,14 +12,10 @@ to a table. It needs the extra ``torch``; the export needs ``onnx`` and ``onnxsc
 #
 # A layer of ``edgekit.nn`` is a function of edgekit with fixed options. It accepts any leading dimensions and has
 # gradients.
-import subprocess
-import sys
-import tempfile
 import warnings
-from pathlib import Path
 
 import cv2
-import pyarrow.parquet
+import pyarrow
 import torch
 
 import edgekit as ek
@@ -97,24 +93,9 @@ with warnings.catch_warnings():
 # Scores joined to a table
 # ------------------------
 #
-# ``edgekit score images/ -r -o scores.parquet`` scores a data set of any size (extra ``parquet``). The table has one
-# row for each image, with typed columns. The same command runs here from Python, and the table is joined to labels by
-# the path.
-table = Path(tempfile.mkdtemp(), "scores.parquet")
-command = [
-    sys.executable,
-    "-m",
-    "edgekit",
-    "score",
-    "samples",
-    "--include",
-    "c*.png",
-    "-o",
-    table,
-    "-q",
-]
-subprocess.run(command, check=True)
-scores = pyarrow.parquet.read_table(table)
+# ``ek.score_files`` scores a list of paths, or a folder of any size, by all processors. Its rows are those of
+# ``edgekit score images/ -r -o scores.parquet``. Here they become an Arrow table, which is joined to labels by path.
+scores = ek.score_files("samples", include=["c*.png"]).to_arrow()
 labels = pyarrow.table(
     {
         "path": ["samples/camera.png", "samples/chelsea.png", "samples/coffee.png"],

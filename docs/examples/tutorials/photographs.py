@@ -3,7 +3,7 @@ A photographer sorts a folder
 =============================
 
 A folder has many photographs, and some of them are blurred. This tutorial scores all of them, looks at those
-with uncertain scores, and copies the sharp ones.
+with uncertain scores, and moves the blurred ones.
 """
 
 # %%
@@ -12,7 +12,6 @@ with uncertain scores, and copies the sharp ones.
 #
 # The samples have only a few photographs. Two blurred copies of each are added, one with a slight and one with a wide
 # blur.
-import csv
 import shutil
 import subprocess
 import sys
@@ -42,32 +41,12 @@ print(*sorted(path.name for path in folder.iterdir()), sep="\n")
 #
 #     edgekit score photos/ -o scores.csv
 #
-# The same command runs here from Python.
-table = folder / "scores.csv"
-command = [
-    sys.executable,
-    "-m",
-    "edgekit",
-    "score",
-    folder,
-    "-o",
-    table,
-    "--include",
-    "*.png",
-    "-q",
-]
-subprocess.run(command, check=True)
-rows = sorted(
-    csv.DictReader(table.open()), key=lambda row: float(row["score"]), reverse=True
-)
-for row in rows:
-    score, blur, name = (
-        float(row["score"]),
-        float(row["blur_px"]),
-        Path(row["path"]).name,
-    )
+# ``ek.score_files`` returns the same rows in Python.
+rows = ek.score_files(folder)
+for row in sorted(rows, key=lambda row: row["score"], reverse=True):
+    verdict = "blurred" if row["blurred"] else ""
     print(
-        f"{score:.2f}  blur {blur:3.1f} px  {'blurred' if row['blurred'] == 'true' else '':7}  {name}"
+        f"{row['score']:.2f}  blur {row['blur_px']:3.1f} px  {verdict:7}  {Path(row['path']).name}"
     )
 
 # %%
@@ -94,18 +73,33 @@ width = ek.blur_width(cat)
 print(f"whole photograph: {width.width:.2f} px, sharpest part: {width.sharpest:.2f} px")
 
 # %%
-# Keep the sharp ones
-# -------------------
-sharp = folder / "sharp"
-sharp.mkdir()
-for row in rows:
-    if row["blurred"] == "false":
-        shutil.copy2(row["path"], sharp)
-print(*sorted(path.name for path in sharp.iterdir()), sep="\n")
+# Move the blurred ones
+# ---------------------
+#
+# One command scores the folder and moves the blurred photographs into another one::
+#
+#     edgekit score photos/ --move-blurred blurred/
+#
+# A log in that folder lists what was moved. The same command runs here from Python.
+blurred = folder.with_name(f"{folder.name}-blurred")
+
+
+def edgekit(*arguments):
+    """Run a command of edgekit."""
+    subprocess.run([sys.executable, "-m", "edgekit", *arguments, "-q"], check=True)
+
+
+edgekit("score", folder, "--move-blurred", blurred, "-o", blurred / "scores.csv")
+print("sharp:  ", *sorted(path.name for path in folder.iterdir()))
+print("blurred:", *sorted(path.name for path in blurred.glob("*.png")))
+
+# %%
+# ``edgekit undo`` puts all of them back.
+edgekit("undo", blurred)
+print(*sorted(path.name for path in folder.iterdir()), sep="\n")
 
 # %%
 # With the extra ``report``, ``edgekit score photos/ --report review/`` writes a web page with thumbnails, a histogram
-# and an adjustable threshold. ``edgekit score photos/ --move-blurred blurred/`` moves the blurred files, and
-# ``edgekit undo blurred/`` puts them back. ``edgekit score --threshold auto`` finds the gap between two groups of
-# scores.
+# and an adjustable threshold. ``edgekit score --threshold auto`` finds the gap between two groups of scores.
 shutil.rmtree(folder)
+shutil.rmtree(blurred, ignore_errors=True)
