@@ -133,6 +133,7 @@ sphinx_gallery_conf = {
 html_theme = "pydata_sphinx_theme"
 html_title = f"edgekit {release}"
 html_static_path = ["static"]
+html_favicon = "static/icon.svg"
 html_css_files = ["edgekit.css"]
 html_show_sourcelink = False
 html_copy_source = False
