@@ -10,7 +10,6 @@ import torch
 from sampling import on_full
 
 import edgekit as ek
-from edgekit.batch.positions import Positions
 from edgekit.batch.stack import Request, measure_stack
 from edgekit.batch.stack_planes import stacks_of
 from edgekit.common.read_options import ReadOptions
@@ -64,7 +63,7 @@ class InOrder:
 def peak_of(images: list[np.ndarray], path, measure: str = "tenengrad"):
     tifffile.imwrite(path, np.stack(images), photometric="minisblack")
     (planes,) = stacks_of([path], ReadOptions())
-    return measure_stack(planes, Request(measure), Positions(), InOrder(), ReadOptions()).peak()
+    return measure_stack(planes, Request(measure), InOrder(), ReadOptions()).peak()
 
 
 @pytest.mark.parametrize("bits", [8, 12, 16])

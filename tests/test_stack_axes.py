@@ -159,21 +159,83 @@ def test_selections_that_do_not_fit(select, said):
     assert said in refused.stderr
 
 
+def test_a_selection_without_a_stack():
+    write_folder("t{c}_c{z}_z0.png")
+    for path in sorted(Path("stack").glob("t0*")):
+        path.rename(path.with_name(path.name.replace("z0", "z1")))
+    Path("stack/t0_c3_z1.png").unlink()
+    refused = run("stack", "--select", "c=3,t=0")
+    assert refused.exit_code == 2
+    assert "--select c=3,t=0: no stack has all of these; there are c=0, t=0; c=0, t=1; " in refused.stderr
+    Path("empty").mkdir()
+    assert "no images found" in run("empty", "--select", "c=3").stderr
+
+
 def write_folder(name: str) -> None:
     """Write planes of three channels; `name` is formatted with c and z."""
-    Path("stack").mkdir()
     for c, focus in enumerate(FOCI):
         for z in range(DEPTHS):
-            ek.write_image(f"stack/{name.format(c=c, z=z)}", plane(z, focus).astype(np.uint16))
+            path = Path("stack", name.format(c=c, z=z))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            ek.write_image(path, plane(z, focus).astype(np.uint16))
 
 
 @pytest.mark.parametrize(
-    "name", ["cell_c{c}_z{z:03}.png", "Z{z}-Ch{c}.png", "run2_channel {c} slice {z}.png", "img_channel00{c}_z00{z}.png"]
-)
+    "name",
+    ["cell_c{c}_z{z:03}.png", "Z{z}-Ch{c}.png", "run2_channel {c} slice {z}.png", "img_channel00{c}_z00{z}.png",
+     "img_c_{c}_z_{z}.png", "img_w{c}_z{z}.png", "c{c}/z{z}.png", "z{z}/c{c}.png", "20260131T120000_c{c}_z{z}.png",
+     "2026-01-31T12-00-00 c{c} z{z}.png"],
+)  # fmt: skip
 def test_names_with_indices(name):
     write_folder(name)
-    assert peaks("stack") == pytest.approx({f"c={n}": focus for n, focus in enumerate(FOCI)}, abs=0.1)
-    assert list(peaks("stack", "--select", "c=1")) == ["c=1"]
+    files = "stack/*/*.png" if "/" in name else "stack"
+    assert peaks(files) == pytest.approx({f"c={n}": focus for n, focus in enumerate(FOCI)}, abs=0.1)
+    assert list(peaks(files, "--select", "c=1")) == ["c=1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("img_q{c}_z{z}.png", "have the same indices"), ("DAPI{c}/z{z}.png", "have the same indices"),
+     ("c{c}_00{z}.png", "an index of the channel, and none of the depth")],
+)  # fmt: skip
+def test_channels_that_names_do_not_tell_are_not_mixed(name, said):
+    write_folder(name)
+    files = "stack/*/*.png" if "/" in name else "stack"
+    refused = run(files)
+    assert refused.exit_code == 2
+    assert said in refused.stderr
+    assert "with --pattern, such as {c}_{t}_{z}.tif" in refused.stderr
+    found = peaks(files, "--pattern", name)
+    assert found == pytest.approx({f"c={n}": focus for n, focus in enumerate(FOCI)}, abs=0.1)
+
+
+def test_planes_that_are_missing_move_nothing():
+    write_folder("c{c}_z{z}.png")
+    for name in ("c1_z1", "c1_z2", "c2_z5"):
+        Path(f"stack/{name}.png").unlink()
+    result = run("stack")
+    assert result.exit_code == 0
+    assert result.stderr.splitlines() == [
+        "edgekit: c=1: no image has the depth 1, 2", "edgekit: c=2: no image has the depth 5"
+    ]  # fmt: skip
+    assert peaks("stack") == pytest.approx({f"c={n}": focus for n, focus in enumerate(FOCI)}, abs=0.3)
+    # One stack, from 1 on.
+    Path("stack/c2_z0.png").unlink()
+    assert peaks("stack/c2*.png") == pytest.approx({"": FOCI[2]}, abs=0.3)
+    assert "no image has the depth 5\n" in run("stack/c2*.png").stderr
+    assert run("stack/c2*.png", "--quiet").stderr == ""
+
+
+def test_depths_in_names():
+    Path("stack").mkdir()
+    for n in range(DEPTHS):
+        ek.write_image(f"stack/z{0.5 * n}um.png", plane(n, 4.0).astype(np.uint16))
+        ek.write_image(f"stack/{n}.png", plane(n, 4.0).astype(np.uint16))
+    assert peaks("stack/z*.png") == pytest.approx({"": 2.0}, abs=0.05)
+    refused = run("stack")
+    assert refused.exit_code == 2
+    assert "an index of the depth, and some such as 0.png do not" in refused.stderr
+    assert run("stack/[0-9].png").stderr == ""
 
 
 def test_a_pattern():
@@ -220,6 +282,54 @@ def test_positions_file_for_each_stack():
     tifffile.imwrite("a.ome.tif", stack(*FOCI[:2]), metadata={"axes": "ZCYX", **OME})
     Path("z.txt").write_text("\n".join(str(10 * z) for z in range(DEPTHS)))
     assert peaks("a.ome.tif", "--positions", "z.txt") == pytest.approx({"c=DAPI": 20, "c=GFP": 40}, abs=0.6)
+
+
+def test_positions_in_any_order():
+    """The pages of a file that was not taken in the order of the focus."""
+    order = [3, 0, 5, 1, 6, 2, 4]
+    planes = stack(4.0)[order, 0]
+    tifffile.imwrite("a.tif", planes, photometric="minisblack")
+    Path("z.txt").write_text("\n".join(str(10 * z) for z in order))
+    result = run("a.tif", "--positions", "z.txt", "--depth-map", "depth.tif", "--fuse", "sharp.tif")
+    assert result.exit_code == 0, result.stderr
+    expected = ek.depth_map(list(stack(4.0)[:, 0]), [10 * z for z in range(DEPTHS)])
+    np.testing.assert_array_equal(ek.read_image("depth.tif"), expected.depth)
+    np.testing.assert_array_equal(ek.read_image("sharp.tif"), ek.fuse(list(stack(4.0)[:, 0])))
+
+
+def test_stated_positions_have_no_unit():
+    tifffile.imwrite("a.ome.tif", stack(*FOCI[:2]), metadata={"axes": "ZCYX", **OME})
+    Path("z.txt").write_text("\n".join(str(10 * z) for z in range(DEPTHS)))
+    assert {found["unit"] for found in records("a.ome.tif", "--positions", "z.txt")} == {""}
+    assert "µm" not in run("a.ome.tif", "--positions", "z.txt").stdout
+
+
+#: Unequal, equal, and none.
+STAGE = {"unequal": [0, 0.4, 1.1, 1.5, 2.1, 2.6, 3.0], "descending": [9, 8, 7, 6, 5, 4, 3],
+         "equal": [100 + 0.5 * z for z in range(DEPTHS)], "same": [5] * DEPTHS}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", list(STAGE))
+@pytest.mark.parametrize("unit", ["mm", None])
+def test_positions_that_ome_states(kind, unit):
+    places = STAGE[kind]
+    metadata = {"axes": "ZCYX", **OME, "Plane": {"PositionZ": [z for z in places for _ in range(2)]}}
+    if unit:
+        metadata["Plane"]["PositionZUnit"] = [unit] * 2 * DEPTHS
+    tifffile.imwrite("a.ome.tif", stack(*FOCI[:2]), metadata=metadata)
+    stated = kind in ("unequal", "descending")
+    for found in records("a.ome.tif"):
+        assert [i["position"] for i in found["images"]] == (places if stated else [0.5 * z for z in range(DEPTHS)])
+        assert found["unit"] == ((unit or "") if stated else "µm")
+    damage("a.ome.tif", b'TheZ="3"', b'TheZ="2"')
+    assert [i["position"] for i in records("a.ome.tif")[0]["images"]] == [0.5 * z for z in range(DEPTHS)]
+
+
+def test_each_image_of_ome_has_its_own_metadata():
+    with tifffile.TiffWriter("a.ome.tif", ome=True) as file:
+        for step in (1, 3):
+            file.write(stack(4.0)[:, 0], metadata={"axes": "ZYX", "PhysicalSizeZ": step})
+    assert peaks("a.ome.tif") == pytest.approx({"s=0": 4, "s=1": 12}, abs=0.1)
 
 
 def test_a_region_and_tiles():
@@ -331,3 +441,42 @@ def test_axes_of_a_file_in_a_store():
     assert refused.exit_code == 2
     assert "its axes ZCYX can be told apart only in a file on this machine; copy it" in refused.stderr
     assert peaks("memory://stacks/pages.tif") == pytest.approx({"": 2}, abs=0.06)
+
+
+@pytest.mark.parametrize("described", [False, True])
+@pytest.mark.parametrize("kind", ["one bit", "turned"])
+def test_pages_that_cannot_be_read_by_windows(kind, described):
+    planes = stack(*FOCI[:2]) if described else stack(4.0)[:, 0]
+    turned = [(274, "H", 1, 6, False)] if kind == "turned" else []
+    metadata = {"axes": "ZCYX", **OME} if described else None
+    tifffile.imwrite(
+        "a.ome.tif", planes if turned else planes > 20000, ome=described, metadata=metadata,
+        photometric="minisblack", extratags=turned,
+    )  # fmt: skip
+    expected = {"c=DAPI": 1.0, "c=GFP": 2.0} if described else {"": 4.0}
+    assert peaks("a.ome.tif") == pytest.approx(expected, abs=0.2)
+    assert run("a.ome.tif", "-o", "best.tif").exit_code == 0
+    best = ek.read_image("best.cGFP.tif" if described else "best.tif")
+    sharpest = planes[4, 1] if described else planes[4]
+    np.testing.assert_array_equal(best > 0, np.rot90(sharpest, -1) > 0 if turned else sharpest > 20000)
+
+
+def damage(path: str, old: bytes, new: bytes) -> None:
+    data = Path(path).read_bytes()
+    assert old in data
+    Path(path).write_bytes(data.replace(old, new.ljust(len(old))))
+
+
+@pytest.mark.parametrize(("old", "new"), [(b"<Pixels", b"<Pixel>"), (b'SizeZ="7"', b'SizeZ="q"'), (b"OME>", b"OM")])
+def test_damaged_metadata_of_ome_are_named(old, new):
+    tifffile.imwrite("a.ome.tif", stack(2.0)[:, 0], metadata={"axes": "ZYX", **OME})
+    damage("a.ome.tif", old, new)
+    result = run("a.ome.tif")
+    assert result.exit_code == 0, result.output
+    assert "a.ome.tif: its OME metadata cannot be read; its 7 pages are measured in the order of the file" in (
+        result.stderr
+    )
+    assert "peak at 2.0" in result.stdout
+    refused = run("a.ome.tif", "--axes", "ZC")
+    assert refused.exit_code == 2
+    assert "--axes ZC does not fit its 7 images" in refused.stderr

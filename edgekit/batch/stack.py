@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.batch.engines import Engine
-from edgekit.batch.positions import Positions
 from edgekit.batch.results import Results
 from edgekit.batch.sources import find, natural
 from edgekit.batch.stack_planes import PlaneStack, read_planes
@@ -44,6 +43,11 @@ class Request(NamedTuple):
     measure: str
     roi: tuple[int, int, int, int] | None = None
     tiles: int = 0
+
+    def check(self) -> None:
+        """Raise `ParameterError` if the measure is unknown."""
+        if self.measure not in (BLUR, *MEASURES):
+            raise ParameterError(unknown_choice("measure", self.measure, (BLUR, *MEASURES)))
 
     def region(self, image: Array, name: str) -> Array:
         """Return the rectangle of an image.
@@ -192,9 +196,7 @@ def files_of(inputs: Sequence[str], on_skipped: Callable[[Path], object], result
     return list(dict.fromkeys(source.path for _, source in found))
 
 
-def measure_stack(
-    planes: PlaneStack, request: Request, positions: Positions, engine: Engine, read_options: ReadOptions
-) -> Stack:
+def measure_stack(planes: PlaneStack, request: Request, engine: Engine, read_options: ReadOptions) -> Stack:
     """Measure all images of a stack on the same pixels.
 
     Pixels that are saturated in one of the images are filled with the mean of their surroundings in all images, since
@@ -206,8 +208,6 @@ def measure_stack(
         From `edgekit.batch.stack_planes.stacks_of`.
     request : Request
         What is measured.
-    positions : Positions
-        Where the images were taken.
     engine : Engine
         Decodes and measures.
     read_options : ReadOptions
@@ -216,29 +216,25 @@ def measure_stack(
     Raises
     ------
     ParameterError
-        If the measure is unknown, or the positions do not fit the images.
+        If the measure is unknown.
     UnreadableError, DecodeError
         If the file with the images cannot be opened.
     """
     read_options.check()
-    if request.measure not in (BLUR, *MEASURES):
-        raise ParameterError(unknown_choice("measure", request.measure, (BLUR, *MEASURES)))
-    if not planes.counted_when_read:
-        positions.check([plane.name for plane in planes.planes])
+    request.check()
 
     def run(mask: Mask | None) -> Iterable["_Measured"]:
         task = partial(_measure, request=request, mask=mask)
         return engine.run(task, read_planes(planes.planes, read_options), _give_up)
 
     measured, union = _combine(run(None))
-    places = positions.of([one.name for one in measured], planes.step)
     mask = None if union is None else excluded(union)
     if mask is not None:
         # The first pass reported the reasons of failures.
         measured = [again._replace(reason=one.reason) for one, again in zip(measured, run(mask), strict=True)]
     images = [
         StackImage(one.name, position, one.score, _status(one), one.reason, one.level, one.tiles)
-        for one, position in zip(measured, places, strict=True)
+        for one, position in zip(measured, planes.positions, strict=True)
     ]
     rows, columns = union.shape if union is not None else (0, 0)
     return Stack(planes, request, images, 0.0 if mask is None else float(mask.mean()), (rows, columns))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.batch.stack import Stack
-from edgekit.batch.stack_planes import Plane, read_planes
+from edgekit.batch.stack_planes import read_planes
 from edgekit.common.read_options import ReadOptions
 from edgekit.errors import ParameterError
 from edgekit.focus.alignment import Alignment
@@ -56,12 +56,8 @@ def combine(stack: Stack, read_options: ReadOptions, *, fuse: bool, depth: bool)
     kept = [n for n, image in enumerate(stack.images) if image.status != "failed"]
     if not kept:
         raise ParameterError(f"{stack.planes.name or 'the stack'}: no image can be read, so that nothing can be fused")
-    positions = [stack.images[n].position for n in kept]
-    if not stack.planes.counted_when_read:
-        # Pages are read in the order of the file.
-        kept = [n for _, n in sorted(zip(positions, kept, strict=True))]
-        positions.sort()
-    places = checked_positions(positions, len(kept)) if depth else np.zeros(0)
+    kept.sort(key=lambda n: stack.images[n].position)
+    places = checked_positions([stack.images[n].position for n in kept], len(kept)) if depth else np.zeros(0)
     planes, alignment = SharpestPlanes(surroundings=depth), Alignment()
     for image in _images(stack, kept, read_options, colour=False):
         gray = gray_of(image)
@@ -83,12 +79,7 @@ def image_of(stack: Stack, number: int, read_options: ReadOptions) -> Array:
 
 def _images(stack: Stack, numbers: Sequence[int], read_options: ReadOptions, *, colour: bool) -> Iterator[Array]:
     """Yield images of a stack; some are decoded before they are needed."""
-    planes: Sequence[Plane] = stack.planes.planes
-    if stack.planes.counted_when_read:
-        wanted = set(numbers)
-        pages = enumerate(read_planes(planes, read_options, colour=colour))
-        return _ahead(read for n, (_, read) in pages if n in wanted)
-    chosen = [planes[n] for n in numbers]
+    chosen = [stack.planes.planes[n] for n in numbers]
     return _ahead(read for _, read in read_planes(chosen, read_options, colour=colour))
 
 

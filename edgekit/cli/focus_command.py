@@ -67,13 +67,14 @@ def focus(inputs: tuple[str, ...], **values: Any) -> int:
         paths, read_options, axes=values["axes"], pattern=values["pattern"],
         select=[pair for pairs in values["select"] for pair in pairs], on_skipped=skipped.append,
     )  # fmt: skip
-    outputs = {name: _paths_of(values, name, found) for name in _OUTPUTS}
     positions = Positions(values["positions"])
+    found = [positions.given_to(planes) for planes in found]
+    outputs = {name: _paths_of(values, name, found) for name in _OUTPUTS}
     request = Request(values["measure"], values["roi"], values["tiles"] or 0)
     engine, _ = engine_for(paths, values, paths=inputs)
     status, panels = 0, []
     for n, planes in enumerate(found):
-        stack = measure_stack(planes, request, positions, engine, read_options)
+        stack = measure_stack(planes, request, engine, read_options)
         panel = _report(stack, as_json=values["as_json"])
         print_messages(stack, quiet=values["quiet"])
         panels.append(panel)

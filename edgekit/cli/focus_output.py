@@ -102,9 +102,12 @@ def _plain(value: Any) -> Any:
 
 
 def print_messages(stack: "Stack", *, quiet: bool) -> None:
-    """Print which images failed, and the share of excluded pixels."""
+    """Print which images failed, what the file does not state, and the share of excluded pixels."""
     for image in stack.images:
         if image.status == "failed":
             complain(image.reason)
+    if stack.planes.note and not quiet:
+        name = f"{stack.planes.name}: " if stack.planes.name else ""
+        complain(f"{name}{stack.planes.note}")
     if stack.left_out and not quiet:
         complain(f"{stack.left_out:.0%} of the pixels were left out: they are saturated in one of the images")
