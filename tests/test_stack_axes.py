@@ -1,57 +1,19 @@
-"""`edgekit focus` on stacks with channels, times and positions: OME-TIFF, ImageJ, Zarr, and folders."""
+"""`edgekit focus` on files with channels, times and positions: OME-TIFF, ImageJ, Zarr."""
 
-import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import tifffile
-from click.testing import CliRunner, Result
+from stacks import DEPTHS, FOCI, OME, peaks, records, run, stack
 
 import edgekit as ek
-from edgekit.cli import main
-
-DEPTHS = 7
-
-#: Where each channel is in focus.
-FOCI = (2.0, 4.0, 3.3)
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-def plane(z: float, focus: float, seed: int = 0) -> np.ndarray:
-    noise = np.random.default_rng(seed).random((64, 80)).astype(np.float32)
-    return cv2.GaussianBlur(noise, (0, 0), np.hypot(1.2, 0.4 + abs(z - focus))) * 40000
-
-
-def stack(*foci: float) -> np.ndarray:
-    """Return planes (z, c, rows, columns)."""
-    return np.stack([[plane(z, f, n) for n, f in enumerate(foci)] for z in range(DEPTHS)]).astype(np.uint16)
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(main, ["focus", *map(str, arguments)])
-
-
-def records(*arguments: object) -> list[dict]:
-    result = run(*arguments, "--json")
-    assert result.exit_code == 0, result.output
-    return [json.loads(line) for line in result.stdout.splitlines()]
-
-
-def peaks(*arguments: object) -> dict[str, float]:
-    """Return the peak of each stack by its label."""
-    return {
-        ",".join(f"{a}={v}" for a, v in found["select"].items()): found["peak"]["position"]
-        for found in records(*arguments)
-    }
-
-
-OME = {"PhysicalSizeZ": 0.5, "PhysicalSizeZUnit": "µm", "Channel": {"Name": ["DAPI", "GFP"]}}
 
 
 @pytest.mark.parametrize("axes", ["ZCYX", "CZYX"])
@@ -159,142 +121,10 @@ def test_selections_that_do_not_fit(select, said):
     assert said in refused.stderr
 
 
-def test_a_selection_without_a_stack():
-    write_folder("t{c}_c{z}_z0.png")
-    for path in sorted(Path("stack").glob("t0*")):
-        path.rename(path.with_name(path.name.replace("z0", "z1")))
-    Path("stack/t0_c3_z1.png").unlink()
-    refused = run("stack", "--select", "c=3,t=0")
-    assert refused.exit_code == 2
-    assert "--select c=3,t=0: no stack has all of these; there are c=0, t=0; c=0, t=1; " in refused.stderr
-    Path("empty").mkdir()
-    assert "no images found" in run("empty", "--select", "c=3").stderr
-
-
-def write_folder(name: str) -> None:
-    """Write planes of three channels; `name` is formatted with c and z."""
-    for c, focus in enumerate(FOCI):
-        for z in range(DEPTHS):
-            path = Path("stack", name.format(c=c, z=z))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            ek.write_image(path, plane(z, focus).astype(np.uint16))
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["cell_c{c}_z{z:03}.png", "Z{z}-Ch{c}.png", "run2_channel {c} slice {z}.png", "img_channel00{c}_z00{z}.png",
-     "img_c_{c}_z_{z}.png", "img_w{c}_z{z}.png", "c{c}/z{z}.png", "z{z}/c{c}.png", "20260131T120000_c{c}_z{z}.png",
-     "2026-01-31T12-00-00 c{c} z{z}.png"],
-)  # fmt: skip
-def test_names_with_indices(name):
-    write_folder(name)
-    files = "stack/*/*.png" if "/" in name else "stack"
-    assert peaks(files) == pytest.approx({f"c={n}": focus for n, focus in enumerate(FOCI)}, abs=0.1)
-    assert list(peaks(files, "--select", "c=1")) == ["c=1"]
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [("img_q{c}_z{z}.png", "have the same indices"), ("DAPI{c}/z{z}.png", "have the same indices"),
-     ("c{c}_00{z}.png", "an index of the channel, and none of the depth")],
-)  # fmt: skip
-def test_channels_that_names_do_not_tell_are_not_mixed(name, said):
-    write_folder(name)
-    files = "stack/*/*.png" if "/" in name else "stack"
-    refused = run(files)
-    assert refused.exit_code == 2
-    assert said in refused.stderr
-    assert "with --pattern, such as {c}_{t}_{z}.tif" in refused.stderr
-    found = peaks(files, "--pattern", name)
-    assert found == pytest.approx({f"c={n}": focus for n, focus in enumerate(FOCI)}, abs=0.1)
-
-
-def test_planes_that_are_missing_move_nothing():
-    write_folder("c{c}_z{z}.png")
-    for name in ("c1_z1", "c1_z2", "c2_z5"):
-        Path(f"stack/{name}.png").unlink()
-    result = run("stack")
-    assert result.exit_code == 0
-    assert result.stderr.splitlines() == [
-        "edgekit: c=1: no image has the depth 1, 2", "edgekit: c=2: no image has the depth 5"
-    ]  # fmt: skip
-    assert peaks("stack") == pytest.approx({f"c={n}": focus for n, focus in enumerate(FOCI)}, abs=0.3)
-    # One stack, from 1 on.
-    Path("stack/c2_z0.png").unlink()
-    assert peaks("stack/c2*.png") == pytest.approx({"": FOCI[2]}, abs=0.3)
-    assert "no image has the depth 5\n" in run("stack/c2*.png").stderr
-    assert run("stack/c2*.png", "--quiet").stderr == ""
-
-
-def test_depths_in_names():
-    Path("stack").mkdir()
-    for n in range(DEPTHS):
-        ek.write_image(f"stack/z{0.5 * n}um.png", plane(n, 4.0).astype(np.uint16))
-        ek.write_image(f"stack/{n}.png", plane(n, 4.0).astype(np.uint16))
-    assert peaks("stack/z*.png") == pytest.approx({"": 2.0}, abs=0.05)
-    refused = run("stack")
-    assert refused.exit_code == 2
-    assert "an index of the depth, and some such as 0.png do not" in refused.stderr
-    assert run("stack/[0-9].png").stderr == ""
-
-
-def test_a_pattern():
-    write_folder("{z:02}_wave{c}_a.png")
-    Path("stack/notes.png").write_bytes(b"")
-    found = run("stack", "--pattern", "{z}_{c}_*.png")
-    assert found.exit_code == 0, found.output
-    assert "1 skipped" in found.stderr
-    assert peaks("stack", "--pattern", "{z}_{c}_*.png") == pytest.approx(
-        {f"c=wave{n}": focus for n, focus in enumerate(FOCI)}, abs=0.1
-    )
-
-
-@pytest.mark.parametrize(
-    ("pattern", "said"),
-    [("{c}.png", "must contain {z}"), ("{z}_{z}.png", "must contain {z}"), ("{z}_{q}.png", "must contain {z}"),
-     ("{z}_{c}.tif", "no name fits the pattern {z}_{c}.tif; one of them is"),
-     ("*z{z}.png", "have the same indices")],
-)  # fmt: skip
-def test_patterns_that_do_not_fit(pattern, said):
-    write_folder("c{c}_z{z}.png")
-    refused = run("stack", "--pattern", pattern)
-    assert refused.exit_code == 2
-    assert said in refused.stderr
-
-
-def test_names_that_are_ambiguous():
-    write_folder("c{c}_z{z}.png")
-    Path("stack/z3.png").write_bytes(Path("stack/c0_z3.png").read_bytes())
-    refused = run("stack")
-    assert refused.exit_code == 2
-    assert "z3.png do not; state where the indices are with --pattern" in refused.stderr
-
-
-def test_a_file_with_several_images_among_others():
-    write_folder("z{z}_{c}.png")
-    tifffile.imwrite("stack/z9.tif", stack(2.0)[:, 0], photometric="minisblack")
-    result = run("stack/z9.tif", "stack/z1_0.png", "stack/z2_0.png", "stack/z3_0.png")
-    assert result.exit_code == 1
-    assert "image 1 of 7 in the file, but one of several files" in result.stderr
-
-
 def test_positions_file_for_each_stack():
     tifffile.imwrite("a.ome.tif", stack(*FOCI[:2]), metadata={"axes": "ZCYX", **OME})
     Path("z.txt").write_text("\n".join(str(10 * z) for z in range(DEPTHS)))
     assert peaks("a.ome.tif", "--positions", "z.txt") == pytest.approx({"c=DAPI": 20, "c=GFP": 40}, abs=0.6)
-
-
-def test_positions_in_any_order():
-    """The pages of a file that was not taken in the order of the focus."""
-    order = [3, 0, 5, 1, 6, 2, 4]
-    planes = stack(4.0)[order, 0]
-    tifffile.imwrite("a.tif", planes, photometric="minisblack")
-    Path("z.txt").write_text("\n".join(str(10 * z) for z in order))
-    result = run("a.tif", "--positions", "z.txt", "--depth-map", "depth.tif", "--fuse", "sharp.tif")
-    assert result.exit_code == 0, result.stderr
-    expected = ek.depth_map(list(stack(4.0)[:, 0]), [10 * z for z in range(DEPTHS)])
-    np.testing.assert_array_equal(ek.read_image("depth.tif"), expected.depth)
-    np.testing.assert_array_equal(ek.read_image("sharp.tif"), ek.fuse(list(stack(4.0)[:, 0])))
 
 
 def test_stated_positions_have_no_unit():
@@ -355,79 +185,6 @@ def test_a_region_and_tiles():
     outside = run("a.tif", "--roi", "100,0,100,50")
     assert outside.exit_code == 1
     assert "the region 100,0,100,50 is not within the 180x120 pixels" in outside.stderr
-
-
-def test_the_sharpest_image_of_each_stack():
-    planes = stack(*FOCI[:2])
-    tifffile.imwrite("a.ome.tif", planes, metadata={"axes": "ZCYX", **OME})
-    result = run("a.ome.tif", "-o", "best.tif")
-    assert result.exit_code == 0, result.output
-    for n, name in enumerate(("DAPI", "GFP")):
-        written = ek.read_image(f"best.c{name}.tif")
-        np.testing.assert_array_equal(written, planes[int(FOCI[n]), n])
-    # Its own files are replaced, others are not.
-    assert run("a.ome.tif", "-o", "best.tif").exit_code == 0
-    Path("best.cGFP.tif").write_text("precious")
-    refused = run("a.ome.tif", "-o", "best.tif")
-    assert refused.exit_code == 2
-    assert "--force" in refused.stderr
-    assert Path("best.cGFP.tif").read_text() == "precious"
-    assert run("a.ome.tif", "-o", "best.tif", "--force").exit_code == 0
-
-
-def test_fused_image_and_depth_map():
-    scene = np.random.default_rng(0).integers(0, 256, (64, 90, 3), dtype=np.uint8)
-    images = []
-    for z in range(DEPTHS):
-        near, far = (cv2.GaussianBlur(scene, (0, 0), 0.01 + 1.5 * abs(z - f)) for f in (1, 5))
-        images.append(np.concatenate([near[:, :45], far[:, 45:]], axis=1))
-    Path("stack").mkdir()
-    for z, image in enumerate(images):
-        ek.write_image(f"stack/{z}.png", image)
-    Path("stack/4.png").write_bytes(b"broken")
-    Path("z.csv").write_text("\n".join(f"{z}.png,{10 * z}" for z in range(DEPTHS)))
-    result = run("stack", "--fuse", "sharp.png", "--depth-map", "depth.tif", "--positions", "z.csv")
-    assert result.exit_code == 1, "one image is broken"
-    assert [line for line in result.stdout.splitlines() if line.endswith((".png", ".tif"))][-3:] == [
-        "sharp.png", "depth.tif", "depth.confidence.tif",
-    ]  # fmt: skip
-    kept = [image for z, image in enumerate(images) if z != 4]
-    difference = np.abs(ek.read_image("sharp.png").astype(int) - ek.fuse(kept))
-    # The command decodes gray images, whose luminance is rounded in another way.
-    assert difference.max() <= 3
-    assert (difference > 0).mean() < 0.02
-    found = ek.depth_map(kept, [10 * z for z in range(DEPTHS) if z != 4])
-    np.testing.assert_allclose(ek.read_image("depth.tif"), found.depth, atol=1)
-    # An island has no confidence.
-    written = ek.read_image("depth.confidence.tif")
-    np.testing.assert_allclose(written, np.where(found.confidence > 0, found.confidence, written), atol=0.03)
-    assert "write it into a .tif or .npy" in run("stack", "--depth-map", "depth.png").stderr
-    # A fused image in the folder is not an image of the stack.
-    assert run("stack", "--fuse", "stack/sharp.png").exit_code == 1
-    assert run("stack", "--fuse", "stack/sharp.png").stdout.count("sharp.png") == 1
-
-
-def test_a_message_about_images_that_are_not_aligned():
-    texture = cv2.GaussianBlur(np.random.default_rng(0).random((160, 220)).astype(np.float32), (0, 0), 1.5) * 400
-    Path("stack").mkdir()
-    for z in range(4):
-        ek.write_image(f"stack/{z}.png", np.roll(texture, 3 * z, 1).clip(0, 255).astype(np.uint8))
-    result = run("stack", "--fuse", "sharp.png")
-    assert result.exit_code == 0
-    assert "the images are not aligned: they are shifted by up to" in result.stderr
-
-
-def test_a_plot_for_each_stack_and_of_tiles():
-    pytest.importorskip("matplotlib")
-    tifffile.imwrite("a.ome.tif", stack(*FOCI[:2]), metadata={"axes": "ZCYX", **OME})
-    assert run("a.ome.tif", "--plot", "focus.png", "--tiles", "3").exit_code == 0
-    assert ek.read_image("focus.png").shape[:2] == (2 * 540, 12 * 120)
-    # Its own plot is replaced.
-    assert run("a.ome.tif", "--plot", "focus.png", "--select", "c=GFP").exit_code == 0
-    assert ek.read_image("focus.png").shape[:2] == (540, 960)
-    assert run("a.ome.tif", "--plot", "focus.svg").exit_code == 0
-    text = Path("focus.svg").read_text()
-    assert "z in" in text
 
 
 def test_axes_of_a_file_in_a_store():
