@@ -54,3 +54,10 @@ def write_folder(name: str) -> None:
             path = Path("stack", name.format(c=c, z=z))
             path.parent.mkdir(parents=True, exist_ok=True)
             ek.write_image(path, plane(z, focus).astype(np.uint16))
+
+
+class InOrder:
+    """An engine in this thread."""
+
+    def run(self, task, items, give_up):
+        return map(task, items)

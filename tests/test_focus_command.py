@@ -177,7 +177,7 @@ def test_a_broken_file_costs_its_row():
     result = run("stack")
     assert result.exit_code == 1
     assert "z3.png" in result.stderr
-    assert "expected 160x160 pixels, as in the first image; found 30x20" in result.stderr
+    assert "z9.png: expected the shape (160, 160), as of the first image; found (20, 30)" in result.stderr
     assert "1 skipped" in result.stderr
     rows = result.stdout.splitlines()
     assert len(rows) == COUNT + 2

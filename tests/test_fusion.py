@@ -223,8 +223,19 @@ def test_images_that_are_not_aligned():
         ("a.png", {}, ek.ParameterError, "sequence"),
         (["a.png"], {}, ek.DtypeError, "Read the image first"),
         (np.zeros((9, 9)), {}, ek.ShapeError, "rows, columns"),
-        ([np.zeros((9, 9)), np.zeros((9, 8))], {}, ek.ShapeError, r"\(9, 9\) as the first one; image 1 has \(9, 8\)"),
-        ([np.zeros((9, 9)), np.zeros((9, 9), np.uint8)], {}, ek.DtypeError, "float64 as the first one; image 1 is"),
+        (
+            [np.zeros((9, 9)), np.zeros((9, 8))],
+            {},
+            ek.ShapeError,
+            r"image 1: expected the shape \(9, 9\), .*; found \(9, 8\)",
+        ),
+        (
+            [np.zeros((9, 9)), np.zeros((9, 9), np.uint8)],
+            {},
+            ek.DtypeError,
+            "image 1: expected the type float64, .*; found uint8",
+        ),
+        ([np.zeros((9, 9)), torch.zeros(9, 9)], {}, ek.DtypeError, "the type float64, .*; found torch.float32"),
         ([torch.zeros(2, 3, 9, 9)], {}, ek.ShapeError, "batch"),
     ],
 )

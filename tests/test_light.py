@@ -8,6 +8,7 @@ import pytest
 import tifffile
 import torch
 from sampling import on_full
+from stacks import InOrder
 
 import edgekit as ek
 from edgekit.batch.stack import Request, measure_stack
@@ -53,11 +54,6 @@ def taken(kind: str, bits: int, seed: int) -> tuple[list[np.ndarray], float]:
         image = ((blurred + noise) / ELECTRONS + BLACK) * top
         images.append(image.round().clip(0, top).astype(np.uint8 if bits == 8 else np.uint16))
     return images, focus
-
-
-class InOrder:
-    def run(self, task, items, give_up):
-        return map(task, items)
 
 
 def peak_of(images: list[np.ndarray], path, measure: str = "tenengrad"):

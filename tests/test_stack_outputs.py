@@ -1,14 +1,18 @@
 """What `edgekit focus` writes: the sharpest image, the all-in-focus image, the depth map, the plot."""
 
+import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import tifffile
-from stacks import DEPTHS, FOCI, OME, run, stack
+from stacks import DEPTHS, FOCI, OME, InOrder, plane, run, stack, write_folder
 
 import edgekit as ek
+from edgekit.batch.stack import Request, measure_stack
+from edgekit.batch.stack_planes import stacks_of
+from edgekit.common.read_options import ReadOptions
 
 
 @pytest.fixture(autouse=True)
@@ -100,3 +104,112 @@ def test_a_plot_for_each_stack_and_of_tiles():
     assert run("a.ome.tif", "--plot", "focus.svg").exit_code == 0
     text = Path("focus.svg").read_text()
     assert "z in" in text
+
+
+def write_planes(folder: str, count: int = DEPTHS) -> None:
+    Path(folder).mkdir()
+    for z in range(count):
+        ek.write_image(f"{folder}/{z}.png", np.repeat(plane(z, 3.0)[..., None], 3, 2).astype(np.uint16))
+
+
+@pytest.mark.parametrize("roi", [(), ("--roi", "0,0,40,40")])
+@pytest.mark.parametrize("kind", ["type", "size"])
+def test_a_plane_unlike_the_first_fails(kind, roi):
+    write_planes("stack")
+    odd = ek.read_image("stack/3.png")
+    ek.write_image("stack/3.png", (odd // 256).astype(np.uint8) if kind == "type" else odd[:50, :60])
+    result = run("stack", "--fuse", "sharp.tif", *roi, "--json")
+    assert result.exit_code == 1
+    (found,) = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [n for n, image in enumerate(found["images"]) if image["status"] == "failed"] == [3]
+    assert (
+        found["images"][3]["reason"]
+        == {
+            "type": "stack/3.png: expected the type uint16, as of the first image; found uint8",
+            "size": "stack/3.png: expected the shape (64, 80), as of the first image; found (50, 60)",
+        }[kind]
+    )
+    kept = [ek.read_image(f"stack/{z}.png") for z in range(DEPTHS) if z != 3]
+    np.testing.assert_array_equal(ek.read_image("sharp.tif"), ek.fuse(kept))
+
+
+def test_colours_unlike_the_first_are_not_fused():
+    write_planes("stack")
+    ek.write_image("stack/3.png", plane(3, 3.0).astype(np.uint16))
+    result = run("stack", "--fuse", "sharp.tif", "--depth-map", "depth.tif")
+    assert result.exit_code == 1
+    assert "stack/3.png: expected the shape (64, 80, 3), as of the first image; found (64, 80)" in result.stderr
+    assert not Path("sharp.tif").exists()
+    # In gray it is like the others.
+    assert "peak at 3.0" in result.stdout
+    assert run("stack", "--depth-map", "depth.tif").exit_code == 0
+
+
+def test_a_stack_that_fails_costs_its_row():
+    write_folder("c{c}_z{z}.png")
+    for z in range(DEPTHS):
+        Path(f"stack/c1_z{z}.png").write_bytes(b"broken")
+    result = run("stack", "--fuse", "sharp.tif", "--tiles", "2", "--json")
+    assert result.exit_code == 1
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [one["select"]["c"] for one in found] == ["0", "1", "2"]
+    assert [one["peak"] is None for one in found] == [False, True, False]
+    assert "edgekit: c=1: no image can be read, so that nothing can be fused" in result.stderr
+    assert sorted(p.name for p in Path().glob("sharp*")) == ["sharp.c0.tif", "sharp.c2.tif"]
+
+
+def test_a_file_that_vanishes_costs_its_rows():
+    tifffile.imwrite("a.ome.tif", stack(*FOCI[:2]), metadata={"axes": "ZCYX", **OME})
+    (planes, _) = stacks_of([Path("a.ome.tif")], ReadOptions())
+    Path("a.ome.tif").unlink()
+    measured = measure_stack(planes, Request("tenengrad"), InOrder(), ReadOptions())
+    assert {image.status for image in measured.images} == {"failed"}
+    assert {image.reason for image in measured.images} == {"a.ome.tif: no such file; check the name"}
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [(("核", "膜"), ["核", "膜"]), (("GFP-1", "GFP 1"), ["GFP-1", "GFP_1"]), (("a/b", "a b"), None)],
+)
+def test_names_of_outputs(names, expected):
+    metadata = {"axes": "ZCYX", "Channel": {"Name": list(names)}}
+    tifffile.imwrite("a.ome.tif", stack(*FOCI[:2]), metadata=metadata)
+    result = run("a.ome.tif", "-o", "best.tif", "--fuse", "sharp.tif")
+    if expected is None:
+        assert result.exit_code == 2
+        assert "best.ca_b.tif: the output of c=a/b and of c=a b; choose one of them with --select" in result.stderr
+        assert not list(Path().glob("best*"))
+        return
+    assert result.exit_code == 0, result.stderr
+    written = [ek.read_image(f"best.c{name}.tif") for name in expected]
+    assert not np.array_equal(*written)
+    assert len(list(Path().glob("*.c*.tif"))) == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [(("-o", "a.tif", "--fuse", "./a.tif"), "a.tif: named by -o and --fuse"),
+     (("--fuse", "a.confidence.tif", "--depth-map", "a.tif"), "a.confidence.tif: named by --fuse and --depth-map"),
+     (("-o", "a.png", "--plot", "link.png"), "link.png: named by -o and --plot")],
+)  # fmt: skip
+def test_one_file_for_two_options_is_refused(options, said):
+    write_planes("stack")
+    Path("link.png").symlink_to("a.png")
+    result = run("stack", *options, "--force")
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert not Path("a.tif").exists()
+
+
+@pytest.mark.parametrize("option", ["-o", "--fuse", "--plot", "--depth-map"])
+def test_inputs_are_not_replaced(option):
+    write_planes("stack")
+    tifffile.imwrite("stack/3.tif", ek.read_image("stack/3.png"))
+    Path("z.tif").write_text("\n".join(map(str, range(DEPTHS + 1))))
+    names = ["stack/3.png"] if option == "--plot" else ["stack/3.tif", "z.tif"]
+    for name in names:
+        before = Path(name).read_bytes()
+        result = run("stack", option, name, "--force", "--positions", "z.tif")
+        assert result.exit_code == 2
+        assert f"{name}: an input of this run; choose another output" in result.stderr
+        assert Path(name).read_bytes() == before

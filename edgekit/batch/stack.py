@@ -15,13 +15,22 @@ from edgekit.batch.sources import find, natural
 from edgekit.batch.stack_planes import PlaneStack, read_planes
 from edgekit.common.choices import BLUR, unknown_choice
 from edgekit.common.read_options import ReadOptions
-from edgekit.errors import EdgekitError, ParameterError, raise_if_out_of_memory
+from edgekit.errors import (
+    DtypeError,
+    EdgekitError,
+    ParameterError,
+    ShapeError,
+    WorkerError,
+    error_message,
+    raise_if_out_of_memory,
+)
 from edgekit.focus.edge_widths import blur_width
 from edgekit.focus.field import TilePeaks, fitted_surface
 from edgekit.focus.light import mean_level, normalised
 from edgekit.focus.measures import MEASURES, sharpness
 from edgekit.focus.saturation import Mask, excluded, fill, saturated
 from edgekit.focus.search import NO_PEAK, Peak
+from edgekit.focus.stack_images import Kind, kind_of
 from edgekit.focus.stack_peak import find_peak_in_light
 
 Array = NDArray[Any]
@@ -217,8 +226,8 @@ def measure_stack(planes: PlaneStack, request: Request, engine: Engine, read_opt
     ------
     ParameterError
         If the measure is unknown.
-    UnreadableError, DecodeError
-        If the file with the images cannot be opened.
+    WorkerError
+        If workers cannot be started.
     """
     read_options.check()
     request.check()
@@ -227,11 +236,20 @@ def measure_stack(planes: PlaneStack, request: Request, engine: Engine, read_opt
         task = partial(_measure, request=request, mask=mask)
         return engine.run(task, read_planes(planes.planes, read_options), _give_up)
 
-    measured, union = _combine(run(None))
-    mask = None if union is None else excluded(union)
-    if mask is not None:
-        # The first pass reported the reasons of failures.
-        measured = [again._replace(reason=one.reason) for one, again in zip(measured, run(mask), strict=True)]
+    union = mask = None
+    try:
+        measured, union = _combine(run(None))
+        mask = None if union is None else excluded(union)
+        if mask is not None:
+            # The first pass reported the reasons of failures.
+            again = zip(measured, run(mask), strict=True)
+            measured = [second._replace(reason=first.reason) for first, second in again]
+    except WorkerError:
+        raise
+    except EdgekitError as error:
+        # The file with all images cannot be opened.
+        reason = error_message(error, str(planes.planes[0].path))
+        measured = [_Measured(plane.name, reason=reason) for plane in planes.planes]
     images = [
         StackImage(one.name, position, one.score, _status(one), one.reason, one.level, one.tiles)
         for one, position in zip(measured, planes.positions, strict=True)
@@ -241,33 +259,35 @@ def measure_stack(planes: PlaneStack, request: Request, engine: Engine, read_opt
 
 
 class _Measured(NamedTuple):
-    """The result for one image: its focus measure and its saturated pixels, or why it failed."""
+    """The result for one image: its focus measure, its saturated pixels and its kind, or why it failed."""
 
     name: str
     score: float = math.nan
     level: float = math.nan
     tiles: tuple[float, ...] = ()
     saturated: Mask | None = None
+    kind: Kind | None = None
     reason: str = ""
 
 
 def _combine(results: Iterable[_Measured]) -> tuple[list[_Measured], Mask | None]:
-    """Return the results, and the pixels that are saturated in any image. Images of another size have failed."""
+    """Return the results, and the pixels that are saturated in any image. Images unlike the first have failed."""
     measured: list[_Measured] = []
     union: Mask | None = None
+    first: Kind | None = None
     for one in results:
-        if one.saturated is None:
+        if one.saturated is None or one.kind is None:
             measured.append(one)
             continue
-        union = np.zeros_like(one.saturated) if union is None else union
-        if one.saturated.shape == union.shape:
-            union |= one.saturated
-            # The masks of a long stack would need too much memory.
-            measured.append(one._replace(saturated=None))
-        else:
-            sizes = [f"{columns}x{rows}" for rows, columns in (union.shape, one.saturated.shape)]
-            reason = f"{one.name}: expected {sizes[0]} pixels, as in the first image; found {sizes[1]}"
-            measured.append(_Measured(one.name, reason=reason))
+        first = first or one.kind
+        try:
+            first.check(one.kind, one.name)
+        except (ShapeError, DtypeError) as error:
+            measured.append(_Measured(one.name, reason=str(error)))
+            continue
+        union = one.saturated if union is None else union | one.saturated
+        # The masks of a long stack would need too much memory.
+        measured.append(one._replace(saturated=None))
     return measured, union
 
 
@@ -279,14 +299,15 @@ def _measure(image: tuple[str, Callable[[], Array]], request: Request, mask: Mas
     """Measure an image, and find its saturated pixels, unless they are known; in a worker."""
     name, read = image
     try:
-        array = request.region(read(), name)
+        whole = read()
+        array = request.region(whole, name)
         with np.errstate(all="ignore"):
             if mask is not None and mask.shape != array.shape[:2]:
                 return _Measured(name)
             level = mean_level(array, mask)
             shown = array if mask is None else fill(array, mask)
             limits = saturated(array) if mask is None else None
-            return _Measured(name, request.score(shown), level, request.tile_scores(shown), limits)
+            return _Measured(name, request.score(shown), level, request.tile_scores(shown), limits, kind_of(whole))
     except EdgekitError as error:
         message = str(error)
         named = name in message or Path(name).name in message

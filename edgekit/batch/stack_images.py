@@ -19,7 +19,7 @@ from edgekit.focus.alignment import Alignment
 from edgekit.focus.depth import DepthMap, checked_positions, depth_of
 from edgekit.focus.fusion import Blend
 from edgekit.focus.sharpest_planes import SharpestPlanes
-from edgekit.focus.stack_images import gray_of
+from edgekit.focus.stack_images import Kind, gray_of, kind_of
 
 Array = NDArray[Any]
 
@@ -28,7 +28,7 @@ DECODED_AHEAD = 2
 
 
 class StackResult(NamedTuple):
-    """What was made of a stack.
+    """The images computed from a stack.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class StackResult(NamedTuple):
     depth : DepthMap or None
         The depth of each pixel.
     message : str
-        What should be said about the stack; empty if its images are aligned.
+        Warning message; empty if the images are aligned.
     """
 
     fused: Array | None
@@ -51,11 +51,13 @@ def combine(stack: Stack, read_options: ReadOptions, *, fuse: bool, depth: bool)
     Raises
     ------
     ParameterError
-        If no image is left, or the positions are not in order.
+        If no image is left, or two have the same position.
+    ShapeError, DtypeError
+        If an image is unlike the first one.
     """
     kept = [n for n, image in enumerate(stack.images) if image.status != "failed"]
     if not kept:
-        raise ParameterError(f"{stack.planes.name or 'the stack'}: no image can be read, so that nothing can be fused")
+        raise ParameterError("no image can be read, so that nothing can be fused")
     kept.sort(key=lambda n: stack.images[n].position)
     places = checked_positions([stack.images[n].position for n in kept], len(kept)) if depth else np.zeros(0)
     planes, alignment = SharpestPlanes(surroundings=depth), Alignment()
@@ -80,7 +82,12 @@ def image_of(stack: Stack, number: int, read_options: ReadOptions) -> Array:
 def _images(stack: Stack, numbers: Sequence[int], read_options: ReadOptions, *, colour: bool) -> Iterator[Array]:
     """Yield images of a stack; some are decoded before they are needed."""
     chosen = [stack.planes.planes[n] for n in numbers]
-    return _ahead(read for _, read in read_planes(chosen, read_options, colour=colour))
+    first: Kind | None = None
+    images = _ahead(read for _, read in read_planes(chosen, read_options, colour=colour))
+    for plane, image in zip(chosen, images, strict=True):
+        first = first or kind_of(image)
+        first.check(kind_of(image), plane.name)
+        yield image
 
 
 def _ahead(readers: Iterable[Callable[[], Array]]) -> Iterator[Array]:

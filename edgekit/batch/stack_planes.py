@@ -78,6 +78,10 @@ class PlaneStack(NamedTuple):
         """The label as a text, such as ``c=DAPI, t=2``."""
         return ", ".join(f"{axis}={value}" for axis, value in self.label)
 
+    def named(self, message: str) -> str:
+        """Return a message that begins with the name, if there is one."""
+        return f"{self.name}: {message}" if self.name else message
+
 
 def stacks_of(
     paths: Sequence[Path],

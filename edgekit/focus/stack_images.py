@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator, Mapping, Set
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,39 @@ Array = NDArray[Any]
 
 #: Types that are searched as they are; others are converted to float32.
 SEARCHED = tuple(np.dtype(t) for t in (np.uint8, np.uint16, np.float32))
+
+
+class Kind(NamedTuple):
+    """What all images of a stack have in common.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Of the array.
+    type : str
+        Of the pixels, such as uint8; for tensors with the library.
+    """
+
+    shape: tuple[int, ...]
+    type: str
+
+    def check(self, found: "Kind", name: str) -> None:
+        """Raise if an image is of another kind than the first one.
+
+        Raises
+        ------
+        ShapeError, DtypeError
+            If it is.
+        """
+        if found.shape != self.shape:
+            raise ShapeError(f"{name}: expected the shape {self.shape}, as of the first image; found {found.shape}")
+        if found.type != self.type:
+            raise DtypeError(f"{name}: expected the type {self.type}, as of the first image; found {found.type}")
+
+
+def kind_of(image: Any) -> Kind:
+    """Return the kind of an array or a tensor."""
+    return Kind(tuple(image.shape), str(image.dtype))
 
 
 class StackImages:
@@ -45,6 +78,7 @@ class StackImages:
             )
         self._images, self._channel_axis = images, channel_axis
         self._first: Any = None
+        self._kind: Kind | None = None
         self._order: AxisOrder | None = None
 
     def __len__(self) -> int:
@@ -68,14 +102,9 @@ class StackImages:
                 )
             if self._first is None:
                 self._first, self._order = image[..., :0], order
-                self._shape = tuple(image.shape)
-            elif tuple(image.shape) != self._shape:
-                raise ShapeError(
-                    f"expected images of one shape, {self._shape} as the first one; image {n} has {tuple(image.shape)}"
-                )
-            elif (type(image), image.dtype) != (type(self._first), self._first.dtype):
-                found, expected = (f"{type(i).__name__} of {i.dtype}" for i in (image, self._first))
-                raise DtypeError(f"expected images of one type, {expected} as the first one; image {n} is {found}")
+            kind = kind_of(image)
+            self._kind = self._kind or kind
+            self._kind.check(kind, f"image {n}")
             array = backend.to_numpy(image)
             yield array if array.ndim == 2 or layout.channel_axis == -1 else np.moveaxis(array, 0, -1)
 
