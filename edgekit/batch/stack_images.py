@@ -19,7 +19,7 @@ from edgekit.focus.alignment import Alignment
 from edgekit.focus.depth import DepthMap, checked_positions, depth_of
 from edgekit.focus.fusion import Blend
 from edgekit.focus.sharpest_planes import SharpestPlanes
-from edgekit.focus.stack_images import Kind, gray_of, kind_of
+from edgekit.focus.stack_images import GrayImages, Kind, kind_of
 
 Array = NDArray[Any]
 
@@ -60,9 +60,9 @@ def combine(stack: Stack, read_options: ReadOptions, *, fuse: bool, depth: bool)
         raise ParameterError("no image can be read, so that nothing can be fused")
     kept.sort(key=lambda n: stack.images[n].position)
     places = checked_positions([stack.images[n].position for n in kept], len(kept)) if depth else np.zeros(0)
-    planes, alignment = SharpestPlanes(surroundings=depth), Alignment()
+    planes, alignment, to_gray = SharpestPlanes(surroundings=depth), Alignment(), GrayImages()
     for image in _images(stack, kept, read_options, colour=False):
-        gray = gray_of(image)
+        gray = to_gray(image)
         planes.add(gray)
         alignment.add(gray)
     found = depth_of(planes, places) if depth else None

@@ -19,7 +19,13 @@ from edgekit.focus.sharpest_planes import SharpestPlanes
 Array = NDArray[Any]
 
 #: Types that are searched as they are; others are converted to float32.
-SEARCHED = tuple(np.dtype(t) for t in (np.uint8, np.uint16, np.float32))
+WHOLE = tuple(np.dtype(t) for t in (np.uint8, np.uint16))
+
+#: Values are not scaled if their exponents are within this distance of 0.
+NEAR = 20
+
+#: Each so many values of an image are looked at for their scale.
+SAMPLED = 7
 
 
 class Kind(NamedTuple):
@@ -125,9 +131,9 @@ class StackImages:
 
 def search(stack: StackImages, *, surroundings: bool) -> SharpestPlanes:
     """Find the sharpest image for each pixel, and warn if the images are not aligned."""
-    planes, alignment = SharpestPlanes(surroundings=surroundings), Alignment()
+    planes, alignment, to_gray = SharpestPlanes(surroundings=surroundings), Alignment(), GrayImages()
     for image in stack:
-        gray = gray_of(image)
+        gray = to_gray(image)
         planes.add(gray)
         alignment.add(gray)
     if alignment.message:
@@ -135,19 +141,42 @@ def search(stack: StackImages, *, surroundings: bool) -> SharpestPlanes:
     return planes
 
 
-def gray_of(image: Array) -> Array:
-    """Return the luminance of an image, or the mean of channels without colours, as uint8, uint16 or float32."""
-    if image.dtype not in SEARCHED:
-        with np.errstate(over="ignore"):  # Larger values become infinite, and are never the sharpest.
-            image = image.astype(np.float32)
-    channels = image.shape[2] if image.ndim == 3 else 1
-    if channels in (3, 4):
-        code = cv2.COLOR_RGB2GRAY if channels == 3 else cv2.COLOR_RGBA2GRAY
-        gray: Array = cv2.cvtColor(np.ascontiguousarray(image), code)
-        return gray
-    if channels == 1:
-        return np.ascontiguousarray(image.reshape(image.shape[:2]))
-    return np.asarray(image.mean(axis=2, dtype=np.float32))
+class GrayImages:
+    """Converts the images of a stack to gray, one after another, with values in the range of float32.
+
+    Values far from 1 are multiplied by a power of two, the same one for all images: neither they nor their squares
+    become infinite or 0.
+    """
+
+    def __init__(self) -> None:
+        self._exponent: int | None = None
+
+    def __call__(self, image: Array) -> Array:
+        """Return the luminance of an image, or the mean of channels without colours, as uint8, uint16 or float32."""
+        if image.dtype not in WHOLE:
+            with np.errstate(all="ignore"):  # Values far above the others become infinite, and are never the sharpest.
+                if self._exponent is None:
+                    self._exponent = _exponent(image)
+                image = np.ldexp(image, -self._exponent) if self._exponent else image
+                image = image.astype(np.float32, copy=False)
+        channels = image.shape[2] if image.ndim == 3 else 1
+        if channels in (3, 4):
+            code = cv2.COLOR_RGB2GRAY if channels == 3 else cv2.COLOR_RGBA2GRAY
+            gray: Array = cv2.cvtColor(np.ascontiguousarray(image), code)
+            return gray
+        if channels == 1:
+            return np.ascontiguousarray(image.reshape(image.shape[:2]))
+        return np.asarray(image.mean(axis=2, dtype=np.float32))
+
+
+def _exponent(image: Array) -> int | None:
+    """Return the exponent of the values of an image; 0 if they are near 1, and None if there are none but 0."""
+    values = np.abs(image.ravel()[::SAMPLED].astype(np.float64))
+    values = values[np.isfinite(values) & (values > 0)]
+    if not values.size:
+        return None
+    exponent = int(np.frexp(np.median(values))[1])
+    return exponent if abs(exponent) > NEAR else 0
 
 
 def _length(images: Any) -> int:
