@@ -41,7 +41,7 @@ def images_of(values: dict[str, Any], stack: "PlaneStack") -> dict[str, Path]:
             continue
         path = path_of(values[option])
         if option == "depth_map" and "float" not in writable_format(path.suffix).depths:
-            raise ParameterError(f"{path}: a depth map has 32-bit floats; write it into a .tif or .npy file")
+            raise ParameterError(f"{path}: a depth map has floats; write it into a .tif or .npy file")
         writable_format(path.suffix)
         found[option] = _labelled(path, stack.label)
     return found

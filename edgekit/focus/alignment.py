@@ -84,7 +84,7 @@ class Alignment:
 
     @property
     def message(self) -> str:
-        """What should be said about the stack; empty if its images are aligned."""
+        """Warning message; empty if the images are aligned."""
         if max(self.shift, self.breathing) <= ALLOWED:
             return ""
         return (
@@ -128,7 +128,7 @@ def _refined(before: Array, after: Array, start: Displacement, steps: int) -> Di
         matrix = weighted @ slopes.T
         matrix += np.eye(3) * (1e-6 * np.trace(matrix) + 1e-12)
         place = place - np.linalg.solve(matrix.astype(np.float64), (weighted @ difference).astype(np.float64))
-    # The steps may run away where the images have nothing in common.
+    # The steps may diverge where the images have nothing in common.
     return Displacement(*map(float, place)) if np.isfinite(place).all() and np.abs(place).max() < 0.5 else start
 
 
