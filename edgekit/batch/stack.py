@@ -232,18 +232,18 @@ def measure_stack(planes: PlaneStack, request: Request, engine: Engine, read_opt
     read_options.check()
     request.check()
 
-    def run(mask: Mask | None) -> Iterable["_Measured"]:
-        task = partial(_measure, request=request, mask=mask)
+    def run(mask: Mask | None, *, search: bool) -> Iterable["_Measured"]:
+        task = partial(_measure, request=request, mask=mask, search=search)
         return engine.run(task, read_planes(planes.planes, read_options), _give_up)
 
     union = mask = None
     try:
-        measured, union = _combine(run(None))
-        mask = None if union is None else excluded(union)
-        if mask is not None:
-            # The first pass reported the reasons of failures.
-            again = zip(measured, run(mask), strict=True)
-            measured = [second._replace(reason=first.reason) for first, second in again]
+        measured, union = _combine(run(None, search=True))
+        if union is not None and union.any():
+            # The first pass found out which images fail, and measured those without saturated pixels.
+            mask = excluded(union)
+            again = zip(measured, run(mask, search=False), strict=True)
+            measured = [second._replace(reason=first.reason or second.reason) for first, second in again]
     except WorkerError:
         raise
     except EdgekitError as error:
@@ -295,8 +295,8 @@ def _status(measured: _Measured) -> str:
     return "failed" if measured.reason else "ok" if math.isfinite(measured.score) else "undefined"
 
 
-def _measure(image: tuple[str, Callable[[], Array]], request: Request, mask: Mask | None) -> _Measured:
-    """Measure an image, and find its saturated pixels, unless they are known; in a worker."""
+def _measure(image: tuple[str, Callable[[], Array]], request: Request, mask: Mask | None, search: bool) -> _Measured:
+    """Measure an image; or find its saturated pixels, and measure it if it has none. Runs in a worker."""
     name, read = image
     try:
         whole = read()
@@ -305,9 +305,12 @@ def _measure(image: tuple[str, Callable[[], Array]], request: Request, mask: Mas
             if mask is not None and mask.shape != array.shape[:2]:
                 return _Measured(name)
             level = mean_level(array, mask)
+            limits = saturated(array) if search else None
+            found = _Measured(name, math.nan, level, (), limits, kind_of(whole))
+            if limits is not None and limits.any():
+                return found
             shown = array if mask is None else fill(array, mask)
-            limits = saturated(array) if mask is None else None
-            return _Measured(name, request.score(shown), level, request.tile_scores(shown), limits, kind_of(whole))
+            return found._replace(score=request.score(shown), tiles=request.tile_scores(shown))
     except EdgekitError as error:
         message = str(error)
         named = name in message or Path(name).name in message

@@ -66,7 +66,9 @@ class Alignment:
 
     def add(self, gray: Array) -> None:
         """Add the next image, (H, W) of uint8, uint16 or float32."""
-        reduced = tuple(_reduced(gray, min(side, max(max(gray.shape) // 3, LEAST_SIDE))) for side in SIDES)
+        coarse, fine = (min(side, max(max(gray.shape) // 3, LEAST_SIDE)) for side in SIDES)
+        small = _resized(gray, fine)
+        reduced = _smoothed(_resized(small, coarse)), _smoothed(small)
         if self._previous:
             moved = Displacement()
             for before, after, steps in zip(self._previous, reduced, STEPS, strict=True):
@@ -93,12 +95,17 @@ class Alignment:
         )
 
 
-def _reduced(gray: Array, side: int) -> Array:
-    """Return an image of this size, smoothed, with mean 0 and standard deviation 1."""
+def _resized(gray: Array, side: int) -> Array:
+    """Return an image of this size as float32, with 0 for pixels that are not finite."""
     factor = max(1.0, max(gray.shape) / max(side, 1))
     size = tuple(max(1, round(n / factor)) for n in reversed(gray.shape))
     small: Array = cv2.resize(gray, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    small = cv2.GaussianBlur(np.nan_to_num(small, copy=False, posinf=0, neginf=0), (0, 0), SIGMA)
+    return np.nan_to_num(small, copy=False, posinf=0, neginf=0)
+
+
+def _smoothed(small: Array) -> Array:
+    """Return an image smoothed, with mean 0 and standard deviation 1."""
+    small = cv2.GaussianBlur(small, (0, 0), SIGMA)
     mean, deviation = (float(v[0, 0]) for v in cv2.meanStdDev(small))
     scaled: Array = (small - np.float32(mean)) / np.float32(deviation if deviation > 0 else math.inf)
     return scaled
