@@ -1,5 +1,6 @@
 """`edgekit focus` on files with channels, times and positions: OME-TIFF, ImageJ, Zarr."""
 
+import json
 from pathlib import Path
 
 import cv2
@@ -216,6 +217,16 @@ def test_pages_that_cannot_be_read_by_windows(kind, described):
     best = ek.read_image("best.cGFP.tif" if described else "best.tif")
     sharpest = planes[4, 1] if described else planes[4]
     np.testing.assert_array_equal(best > 0, np.rot90(sharpest, -1) > 0 if turned else sharpest > 20000)
+
+
+def test_planes_that_are_not_in_the_file_fail():
+    tifffile.imwrite("a.ome.tif", stack(2.0)[:, 0], metadata={"axes": "ZYX", **OME})
+    damage("a.ome.tif", b'SizeZ="7"', b'SizeZ="9"')
+    result = run("a.ome.tif", "--json")
+    assert result.exit_code == 1
+    images = json.loads(result.stdout)["images"]
+    assert [image["status"] for image in images] == ["ok"] * 7 + ["failed"] * 2
+    assert images[8]["reason"] == "a.ome.tif:9: stated, but not in the file. Copy or export it again"
 
 
 def damage(path: str, old: bytes, new: bytes) -> None:

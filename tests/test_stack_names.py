@@ -85,6 +85,34 @@ def test_depths_in_names():
     assert run("stack/[0-9].png").stderr == ""
 
 
+@pytest.mark.parametrize("name", ["DAPI_{}.png", "{}DAPI.png", "DAPI/{}.png", "DAPI405-{}.png"])
+def test_channels_that_are_words_are_not_mixed(name):
+    for z in range(DEPTHS):
+        for channel, focus in (("DAPI405", 2.0), ("GFP488", 4.0)):
+            path = Path("stack", name.format(z).replace("DAPI405", channel).replace("DAPI", channel[:-3]))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            ek.write_image(path, plane(z, focus).astype(np.uint16))
+    files = "stack/*/*.png" if "/" in name else "stack"
+    refused = run(files)
+    assert refused.exit_code == 2
+    assert "the names look like those of several stacks, such as" in refused.stderr
+    pattern = name.replace("{}", "{z}").replace("DAPI405", "{c}").replace("DAPI", "{c}")
+    assert sorted(peaks(files, "--pattern", pattern).values()) == pytest.approx([2.0, 4.0], abs=0.1)
+    # Names of one channel, and of another image.
+    for path in Path("stack").rglob("*.png"):
+        if "GFP" in str(path) and not (path.stem.startswith("1") or path.stem.endswith("1")):
+            path.unlink()
+    assert run(files).exit_code == 0
+
+
+@pytest.mark.parametrize(("name", "peak"), [("z{}.png", -1.0), ("z-{}.png", 4.0), ("z_{}um.png", -1.0)])
+def test_depths_below_zero(name, peak):
+    Path("stack").mkdir()
+    for n in range(DEPTHS):
+        ek.write_image(f"stack/{name.format(n if '-' in name else n - 5)}", plane(n, 4.0).astype(np.uint16))
+    assert peaks("stack") == pytest.approx({"": peak}, abs=0.05)
+
+
 def test_a_pattern():
     write_folder("{z:02}_wave{c}_a.png")
     Path("stack/notes.png").write_bytes(b"")

@@ -24,7 +24,7 @@ WORDS = {
 _INDEX = re.compile(
     r"(?<![a-z])(?<!\d{8})(?<!\d-\d\d)(?:"
     + "|".join(f"(?P<{axis}>{'|'.join(words)})" for axis, words in WORDS.items())
-    + r")[ =_-]?(\d+(?:\.\d+)?)",
+    + r")[ =_]?(?P<minus>-?)(?P<number>\d+(?:\.\d+)?)",
     re.IGNORECASE,
 )
 
@@ -104,6 +104,7 @@ def grouped(paths: Sequence[Path], pattern: str | None, on_skipped: Callable[[Pa
                 f"the names have an index of the {_in_words(varying)}, and none of the depth, such as "
                 f"{next(iter(found)).name}; {_ADVICE}"
             )
+        _check_words(list(found))
         # No index, or a single one such as the time: it only numbers the images.
         return [NamedFiles((), list(paths), tuple(map(float, range(len(paths)))))] if paths else []
     ordered = sorted(groups.items(), key=lambda item: [natural(value) for _, value in item[0]])
@@ -140,20 +141,46 @@ def _in_words(axes: Sequence[str]) -> str:
 
 def _by_words(paths: Sequence[Path]) -> dict[Path, Index]:
     """Return the indices that follow words such as z and channel, in names and in folders that not all files share."""
+    found: dict[Path, dict[str, str]] = {}
+    signs = set()
+    for path, name in _different_parts(paths).items():
+        found[path] = {}
+        for match in _INDEX.finditer(name):
+            axis = next(a for a in WORDS if match[a])
+            number = match["number"]
+            found[path][axis] = match["minus"] + number if axis == "z" else _plain(number.split(".")[0])
+            signs |= {match["minus"]} if axis == "z" else set()
+    # A hyphen before all depths is none of their signs.
+    for index in found.values():
+        if "z" in index:
+            index["z"] = _plain(index["z"] if len(signs) > 1 else index["z"].lstrip("-"))
+    return {**found}
+
+
+def _check_words(paths: Sequence[Path]) -> None:
+    """Raise if groups of files whose names differ in letters have the same numbers, such as those of two channels."""
+    groups: dict[str, list[list[str]]] = {}
+    for name in _different_parts(paths).values():
+        groups.setdefault(re.sub(r"\d+", "#", name), []).append([_plain(n) for n in re.findall(r"\d+", name)])
+    seen: dict[tuple[tuple[str, ...], ...], str] = {}
+    for name, numbers in groups.items():
+        changing = [column for column in zip(*numbers, strict=True) if len(set(column)) > 1]
+        key = tuple(sorted(zip(*changing, strict=True)))
+        if key and seen.setdefault(key, name) != name:
+            raise ParameterError(
+                f"the names look like those of several stacks, such as {seen[key]} and {name}; {_ADVICE}"
+            )
+
+
+def _different_parts(paths: Sequence[Path]) -> dict[Path, str]:
+    """Return the names of files without their endings, with the folders that not all of them share."""
     parts = {path: path.as_posix().split("/") for path in paths}
     shared = 0
     for names in zip(*(each[:-1] for each in parts.values()), strict=False):
         if len(set(names)) > 1:
             break
         shared += 1
-    found: dict[Path, Index] = {}
-    for path in paths:
-        index: dict[str, str] = {}
-        for match in _INDEX.finditer("/".join([*parts[path][shared:-1], path.stem])):
-            axis = next(name for name, word in match.groupdict().items() if word)
-            index[axis] = _plain(match[len(WORDS) + 1] if axis == "z" else match[len(WORDS) + 1].split(".")[0])
-        found[path] = index
-    return found
+    return {path: "/".join([*each[shared:-1], path.stem]) for path, each in parts.items()}
 
 
 def _by_pattern(path: Path, pattern: str) -> Index:

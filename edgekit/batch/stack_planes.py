@@ -264,6 +264,8 @@ def _page(page: Pixels | EdgekitError, read_options: ReadOptions, colour: bool) 
 def _window(series: Any, plane: Plane, read_options: ReadOptions, colour: bool) -> Array | EdgekitError:
     """Return a plane of a series, or the error if it is damaged or too large."""
     try:
+        if not series.has(plane.number):
+            raise DecodeError(f"{plane.name}: stated, but not in the file. Copy or export it again")
         read_options.check_size((series.columns, series.rows), plane.name)
         image: Array = series.read(plane.number, 0, series.rows, 0, series.columns)
     except EdgekitError as error:

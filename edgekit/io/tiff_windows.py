@@ -123,6 +123,9 @@ class _Series(Series):
             options |= {"resolution": page.resolution, "resolutionunit": page.resolutionunit}
         return Layout(tile, not page.is_tiled, "TIFF", options)
 
+    def has(self, plane: int) -> bool:
+        return self._start is not None or self._pages[plane] is not None
+
     def decode_tile(self, plane: int, i: int, j: int) -> Array:
         pixels = self._pixels(plane, i, j)
         laid = pixels.over(self._background_of(plane)) if pixels.opacity else pixels
