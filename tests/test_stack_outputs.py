@@ -1,6 +1,7 @@
 """What `edgekit focus` writes: the sharpest image, the all-in-focus image, the depth map, the plot."""
 
 import json
+import warnings
 from pathlib import Path
 
 import cv2
@@ -156,6 +157,12 @@ def test_a_stack_that_fails_costs_its_row():
     assert [one["peak"] is None for one in found] == [False, True, False]
     assert "edgekit: c=1: no image can be read, so that nothing can be fused" in result.stderr
     assert sorted(p.name for p in Path().glob("sharp*")) == ["sharp.c0.tif", "sharp.c2.tif"]
+    pytest.importorskip("matplotlib")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        drawn = run("stack", "--tiles", "2", "--plot", "focus.png")
+    assert drawn.exit_code == 1
+    assert ek.read_image("focus.png").shape[0] == 3 * 540
 
 
 def test_a_file_that_vanishes_costs_its_rows():
