@@ -102,7 +102,12 @@ def test_files_and_globs_are_the_same_stack():
     names = [f"stack/z{n}.png" for n in reversed(range(COUNT))]
     turned = record(*names)
     assert [image["name"] for image in turned["images"]] == names
-    assert turned["peak"]["position"] == pytest.approx(COUNT - 1 - found["peak"]["position"])
+    # The names state the depth.
+    assert turned["peak"]["position"] == pytest.approx(found["peak"]["position"])
+    for n in range(COUNT):
+        shutil.copy(f"stack/z{n}.png", f"{n}.png")
+    numbered = record(*(f"{n}.png" for n in reversed(range(COUNT))))
+    assert numbered["peak"]["position"] == pytest.approx(COUNT - 1 - found["peak"]["position"])
 
 
 def test_natural_order():
@@ -172,7 +177,7 @@ def test_a_broken_file_costs_its_row():
     result = run("stack")
     assert result.exit_code == 1
     assert "z3.png" in result.stderr
-    assert "expected 160x160 pixels, as in the first image; found 30x20" in result.stderr
+    assert "z9.png: expected the shape (160, 160), as of the first image; found (20, 30)" in result.stderr
     assert "1 skipped" in result.stderr
     rows = result.stdout.splitlines()
     assert len(rows) == COUNT + 2
@@ -184,7 +189,7 @@ def test_a_broken_file_costs_its_row():
 
 
 def test_too_few():
-    result = run("stack/z1.png", "stack/z2.png", "missing.png")
+    result = run("stack/z1.png", "stack/z2.png", "stack/z77.png")
     assert result.exit_code == 1
     assert "scores at 3 positions or more; found 2" in result.stdout
     assert len(result.stdout.splitlines()) == 5

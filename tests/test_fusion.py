@@ -185,6 +185,35 @@ def test_unequal_positions():
     assert np.abs(np.median(found.depth) - 3.4) < 0.12
 
 
+@pytest.mark.parametrize("offset", [1e6, -3e8, 1e12])
+def test_positions_far_from_zero(offset):
+    """Stages that count in nanometres, or in seconds since 1970."""
+    stack = taken(texture(3), slope(), range(8))
+    near, far = (ek.depth_map(stack, np.arange(8) * 0.25 + o) for o in (0, offset))
+    assert np.abs(far.depth - offset - near.depth).max() < 1e-3
+    tensors = ek.depth_map([torch.tensor(s) for s in stack], np.arange(8) * 0.25 + offset)
+    np.testing.assert_array_equal(tensors.depth.numpy(), far.depth)
+    assert (near.depth.dtype, far.confidence.dtype) == (np.float32, np.float32)
+
+
+@pytest.mark.parametrize("exponent", [-990, -100, 100, 990])
+@pytest.mark.parametrize("offset", [0, -200])
+def test_values_of_any_size(exponent, offset):
+    """Values beyond the range of float32, or whose squares are."""
+    stack = [s.astype(np.float64) + offset for s in taken(texture(), two_depths(), range(6))]
+    scaled = [np.ldexp(s, exponent) for s in stack]
+    np.testing.assert_array_equal(np.ldexp(ek.fuse(scaled), -exponent), ek.fuse(stack))
+    np.testing.assert_array_equal(ek.depth_map(scaled).depth, ek.depth_map(stack).depth)
+    if abs(exponent) < 126:
+        np.testing.assert_allclose(ek.fuse([s.astype(np.float32) for s in scaled]), ek.fuse(scaled), rtol=1e-4)
+    # A blank image states no scale, and a value for pixels without data none for the others.
+    expected = ek.fuse([np.zeros_like(stack[0]), *stack])
+    for s in scaled:
+        s[:3, :3] = -1e308
+    fused = np.ldexp(ek.fuse([np.zeros_like(scaled[0]), *scaled])[40:, 40:], -exponent)
+    assert np.abs(fused - expected[40:, 40:]).mean() < 1
+
+
 def test_confidence_is_low_without_texture():
     scene = texture()
     scene[:, : COLUMNS // 2] = 128
@@ -199,18 +228,18 @@ def test_images_that_are_not_aligned():
     grown = cv2.resize(scene, None, fx=1.03, fy=1.03, interpolation=cv2.INTER_CUBIC)
     shifted = grown[3:203, 6:266]
     for moved, shift, corner in (
-        (scene[:, ::-1], None, None),
         (np.roll(scene, (3, -4), (0, 1)), 5, 0),
         (shifted, 2, 4.9),
     ):
         alignment = Alignment()
         for image in (scene, moved):
             alignment.add(np.ascontiguousarray(image))
-        if shift is not None:
-            assert alignment.breathing == pytest.approx(corner, abs=0.5)
-            assert alignment.shift == pytest.approx(shift, abs=1.0)
-            with pytest.warns(UserWarning, match="not aligned: they are shifted by up to"):
-                ek.fuse([scene, np.ascontiguousarray(moved)])
+        assert alignment.breathing == pytest.approx(corner, abs=0.5)
+        assert alignment.shift == pytest.approx(shift, abs=1.0)
+        with pytest.warns(UserWarning, match="not aligned: they are shifted by up to"):
+            ek.fuse([scene, np.ascontiguousarray(moved)])
+    # What has nothing in common is not called shifted.
+    ek.fuse([scene, np.ascontiguousarray(scene[:, ::-1])])
     blurred = [cv2.GaussianBlur(scene, (0, 0), s) for s in (0.5, 2, 4)]
     ek.fuse(blurred)
 
@@ -223,8 +252,19 @@ def test_images_that_are_not_aligned():
         ("a.png", {}, ek.ParameterError, "sequence"),
         (["a.png"], {}, ek.DtypeError, "Read the image first"),
         (np.zeros((9, 9)), {}, ek.ShapeError, "rows, columns"),
-        ([np.zeros((9, 9)), np.zeros((9, 8))], {}, ek.ShapeError, r"\(9, 9\) as the first one; image 1 has \(9, 8\)"),
-        ([np.zeros((9, 9)), np.zeros((9, 9), np.uint8)], {}, ek.DtypeError, "float64 as the first one; image 1 is"),
+        (
+            [np.zeros((9, 9)), np.zeros((9, 8))],
+            {},
+            ek.ShapeError,
+            r"image 1: expected the shape \(9, 9\), .*; found \(9, 8\)",
+        ),
+        (
+            [np.zeros((9, 9)), np.zeros((9, 9), np.uint8)],
+            {},
+            ek.DtypeError,
+            "image 1: expected the type float64, .*; found uint8",
+        ),
+        ([np.zeros((9, 9)), torch.zeros(9, 9)], {}, ek.DtypeError, "the type float64, .*; found torch.float32"),
         ([torch.zeros(2, 3, 9, 9)], {}, ek.ShapeError, "batch"),
     ],
 )

@@ -8,9 +8,9 @@ import pytest
 import tifffile
 import torch
 from sampling import on_full
+from stacks import InOrder
 
 import edgekit as ek
-from edgekit.batch.positions import Positions
 from edgekit.batch.stack import Request, measure_stack
 from edgekit.batch.stack_planes import stacks_of
 from edgekit.common.read_options import ReadOptions
@@ -56,15 +56,10 @@ def taken(kind: str, bits: int, seed: int) -> tuple[list[np.ndarray], float]:
     return images, focus
 
 
-class InOrder:
-    def run(self, task, items, give_up):
-        return map(task, items)
-
-
 def peak_of(images: list[np.ndarray], path, measure: str = "tenengrad"):
     tifffile.imwrite(path, np.stack(images), photometric="minisblack")
     (planes,) = stacks_of([path], ReadOptions())
-    return measure_stack(planes, Request(measure), Positions(), InOrder(), ReadOptions()).peak()
+    return measure_stack(planes, Request(measure), InOrder(), ReadOptions()).peak()
 
 
 @pytest.mark.parametrize("bits", [8, 12, 16])

@@ -1,4 +1,4 @@
-"""`edgekit focus` on stacks with channels, times and positions: OME-TIFF, ImageJ, Zarr, and folders."""
+"""`edgekit focus` on files with channels, times and positions: OME-TIFF, ImageJ, Zarr."""
 
 import json
 from pathlib import Path
@@ -7,51 +7,14 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
-from click.testing import CliRunner, Result
+from stacks import DEPTHS, FOCI, OME, peaks, records, run, stack
 
 import edgekit as ek
-from edgekit.cli import main
-
-DEPTHS = 7
-
-#: Where each channel is in focus.
-FOCI = (2.0, 4.0, 3.3)
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-def plane(z: float, focus: float, seed: int = 0) -> np.ndarray:
-    noise = np.random.default_rng(seed).random((64, 80)).astype(np.float32)
-    return cv2.GaussianBlur(noise, (0, 0), np.hypot(1.2, 0.4 + abs(z - focus))) * 40000
-
-
-def stack(*foci: float) -> np.ndarray:
-    """Return planes (z, c, rows, columns)."""
-    return np.stack([[plane(z, f, n) for n, f in enumerate(foci)] for z in range(DEPTHS)]).astype(np.uint16)
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(main, ["focus", *map(str, arguments)])
-
-
-def records(*arguments: object) -> list[dict]:
-    result = run(*arguments, "--json")
-    assert result.exit_code == 0, result.output
-    return [json.loads(line) for line in result.stdout.splitlines()]
-
-
-def peaks(*arguments: object) -> dict[str, float]:
-    """Return the peak of each stack by its label."""
-    return {
-        ",".join(f"{a}={v}" for a, v in found["select"].items()): found["peak"]["position"]
-        for found in records(*arguments)
-    }
-
-
-OME = {"PhysicalSizeZ": 0.5, "PhysicalSizeZUnit": "µm", "Channel": {"Name": ["DAPI", "GFP"]}}
 
 
 @pytest.mark.parametrize("axes", ["ZCYX", "CZYX"])
@@ -159,67 +122,45 @@ def test_selections_that_do_not_fit(select, said):
     assert said in refused.stderr
 
 
-def write_folder(name: str) -> None:
-    """Write planes of three channels; `name` is formatted with c and z."""
-    Path("stack").mkdir()
-    for c, focus in enumerate(FOCI):
-        for z in range(DEPTHS):
-            ek.write_image(f"stack/{name.format(c=c, z=z)}", plane(z, focus).astype(np.uint16))
-
-
-@pytest.mark.parametrize(
-    "name", ["cell_c{c}_z{z:03}.png", "Z{z}-Ch{c}.png", "run2_channel {c} slice {z}.png", "img_channel00{c}_z00{z}.png"]
-)
-def test_names_with_indices(name):
-    write_folder(name)
-    assert peaks("stack") == pytest.approx({f"c={n}": focus for n, focus in enumerate(FOCI)}, abs=0.1)
-    assert list(peaks("stack", "--select", "c=1")) == ["c=1"]
-
-
-def test_a_pattern():
-    write_folder("{z:02}_wave{c}_a.png")
-    Path("stack/notes.png").write_bytes(b"")
-    found = run("stack", "--pattern", "{z}_{c}_*.png")
-    assert found.exit_code == 0, found.output
-    assert "1 skipped" in found.stderr
-    assert peaks("stack", "--pattern", "{z}_{c}_*.png") == pytest.approx(
-        {f"c=wave{n}": focus for n, focus in enumerate(FOCI)}, abs=0.1
-    )
-
-
-@pytest.mark.parametrize(
-    ("pattern", "said"),
-    [("{c}.png", "must contain {z}"), ("{z}_{z}.png", "must contain {z}"), ("{z}_{q}.png", "must contain {z}"),
-     ("{z}_{c}.tif", "no name fits the pattern {z}_{c}.tif; one of them is"),
-     ("*z{z}.png", "have the same indices")],
-)  # fmt: skip
-def test_patterns_that_do_not_fit(pattern, said):
-    write_folder("c{c}_z{z}.png")
-    refused = run("stack", "--pattern", pattern)
-    assert refused.exit_code == 2
-    assert said in refused.stderr
-
-
-def test_names_that_are_ambiguous():
-    write_folder("c{c}_z{z}.png")
-    Path("stack/z3.png").write_bytes(Path("stack/c0_z3.png").read_bytes())
-    refused = run("stack")
-    assert refused.exit_code == 2
-    assert "z3.png do not; state where the indices are with --pattern" in refused.stderr
-
-
-def test_a_file_with_several_images_among_others():
-    write_folder("z{z}_{c}.png")
-    tifffile.imwrite("stack/z9.tif", stack(2.0)[:, 0], photometric="minisblack")
-    result = run("stack/z9.tif", "stack/z1_0.png", "stack/z2_0.png", "stack/z3_0.png")
-    assert result.exit_code == 1
-    assert "image 1 of 7 in the file, but one of several files" in result.stderr
-
-
 def test_positions_file_for_each_stack():
     tifffile.imwrite("a.ome.tif", stack(*FOCI[:2]), metadata={"axes": "ZCYX", **OME})
     Path("z.txt").write_text("\n".join(str(10 * z) for z in range(DEPTHS)))
     assert peaks("a.ome.tif", "--positions", "z.txt") == pytest.approx({"c=DAPI": 20, "c=GFP": 40}, abs=0.6)
+
+
+def test_stated_positions_have_no_unit():
+    tifffile.imwrite("a.ome.tif", stack(*FOCI[:2]), metadata={"axes": "ZCYX", **OME})
+    Path("z.txt").write_text("\n".join(str(10 * z) for z in range(DEPTHS)))
+    assert {found["unit"] for found in records("a.ome.tif", "--positions", "z.txt")} == {""}
+    assert "µm" not in run("a.ome.tif", "--positions", "z.txt").stdout
+
+
+#: Unequal, equal, and none.
+STAGE = {"unequal": [0, 0.4, 1.1, 1.5, 2.1, 2.6, 3.0], "descending": [9, 8, 7, 6, 5, 4, 3],
+         "equal": [100 + 0.5 * z for z in range(DEPTHS)], "same": [5] * DEPTHS}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", list(STAGE))
+@pytest.mark.parametrize("unit", ["mm", None])
+def test_positions_that_ome_states(kind, unit):
+    places = STAGE[kind]
+    metadata = {"axes": "ZCYX", **OME, "Plane": {"PositionZ": [z for z in places for _ in range(2)]}}
+    if unit:
+        metadata["Plane"]["PositionZUnit"] = [unit] * 2 * DEPTHS
+    tifffile.imwrite("a.ome.tif", stack(*FOCI[:2]), metadata=metadata)
+    stated = kind in ("unequal", "descending")
+    for found in records("a.ome.tif"):
+        assert [i["position"] for i in found["images"]] == (places if stated else [0.5 * z for z in range(DEPTHS)])
+        assert found["unit"] == ((unit or "") if stated else "µm")
+    damage("a.ome.tif", b'TheZ="3"', b'TheZ="2"')
+    assert [i["position"] for i in records("a.ome.tif")[0]["images"]] == [0.5 * z for z in range(DEPTHS)]
+
+
+def test_each_image_of_ome_has_its_own_metadata():
+    with tifffile.TiffWriter("a.ome.tif", ome=True) as file:
+        for step in (1, 3):
+            file.write(stack(4.0)[:, 0], metadata={"axes": "ZYX", "PhysicalSizeZ": step})
+    assert peaks("a.ome.tif") == pytest.approx({"s=0": 4, "s=1": 12}, abs=0.1)
 
 
 def test_a_region_and_tiles():
@@ -247,79 +188,6 @@ def test_a_region_and_tiles():
     assert "the region 100,0,100,50 is not within the 180x120 pixels" in outside.stderr
 
 
-def test_the_sharpest_image_of_each_stack():
-    planes = stack(*FOCI[:2])
-    tifffile.imwrite("a.ome.tif", planes, metadata={"axes": "ZCYX", **OME})
-    result = run("a.ome.tif", "-o", "best.tif")
-    assert result.exit_code == 0, result.output
-    for n, name in enumerate(("DAPI", "GFP")):
-        written = ek.read_image(f"best.c{name}.tif")
-        np.testing.assert_array_equal(written, planes[int(FOCI[n]), n])
-    # Its own files are replaced, others are not.
-    assert run("a.ome.tif", "-o", "best.tif").exit_code == 0
-    Path("best.cGFP.tif").write_text("precious")
-    refused = run("a.ome.tif", "-o", "best.tif")
-    assert refused.exit_code == 2
-    assert "--force" in refused.stderr
-    assert Path("best.cGFP.tif").read_text() == "precious"
-    assert run("a.ome.tif", "-o", "best.tif", "--force").exit_code == 0
-
-
-def test_fused_image_and_depth_map():
-    scene = np.random.default_rng(0).integers(0, 256, (64, 90, 3), dtype=np.uint8)
-    images = []
-    for z in range(DEPTHS):
-        near, far = (cv2.GaussianBlur(scene, (0, 0), 0.01 + 1.5 * abs(z - f)) for f in (1, 5))
-        images.append(np.concatenate([near[:, :45], far[:, 45:]], axis=1))
-    Path("stack").mkdir()
-    for z, image in enumerate(images):
-        ek.write_image(f"stack/{z}.png", image)
-    Path("stack/4.png").write_bytes(b"broken")
-    Path("z.csv").write_text("\n".join(f"{z}.png,{10 * z}" for z in range(DEPTHS)))
-    result = run("stack", "--fuse", "sharp.png", "--depth-map", "depth.tif", "--positions", "z.csv")
-    assert result.exit_code == 1, "one image is broken"
-    assert [line for line in result.stdout.splitlines() if line.endswith((".png", ".tif"))][-3:] == [
-        "sharp.png", "depth.tif", "depth.confidence.tif",
-    ]  # fmt: skip
-    kept = [image for z, image in enumerate(images) if z != 4]
-    difference = np.abs(ek.read_image("sharp.png").astype(int) - ek.fuse(kept))
-    # The command decodes gray images, whose luminance is rounded in another way.
-    assert difference.max() <= 3
-    assert (difference > 0).mean() < 0.02
-    found = ek.depth_map(kept, [10 * z for z in range(DEPTHS) if z != 4])
-    np.testing.assert_allclose(ek.read_image("depth.tif"), found.depth, atol=1)
-    # An island has no confidence.
-    written = ek.read_image("depth.confidence.tif")
-    np.testing.assert_allclose(written, np.where(found.confidence > 0, found.confidence, written), atol=0.03)
-    assert "write it into a .tif or .npy" in run("stack", "--depth-map", "depth.png").stderr
-    # A fused image in the folder is not an image of the stack.
-    assert run("stack", "--fuse", "stack/sharp.png").exit_code == 1
-    assert run("stack", "--fuse", "stack/sharp.png").stdout.count("sharp.png") == 1
-
-
-def test_a_message_about_images_that_are_not_aligned():
-    texture = cv2.GaussianBlur(np.random.default_rng(0).random((160, 220)).astype(np.float32), (0, 0), 1.5) * 400
-    Path("stack").mkdir()
-    for z in range(4):
-        ek.write_image(f"stack/{z}.png", np.roll(texture, 3 * z, 1).clip(0, 255).astype(np.uint8))
-    result = run("stack", "--fuse", "sharp.png")
-    assert result.exit_code == 0
-    assert "the images are not aligned: they are shifted by up to" in result.stderr
-
-
-def test_a_plot_for_each_stack_and_of_tiles():
-    pytest.importorskip("matplotlib")
-    tifffile.imwrite("a.ome.tif", stack(*FOCI[:2]), metadata={"axes": "ZCYX", **OME})
-    assert run("a.ome.tif", "--plot", "focus.png", "--tiles", "3").exit_code == 0
-    assert ek.read_image("focus.png").shape[:2] == (2 * 540, 12 * 120)
-    # Its own plot is replaced.
-    assert run("a.ome.tif", "--plot", "focus.png", "--select", "c=GFP").exit_code == 0
-    assert ek.read_image("focus.png").shape[:2] == (540, 960)
-    assert run("a.ome.tif", "--plot", "focus.svg").exit_code == 0
-    text = Path("focus.svg").read_text()
-    assert "z in" in text
-
-
 def test_axes_of_a_file_in_a_store():
     fsspec = pytest.importorskip("fsspec")
     tifffile.imwrite("a.ome.tif", stack(*FOCI[:2]), metadata={"axes": "ZCYX"})
@@ -331,3 +199,52 @@ def test_axes_of_a_file_in_a_store():
     assert refused.exit_code == 2
     assert "its axes ZCYX can be told apart only in a file on this machine; copy it" in refused.stderr
     assert peaks("memory://stacks/pages.tif") == pytest.approx({"": 2}, abs=0.06)
+
+
+@pytest.mark.parametrize("described", [False, True])
+@pytest.mark.parametrize("kind", ["one bit", "turned"])
+def test_pages_that_cannot_be_read_by_windows(kind, described):
+    planes = stack(*FOCI[:2]) if described else stack(4.0)[:, 0]
+    turned = [(274, "H", 1, 6, False)] if kind == "turned" else []
+    metadata = {"axes": "ZCYX", **OME} if described else None
+    tifffile.imwrite(
+        "a.ome.tif", planes if turned else planes > 20000, ome=described, metadata=metadata,
+        photometric="minisblack", extratags=turned,
+    )  # fmt: skip
+    expected = {"c=DAPI": 1.0, "c=GFP": 2.0} if described else {"": 4.0}
+    assert peaks("a.ome.tif") == pytest.approx(expected, abs=0.2)
+    assert run("a.ome.tif", "-o", "best.tif").exit_code == 0
+    best = ek.read_image("best.cGFP.tif" if described else "best.tif")
+    sharpest = planes[4, 1] if described else planes[4]
+    np.testing.assert_array_equal(best > 0, np.rot90(sharpest, -1) > 0 if turned else sharpest > 20000)
+
+
+def test_planes_that_are_not_in_the_file_fail():
+    tifffile.imwrite("a.ome.tif", stack(2.0)[:, 0], metadata={"axes": "ZYX", **OME})
+    damage("a.ome.tif", b'SizeZ="7"', b'SizeZ="9"')
+    result = run("a.ome.tif", "--json")
+    assert result.exit_code == 1
+    images = json.loads(result.stdout)["images"]
+    assert [image["status"] for image in images] == ["ok"] * 7 + ["failed"] * 2
+    assert images[8]["reason"] == "a.ome.tif:9: stated, but not in the file. Copy or export it again"
+
+
+def damage(path: str, old: bytes, new: bytes) -> None:
+    data = Path(path).read_bytes()
+    assert old in data
+    Path(path).write_bytes(data.replace(old, new.ljust(len(old))))
+
+
+@pytest.mark.parametrize(("old", "new"), [(b"<Pixels", b"<Pixel>"), (b'SizeZ="7"', b'SizeZ="q"'), (b"OME>", b"OM")])
+def test_damaged_metadata_of_ome_are_named(old, new):
+    tifffile.imwrite("a.ome.tif", stack(2.0)[:, 0], metadata={"axes": "ZYX", **OME})
+    damage("a.ome.tif", old, new)
+    result = run("a.ome.tif")
+    assert result.exit_code == 0, result.output
+    assert "a.ome.tif: its OME metadata cannot be read; its 7 pages are measured in the order of the file" in (
+        result.stderr
+    )
+    assert "peak at 2.0" in result.stdout
+    refused = run("a.ome.tif", "--axes", "ZC")
+    assert refused.exit_code == 2
+    assert "--axes ZC does not fit its 7 images" in refused.stderr

@@ -1,15 +1,15 @@
-"""The positions of the images of a focus stack, as numbers or from a file. May import `errors`."""
+"""The positions of the images of a focus stack from a file. May import `io` and what is below it."""
 
 import csv
 import math
-from collections.abc import Sequence
 from pathlib import Path
 
+from edgekit.batch.stack_planes import PlaneStack
 from edgekit.errors import ParameterError, UnreadableError
 
 
 class Positions:
-    """The positions of the images: numbers in order, or by file name. Without a file they are multiples of a step.
+    """The positions of the images: numbers in order, or by file name.
 
     Parameters
     ----------
@@ -56,12 +56,8 @@ class Positions:
         if not lines:
             raise ParameterError(f"{path}: contains no positions")
 
-    def check(self, names: Sequence[str]) -> None:
-        """Raise if an image has no position, or the numbers of images and positions differ."""
-        self.of(names)
-
-    def of(self, names: Sequence[str], step: float = 1.0) -> list[float]:
-        """Return the positions of these images. `step` is their distance if there is no file.
+    def given_to(self, stack: PlaneStack) -> PlaneStack:
+        """Return a stack with the positions of the file, whose unit is not known; the stack itself without a file.
 
         Raises
         ------
@@ -69,15 +65,18 @@ class Positions:
             If an image has no position, or the numbers of images and positions differ.
         """
         if self._path is None:
-            return [n * step for n in range(len(names))]
+            return stack
+        names = [plane.name for plane in stack.planes]
+        of_stack = f" of {stack.name}" if stack.name else ""
         if not self._by_name:
             if len(self._numbers) != len(names):
                 raise ParameterError(
-                    f"{self._path}: {len(self._numbers)} positions for {len(names)} images; write one in each line"
+                    f"{self._path}: {len(self._numbers)} positions for {len(names)} images{of_stack}; write one in "
+                    "each line"
                 )
-            return self._numbers
+            return stack._replace(positions=tuple(self._numbers), unit="")
         found = [self._by_name.get(name, self._by_name.get(Path(name).name)) for name in names]
         missing = [name for name, position in zip(names, found, strict=True) if position is None]
         if missing:
             raise ParameterError(f"{self._path}: no position for {missing[0]}; add a line {Path(missing[0]).name},…")
-        return [position for position in found if position is not None]
+        return stack._replace(positions=tuple(position for position in found if position is not None), unit="")

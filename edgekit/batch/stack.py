@@ -10,19 +10,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.batch.engines import Engine
-from edgekit.batch.positions import Positions
 from edgekit.batch.results import Results
 from edgekit.batch.sources import find, natural
 from edgekit.batch.stack_planes import PlaneStack, read_planes
 from edgekit.common.choices import BLUR, unknown_choice
 from edgekit.common.read_options import ReadOptions
-from edgekit.errors import EdgekitError, ParameterError, raise_if_out_of_memory
+from edgekit.errors import (
+    DtypeError,
+    EdgekitError,
+    ParameterError,
+    ShapeError,
+    WorkerError,
+    error_message,
+    raise_if_out_of_memory,
+)
 from edgekit.focus.edge_widths import blur_width
 from edgekit.focus.field import TilePeaks, fitted_surface
 from edgekit.focus.light import mean_level, normalised
 from edgekit.focus.measures import MEASURES, sharpness
 from edgekit.focus.saturation import Mask, excluded, fill, saturated
 from edgekit.focus.search import NO_PEAK, Peak
+from edgekit.focus.stack_images import Kind, kind_of
 from edgekit.focus.stack_peak import find_peak_in_light
 
 Array = NDArray[Any]
@@ -44,6 +52,11 @@ class Request(NamedTuple):
     measure: str
     roi: tuple[int, int, int, int] | None = None
     tiles: int = 0
+
+    def check(self) -> None:
+        """Raise `ParameterError` if the measure is unknown."""
+        if self.measure not in (BLUR, *MEASURES):
+            raise ParameterError(unknown_choice("measure", self.measure, (BLUR, *MEASURES)))
 
     def region(self, image: Array, name: str) -> Array:
         """Return the rectangle of an image.
@@ -192,9 +205,7 @@ def files_of(inputs: Sequence[str], on_skipped: Callable[[Path], object], result
     return list(dict.fromkeys(source.path for _, source in found))
 
 
-def measure_stack(
-    planes: PlaneStack, request: Request, positions: Positions, engine: Engine, read_options: ReadOptions
-) -> Stack:
+def measure_stack(planes: PlaneStack, request: Request, engine: Engine, read_options: ReadOptions) -> Stack:
     """Measure all images of a stack on the same pixels.
 
     Pixels that are saturated in one of the images are filled with the mean of their surroundings in all images, since
@@ -206,8 +217,6 @@ def measure_stack(
         From `edgekit.batch.stack_planes.stacks_of`.
     request : Request
         What is measured.
-    positions : Positions
-        Where the images were taken.
     engine : Engine
         Decodes and measures.
     read_options : ReadOptions
@@ -216,62 +225,69 @@ def measure_stack(
     Raises
     ------
     ParameterError
-        If the measure is unknown, or the positions do not fit the images.
-    UnreadableError, DecodeError
-        If the file with the images cannot be opened.
+        If the measure is unknown.
+    WorkerError
+        If workers cannot be started.
     """
     read_options.check()
-    if request.measure not in (BLUR, *MEASURES):
-        raise ParameterError(unknown_choice("measure", request.measure, (BLUR, *MEASURES)))
-    if not planes.counted_when_read:
-        positions.check([plane.name for plane in planes.planes])
+    request.check()
 
-    def run(mask: Mask | None) -> Iterable["_Measured"]:
-        task = partial(_measure, request=request, mask=mask)
+    def run(mask: Mask | None, *, search: bool) -> Iterable["_Measured"]:
+        task = partial(_measure, request=request, mask=mask, search=search)
         return engine.run(task, read_planes(planes.planes, read_options), _give_up)
 
-    measured, union = _combine(run(None))
-    places = positions.of([one.name for one in measured], planes.step)
-    mask = None if union is None else excluded(union)
-    if mask is not None:
-        # The first pass reported the reasons of failures.
-        measured = [again._replace(reason=one.reason) for one, again in zip(measured, run(mask), strict=True)]
+    union = mask = None
+    try:
+        measured, union = _combine(run(None, search=True))
+        if union is not None and union.any():
+            # The first pass found out which images fail, and measured those without saturated pixels.
+            mask = excluded(union)
+            again = zip(measured, run(mask, search=False), strict=True)
+            measured = [second._replace(reason=first.reason or second.reason) for first, second in again]
+    except WorkerError:
+        raise
+    except EdgekitError as error:
+        # The file with all images cannot be opened.
+        reason = error_message(error, str(planes.planes[0].path))
+        measured = [_Measured(plane.name, reason=reason) for plane in planes.planes]
     images = [
         StackImage(one.name, position, one.score, _status(one), one.reason, one.level, one.tiles)
-        for one, position in zip(measured, places, strict=True)
+        for one, position in zip(measured, planes.positions, strict=True)
     ]
     rows, columns = union.shape if union is not None else (0, 0)
     return Stack(planes, request, images, 0.0 if mask is None else float(mask.mean()), (rows, columns))
 
 
 class _Measured(NamedTuple):
-    """The result for one image: its focus measure and its saturated pixels, or why it failed."""
+    """The result for one image: its focus measure, its saturated pixels and its kind, or why it failed."""
 
     name: str
     score: float = math.nan
     level: float = math.nan
     tiles: tuple[float, ...] = ()
     saturated: Mask | None = None
+    kind: Kind | None = None
     reason: str = ""
 
 
 def _combine(results: Iterable[_Measured]) -> tuple[list[_Measured], Mask | None]:
-    """Return the results, and the pixels that are saturated in any image. Images of another size have failed."""
+    """Return the results, and the pixels that are saturated in any image. Images unlike the first have failed."""
     measured: list[_Measured] = []
     union: Mask | None = None
+    first: Kind | None = None
     for one in results:
-        if one.saturated is None:
+        if one.saturated is None or one.kind is None:
             measured.append(one)
             continue
-        union = np.zeros_like(one.saturated) if union is None else union
-        if one.saturated.shape == union.shape:
-            union |= one.saturated
-            # The masks of a long stack would need too much memory.
-            measured.append(one._replace(saturated=None))
-        else:
-            sizes = [f"{columns}x{rows}" for rows, columns in (union.shape, one.saturated.shape)]
-            reason = f"{one.name}: expected {sizes[0]} pixels, as in the first image; found {sizes[1]}"
-            measured.append(_Measured(one.name, reason=reason))
+        first = first or one.kind
+        try:
+            first.check(one.kind, one.name)
+        except (ShapeError, DtypeError) as error:
+            measured.append(_Measured(one.name, reason=str(error)))
+            continue
+        union = one.saturated if union is None else union | one.saturated
+        # The masks of a long stack would need too much memory.
+        measured.append(one._replace(saturated=None))
     return measured, union
 
 
@@ -279,18 +295,22 @@ def _status(measured: _Measured) -> str:
     return "failed" if measured.reason else "ok" if math.isfinite(measured.score) else "undefined"
 
 
-def _measure(image: tuple[str, Callable[[], Array]], request: Request, mask: Mask | None) -> _Measured:
-    """Measure an image, and find its saturated pixels, unless they are known; in a worker."""
+def _measure(image: tuple[str, Callable[[], Array]], request: Request, mask: Mask | None, search: bool) -> _Measured:
+    """Measure an image; or find its saturated pixels, and measure it if it has none. Runs in a worker."""
     name, read = image
     try:
-        array = request.region(read(), name)
+        whole = read()
+        array = request.region(whole, name)
         with np.errstate(all="ignore"):
             if mask is not None and mask.shape != array.shape[:2]:
                 return _Measured(name)
             level = mean_level(array, mask)
+            limits = saturated(array) if search else None
+            found = _Measured(name, math.nan, level, (), limits, kind_of(whole))
+            if limits is not None and limits.any():
+                return found
             shown = array if mask is None else fill(array, mask)
-            limits = saturated(array) if mask is None else None
-            return _Measured(name, request.score(shown), level, request.tile_scores(shown), limits)
+            return found._replace(score=request.score(shown), tiles=request.tile_scores(shown))
     except EdgekitError as error:
         message = str(error)
         named = name in message or Path(name).name in message

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekit.batch.stack import Stack
-from edgekit.batch.stack_planes import Plane, read_planes
+from edgekit.batch.stack_planes import read_planes
 from edgekit.common.read_options import ReadOptions
 from edgekit.errors import ParameterError
 from edgekit.focus.alignment import Alignment
 from edgekit.focus.depth import DepthMap, checked_positions, depth_of
 from edgekit.focus.fusion import Blend
 from edgekit.focus.sharpest_planes import SharpestPlanes
-from edgekit.focus.stack_images import gray_of
+from edgekit.focus.stack_images import GrayImages, Kind, kind_of
 
 Array = NDArray[Any]
 
@@ -28,7 +28,7 @@ DECODED_AHEAD = 2
 
 
 class StackResult(NamedTuple):
-    """What was made of a stack.
+    """The images computed from a stack.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class StackResult(NamedTuple):
     depth : DepthMap or None
         The depth of each pixel.
     message : str
-        What should be said about the stack; empty if its images are aligned.
+        Warning message; empty if the images are aligned.
     """
 
     fused: Array | None
@@ -51,20 +51,18 @@ def combine(stack: Stack, read_options: ReadOptions, *, fuse: bool, depth: bool)
     Raises
     ------
     ParameterError
-        If no image is left, or the positions are not in order.
+        If no image is left, or two have the same position.
+    ShapeError, DtypeError
+        If an image is unlike the first one.
     """
     kept = [n for n, image in enumerate(stack.images) if image.status != "failed"]
     if not kept:
-        raise ParameterError(f"{stack.planes.name or 'the stack'}: no image can be read, so that nothing can be fused")
-    positions = [stack.images[n].position for n in kept]
-    if not stack.planes.counted_when_read:
-        # Pages are read in the order of the file.
-        kept = [n for _, n in sorted(zip(positions, kept, strict=True))]
-        positions.sort()
-    places = checked_positions(positions, len(kept)) if depth else np.zeros(0)
-    planes, alignment = SharpestPlanes(surroundings=depth), Alignment()
+        raise ParameterError("no image can be read, so that nothing can be fused")
+    kept.sort(key=lambda n: stack.images[n].position)
+    places = checked_positions([stack.images[n].position for n in kept], len(kept)) if depth else np.zeros(0)
+    planes, alignment, to_gray = SharpestPlanes(surroundings=depth), Alignment(), GrayImages()
     for image in _images(stack, kept, read_options, colour=False):
-        gray = gray_of(image)
+        gray = to_gray(image)
         planes.add(gray)
         alignment.add(gray)
     found = depth_of(planes, places) if depth else None
@@ -83,13 +81,13 @@ def image_of(stack: Stack, number: int, read_options: ReadOptions) -> Array:
 
 def _images(stack: Stack, numbers: Sequence[int], read_options: ReadOptions, *, colour: bool) -> Iterator[Array]:
     """Yield images of a stack; some are decoded before they are needed."""
-    planes: Sequence[Plane] = stack.planes.planes
-    if stack.planes.counted_when_read:
-        wanted = set(numbers)
-        pages = enumerate(read_planes(planes, read_options, colour=colour))
-        return _ahead(read for n, (_, read) in pages if n in wanted)
-    chosen = [planes[n] for n in numbers]
-    return _ahead(read for _, read in read_planes(chosen, read_options, colour=colour))
+    chosen = [stack.planes.planes[n] for n in numbers]
+    first: Kind | None = None
+    images = _ahead(read for _, read in read_planes(chosen, read_options, colour=colour))
+    for plane, image in zip(chosen, images, strict=True):
+        first = first or kind_of(image)
+        first.check(kind_of(image), plane.name)
+        yield image
 
 
 def _ahead(readers: Iterable[Callable[[], Array]]) -> Iterator[Array]:

@@ -22,7 +22,7 @@ def describe(peak: "Peak", unit: str) -> str:
     place, of_unit = ("z = ", f" {escape_controls(unit)}") if unit else ("", "")
     match peak.status:
         case "none":
-            return "no peak: the scores are flat, noise, or several peaks"
+            return "no peak: the scores are flat, are noise, or have several peaks"
         case "start":
             return f"peak at the start or before it, {peak.position:.6g}{of_unit}, {confidence}: continue below it"
         case "end":
@@ -102,9 +102,11 @@ def _plain(value: Any) -> Any:
 
 
 def print_messages(stack: "Stack", *, quiet: bool) -> None:
-    """Print which images failed, and the share of excluded pixels."""
-    for image in stack.images:
-        if image.status == "failed":
-            complain(image.reason)
+    """Print which images failed, what the file does not state, and the share of excluded pixels."""
+    # A file that cannot be opened is the reason of all its images.
+    for reason in dict.fromkeys(image.reason for image in stack.images if image.status == "failed"):
+        complain(reason)
+    if stack.planes.note and not quiet:
+        complain(stack.planes.named(stack.planes.note))
     if stack.left_out and not quiet:
         complain(f"{stack.left_out:.0%} of the pixels were left out: they are saturated in one of the images")

@@ -87,8 +87,8 @@ MEASUREMENTS: dict[str, Callable[..., Callable[[Any], Any]]] = {
         "--fuse", type=PathOrUrl(), metavar="FILE", help="Write the all-in-focus image, in the depth of the stack."),
     "depth_map": option(
         "--depth-map", type=PathOrUrl(), metavar="FILE",
-        help="Write the position where each pixel is sharpest, as 32-bit floats into a .tif or .npy file, and its "
-             "confidence into NAME.confidence.tif."),
+        help="Write the position where each pixel is sharpest, as floats into a .tif or .npy file, and its confidence "
+             "into NAME.confidence.tif."),
     "tiles": option(
         "--tiles", type=click.IntRange(2, 64), metavar="N",
         help="Also find the peak of each of N×N tiles, and fit a plane or a paraboloid: tilt and curvature of field."),

@@ -66,7 +66,9 @@ class Alignment:
 
     def add(self, gray: Array) -> None:
         """Add the next image, (H, W) of uint8, uint16 or float32."""
-        reduced = tuple(_reduced(gray, min(side, max(max(gray.shape) // 3, LEAST_SIDE))) for side in SIDES)
+        coarse, fine = (min(side, max(max(gray.shape) // 3, LEAST_SIDE)) for side in SIDES)
+        small = _resized(gray, fine)
+        reduced = _smoothed(_resized(small, coarse)), _smoothed(small)
         if self._previous:
             moved = Displacement()
             for before, after, steps in zip(self._previous, reduced, STEPS, strict=True):
@@ -84,7 +86,7 @@ class Alignment:
 
     @property
     def message(self) -> str:
-        """What should be said about the stack; empty if its images are aligned."""
+        """Warning message; empty if the images are aligned."""
         if max(self.shift, self.breathing) <= ALLOWED:
             return ""
         return (
@@ -93,12 +95,17 @@ class Alignment:
         )
 
 
-def _reduced(gray: Array, side: int) -> Array:
-    """Return an image of this size, smoothed, with mean 0 and standard deviation 1."""
+def _resized(gray: Array, side: int) -> Array:
+    """Return an image of this size as float32, with 0 for pixels that are not finite."""
     factor = max(1.0, max(gray.shape) / max(side, 1))
     size = tuple(max(1, round(n / factor)) for n in reversed(gray.shape))
     small: Array = cv2.resize(gray, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    small = cv2.GaussianBlur(np.nan_to_num(small, copy=False, posinf=0, neginf=0), (0, 0), SIGMA)
+    return np.nan_to_num(small, copy=False, posinf=0, neginf=0)
+
+
+def _smoothed(small: Array) -> Array:
+    """Return an image smoothed, with mean 0 and standard deviation 1."""
+    small = cv2.GaussianBlur(small, (0, 0), SIGMA)
     mean, deviation = (float(v[0, 0]) for v in cv2.meanStdDev(small))
     scaled: Array = (small - np.float32(mean)) / np.float32(deviation if deviation > 0 else math.inf)
     return scaled
@@ -128,7 +135,7 @@ def _refined(before: Array, after: Array, start: Displacement, steps: int) -> Di
         matrix = weighted @ slopes.T
         matrix += np.eye(3) * (1e-6 * np.trace(matrix) + 1e-12)
         place = place - np.linalg.solve(matrix.astype(np.float64), (weighted @ difference).astype(np.float64))
-    # The steps may run away where the images have nothing in common.
+    # The steps may diverge where the images have nothing in common.
     return Displacement(*map(float, place)) if np.isfinite(place).all() and np.abs(place).max() < 0.5 else start
 
 

@@ -29,7 +29,8 @@ class DepthMap(NamedTuple):
     Attributes
     ----------
     depth : ndarray or Tensor
-        (H, W) of float32, in units of the positions. NaN where no image has a finite pixel.
+        (H, W), in units of the positions. NaN where no image has a finite pixel. float32, or float64 if float32 would
+        round the positions by more than a hundredth of a step.
     confidence : ndarray or Tensor
         (H, W) of float32, in [0, 1): 1 − m / b, where b is the local gradient in the sharpest image, and m its mean in
         the other images. About 0.2 where there is only noise; 0 where all images are flat.
@@ -135,7 +136,8 @@ def depth_of(planes: SharpestPlanes, positions: Array) -> DepthMap:
     """
     index = planes.without_islands()
     around = planes.surroundings()
-    depth, confidence = (np.empty(index.shape, np.float32) for _ in range(2))
+    low, high = float(positions.min()), float(positions.max())
+    depth, confidence = np.empty(index.shape, _type_of(positions)), np.empty(index.shape, np.float32)
     black, white = planes.guide_range()
     halo = 2 * RADIUS
     strength = max(float(around.best.mean()), np.finfo(np.float32).tiny)
@@ -144,19 +146,25 @@ def depth_of(planes: SharpestPlanes, positions: Array) -> DepthMap:
         read, inner = strip_with_halo(len(index), start, stop, halo)
         best, before, after, mean = (array[read] for array in around)
         certain = _confidence(best, mean, planes.count)
-        found = _peak(planes.index[read], best, before, after, positions)
+        # The lowest position is added at the end: float32 would round large positions.
+        found = _peak(planes.index[read], best, before, after, positions - low)
         # The depth of an island comes from its surroundings.
         certain[index[read] != planes.index[read]] = 0
         guide = (planes.sharp[read].astype(np.float32) - black) / (white - black)
         smooth = _weighted_guided_filter(guide, found, certain * (best / strength) ** 2 + LEAST)
-        low, high = float(positions.min()), float(positions.max())
-        depth[start:stop] = np.clip(smooth, low, high)[inner]
+        depth[start:stop] = np.clip(smooth[inner] + depth.dtype.type(low), low, high)
         confidence[start:stop] = certain[inner]
         unknown = ~np.isfinite(best[inner]) | (best[inner] < 0)
         depth[start:stop][unknown], confidence[start:stop][unknown] = math.nan, 0
 
     each_strip(index.shape, compute)
     return DepthMap(depth, confidence)
+
+
+def _type_of(positions: Array) -> type[np.floating[Any]]:
+    """Return float32 if it holds the positions to a hundredth of a step, otherwise float64."""
+    step = float(np.abs(np.diff(positions)).min())
+    return np.float32 if float(np.spacing(np.float32(np.abs(positions).max()))) <= step / 100 else np.float64
 
 
 def _confidence(best: Array, mean: Array, count: int) -> Array:

@@ -64,9 +64,9 @@ def fill(image: Array, mask: Mask) -> Array:
     rows, columns = plane.shape
     factor = max(1.0, max(plane.shape) / FILLED_AT)
     size = max(1, round(columns / factor)), max(1, round(rows / factor))
-    filled: Array = plane.copy()
-    filled[mask] = 0
     known = (~mask).view(np.uint8) * np.uint8(255)
+    # The others are 0.
+    filled: Array = cv2.copyTo(plane, known)
     values, weights = (cv2.resize(a, size, interpolation=cv2.INTER_AREA).astype(np.float64) for a in (filled, known))
     weights /= 255
     means = np.zeros_like(values)
@@ -80,5 +80,6 @@ def fill(image: Array, mask: Mask) -> Array:
         if not missing.any():
             break
     means = means.round() if plane.dtype.kind == "u" else means
-    filled[mask] = cv2.resize(means.astype(plane.dtype), (columns, rows), interpolation=cv2.INTER_LINEAR)[mask]
+    smooth = cv2.resize(means.astype(plane.dtype), (columns, rows), interpolation=cv2.INTER_LINEAR)
+    cv2.copyTo(smooth, mask.view(np.uint8), filled)
     return filled

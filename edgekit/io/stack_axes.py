@@ -3,21 +3,26 @@
 May import `common` and what is below it.
 """
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from edgekit.common.read_options import ReadOptions
-from edgekit.errors import EdgekitError, ParameterError
-from edgekit.io.files import is_tiff, is_zarr, read_bytes
+from edgekit.errors import ParameterError
+from edgekit.io.files import is_tiff, is_zarr
+from edgekit.io.ome import OmeImage
 from edgekit.io.opening import open_windows
 from edgekit.io.stores import StorePath
-from edgekit.io.tiff import stack_axes
-from edgekit.io.windows import Series, Windows
+from edgekit.io.tiff_series import TiffContent, content_of
+from edgekit.io.windows import Windows
 
 #: Axes that may be the depth of a stack, if none is called Z: pages without a name.
 UNNAMED = "QI"
+
+#: Positions are equally spaced if they differ from this by no more than this part of the step.
+EQUAL = 0.01
 
 #: Names of micrometres in files.
 _MICROMETRES = ("micron", "micrometer", "micrometre", "um", "\\u00B5m", "\u03bcm")
@@ -40,6 +45,11 @@ class StackAxes(NamedTuple):
         The distance of two planes along the depth.
     unit : str
         Its unit; empty if it is not known.
+    positions : tuple of float
+        Where each plane was taken, in the order of the file; NaN where the file does not state it. Empty if it states
+        none.
+    unit_of_positions : str
+        Their unit; empty if it is not known.
     """
 
     series: int
@@ -48,9 +58,25 @@ class StackAxes(NamedTuple):
     channels: tuple[str, ...] = ()
     step: float = 1.0
     unit: str = ""
+    positions: tuple[float, ...] = ()
+    unit_of_positions: str = ""
+
+    def places(self, planes: Sequence[int]) -> tuple[tuple[float, ...], str]:
+        """Return the positions of planes along the depth, and their unit.
+
+        They are multiples of the step, unless the file states a position for each that differs from this.
+        """
+        multiples = tuple(n * self.step for n in range(len(planes)))
+        stated = tuple(self.positions[n] for n in planes) if self.positions else ()
+        steps = [b - a for a, b in itertools.pairwise(stated)]
+        # Some programs write the same position for all planes.
+        if not steps or not (all(s > 0 for s in steps) or all(s < 0 for s in steps)):
+            return multiples, self.unit
+        equal = all(abs(z - stated[0] - m) <= EQUAL * self.step for z, m in zip(stated, multiples, strict=True))
+        return (multiples, self.unit) if equal else (stated, self.unit_of_positions)
 
 
-def axes_of(path: Path, read_options: ReadOptions, stated: str | None) -> list[StackAxes]:
+def axes_of(path: Path, read_options: ReadOptions, stated: str | None) -> tuple[list[StackAxes], str]:
     """Return the axes of each series of a TIFF file or a Zarr; none if it is another file, or plain pages.
 
     Parameters
@@ -62,48 +88,76 @@ def axes_of(path: Path, read_options: ReadOptions, stated: str | None) -> list[S
     stated : str, optional
         The axes before rows and columns, if the user states them.
 
+    Returns
+    -------
+    axes : list of StackAxes
+    note : str
+        What cannot be read of the metadata; empty if all is well.
+
     Raises
     ------
     ParameterError
         If the depth cannot be told from the axes, or `stated` does not fit, or the file is in a store and has axes
         beside its pages.
     EdgekitError
-        If a Zarr cannot be opened. A damaged TIFF file is taken for plain pages.
+        If it cannot be opened.
     """
-    zarr = is_zarr(path)
-    if not (zarr or is_tiff(path)):
-        return []
-    if isinstance(path, StorePath):
-        _check_pages_only(path, stated)
-        return []
-    try:
+    if is_zarr(path) and not isinstance(path, StorePath):
         with open_windows(path, read_options) as windows:
-            found = [_axes_of_series(path, windows, n, one, stated) for n, one in enumerate(windows.series)]
-            plain = not zarr and not stated and not windows.attributes and all(len(f.axes) <= 1 for f in found)
-    except ParameterError:
-        raise
-    except EdgekitError:
-        if zarr or stated:
-            raise
-        return []
-    return [] if plain and all(set(f.axes) <= {"Z"} for f in found) else found
-
-
-def _check_pages_only(path: StorePath, stated: str | None) -> None:
-    """Raise if a TIFF file in a store has other axes than its pages: stores are not read by windows."""
-    axes = stack_axes(read_bytes(path)).removesuffix("S").removesuffix("YX")
-    if stated is not None or len(axes) > 1 or not set(axes) <= {"Z", *UNNAMED}:
+            return [_axes_of_zarr(path, windows, n, stated) for n in range(len(windows.series))], ""
+    if not is_tiff(path):
+        return [], ""
+    content = content_of(path)
+    found = [_axes_of_tiff(path, content, n, stated) for n in range(len(content.series))]
+    if all(set(f.axes) <= {"Z"} for f in found) and not (content.ome or content.imagej or stated):
+        return [], content.note
+    if isinstance(path, StorePath):
+        # Stores are not read by windows, and a whole file for each stack is too much.
         raise ParameterError(
-            f"{path}: its axes {axes}YX can be told apart only in a file on this machine; copy it from the store first"
+            f"{path}: its axes {content.series[0].axes}YX can be told apart only in a file on this machine; copy it "
+            "from the store first"
         )
+    return found, content.note
 
 
-def _axes_of_series(path: Path, windows: Windows, number: int, series: Series, stated: str | None) -> StackAxes:
-    shape = series.leading
-    known = windows.format != "Zarr" or _ngff(windows) is not None
-    axes = _depth_named(path, series.axes if known else "Q" * len(shape), shape, stated)
-    names, step, unit = _described(windows, axes)
-    return StackAxes(number, axes, shape, names, step, unit)
+def _axes_of_zarr(path: Path, windows: Windows, number: int, stated: str | None) -> StackAxes:
+    series = windows.series[number]
+    pyramid = _ngff(windows)
+    axes = _depth_named(path, "Q" * len(series.leading) if pyramid is None else series.axes, series.leading, stated)
+    if pyramid is None:
+        return StackAxes(number, axes, series.leading)
+    step, unit = _ngff_step(pyramid, axes.index("Z")) if "Z" in axes else (None, "")
+    attributes = windows.attributes["attributes"]
+    names = [c.get("label", "") for c in attributes.get("ome", attributes).get("omero", {}).get("channels", [])]
+    return StackAxes(number, axes, series.leading, _different(names), *_distance(step, unit))
+
+
+def _axes_of_tiff(path: Path, content: TiffContent, number: int, stated: str | None) -> StackAxes:
+    own, shape = content.series[number].axes, content.series[number].shape
+    found = StackAxes(number, _depth_named(path, own, shape, stated), shape)
+    if content.imagej:
+        unit = content.imagej.get("zunit") or content.imagej.get("unit", "")
+        step, unit = _distance(content.imagej.get("spacing"), unit)
+        return found._replace(step=step, unit=unit)
+    if not content.ome:
+        return found
+    complete = len(content.ome) == len(content.series)
+    image = content.ome[number if complete else 0]
+    step, unit = _distance(image.step, image.unit)
+    found = found._replace(channels=_different(image.channels), step=step, unit=unit)
+    if not complete or not image.positions:
+        return found
+    return found._replace(
+        positions=_positions(image, own, shape), unit_of_positions=_common_name(image.unit_of_positions)
+    )
+
+
+def _positions(image: OmeImage, axes: str, shape: Sequence[int]) -> tuple[float, ...]:
+    """Return PositionZ of each plane, in the order of the file."""
+    if not set(axes) <= set("ZCT"):
+        return ()
+    numbers = (dict(zip(axes, index, strict=True)) for index in itertools.product(*map(range, shape)))
+    return tuple(image.positions.get((n.get("Z", 0), n.get("C", 0), n.get("T", 0)), math.nan) for n in numbers)
 
 
 def _depth_named(path: Path, axes: str, shape: Sequence[int], stated: str | None) -> str:
@@ -157,31 +211,22 @@ def _ngff(windows: Windows) -> Mapping[str, Any] | None:
     return pyramid if pyramid and pyramid.get("axes") else None
 
 
-def _described(windows: Windows, axes: str) -> tuple[tuple[str, ...], float, str]:
-    """Return the names of the channels, and the distance of two planes with its unit."""
-    names: Sequence[str] = ()
-    step: Any = None
-    unit = ""
-    if "ome" in windows.attributes:
-        stated = windows.attributes["ome"]
-        names, step = stated.get("names", ()), stated.get("PhysicalSizeZ")
-        unit = stated.get("PhysicalSizeZUnit", "µm")  # The default of OME.
-    elif "imagej" in windows.attributes:
-        stated = windows.attributes["imagej"]
-        step, unit = stated.get("spacing"), stated.get("zunit") or stated.get("unit", "")
-    elif (pyramid := _ngff(windows)) is not None and "Z" in axes:
-        step, unit = _ngff_step(pyramid, axes.index("Z"))
-        attributes = windows.attributes["attributes"]
-        names = [c.get("label", "") for c in attributes.get("ome", attributes).get("omero", {}).get("channels", [])]
+def _different(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of channels; none if two are the same or one is empty."""
+    return tuple(names) if len(set(names)) == len(names) and all(names) else ()
+
+
+def _distance(step: Any, unit: str) -> tuple[float, str]:
+    """Return the distance of two planes and its unit; 1 without a unit if the file states no distance."""
     try:
         distance = float(step)
     except (TypeError, ValueError):
         distance = math.nan
-    if not (math.isfinite(distance) and distance > 0):
-        distance, unit = 1.0, ""
-    unit = "µm" if unit in _MICROMETRES else "" if unit in ("pixel", "pixels") else unit
-    unique = tuple(names) if len(set(names)) == len(names) and all(names) else ()
-    return unique, distance, unit
+    return (distance, _common_name(unit)) if math.isfinite(distance) and distance > 0 else (1.0, "")
+
+
+def _common_name(unit: str) -> str:
+    return "µm" if unit in _MICROMETRES else "" if unit in ("pixel", "pixels") else unit
 
 
 def _ngff_step(pyramid: Mapping[str, Any], axis: int) -> tuple[float | None, str]:

@@ -5,7 +5,7 @@ May import `common` and what is below it. `tiff_windows` reads parts of pages.
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -255,8 +255,12 @@ def _cmyk_to_rgb(array: Array, top: float) -> Array:
     return np.concatenate([colours, array[:, :, 4:]], axis=2)
 
 
-def read_pages(path: str | Path, read_options: ReadOptions = DEFAULT_READ_OPTIONS) -> Iterator[Pixels | DecodeError]:
-    """Read the pages of a TIFF file, one at a time.
+def read_pages(
+    path: str | Path,
+    read_options: ReadOptions = DEFAULT_READ_OPTIONS,
+    numbers: Iterable[int | None] | None = None,
+) -> Iterator[Pixels | DecodeError]:
+    """Read pages of a TIFF file, one at a time.
 
     Parameters
     ----------
@@ -264,6 +268,9 @@ def read_pages(path: str | Path, read_options: ReadOptions = DEFAULT_READ_OPTION
         The file, or its URL. Only objects in stores are loaded as a whole.
     read_options : ReadOptions
         Options for each page.
+    numbers : iterable of int or None, optional
+        Which pages, counted from 0; None for one that the file does not have. Default: all that are images, without
+        smaller versions of others and masks.
 
     Yields
     ------
@@ -297,7 +304,10 @@ def read_pages(path: str | Path, read_options: ReadOptions = DEFAULT_READ_OPTION
             file = stack.enter_context(load_tifffile().TiffFile(source, name=path.name))
         except Exception as error:  # tifffile may raise anything on damaged files.
             raise DecodeError(f"{path}: expected a TIFF file with pages: {error}") from error
-        for number in _numbers(file, path):
+        for number in _numbers(file, path) if numbers is None else numbers:
+            if number is None:
+                yield DecodeError(f"{path}: an image is stated that is not in the file. Copy or export it again")
+                continue
             try:
                 pixels = page_pixels(file.pages[number], f"{path}: page {number + 1}", read_options)
             except TooLargeError as error:

@@ -19,6 +19,7 @@ from edgekit.errors import DecodeError, MissingExtraError, ParameterError
 from edgekit.io.conversion import to_gray_as_tiff
 from edgekit.io.pixels import Light, Pixels
 from edgekit.io.tiff import LOSSLESS, interpret, is_wrong_by_opencv, load_tifffile
+from edgekit.io.tiff_series import leading_shape
 from edgekit.io.tiff_tags import Tag, copied_tags, stack_metadata, tags_of_result
 from edgekit.io.windows import MAX_TILE, Layout, Series, Windows, read_error
 
@@ -71,12 +72,7 @@ class _Series(Series):
         self.dtype, self.colour, self.stated_range = shown.array.dtype, shown.rgb, shown.range
         self.channels = shown.array.shape[2] if shown.array.ndim == 3 else None
         self._whole_by_opencv = not is_wrong_by_opencv(page)
-        inner = len(page.shape)
-        shape = series.shape
-        while shape[-inner:] != page.shape and shape[-1:] == (1,):
-            # An axis of length 1 without a name.
-            shape = shape[:-1]
-        self.leading = tuple(shape[: len(shape) - inner])
+        self.leading = leading_shape(series)
         self.axes = series.axes[: len(self.leading)]
         self._choosing, self._chosen = threading.Lock(), dict[int, str]()
         self._pages = list(series.pages)
@@ -126,6 +122,9 @@ class _Series(Series):
         if "XResolution" in page.tags and "YResolution" in page.tags:
             options |= {"resolution": page.resolution, "resolutionunit": page.resolutionunit}
         return Layout(tile, not page.is_tiled, "TIFF", options)
+
+    def has(self, plane: int) -> bool:
+        return self._start is not None or self._pages[plane] is not None
 
     def decode_tile(self, plane: int, i: int, j: int) -> Array:
         pixels = self._pixels(plane, i, j)

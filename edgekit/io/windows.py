@@ -100,6 +100,10 @@ class Series(ABC):
     def decode_tile(self, plane: int, i: int, j: int) -> Array:
         """Decode the tile in row `i` and column `j` of the tiles of an image. It may be larger than the image."""
 
+    def has(self, plane: int) -> bool:
+        """Tell whether an image that the file states is in it. Others are read as zeros."""
+        return True
+
     @property
     def planes(self) -> int:
         """The number of images."""

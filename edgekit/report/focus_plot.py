@@ -136,7 +136,7 @@ def _mark(axes: Any, peak: Peak) -> None:
 def _draw_tiles(figure: Any, axes: Any, panel: Panel) -> None:
     """Draw the peak of each tile in colours, with the contours of the fitted surface."""
     tiles = panel.tiles
-    if tiles is None:
+    if tiles is None or 0 in tiles.shape:  # No image could be read.
         axes.set_axis_off()
         return
     rows, columns = tiles.shape

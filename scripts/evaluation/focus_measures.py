@@ -99,10 +99,11 @@ def in_folder(folder: Path, positions: Positions, focus: float | None) -> dict[s
     """Return what each measure finds in a stack."""
     options = ReadOptions()
     (planes,) = stacks_of(files_of([str(folder)], lambda path: None), options)
+    planes = positions.given_to(planes)
     peaks: dict[str, list[ek.Peak]] = {}
     for name in NAMES:
         request = Request(name, None, 0 if focus is not None else TILES)
-        stack = measure_stack(planes, request, positions, InOrder(), options)
+        stack = measure_stack(planes, request, InOrder(), options)
         peaks[name] = [stack.peak()] if focus is not None else list(stack.tile_peaks().peaks)
     step = statistics.median(np.abs(np.diff([image.position for image in stack.images])))
     places = np.array([[p.position if p.status == "peak" else math.nan for p in found] for found in peaks.values()])
