@@ -84,7 +84,7 @@ def test_one_json_object():
     assert [image["name"] for image in found["images"]] == [f"stack/z{n}.png" for n in range(COUNT)]
     assert found["peak"]["status"] == "peak"
     assert found["peak"]["position"] == pytest.approx(FOCUS, abs=0.15)
-    assert found["left_out"] == 0
+    assert found["saturated"] == 0
     gray = cv2.imread("stack/z3.png", cv2.IMREAD_GRAYSCALE)
     assert found["images"][3]["score"] == pytest.approx(cv2.Laplacian(gray, cv2.CV_64F).var(), rel=1e-9)
 
@@ -262,7 +262,7 @@ def test_burnt_spots_do_not_count():
     result = run("lamps")
     assert "saturated in one of the images" in result.stderr
     found = record("lamps")
-    assert 0 < found["left_out"] < 0.5
+    assert 0 < found["saturated"] < 0.5
     assert found["peak"]["status"] == "peak"
     assert found["peak"]["position"] == pytest.approx(FOCUS, abs=0.3)
 
@@ -272,7 +272,7 @@ def test_a_bright_page_is_not_burnt():
     for n, picture in enumerate(taken(np.where(photograph() > 40, 255, 40).astype(np.float32))):
         ek.write_image(f"page/{n}.png", picture)
     found = record("page")
-    assert found["left_out"] == 0
+    assert found["saturated"] == 0
     assert found["peak"]["position"] == pytest.approx(FOCUS, abs=0.3)
 
 

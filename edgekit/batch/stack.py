@@ -135,8 +135,8 @@ class Stack(NamedTuple):
         How.
     images : list of StackImage
         In order.
-    left_out : float
-        Share of the pixels that were excluded, because they are saturated in one of the images.
+    saturated : float
+        Fraction of the pixels that are saturated in one of the images, with a margin. They were filled.
     shape : tuple of int
         Rows and columns of the region that was measured.
     """
@@ -144,7 +144,7 @@ class Stack(NamedTuple):
     planes: PlaneStack
     request: Request
     images: list[StackImage]
-    left_out: float
+    saturated: float
     shape: tuple[int, int]
 
     @property

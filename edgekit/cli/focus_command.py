@@ -41,7 +41,8 @@ def focus(inputs: tuple[str, ...], **values: Any) -> int:
     The command prints the measure of each image, then the peak: its position, standard error and confidence. If the
     peak is at the first or last image, the best focus may lie beyond it. Each channel, time and position is measured
     as a separate stack. tenengrad, the energy of the gradient, is less sensitive to noise than measures that use the
-    Laplacian. Changes of the light do not move the peak. Pixels that are saturated in any image are left out.
+    Laplacian. Changes of the light do not move the peak. Pixels that are saturated in any image are
+    filled from their surroundings.
     """
     from edgekit.batch.positions import Positions
     from edgekit.batch.stack import Request, files_of, measure_stack

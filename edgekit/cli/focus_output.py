@@ -80,7 +80,7 @@ def print_json(stack: "Stack", peak: "Peak | None", tiles: "TilePeaks | None") -
         "measure": stack.request.measure,
         "unit": stack.planes.unit,
         "images": [_without_nan(image._asdict()) for image in stack.images],
-        "left_out": stack.left_out,
+        "saturated": stack.saturated,
         "peak": None if peak is None else _without_nan(asdict(peak)),
     }
     if tiles is not None:
@@ -108,5 +108,7 @@ def print_messages(stack: "Stack", *, quiet: bool) -> None:
         complain(reason)
     if stack.planes.note and not quiet:
         complain(stack.planes.named(stack.planes.note))
-    if stack.left_out and not quiet:
-        complain(f"{stack.left_out:.0%} of the pixels were left out: they are saturated in one of the images")
+    if stack.saturated and not quiet:
+        complain(
+            f"{stack.saturated:.0%} of the pixels are saturated in one of the images; they were filled from their surroundings"
+        )

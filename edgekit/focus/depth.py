@@ -63,7 +63,7 @@ def depth_map(
     Raises
     ------
     ParameterError
-        If `images` is no sequence, or has fewer than two images, or the positions are not in order.
+        If `images` is no sequence, or has fewer than two images, or the positions are neither ascending nor descending.
     ShapeError, DtypeError
         If an image does not fit, or differs from the first one, or the numbers of images and positions differ.
 

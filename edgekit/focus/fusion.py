@@ -34,7 +34,7 @@ def fuse(images: Sequence[ImageT], *, channel_axis: ChannelAxis = "auto") -> Ima
     ----------
     images : sequence of ndarray or Tensor
         The images of one scene in the order of their focus, at least one. All have one shape and type: NumPy (H, W) or
-        (H, W, C), torch (C, H, W) or (H, W); colours in RGB order. They are taken as aligned. Each is used twice,
+        (H, W, C), torch (C, H, W) or (H, W); colours in RGB order. They must be aligned. Each is used twice,
         one at a time, so that a sequence may read its images when they are needed: the memory does not depend on their
         number.
     channel_axis : int, None or "auto"

@@ -113,7 +113,7 @@ def main() -> None:
         rows.append((first.stem[:-2], *(qg(planes, gray(result)) for result in results), milliseconds))
     if not rows:
         raise SystemExit(f"{arguments.folder}: expected images whose names end in _1 and _2")
-    parts = (("mean, chosen on", rows[::2]), ("mean, other", rows[1::2]), ("mean", rows))
+    parts = (("mean of the pairs used for tuning", rows[::2]), ("mean of the other pairs", rows[1::2]), ("mean", rows))
     means = [(name, *map(statistics.mean, list(zip(*part, strict=True))[1:])) for name, part in parts if part]
     lines = ["| pair | image 1 | image 2 | Laplacian pyramid | `fuse` | CPU ms |", "|---|---:|---:|---:|---:|---:|"]
     lines += [f"| {n} | {a:.3f} | {b:.3f} | {p:.4f} | {f:.4f} | {ms:.0f} |" for n, a, b, p, f, ms in (*rows, *means)]
