@@ -109,6 +109,5 @@ def print_messages(stack: "Stack", *, quiet: bool) -> None:
     if stack.planes.note and not quiet:
         complain(stack.planes.named(stack.planes.note))
     if stack.saturated and not quiet:
-        complain(
-            f"{stack.saturated:.0%} of the pixels are saturated in one of the images; they were filled from their surroundings"
-        )
+        filled = "are saturated in one of the images; they were filled from their surroundings"
+        complain(f"{stack.saturated:.0%} of the pixels {filled}")
