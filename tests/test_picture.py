@@ -87,7 +87,7 @@ def test_picture_of_masked_images(mode, kind):
         image = kind.image(array)
         check(kind, image, ("sobel", {}, {"angle": 0}), mode, 8, mask=mask, white=0.5)
         found = kind.plain(ek.picture(image, mode=mode, mask=mask, white=0.5).image, channels=len(shape) == 3)
-        affected = oracle.touched(valid, [[1, 1, 1], [1, 0, 1], [1, 1, 1]])
+        affected = oracle.affected(valid, [[1, 1, 1], [1, 0, 1], [1, 1, 1]])
         assert (found[affected] == (128 if mode == "signed" else 0)).all()
 
 

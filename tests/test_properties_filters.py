@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from oracle import COMPASSES, EPS, GRADIENTS, LAPLACIANS, RESULT, correlate, touched, weight
+from oracle import COMPASSES, EPS, GRADIENTS, LAPLACIANS, RESULT, affected, correlate, weight
 from pictures import (
     angles,
     any_numbers,
@@ -216,7 +216,7 @@ def test_invalid_pixels_give_nan_within_the_kernel_support(row, image, border, s
     valid = rng.random(image.shape) >= share * share
     invalid = np.where(valid, image, rng.choice([np.nan, np.inf, -np.inf], image.shape)).astype(image.dtype)
     expected = filtered(np.where(valid, image, 0).astype(image.dtype), row, border=border)
-    nans = np.any([touched(valid, kernel, border) for kernel in row.bank], axis=0)
+    nans = np.any([affected(valid, kernel, border) for kernel in row.bank], axis=0)
     expected[nans] = np.nan
     for found in (
         filtered(invalid, row, border=border), filtered(image, row, border=border, mask=valid),

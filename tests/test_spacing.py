@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from oracle import COMPASSES, GRADIENTS, LAPLACIANS, ROWS, correlate, log_taps, picture
+from oracle import COMPASSES, GRADIENTS, LAPLACIANS, ROWS, correlate, log_kernel, picture
 from torch.autograd import gradcheck
 
 import edgekit as ek
@@ -192,7 +192,7 @@ def test_constant_images_invalid_pixels_and_colour():
         found = np.isnan(np.asarray(ek.laplacian(pixels, spacing=(0.3, 1.7))))
         assert [tuple(place) for place in np.argwhere(found)] == [(6, 8), (7, 7), (7, 8), (7, 9), (8, 8)]
         wide = np.isnan(np.asarray(ek.laplacian(pixels, sigma=0.8, spacing=(0.3, 1.7))))
-        np.testing.assert_array_equal(wide, correlate(np.isnan(image), np.abs(log_taps(0.8)) > 1e-9) > 0)
+        np.testing.assert_array_equal(wide, correlate(np.isnan(image), np.abs(log_kernel(0.8)) > 1e-9) > 0)
     color = np.array(picture("float64", (9, 10, 3)))
     single = [ek.gradient(color[..., i], spacing=(2, 0.5)) for i in range(3)]
     xx, yy, xy = (
