@@ -121,7 +121,7 @@ def flood(weak, strong):
 
 
 def crossings(response):
-    """Return the largest change of sign at each pixel: the one closer to 0, or the first of equal ones."""
+    """Return the largest change of sign at each pixel; of two pixels, that closer to 0 has it, or the first."""
     found = np.zeros_like(response)
     for plane, out in ((response, found), (response.T, found.T)):
         for row, values in enumerate(plane):

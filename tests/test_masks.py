@@ -1,4 +1,4 @@
-"""Thresholds against scikit-image and against their definition; outlines against an erosion."""
+"""Thresholds compared with scikit-image and their definition; outlines compared with an erosion."""
 
 import math
 

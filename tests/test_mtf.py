@@ -155,7 +155,7 @@ def test_warnings_about_contrast_noise_and_clipping(analytic):
     assert ek.mtf(edge(analytic)).warnings == ()
 
 
-def test_uneven_light_and_missing_pixels(analytic):
+def test_mtf50_with_uneven_light_and_missing_pixels(analytic):
     image, true = edge(analytic), analytic.true_frequency(0.5, 5, 0.7)
     y, x = np.mgrid[:100, :64] / 100
     assert ek.mtf(image * (0.6 + 0.3 * x + 0.2 * y)).mtf50 == pytest.approx(true, rel=0.01)
@@ -174,7 +174,7 @@ def test_mtf50_with_shot_noise(analytic, photons):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
-def test_types_and_tensors(analytic, dtype):
+def test_mtf50_of_all_types_and_tensors(analytic, dtype):
     image = edge(analytic, noise=0.005) * (200 if dtype == "uint16" else 1)
     image = np.rint(image).astype(dtype) if dtype[0] == "u" else image.astype(dtype)
     true = analytic.true_frequency(0.5, 5, 0.7)

@@ -85,7 +85,7 @@ def test_output_keeps_channels_last():
     assert nn.Sobel()(image).is_contiguous(memory_format=torch.channels_last)
 
 
-def test_vmap(case):
+def test_modules_with_vmap(case):
     module, _ = case
     batch = tensor((4, 3, 8, 9))
     close(torch.func.vmap(module)(batch), module(batch))
@@ -210,7 +210,7 @@ def test_sharpness_loss():
         (lambda: nn.Oriented(torch.zeros(5, 1, 1, 1))(tensor()), ek.ShapeError, "do not broadcast"),
     ],
 )
-def test_bad_input(make, error, message):
+def test_messages_of_wrong_arguments(make, error, message):
     with pytest.raises(error, match=message):
         make()
 

@@ -195,7 +195,7 @@ def test_traced_modules_equal_eager():
     image = batch()
     for name in ("sobel", "oriented-fixed", "filter"):
         with warnings.catch_warnings():
-            # The tracer is deprecated.
+            # torch issues warnings about its tracer.
             warnings.simplefilter("ignore")
             traced = torch.jit.trace(MODULES[name], (image,))
         close(traced(image.flip(-1)), MODULES[name](image.flip(-1)))

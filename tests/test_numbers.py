@@ -173,7 +173,7 @@ def test_measures_of_very_small_and_large_values(name, exponent, kind):
 
 @pytest.mark.parametrize("exponent", [-148, 124])
 @pytest.mark.parametrize("name", [name for name, row in ek.MEASURES.items() if row.contrast < 2])
-def test_measures_without_exact_torch_ldexp(name, exponent, monkeypatch):
+def test_measures_with_older_torch_ldexp(name, exponent, monkeypatch):
     """Older versions of `torch.ldexp` multiply by the power of two: 2^128 is infinite."""
     monkeypatch.setattr(torch, "ldexp", lambda values, exponents: values * torch.pow(2.0, exponents))
     levels = torch.from_numpy(np.abs(whole((16, 18))).astype(np.float32))

@@ -104,7 +104,7 @@ def test_range_of_luminance(dtype, kind):
     )
 
 
-def test_a_batch_has_one_range():
+def test_batches_have_one_range():
     batch = torch.from_numpy(np.stack([values("float32", 1200, seed).reshape(30, 40) * seed for seed in (1, 2, 3)]))
     assert range_of(batch[:, None]) == expected(batch)
     assert range_of(torch.zeros(0, 3, 4, 5)) == (0, 0)

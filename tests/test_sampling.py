@@ -112,7 +112,7 @@ def test_plain_runs_take_a_sample_without_full_tests(choose):
             [name.partition("[")[2][:-1].split("-") for name in names if test in name] for names in (everything, plain)
         )
         assert len(every) == 36
-        # At least four kinds by three values.
+        # All pairs need at least four kinds times three values.
         assert fewest <= len(some) <= most
         for kept in ((0,), (1, 2), (3,)) if test == "many" else ((0, 3), (1, 2, 3), (0, 1, 2)):
             assert {tuple(row[n] for n in kept) for row in some} == {tuple(row[n] for n in kept) for row in every}

@@ -216,7 +216,7 @@ def test_white_paper_is_not_treated_as_saturated(width, sigma):
     assert ek.score(white) == pytest.approx(ek.score(gray), abs=0.02)
 
 
-def test_float_images_outside_0_to_1_use_their_own_range():
+def test_float_images_outside_0_to_1_use_their_value_range():
     """For values in [-0.5, 0.25], 0.25 is saturated like 255 in 8 bits."""
     spotted = levels(with_discs(blurred(synthetic(), 4), 2000))
     spotted[0, 0] = 0
