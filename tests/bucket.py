@@ -1,4 +1,4 @@
-"""A bucket for tests: what is in it, and what was asked of its server."""
+"""An S3 bucket for tests, and the number of requests to its server."""
 
 from itertools import count
 
@@ -9,7 +9,7 @@ from edgekit.io.encoding import encode
 
 
 class Bucket:
-    """A bucket, by boto3; and the server that has it."""
+    """A bucket, accessed by boto3, and its server."""
 
     numbers = count()
 
@@ -32,15 +32,15 @@ class Bucket:
     def photos(self, number, folder="photos"):
         for n in range(number):
             self.put(f"{folder}/{n}.png", photo(n))
-        self.faulty.asked.clear()
+        self.faulty.requests.clear()
 
     def signed(self, key):
         return self.client.generate_presigned_url("get_object", Params={"Bucket": self.bucket, "Key": key})
 
-    def asked(self, method, key=None):
-        """How often objects, or one, were asked for."""
+    def requests(self, method, key=None):
+        """Return the number of requests for all objects, or for one."""
         return sum(
-            times for (m, path), times in self.faulty.asked.items()
+            times for (m, path), times in self.faulty.requests.items()
             if m == method and not path.endswith("?list") and key in (None, path.removeprefix(f"/{self.bucket}/"))
         )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Runs the command line as its users do, and looks at what it wrote."""
+"""Runs the command line, and reads images that it wrote."""
 
 import cv2
 import numpy as np

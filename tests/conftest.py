@@ -1,4 +1,4 @@
-"""The matrix of arrays that every filter must take: kinds of NumPy array, by compiled loops or not, and tensors."""
+"""Kinds of arrays for all filters: NumPy arrays, with compiled loops or not, and tensors."""
 
 import numpy as np
 import pytest
@@ -10,14 +10,14 @@ from edgekit.backends.opencv import fused
 
 pytest_plugins = ["sampling"]
 
-# Always the same examples, and few; --hypothesis-profile=long takes others at each run, and many.
+# By default few examples, always the same; --hypothesis-profile=long takes many and different ones.
 settings.register_profile("short", derandomize=True, deadline=None, max_examples=25)
 settings.register_profile("long", deadline=None, max_examples=1000, print_blob=True)
 settings.load_profile("short")
 
 
 class Kind:
-    """Makes images of one kind out of plain NumPy arrays, and plain arrays out of responses."""
+    """Converts NumPy arrays to images of one kind, and responses to NumPy arrays."""
 
     def __init__(self, name):
         self.name = name
@@ -27,9 +27,9 @@ class Kind:
         return self.name
 
     def image(self, array, writeable=False):
-        """Convert (H, W) or (H, W, C); what is filtered next runs compiled or not, as this kind does.
+        """Convert (H, W) or (H, W, C), and switch compiled loops on or off for the next filters.
 
-        Arrays of the plain kind are read-only, unless they are to be written to.
+        Arrays of the kind numpy are read-only unless `writeable` is set.
         """
         fused.MODE = "1" if self.name == "compiled" else "0"
         array = np.array(array)
@@ -43,7 +43,7 @@ class Kind:
         return array
 
     def plain(self, response, channels=False):
-        """Convert a response back; `channels` tells that it has a channel axis."""
+        """Convert a response to a NumPy array. `channels` is True if it has a channel axis."""
         if not self.is_torch:
             return np.asarray(response)
         response = response.detach().cpu()
@@ -60,13 +60,13 @@ KINDS = tuple(map(Kind, ("numpy", "compiled", "strided", "torch")))
 
 @pytest.fixture(autouse=True)
 def _plain_loops(monkeypatch):
-    # Whether loops are compiled is the test's to say, not the amount of work done before it.
+    # Tests choose compiled loops; without this the amount of earlier work would.
     monkeypatch.setattr(fused, "MODE", "0")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread():
-    # Small images on many threads spend their time waiting for one another, most of all under xdist.
+    # Threads that wait for one another are slow for small images, most of all with xdist.
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -81,19 +81,19 @@ def kind(request):
 
 @pytest.fixture
 def kinds():
-    """All kinds of array, to be compared with one another."""
+    """All kinds of arrays, for comparison."""
     return KINDS
 
 
 @pytest.fixture
 def kind_of():
-    """Kinds of array by name."""
+    """Kinds of arrays by name."""
     return {k.name: k for k in KINDS}
 
 
 @pytest.fixture
 def at_home(tmp_path, monkeypatch):
-    """A user with an own home, standing in a folder with one photograph of 40x30 pixels."""
+    """An empty home folder, and a working folder with one photograph of 40x30 pixels."""
     folder = tmp_path / "album"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -108,7 +108,7 @@ def at_home(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def server():
-    """An S3 server on this machine: the module that has it, its address, and what spoils its answers."""
+    """An S3 server on this machine: its module, its address, and the object that injects faults."""
     import store_server
 
     with store_server.serve() as served:
@@ -117,7 +117,7 @@ def server():
 
 @pytest.fixture
 def store(server, monkeypatch, tmp_path):
-    """An empty bucket, and a user with an own home; no wait between attempts."""
+    """An empty bucket, and an empty folder for configuration; no wait between attempts."""
     from bucket import Bucket
 
     from edgekit.io import store_requests

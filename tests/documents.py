@@ -1,4 +1,4 @@
-"""Runs what pages show: sessions of the shell, and sessions of Python."""
+"""Runs the sessions of the shell and of Python on pages."""
 
 import doctest
 import os
@@ -30,13 +30,13 @@ class Block(NamedTuple):
 
 
 def blocks(text: str) -> Iterator[Block]:
-    """Give the blocks of code of a page, in order."""
+    """Yield the blocks of code of a page, in order."""
     for found in _BLOCK.finditer(text):
         yield Block(found["mark"] or "", found["language"], found["code"])
 
 
 def copy_samples(folder: Path) -> None:
-    """Copy the samples, and nothing else that may lie beside them, where one may write."""
+    """Copy the samples that samples/README.md lists to a writable folder."""
     (folder / "samples").mkdir()
     for name in re.findall(r"\]\(([\w.-]+)\)", (ROOT / "samples" / "README.md").read_text(encoding="utf-8")):
         shutil.copy2(ROOT / "samples" / name, folder / "samples")
@@ -45,7 +45,7 @@ def copy_samples(folder: Path) -> None:
 def run_blocks(text: str, name: str) -> int:
     """Run the sessions of a page in their order, in this folder; return the number of commands and examples.
 
-    A session of Python continues those before it.
+    Sessions of Python share their names.
     """
     names: dict[str, object] = {}
     count = 0
@@ -65,7 +65,7 @@ def _run_commands(session: str) -> int:
     commands = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", session, re.MULTILINE)
     assert commands, session
     for command, expected in commands:
-        # Standard error holds the summary, with its time.
+        # Standard error is not compared: the summary has the run time.
         ran = subprocess.run(["bash", "-euc", command], env=os.environ | {"PATH": path}, capture_output=True, text=True)
         assert ran.returncode == 0, f"{command}: {ran.stderr}"
         assert ran.stdout == expected, command

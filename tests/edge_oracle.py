@@ -1,6 +1,6 @@
-"""Slow, plain answers about edges, and pictures whose edges are known.
+"""Slow reference implementations for edges, and images with known edges.
 
-Written without the package that it judges: nothing here imports edgekit.
+Independent of edgekit, which is not imported here.
 """
 
 import math
@@ -14,7 +14,7 @@ EIGHT = np.ones((3, 3), bool)
 
 
 def between(plane, row, column):
-    """Return the value between pixels, in proportion; beyond the border lies 0."""
+    """Return the bilinear interpolation between pixels, with 0 outside of the image."""
     top, left = math.floor(row), math.floor(column)
     total = 0.0
     for i, by_row in ((top, 1 - (row - top)), (top + 1, row - top)):
@@ -25,9 +25,9 @@ def between(plane, row, column):
 
 
 def across(strength, gx, gy, nearest=False):
-    """Return for each pixel the strength behind, that ahead, and the step from pixel to ahead.
+    """Yield for each pixel its position, the strengths behind and ahead, and the step to the point ahead.
 
-    The line along (gx, gy) is followed to where it leaves the square of eight neighbours. Ahead is to
+    Both points are on the line along (gx, gy), on the border of the square of eight neighbours. Ahead is to
     the right, or down where the line is steeper than 45 degrees.
     """
     for (row, column), _ in np.ndenumerate(strength):
@@ -42,9 +42,9 @@ def across(strength, gx, gy, nearest=False):
 
 
 def maxima(strength, gx, gy, nearest=False):
-    """Return the strength where it is greatest across the edge; of two equals the first stays.
+    """Return the strength where it is the maximum across the edge; the first of two equal pixels is kept.
 
-    With the nearest of eight neighbours, none of two equals stays on a diagonal: so does OpenCV.
+    With the nearest of eight neighbours, none of two equal pixels on a diagonal is kept, as in OpenCV.
     """
     kept = np.zeros_like(strength)
     for at, behind, ahead, (dx, dy) in across(strength, gx, gy, nearest):
@@ -55,7 +55,7 @@ def maxima(strength, gx, gy, nearest=False):
 
 
 def cubic(plane, row, column):
-    """Return the value between pixels of the polynomials of third degree through 4x4 pixels; the border is repeated."""
+    """Return the cubic interpolation through 4x4 pixels; the border is repeated."""
     top, left = math.floor(row), math.floor(column)
     total = 0.0
     for i in range(-1, 3):
@@ -71,7 +71,7 @@ def automatic(gx, gy):
     """Return both thresholds of `canny` without parameters."""
     magnitude = np.hypot(gx, gy)
     tops = maxima(np.nan_to_num(magnitude), np.nan_to_num(gx), np.nan_to_num(gy))
-    # Beside an unknown magnitude no maximum is certain.
+    # Maxima beside invalid magnitudes are left out.
     near = np.pad(np.isfinite(magnitude), 1, constant_values=True)
     certain = np.lib.stride_tricks.sliding_window_view(near, (3, 3)).all((2, 3))
     tops = tops[(tops > 0) & certain]
@@ -82,7 +82,7 @@ def automatic(gx, gy):
 
 
 def tops(strength, gx, gy):
-    """Return how far along (gx, gy) the parabola through the logarithms of three strengths has its top.
+    """Return the offset along (gx, gy) of the vertex of the parabola through the logarithms of three strengths.
 
     The first parabola has samples one pixel apart. The second one is around the top of the first, with samples as far
     apart as the first is wide, from one to three pixels.
@@ -107,7 +107,7 @@ def tops(strength, gx, gy):
 
 
 def flood(weak, strong):
-    """Return what can be reached from a strong pixel over weak ones, diagonally too."""
+    """Return the weak pixels that are connected to a strong one, also diagonally."""
     found = np.zeros(weak.shape, bool)
     waiting = deque(zip(*np.nonzero(strong), strict=True))
     while waiting:
@@ -121,7 +121,7 @@ def flood(weak, strong):
 
 
 def crossings(response):
-    """Return the largest change of sign at each pixel; of two pixels that nearer to 0 has it, of equals the first."""
+    """Return the largest change of sign at each pixel; of two pixels, that closer to 0 has it, or the first."""
     found = np.zeros_like(response)
     for plane, out in ((response, found), (response.T, found.T)):
         for row, values in enumerate(plane):
@@ -138,36 +138,36 @@ def crossings(response):
 
 
 def thinned(edges):
-    """Return edges one pixel wide, their strength kept."""
+    """Return edges one pixel wide with their strength."""
     return np.where(thin(edges > 0), edges, 0)
 
 
 def is_thin(edges):
-    """Tell whether nothing is left to take away of edges."""
+    """Tell whether thinning changes nothing."""
     mask = np.asarray(edges) > 0
     return bool((thin(mask) == mask).all())
 
 
 def share_near(edges, others):
-    """Return the share of edges that lie within a pixel of others."""
+    """Return the fraction of edges within one pixel of others."""
     return (edges & ndimage.binary_dilation(others, EIGHT)).sum() / max(edges.sum(), 1)
 
 
 def agreement(a, b):
-    """Return the F measure of two masks of edges that may lie a pixel apart."""
+    """Return the F measure of two masks of edges with a tolerance of one pixel."""
     precision, recall = share_near(a, b), share_near(b, a)
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
 def disc(radius, x, y, size, low=0.0, high=1.0):
-    """Return a disc as a sensor sees it: each pixel the mean of 16x16 points."""
+    """Return an antialiased disc: each pixel is the mean of 16x16 points."""
     points = (np.arange(16 * size) + 0.5) / 16 - 0.5
     inside = np.hypot(points - x, points[:, None] - y) < radius
     return low + (high - low) * inside.reshape(size, 16, size, 16).mean((1, 3))
 
 
 def pictures(size=72):
-    """Return images of levels, by name, in which lines meet, end, cross and are as close as they can be."""
+    """Return integer images by name, in which lines meet, end, cross, and are close to each other."""
     y, x = np.mgrid[:size, :size]
     rng = np.random.default_rng(5)
     noise = rng.integers(0, 256, (size, size))
@@ -188,6 +188,6 @@ def pictures(size=72):
 
 
 def soft(size=(40, 52), seed=0):
-    """Return shapes of whole levels from 0 to 255, their edges uneven and a few pixels wide."""
+    """Return shapes with integer levels from 0 to 255; edges are uneven and a few pixels wide."""
     noise = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=size), 6)
     return np.rint(127.5 + 127.5 * np.tanh(10 * noise / noise.std()))

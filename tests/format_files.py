@@ -1,4 +1,4 @@
-"""Small files of the formats that need extras, made by the libraries themselves."""
+"""Small files of formats that need extras, written by the libraries of the formats."""
 
 import io
 
@@ -20,7 +20,7 @@ RGBA = _RANDOM.integers(0, 256, (16, 24, 4), np.uint8)
 RGB, LA, GRAY = RGBA[:, :, :3].copy(), RGBA[:, :, :2].copy(), RGBA[:, :, 0].copy()
 DEEP = _RANDOM.integers(0, 4096, (16, 24, 4), np.uint16)
 
-#: What each number of the tag Orientation does to an upright image, as in the EXIF standard.
+#: The stored pixels of an upright image for each value of the EXIF tag Orientation.
 STORED = {
     1: lambda a: a, 2: lambda a: a[:, ::-1], 3: lambda a: a[::-1, ::-1], 4: lambda a: a[::-1],
     5: lambda a: a.swapaxes(0, 1), 6: lambda a: np.rot90(a), 7: lambda a: np.rot90(a, 2).swapaxes(0, 1),
@@ -80,7 +80,7 @@ def jpeg_xr(array: np.ndarray, turn: int = 0) -> bytes:
     return bytes(data)
 
 
-#: The values of a sensor: 96 rows, 128 columns, no two neighbours alike.
+#: The values of a sensor with 96 rows and 128 columns; neighbours differ.
 SENSOR = (np.add.outer(np.arange(96) * 14, np.arange(128) * 17) + 500).astype(np.uint16)
 
 #: Tags of the first image of a DNG file with one kind of light, and no correction of colours.

@@ -1,4 +1,4 @@
-"""The table of formats in docs/formats.md: each cell is found by reading files that the libraries wrote.
+"""The table of formats in docs/formats.md, filled by reading files that the libraries wrote.
 
 python tests/format_table.py           # fills the table
 python tests/format_table.py FOLDER    # writes the files into a folder
@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "formats.md"
 HEAD = "| format | extra | orientation | bits | opacity | images | pixel size |\n|---|---|---|---|---|---|---|"
 
-#: Libraries of extras, which are hidden to see which files need them.
+#: Libraries of extras. They are hidden to find the files that need them.
 _LIBRARIES = ("rawpy", "pillow_heif", "imagecodecs", "OpenEXR", "pydicom")
 
 COLOUR = np.random.default_rng(0).integers(0, 256, (48, 32, 3), np.uint8)

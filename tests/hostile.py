@@ -1,4 +1,4 @@
-"""Names that programs have stumbled over, and places where nothing can be written."""
+"""Unusual file names, and file systems without space or permission to write."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-#: Of files, without their ending. None may end a line, a cell, an element or a folder.
+#: Names without ending, with special characters of terminals, shells, tables, HTML and paths.
 NAMES = tuple(map(os.fsdecode, (
     b"new\nline", b"carriage\rreturn", b"tab\there", b"\x1b[2J\x1b]0;title\x07escape", b"bell\x07back\x08\x7f",
     b"-rf", b"--help", b"-", b"=1+2", b"+1", b"@sum(a1)", b'=cmd|" calc"!A0', b"a;=1+2", b'quo"te', b"'",
@@ -20,7 +20,7 @@ NAMES = tuple(map(os.fsdecode, (
 
 @contextlib.contextmanager
 def mounted(folder: Path, options: str) -> Iterator[Path]:
-    """Mount a file system in memory, or skip the test where that is not allowed."""
+    """Mount a file system in memory, or skip the test if that is not allowed."""
     folder.mkdir(exist_ok=True)
     done = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", options, "edgekit-test", folder], capture_output=True, text=True

@@ -8,7 +8,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-#: Noise that is smooth enough for codecs to keep its shape: 24 rows, 31 columns.
+#: Smooth noise, which codecs preserve: 24 rows, 31 columns.
 COLOUR = cv2.GaussianBlur(np.random.default_rng(8).integers(0, 256, (24, 31, 3), np.uint8), (0, 0), 1.2)
 
 
@@ -56,7 +56,7 @@ FILES = {
 
 
 def damaged(data: bytes, seed: int) -> bytes:
-    """Return a file cut off, with other bits, other numbers in its header or at its end, or a part left out."""
+    """Return a file that is truncated, with changed bits, without a part, or with changed bytes at its start or end."""
     random = np.random.default_rng([seed, len(data)])
     out, kind = bytearray(data), seed % 6
     if kind == 0:

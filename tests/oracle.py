@@ -1,6 +1,6 @@
-"""Slow, plain NumPy answers in double precision, and the operators as the books print them.
+"""Slow reference filters in NumPy with double precision, and the published kernels of all operators.
 
-Written without the package that it judges: nothing here imports edgekit.
+Independent of edgekit, which is not imported here.
 """
 
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ import numpy as np
 
 BORDERS = ("reflect", "symmetric", "edge", "constant", "wrap", "valid")
 
-#: The float that each type of NumPy image is answered in.
+#: The type of the response for each type of NumPy image.
 RESULT = {
     "bool": "float32", "uint8": "float32", "int8": "float32", "uint16": "float32", "int16": "float32",
     "int32": "float64", "uint32": "float64", "int64": "float64", "uint64": "float64",
@@ -23,7 +23,7 @@ EPS = {"bfloat16": 2.0**-7, "float16": 2.0**-10, "float32": 2.0**-23, "float64":
 
 
 def pad(image, shape, border, outside=0.0):
-    """Lay out what a kernel of `shape` looks at; an even side looks one pixel further right and down."""
+    """Pad an image for a kernel of `shape`; an even side reaches one pixel further to the right and down."""
     if border == "valid":
         return image
     around = [((n - 1) // 2, n // 2) for n in shape] + [(0, 0)] * (image.ndim - 2)
@@ -32,97 +32,97 @@ def pad(image, shape, border, outside=0.0):
     return np.pad(image, around, border)
 
 
-def correlate(image, taps, border="reflect"):
-    """Correlate with dense taps."""
-    taps = np.asarray(taps, np.float64)
-    rows, columns = taps.shape
-    padded = pad(np.asarray(image).astype(np.float64), taps.shape, border)
+def correlate(image, kernel, border="reflect"):
+    """Correlate with a kernel."""
+    kernel = np.asarray(kernel, np.float64)
+    rows, columns = kernel.shape
+    padded = pad(np.asarray(image).astype(np.float64), kernel.shape, border)
     height, width = padded.shape[0] - rows + 1, padded.shape[1] - columns + 1
     out = np.zeros((height, width, *padded.shape[2:]))
     lost = np.zeros_like(out)
     for i in range(rows):
         for j in range(columns):
-            # Thousands of roundings would add up to more than the filters are allowed.
-            term = taps[i, j] * padded[i : i + height, j : j + width] + lost
+            # Compensated summation: thousands of rounding errors would exceed the tolerance of the filters.
+            term = kernel[i, j] * padded[i : i + height, j : j + width] + lost
             total = out + term
             lost = term - (total - out)
             out = total
     return out
 
 
-def weight(image, taps, border="reflect"):
-    """Return the sum of the absolute products, which bounds what rounding may do."""
-    return correlate(np.abs(np.asarray(image).astype(np.float64)), np.abs(taps), border)
+def weight(image, kernel, border="reflect"):
+    """Return the sum of absolute products, to which rounding errors are proportional."""
+    return correlate(np.abs(np.asarray(image).astype(np.float64)), np.abs(kernel), border)
 
 
-def reach(image, taps, border="reflect"):
-    """Return the sum of absolute taps times the largest absolute pixel under the whole kernel."""
-    padded = pad(np.abs(np.asarray(image).astype(np.float64)), taps.shape, border)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, taps.shape, (0, 1))
-    return np.abs(taps).sum() * windows.max((-2, -1))
+def reach(image, kernel, border="reflect"):
+    """Return the sum of absolute coefficients times the largest absolute pixel under the kernel."""
+    padded = pad(np.abs(np.asarray(image).astype(np.float64)), kernel.shape, border)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, kernel.shape, (0, 1))
+    return np.abs(kernel).sum() * windows.max((-2, -1))
 
 
-def touched(valid, taps, border="reflect"):
-    """Tell where a tap that is not zero meets an invalid pixel; zeros beyond the edge are valid."""
-    taps = np.asarray(taps, np.float64)
-    support = np.abs(taps) > 1e-9 * np.abs(taps).max()
+def affected(valid, kernel, border="reflect"):
+    """Tell where a nonzero coefficient meets an invalid pixel; padding is valid."""
+    kernel = np.asarray(kernel, np.float64)
+    support = np.abs(kernel) > 1e-9 * np.abs(kernel).max()
     return correlate(~valid, support, border) > 0
 
 
-def turn(taps, steps):
-    """Shift the outer taps of a 3x3 kernel clockwise on the screen, 45 degrees at a step."""
+def turn(kernel, steps):
+    """Shift the outer coefficients of a 3x3 kernel clockwise on the screen, 45 degrees per step."""
     circle = [(0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0)]
-    out = np.array(taps, np.float64)
+    out = np.array(kernel, np.float64)
     for here, there in zip(circle, circle[steps % 8 :] + circle[: steps % 8], strict=True):
-        out[there] = taps[here[0]][here[1]]
+        out[there] = kernel[here[0]][here[1]]
     return out
 
 
-def bell(sigma, radius):
-    """Sample a Gaussian, its sum 1."""
+def gaussian(sigma, radius):
+    """Return samples of a Gaussian with the sum 1."""
     x = np.arange(-radius, radius + 1)
     values = np.exp(-(x**2) / (2 * sigma**2))
     return values / values.sum()
 
 
 def radius(sigma):
-    """Return the radius at which a Gaussian is cut off: four standard deviations."""
+    """Return the radius at which a Gaussian is truncated: four standard deviations."""
     return int(4 * sigma + 0.5)
 
 
-def bell_slope(sigma):
+def gaussian_derivative(sigma):
     """Return the derivative of a Gaussian, positive on a rising ramp."""
     x = np.arange(-radius(sigma), radius(sigma) + 1)
-    return x / sigma**2 * bell(sigma, radius(sigma))
+    return x / sigma**2 * gaussian(sigma, radius(sigma))
 
 
-def bell_curvature(sigma):
-    """Return the second derivative of a Gaussian, its sum brought to 0 by a share of the Gaussian."""
+def gaussian_second_derivative(sigma):
+    """Return the second derivative of a Gaussian, corrected to the sum 0 with a multiple of the Gaussian."""
     x = np.arange(-radius(sigma), radius(sigma) + 1)
-    smooth = bell(sigma, radius(sigma))
+    smooth = gaussian(sigma, radius(sigma))
     values = (x**2 / sigma**4 - 1 / sigma**2) * smooth
     return values - values.sum() * smooth
 
 
-def log_taps(sigma):
+def log_kernel(sigma):
     """Return the Laplacian of Gaussian."""
-    smooth, curvature = bell(sigma, radius(sigma)), bell_curvature(sigma)
+    smooth, curvature = gaussian(sigma, radius(sigma)), gaussian_second_derivative(sigma)
     return np.outer(smooth, curvature) + np.outer(curvature, smooth)
 
 
-def dog_taps(sigma, sigma2):
+def dog_kernel(sigma, sigma2):
     """Return the Gaussian of `sigma` minus that of `sigma2`."""
     r = radius(max(sigma, sigma2))
-    a, b = bell(sigma, r), bell(sigma2, r)
+    a, b = gaussian(sigma, r), gaussian(sigma2, r)
     return np.outer(a, a) - np.outer(b, b)
 
 
 @dataclass(frozen=True, repr=False)
 class Row:
-    """What one operator must answer.
+    """The kernels and expected responses of one operator.
 
-    `along` is the kernel at `axis` (0 is +x), `across` the one 90 degrees on; the raw response to
-    the unit ramp along `axis`, or to x²/2, is `divisor`.
+    `along` is the kernel at `axis` (0 is +x), `across` the one 90 degrees further. `divisor` is the raw response to
+    the unit ramp along `axis`, or to x²/2.
     """
 
     operator: str
@@ -134,7 +134,7 @@ class Row:
     axis: float = 0.0
     accuracy: int = 2
     parts: Any = None
-    """Where the taps are differences themselves: the sum of the parts, which rounding is in proportion to."""
+    """For kernels that are differences: the sum of both parts, to which rounding errors are proportional."""
 
     def __repr__(self):
         return f"<{self.id}>"
@@ -145,14 +145,14 @@ class Row:
 
     @property
     def bank(self):
-        """All kernels whose responses make the answer without an angle."""
+        """The kernels whose responses give the result without an angle."""
         if self.kind == "compass":
             return [turn(self.along, steps) for steps in range(8)]
         return [k for k in (self.along, self.across) if k is not None]
 
     @property
     def weights(self):
-        """For each kernel of the bank, the taps that rounding is in proportion to."""
+        """For each kernel of the bank, the coefficients to which rounding errors are proportional."""
         return self.bank if self.parts is None else [self.parts]
 
     @property
@@ -162,11 +162,11 @@ class Row:
     def at(self, angle):
         """Return the raw kernel steered to `angle` in degrees."""
         turned = np.deg2rad(angle - self.axis)
-        taps = np.cos(turned) * self.along + np.sin(turned) * self.across
-        return np.where(np.abs(taps) < 1e-12, 0, taps)
+        kernel = np.cos(turned) * self.along + np.sin(turned) * self.across
+        return np.where(np.abs(kernel) < 1e-12, 0, kernel)
 
     def answer(self, image, border="reflect", scale="unit"):
-        """Return the answer without an angle: magnitude, maximum over the bank, or the one response."""
+        """Return the result without an angle: magnitude, maximum over the bank, or the single response."""
         responses = [correlate(image, k, border) for k in self.bank]
         joined = {
             "gradient": lambda: reduce(np.hypot, responses),
@@ -184,21 +184,21 @@ def _gradient(operator, smooth, derivative, divisor, **parameters):
     return Row(operator, _outer(smooth, derivative), _outer(derivative, smooth), divisor, parameters)
 
 
-def _single(operator, taps, divisor, **parameters):
-    return Row(operator, np.array(taps, np.float64), None, divisor, parameters, kind="laplacian")
+def _single(operator, kernel, divisor, **parameters):
+    return Row(operator, np.array(kernel, np.float64), None, divisor, parameters, kind="laplacian")
 
 
 def _dog(parameters, sigma, sigma2):
     r = radius(max(sigma, sigma2))
-    a, b = bell(sigma, r), bell(sigma2, r)
-    taps = dog_taps(sigma, sigma2)
+    a, b = gaussian(sigma, r), gaussian(sigma2, r)
+    kernel = dog_kernel(sigma, sigma2)
     divisor = (_moment(a, 2) - _moment(b, 2)) / 2
-    return Row("dog", taps, None, divisor, parameters, kind="laplacian", parts=np.outer(a, a) + np.outer(b, b))
+    return Row("dog", kernel, None, divisor, parameters, kind="laplacian", parts=np.outer(a, a) + np.outer(b, b))
 
 
-def _compass(operator, taps, divisor, accuracy, **parameters):
-    taps = np.array(taps, np.float64)
-    return Row(operator, taps, taps.T, divisor, parameters, kind="compass", accuracy=accuracy)
+def _compass(operator, kernel, divisor, accuracy, **parameters):
+    kernel = np.array(kernel, np.float64)
+    return Row(operator, kernel, kernel.T, divisor, parameters, kind="compass", accuracy=accuracy)
 
 
 # Farid and Simoncelli 2004, table I.
@@ -212,7 +212,7 @@ def _moment(values, power):
     return (values * np.arange(-r, r + 1.0) ** power).sum()
 
 
-#: One row for each operator and each way to choose its kernels. A new operator needs its row here.
+#: One row for each operator and each choice of its parameters. A new operator needs a row here.
 ROWS = (
     Row("sobel", np.array([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]),
         np.array([[-1.0, -2, -1], [0, 0, 0], [1, 2, 1]]), 8, {"size": 3}),
@@ -224,16 +224,16 @@ ROWS = (
         np.array([[-1.0, -1, -1], [0, 0, 0], [1, 1, 1]]), 6),
     Row("roberts", np.array([[-1.0, 0], [0, 1]]), np.array([[0.0, -1], [1, 0]]), 2**0.5, axis=45, accuracy=1),
     _gradient("central", [0, 1, 0], [-1, 0, 1], 2),
-    # The table's six decimals add up to 0.999999 and 0.991796, and to 1.000001 and 0.999934.
+    # With six decimals, the sums are 0.999999 and 0.991796, and 1.000001 and 0.999934.
     _gradient("farid", P5, D5, 0.999999 * 0.991796, size=5),
     _gradient("farid", P7, D7, 1.000001 * 0.999934, size=7),
-    _gradient("gaussian", bell(0.7, 3), bell_slope(0.7), _moment(bell_slope(0.7), 1), sigma=0.7),
-    _gradient("gaussian", bell(1, 4), bell_slope(1), _moment(bell_slope(1), 1), sigma=1.0),
+    _gradient("gaussian", gaussian(0.7, 3), gaussian_derivative(0.7), _moment(gaussian_derivative(0.7), 1), sigma=0.7),
+    _gradient("gaussian", gaussian(1, 4), gaussian_derivative(1), _moment(gaussian_derivative(1), 1), sigma=1.0),
     _single("laplacian", [[0, 1, 0], [1, -4, 1], [0, 1, 0]], 1, stencil=4),
     _single("laplacian", [[1, 1, 1], [1, -8, 1], [1, 1, 1]], 3, stencil=8),
     _single("laplacian", [[1, 4, 1], [4, -20, 4], [1, 4, 1]], 6, stencil="isotropic"),
-    _single("laplacian", log_taps(0.8), _moment(bell_curvature(0.8), 2) / 2, sigma=0.8),
-    _single("laplacian", log_taps(1.4), _moment(bell_curvature(1.4), 2) / 2, sigma=1.4),
+    _single("laplacian", log_kernel(0.8), _moment(gaussian_second_derivative(0.8), 2) / 2, sigma=0.8),
+    _single("laplacian", log_kernel(1.4), _moment(gaussian_second_derivative(1.4), 2) / 2, sigma=1.4),
     _dog({"sigma": 1.0}, 1.0, 1.6),
     _dog({"sigma": 1.5, "sigma2": 0.6}, 1.5, 0.6),
     _compass("kirsch", [[-3, -3, 5], [-3, 0, 5], [-3, -3, 5]], 24, 1),

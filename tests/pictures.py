@@ -1,4 +1,4 @@
-"""Random pictures for properties: of every type and layout in memory, down to one pixel."""
+"""Random images for property tests: all types and memory layouts, down to one pixel."""
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from edgekit.backends.opencv import fused
 INTEGERS = ("bool", "uint8", "int8", "uint16", "int16", "int32", "uint32", "int64", "uint64")
 FLOATS = ("float16", "float32", "float64")
 
-#: Of each operator its rows; what follows from how its kernels lie.
+#: Rows of all operators; borders; types; angles.
 rows = st.sampled_from(ROWS)
 borders = st.sampled_from([b for b in BORDERS if b != "valid"])
 dtypes = st.sampled_from(INTEGERS + FLOATS)
@@ -22,14 +22,14 @@ def shapes(most=11, channels=True):
     side = st.integers(1, most)
     plain = st.tuples(side, side)
     colored = st.tuples(side, side, st.integers(1, 6))
-    # Without channel_axis some shapes are refused, since they look like the other library's.
+    # Without channel_axis some shapes are refused, because the channel axis is ambiguous.
     colored = colored.filter(lambda shape: not ({3, 4} & {*shape[:2]} and sum(n > 4 for n in shape) == 2))
     return plain | colored if channels else plain
 
 
 @st.composite
 def whole_numbers(draw, dtype=dtypes, shape=None):
-    """Return pictures of small whole numbers, which no filter of whole taps rounds."""
+    """Return images of small integers, which integer kernels filter without rounding."""
     dtype = np.dtype(draw(dtype) if isinstance(dtype, st.SearchStrategy) else dtype)
     shape = draw(shapes() if shape is None else shape)
     low, high = (0, 1) if dtype.kind == "b" else (0 if dtype.kind == "u" else -9, 9)
@@ -39,7 +39,7 @@ def whole_numbers(draw, dtype=dtypes, shape=None):
 
 @st.composite
 def any_numbers(draw, dtype=dtypes, shape=None):
-    """Return pictures over a whole type's range, but below 2^53, or floats of any size."""
+    """Return images over the whole range of a type, but below 2^53, or floats of any magnitude."""
     dtype = np.dtype(draw(dtype) if isinstance(dtype, st.SearchStrategy) else dtype)
     shape = draw(shapes() if shape is None else shape)
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
@@ -55,7 +55,7 @@ def any_numbers(draw, dtype=dtypes, shape=None):
 
 @st.composite
 def laid_out(draw, array):
-    """Return the same picture in another layout in memory."""
+    """Return the same image in another memory layout."""
     how = draw(st.sampled_from(["C", "F", "reversed", "steps", "offset", "broadcast", "read-only", "swapped"]))
     if how == "F":
         return np.asfortranarray(array)
@@ -76,7 +76,7 @@ def laid_out(draw, array):
 
 
 def compiled(on):
-    """Have images filtered by compiled loops, or not."""
+    """Switch compiled loops on or off."""
     fused.MODE = "1" if on else "0"
 
 

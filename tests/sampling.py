@@ -1,4 +1,4 @@
-"""A plugin of pytest: of the combinations of a test's parameters only a sample runs, in which every value occurs."""
+"""A pytest plugin: plain runs take a sample of the combinations of parameters, with every value of each."""
 
 import heapq
 import math
@@ -8,16 +8,16 @@ from itertools import combinations
 
 import pytest
 
-#: A plain run takes more cases of one test only as long as some value of a parameter would not occur.
+#: The most cases of one test in a plain run, unless more are needed for all values of its parameters.
 MOST = 8
 
 
 def covering(rows, seed, most=math.inf):
-    """Return the places of some rows that hold every value of every parameter, and as many pairs as `most` rows can.
+    """Return the indices of some rows that contain every value of every parameter, and many pairs of values.
 
-    Rows are tuples of one length. All pairs, and no more rows than these need, where `most` is large; more than
-    `most` rows only as long as some value is missing. Greedy: the next row is one with the most values, and later the
-    most pairs, that are still missing. The same rows and seed give the same sample.
+    Rows are tuples of one length. If `most` is large, the sample contains all pairs. More than `most` rows are taken
+    only while a value is missing. The algorithm is greedy: each step takes a row with the most missing values, later
+    with the most missing pairs. Equal rows and seeds give equal samples.
     """
     order = list(range(len(rows)))
     random.Random(seed).shuffle(order)
@@ -25,7 +25,7 @@ def covering(rows, seed, most=math.inf):
     for strength, end in ((1, math.inf), (2, most)):
         held = [set(combinations(enumerate(row), min(strength, len(row)))) for row in rows]
         missing = set().union(*held).difference(*(held[place] for place in chosen))
-        # What a row would add only shrinks: one that is still ahead of the others after a new count is the best.
+        # The gain of a row never grows: a row that is still first after a new count is the best.
         heap = [(-len(held[place]), rank, place) for rank, place in enumerate(order)]
         heapq.heapify(heap)
         while missing and len(chosen) < end:
@@ -40,7 +40,7 @@ def covering(rows, seed, most=math.inf):
 
 
 def parameters(item):
-    """Return the values of a test's parameters, as numbers; names that one mark lists together are one parameter."""
+    """Return the values of a test's parameters as numbers; the names in one mark are one parameter."""
     left = {name: id(value) for name, value in item.callspec.params.items()} if hasattr(item, "callspec") else {}
     together = []
     for mark in item.iter_markers("parametrize"):
@@ -50,7 +50,7 @@ def parameters(item):
 
 
 def sampled(items):
-    """Divide tests as pytest collected them into those of a plain run and the rest."""
+    """Divide collected tests into those of a plain run and the rest."""
     by_function = defaultdict(list)
     for item in items:
         if item.get_closest_marker("full") is None:
@@ -64,7 +64,7 @@ def sampled(items):
 
 
 def on_full(*values):
-    """Return values of one parameter as such that only --full runs."""
+    """Return values of a parameter that run only with --full."""
     return [pytest.param(value, marks=pytest.mark.full) for value in values]
 
 
@@ -74,14 +74,14 @@ def pytest_addoption(parser):
 
 
 def pytest_report_header(config):
-    """Say what is left out."""
+    """Report that only a sample runs."""
     return None if config.option.full else "every value of each parameter; --full runs every combination and long tests"
 
 
-# After -k and -m: the sample is taken of what they leave.
+# After -k and -m: the sample is taken from the tests that they select.
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
-    """Leave out what a plain run does not need; a test that is named runs in full."""
+    """Deselect tests that a plain run does not take; tests given by name run with all combinations."""
     if not config.option.full and not any("::" in name for name in config.args):
         items[:], rest = sampled(items)
         config.hook.pytest_deselected(items=rest)

@@ -1,4 +1,4 @@
-"""An S3 server on this machine that fails as it is told to: for tests, and for scripts/faults/store_faults.py."""
+"""An S3 server with injected faults, for tests and for scripts/faults/store_faults.py."""
 
 import contextlib
 import os
@@ -13,29 +13,29 @@ from typing import Any
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-#: What is wrong with an answer.
-FAULTS = ("error", "slow down", "slow", "cut", "short", "spoiled", "reset", "forbidden")
+#: Faults of a response.
+FAULTS = ("error", "slow down", "slow", "cut", "short", "corrupt", "reset", "forbidden")
 
 Decide = Callable[[str, str, int], str | None]
 
 
 class Faulty:
-    """Stands before an application and spoils some of its answers.
+    """A wrapper of an application that injects faults into some responses.
 
     Attributes
     ----------
     decide : callable
-        ``decide(method, path, attempt)`` names the fault of an answer, or None; attempts count from 0.
+        ``decide(method, path, attempt)`` returns the fault of a response, or None; attempts count from 0.
     delay : float
-        Seconds that an answer takes which is slow.
+        Seconds that a slow response takes.
     latency : float
-        Seconds before every answer.
+        Seconds before every response.
     authorization : str
-        What the last request said of who asks.
-    asked, spoiled : Counter
-        Requests by method and path; faults by name.
-    most : int
-        Requests that were under way at a time.
+        The header Authorization of the last request.
+    requests, injected : Counter
+        Number of requests by method and path; number of injected faults by name.
+    most_at_once : int
+        The largest number of concurrent requests.
     """
 
     def __init__(self, application: Any) -> None:
@@ -44,18 +44,18 @@ class Faulty:
         self.delay = 0.2
         self.latency = 0.0
         self.authorization = ""
-        self.asked: Counter[tuple[str, str]] = Counter()
-        self.spoiled: Counter[str] = Counter()
-        self.most = self._under_way = 0
+        self.requests: Counter[tuple[str, str]] = Counter()
+        self.injected: Counter[str] = Counter()
+        self.most_at_once = self._under_way = 0
         self._lock = threading.Lock()
 
     def reset(self) -> None:
-        """Forget what was asked, and spoil nothing."""
+        """Reset the counts, and inject no more faults."""
         self.decide = lambda method, path, attempt: None
         self.latency = 0.0
-        self.most = 0
-        self.asked.clear()
-        self.spoiled.clear()
+        self.most_at_once = 0
+        self.requests.clear()
+        self.injected.clear()
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
@@ -63,12 +63,12 @@ class Faulty:
         with self._lock:
             self._under_way += 1
             self.authorization = environ.get("HTTP_AUTHORIZATION", "")
-            self.most = max(self.most, self._under_way)
-            attempt = self.asked[key]
-            self.asked[key] += 1
+            self.most_at_once = max(self.most_at_once, self._under_way)
+            attempt = self.requests[key]
+            self.requests[key] += 1
             fault = self.decide(*key, attempt)
             if fault is not None:
-                self.spoiled[fault] += 1
+                self.injected[fault] += 1
         try:
             time.sleep(self.latency)
             return self._answer(fault, method, environ, start)
@@ -94,12 +94,12 @@ class Faulty:
         said: list[Any] = []
         body = b"".join(self._application(environ, lambda *words: said.append(words)))
         ((status, headers, *_),) = said
-        # The server adds its own, and aiohttp takes no second.
+        # The server adds these headers, and aiohttp refuses duplicates.
         kept = [(name, value) for name, value in headers if name.lower() not in ("server", "date")]
-        if fault == "spoiled":
+        if fault == "corrupt":
             body = body[::-1]
         if fault == "short":
-            # As something between the store and here may do that knows nothing of sums.
+            # As a proxy may do that does not know checksums.
             body = body[: len(body) // 2]
             kept = [(n, str(len(body)) if n.lower() == "content-length" else v) for n, v in kept]
             kept = [(n, v) for n, v in kept if "checksum" not in n.lower()]
@@ -122,7 +122,7 @@ def _refuse(start: Callable[..., Any], method: str, status: str, code: str) -> l
 
 
 class _Quiet(MotoRequestHandler):
-    """Logs nothing, and does not mind those who leave."""
+    """Logs nothing, and ignores closed connections."""
 
     def log(self, *_: Any) -> None:
         pass
@@ -134,7 +134,7 @@ class _Quiet(MotoRequestHandler):
 
 @contextlib.contextmanager
 def serve() -> Iterator[tuple[str, Faulty]]:
-    """Serve S3 on a free port; give its address, and what spoils its answers."""
+    """Serve S3 on a free port; yield its address and the object that injects faults."""
     faulty = Faulty(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, faulty, threaded=True, request_handler=_Quiet)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -148,7 +148,7 @@ def serve() -> Iterator[tuple[str, Faulty]]:
 
 
 def environment(address: str) -> dict[str, str]:
-    """Return what points those who speak S3 to this server."""
+    """Return environment variables that direct S3 clients to this server."""
     return {
         "AWS_ENDPOINT_URL": address, "AWS_ACCESS_KEY_ID": "AKIDOFTESTS", "AWS_SECRET_ACCESS_KEY": "secretoftests",
         "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",

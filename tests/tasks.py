@@ -1,4 +1,4 @@
-"""Tasks that worker processes can load, some of which end badly."""
+"""Tasks for worker processes; some of them fail."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgekit.batch.engines import heartbeat
 
-#: What was asked of each task, in order: a file with a line for each time.
+#: The environment variable with the file of the items in order, one line each.
 SEEN = "EDGEKIT_TEST_SEEN"
 
 
@@ -19,8 +19,8 @@ def lost(item, reason):
     return item, reason
 
 
-def noted(item):
-    """Say that an item was begun, in a file that all processes append to."""
+def recorded(item):
+    """Append the item to a file that all processes share."""
     with Path(os.environ[SEEN]).open("a") as file:
         file.write(f"{item!r}\n")
     return item
@@ -36,7 +36,7 @@ def slow(item):
 
 
 def long(item):
-    """Take so many seconds, and tell of each fifth of a second."""
+    """Run for `item` seconds, with a heartbeat each fifth of a second."""
     for _ in range(round(5 * item)):
         time.sleep(0.2)
         heartbeat.get()()
@@ -44,14 +44,14 @@ def long(item):
 
 
 def uneven(item):
-    """Take longer for every other four."""
+    """Wait in every second group of four items."""
     time.sleep(0.15 if item // 4 % 2 == 0 else 0)
     return item
 
 
 def crashing(item):
-    """Crash at every item that is a signal; else do what `noted` does."""
-    noted(item)
+    """Record the item, and crash if it is a signal."""
+    recorded(item)
     if isinstance(item, signal.Signals):
         os.kill(os.getpid(), item)
     return item
@@ -59,22 +59,22 @@ def crashing(item):
 
 def hanging(item):
     if item == "hang":
-        # As a decoder in C, deaf to a friendly word.
+        # As a decoder in C that ignores SIGTERM.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         while True:
             time.sleep(1)
-    return noted(item)
+    return recorded(item)
 
 
-def hungry(item):
-    """Take so many bytes, and touch each page."""
+def allocating(item):
+    """Allocate `item` bytes, and write to each page."""
     if isinstance(item, int):
         bytearray(item)[::4096] = b"x" * len(range(0, item, 4096))
     return item
 
 
-def greedy(item):
-    """Keep what is taken, as a library that leaks."""
+def leaking(item):
+    """Allocate `item` bytes and keep them, as a library that leaks memory."""
     _kept.append(bytearray(item))
     return item
 
@@ -82,19 +82,19 @@ def greedy(item):
 _kept: list[bytearray] = []
 
 
-def unfinished(item):
+def exiting(item):
     os._exit(item)
 
 
 def threads(item):
-    """Return how many threads the process has before it does anything."""
+    """Return the number of threads of the process."""
     import threading
 
     return threading.active_count()
 
 
-def again(item):
-    """Return how many pages the system has cleared for memory that was freed just before."""
+def page_faults(item):
+    """Return the number of page faults for memory that was freed just before."""
     import resource
 
     size, pages = 8 * 2**20, 0

@@ -112,7 +112,7 @@ def test_a_huge_pixel_under_a_tap_that_is_zero():
     image = np.ones((40, 60), np.float32)
     image[:, 30] = 1e30
     image[:, 31:] = 2
-    slope = oracle.bell_slope(4)
+    slope = oracle.gaussian_derivative(4)
     found = ek.gaussian_gradient(image, sigma=4, angle=0, scale="raw")[:, 30]
     np.testing.assert_allclose(found, slope[slope > 0].sum(), rtol=1e-6)
 
@@ -138,9 +138,9 @@ def test_one_bright_pixel_in_the_dark(operator):
     image[44, 47] = 255
     found, taps = {
         "gradient": (ek.gaussian_gradient(image, sigma=6, angle=0, scale="raw"),
-                     np.outer(oracle.bell(6, 24), oracle.bell_slope(6))),
-        "laplacian": (ek.laplacian(image, sigma=6, scale="raw"), oracle.log_taps(6)),
-        "dog": (ek.dog(image, sigma=4, sigma2=6, scale="raw"), oracle.dog_taps(4, 6)),
+                     np.outer(oracle.gaussian(6, 24), oracle.gaussian_derivative(6))),
+        "laplacian": (ek.laplacian(image, sigma=6, scale="raw"), oracle.log_kernel(6)),
+        "dog": (ek.dog(image, sigma=4, sigma2=6, scale="raw"), oracle.dog_kernel(4, 6)),
     }[operator]  # fmt: skip
     expected = oracle.correlate(image, taps)
     # A tap of two terms may be less than either, and their roundings.
@@ -148,7 +148,7 @@ def test_one_bright_pixel_in_the_dark(operator):
     assert (np.abs(found - expected) <= allowed).all()
     # Of one factor a tap that is zero is no rounding.
     support = taps if operator == "gradient" else np.ones_like(taps)
-    assert not found[~oracle.touched(image == 0, support)].any()
+    assert not found[~oracle.affected(image == 0, support)].any()
 
 
 @pytest.mark.parametrize("shape", [(1, LONG), (LONG + 6, 1), (1, 65), (25, 31)])

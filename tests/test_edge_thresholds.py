@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from command_line import run, shown
 from edge_oracle import share_near, soft
-from oracle import bell, bell_slope, correlate, radius
+from oracle import correlate, gaussian, gaussian_derivative, radius
 
 import edgekit as ek
 from edgekit.edges.edge_thresholds import quantile
@@ -20,7 +20,7 @@ SAMPLES = Path(__file__).parents[1] / "samples"
 
 def magnitude(image, sigma=1.4):
     """Return the magnitude of a Gaussian gradient that reads 1 on a ramp of one level per pixel."""
-    smooth, slope = bell(sigma, radius(sigma)), bell_slope(sigma)
+    smooth, slope = gaussian(sigma, radius(sigma)), gaussian_derivative(sigma)
     reads = (slope * np.arange(-radius(sigma), radius(sigma) + 1)).sum()
     return np.hypot(*(correlate(image, np.outer(*pair)) for pair in ((smooth, slope), (slope, smooth)))) / reads
 

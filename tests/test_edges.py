@@ -12,7 +12,7 @@ from edge_oracle import automatic, crossings, disc, flood, is_thin, maxima, pict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from oracle import bell_slope
+from oracle import gaussian_derivative
 from scipy import ndimage
 from skimage import feature
 
@@ -202,7 +202,7 @@ def test_rim_of_a_disc(radius, sigma, low, high):
 @pytest.mark.parametrize("height", [3.0, -90.0])
 def test_step_is_found_up_to_its_magnitude(height, sigma, kind):
     step = np.where(np.arange(40) < 20, 100.0, 100 + height)
-    slope = bell_slope(sigma) if sigma else np.array([-0.5, 0, 0.5])
+    slope = gaussian_derivative(sigma) if sigma else np.array([-0.5, 0, 0.5])
     reach = len(slope) // 2
     magnitude = abs(height) * slope[reach + 1 :].sum() / (slope * np.arange(-reach, reach + 1)).sum()
     find = partial(ek.canny, sigma=sigma, low=0)

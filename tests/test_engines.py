@@ -121,7 +121,7 @@ def test_the_time_is_that_of_one_item():
 def test_memory_beyond_the_limit_costs_one_item():
     # Room for all that other tests have loaded into this process, and workers with it.
     limit, most = 2**30, 3 * 2**29
-    results = run(Processes(2, WorkerLimits(memory=limit)), tasks.hungry, ["a", most, "b", 100 * 2**20, "c"])
+    results = run(Processes(2, WorkerLimits(memory=limit)), tasks.allocating, ["a", most, "b", 100 * 2**20, "c"])
     assert results[0::2] == ["a", "b", "c"]
     said = "needs more memory than the limit of 1 GiB; allow more with --memory"
     assert results[1] == (most, said)
@@ -131,12 +131,12 @@ def test_memory_beyond_the_limit_costs_one_item():
 @linux
 def test_what_items_before_left_in_memory_is_not_held_against_one():
     each = 250 * 2**20
-    assert run(Processes(1, WorkerLimits(memory=2**30)), tasks.greedy, [each] * 8) == [each] * 8
+    assert run(Processes(1, WorkerLimits(memory=2**30)), tasks.leaking, [each] * 8) == [each] * 8
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries are not asked")
 def test_workers_use_their_memory_again():
-    assert max(Processes(1).run(tasks.again, range(2), tasks.lost)) < 100
+    assert max(Processes(1).run(tasks.page_faults, range(2), tasks.lost)) < 100
 
 
 def test_a_limit_below_what_a_worker_needs_is_refused():
@@ -148,7 +148,7 @@ def test_a_limit_below_what_a_worker_needs_is_refused():
 def test_workers_that_are_killed_lose_nothing(seen):
     """From outside, whether they do something or wait for it."""
     results = []
-    for n, result in enumerate(Processes(2).run(tasks.noted, range(100), tasks.lost)):
+    for n, result in enumerate(Processes(2).run(tasks.recorded, range(100), tasks.lost)):
         results.append(result)
         if n % 20 == 0:
             os.kill(multiprocessing.active_children()[n // 20 % 2].pid, signal.SIGKILL)
@@ -160,14 +160,14 @@ def test_workers_that_are_killed_lose_nothing(seen):
 def test_workers_that_end_at_once_end_the_run(monkeypatch):
     from edgekit.batch.engines import processes
 
-    monkeypatch.setattr(processes, "_work", tasks.unfinished)
+    monkeypatch.setattr(processes, "_work", tasks.exiting)
     with pytest.raises(WorkerError, match="cannot be started"):
         run(Processes(2), tasks.same, range(9))
     assert not multiprocessing.active_children()
 
 
 def test_a_task_that_leaves_costs_its_item():
-    results = run(Processes(1), tasks.unfinished, [3])
+    results = run(Processes(1), tasks.exiting, [3])
     assert "status 3" in results[0][1]
 
 

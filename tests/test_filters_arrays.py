@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from oracle import BORDERS, GRADIENTS, ROWS, picture, touched
+from oracle import BORDERS, GRADIENTS, ROWS, affected, picture
 
 import edgekit as ek
 from edgekit.filters.apply import apply
@@ -29,7 +29,7 @@ def assert_nan_where(found, expected):
 @pytest.mark.parametrize("row", ROWS, ids=by_id)
 def test_nan_where_a_tap_meets_an_invalid_pixel(row, border, kind):
     valid = holes((17, 19))
-    expected = np.any([touched(valid, k, border) for k in row.bank], axis=0)
+    expected = np.any([affected(valid, k, border) for k in row.bank], axis=0)
     array = picture("float32", valid.shape)
     for bad in (np.nan, np.inf, -np.inf):
         image = kind.image(np.where(valid, array, np.float32(bad)))
@@ -57,7 +57,7 @@ def test_steered_kernels_have_their_own_footprint(row, angle, kind):
     image = np.array(picture("float64", (19, 19)))
     image[9, 9] = np.nan
     response = kind.plain(apply(kind.image(image), row.operator, row.parameters, angle=angle))
-    assert_nan_where(response, touched(np.isfinite(image), row.at(angle)))
+    assert_nan_where(response, affected(np.isfinite(image), row.at(angle)))
 
 
 def test_two_corners_of_sobel_at_45_do_not_count(kind):
@@ -88,14 +88,14 @@ def test_channels_have_their_own_holes(kind):
     valid = holes((9, 10, 3))
     image = np.where(valid, picture("float32", (9, 10, 3)), np.nan)
     sobel = next(row for row in ROWS if row.id == "sobel-size3")
-    expected = np.any([touched(valid, k) for k in sobel.bank], axis=0)
+    expected = np.any([affected(valid, k) for k in sobel.bank], axis=0)
     assert_nan_where(kind.plain(ek.sobel(kind.image(image)), channels=True), expected)
     for channel in ("luminance", "max", "dizenzo"):
         response = kind.plain(ek.sobel(kind.image(image), channel=channel), channels=True)
         expected_any = expected.any(2)
         assert_nan_where(response[..., 0] if kind.is_torch else response, expected_any)
     masked = ek.sobel(kind.image(picture("uint8", (9, 10, 3))), mask=kind.image(valid[:, :, 0]))
-    one = np.any([touched(valid[:, :, 0], k) for k in sobel.bank], axis=0)
+    one = np.any([affected(valid[:, :, 0], k) for k in sobel.bank], axis=0)
     assert_nan_where(kind.plain(masked, channels=True), np.repeat(one[:, :, None], 3, axis=2))
 
 

@@ -176,14 +176,14 @@ def test_gaussians_wider_than_the_image(border, dtype, kind):
     array = picture(dtype)
     image = kind.image(array)
     r = oracle.radius(6)
-    slope = oracle.bell_slope(6)
+    slope = oracle.gaussian_derivative(6)
     reach = np.arange(-r, r + 1.0)
-    curvature = (oracle.bell_curvature(6) * reach**2).sum() / 2
+    curvature = (oracle.gaussian_second_derivative(6) * reach**2).sum() / 2
     for found, taps, divisor in (
-        (ek.gaussian_gradient(image, sigma=6, angle=0, border=border), np.outer(oracle.bell(6, r), slope),
+        (ek.gaussian_gradient(image, sigma=6, angle=0, border=border), np.outer(oracle.gaussian(6, r), slope),
          (slope * reach).sum()),
-        (ek.laplacian(image, sigma=6, border=border), oracle.log_taps(6), curvature),
-        (ek.dog(image, sigma=4, sigma2=6, border=border, scale="raw"), oracle.dog_taps(4, 6), 1.0),
+        (ek.laplacian(image, sigma=6, border=border), oracle.log_kernel(6), curvature),
+        (ek.dog(image, sigma=4, sigma2=6, border=border, scale="raw"), oracle.dog_kernel(4, 6), 1.0),
     ):  # fmt: skip
         allowed = tolerance(array, taps, RESULT[dtype], border, divisor)
         assert_within(kind.plain(found), oracle.correlate(array, taps, border) / divisor, allowed)

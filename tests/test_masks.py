@@ -1,4 +1,4 @@
-"""Thresholds against scikit-image and against their definition; outlines against an erosion."""
+"""Thresholds compared with scikit-image and their definition; outlines compared with an erosion."""
 
 import math
 
@@ -36,7 +36,7 @@ def level_of(array, method, size=35):
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 @pytest.mark.parametrize("method", METHODS)
-def test_levels_are_those_of_scikit_image(method, dtype, kind):
+def test_thresholds_equal_skimage(method, dtype, kind):
     for seed in range(3):
         array = two_tones(dtype, seed=seed)
         found = ek.threshold(kind.image(array), method)
@@ -45,14 +45,14 @@ def test_levels_are_those_of_scikit_image(method, dtype, kind):
 
 
 @pytest.mark.parametrize("size", [3, 11, 51])
-def test_size_of_the_surroundings(size, kind):
+def test_adaptive_threshold_size(size, kind):
     array = two_tones()
     found = kind.plain(ek.threshold(kind.image(array), "adaptive", size=size))
     np.testing.assert_array_equal(found, array > level_of(array, "adaptive", size))
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_integer_type_has_the_same_level(method, kind):
+def test_levels_are_equal_for_all_integer_types(method, kind):
     array = two_tones()
     expected = array > level_of(array, method)
     for dtype in ("uint16", "int16"):
@@ -68,7 +68,7 @@ def between_classes(values, level):
 
 
 @pytest.mark.parametrize("dtype", ["int32", "float16", "float32", "float64"])
-def test_otsu_separates_best(dtype, kind):
+def test_otsu_maximizes_between_class_variance(dtype, kind):
     for seed in range(3):
         array = (two_tones(seed=seed).astype(float) * {"int32": 7000}.get(dtype, 1 / 255)).astype(dtype)
         found = kind.plain(ek.threshold(kind.image(array), "otsu"))
@@ -82,7 +82,7 @@ def test_otsu_separates_best(dtype, kind):
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 @pytest.mark.parametrize("method", METHODS)
-def test_level_of_floats_is_within_a_bin(method, dtype, kind):
+def test_level_of_floats_is_accurate_to_one_bin(method, dtype, kind):
     array = (two_tones() / 255 + 0.5).astype(dtype)
     wide = array.astype(float)
     found = kind.plain(ek.threshold(kind.image(array), method))
@@ -95,7 +95,7 @@ def test_level_of_floats_is_within_a_bin(method, dtype, kind):
     ("dtype", "power"), [("float32", 100), ("float32", -100), ("float64", 1015), ("float64", -990)]
 )
 @pytest.mark.parametrize("method", METHODS)
-def test_range(method, dtype, power, kind):
+def test_thresholds_of_very_large_and_small_floats(method, dtype, power, kind):
     # Negative values too: the range itself is twice as large.
     array = (two_tones() / 128 - 1).astype(dtype)
     expected = kind.plain(ek.threshold(kind.image(array), method))
@@ -105,7 +105,7 @@ def test_range(method, dtype, power, kind):
 
 
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int16", "int32", "float16", "float32", "float64"])
-def test_a_number_is_the_level(dtype, kind):
+def test_method_as_a_number_is_the_level(dtype, kind):
     for array in (picture(dtype), picture(dtype, (9, 8, 1))):
         for level in (0, 0.25, -3, 100):
             found = kind.plain(ek.threshold(kind.image(array), level))
@@ -113,7 +113,7 @@ def test_a_number_is_the_level(dtype, kind):
 
 
 @pytest.mark.parametrize("channels", [3, 4])
-def test_colour_is_compared_by_luminance(channels, kind):
+def test_colour_images_are_thresholded_by_luminance(channels, kind):
     array = picture("float64", (14, 15, channels))
     gray = array[..., :3] @ WEIGHTS
     found = ek.threshold(kind.image(array), 0.1)
@@ -127,7 +127,7 @@ def test_colour_is_compared_by_luminance(channels, kind):
     np.testing.assert_array_equal(found, rounded > level_of(rounded, "otsu"))
 
 
-def test_other_choices_of_channel(kind):
+def test_channel_each_and_max(kind):
     array = np.stack([two_tones(seed=s) for s in range(5)], 2)
     each = kind.plain(ek.threshold(kind.image(array), channel="each"), channels=True)
     expected = np.stack([array[..., c] > level_of(array[..., c], "otsu") for c in range(5)], 2)
@@ -137,7 +137,7 @@ def test_other_choices_of_channel(kind):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_each_plane_of_a_batch_is_as_if_alone(method):
+def test_planes_of_a_batch_are_thresholded_separately(method):
     arrays = np.stack([two_tones(seed=s) >> s for s in range(6)])
     found = ek.threshold(torch.from_numpy(arrays.reshape(3, 2, 1, 45, 52)), method)
     assert found.shape == (3, 2, 1, 45, 52)
@@ -147,7 +147,7 @@ def test_each_plane_of_a_batch_is_as_if_alone(method):
 
 @pytest.mark.parametrize("level", [0, 1, 0.3, 200, 60000])
 @pytest.mark.parametrize("method", METHODS)
-def test_flat_ground_is_dark_throughout(method, level, kind):
+def test_masks_of_constant_images_are_all_false(method, level, kind):
     for dtype in ("uint8", "uint16", "float32", "float64"):
         for size in ((1, 1), (1, 9), (9, 1), (20, 17)):
             array = np.full(size, level % 256 if dtype == "uint8" else level).astype(dtype)
@@ -158,7 +158,7 @@ def test_flat_ground_is_dark_throughout(method, level, kind):
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("method", [*METHODS, 0.4])
-def test_unknown_pixels_are_dark_and_darken_nothing(method, value, kind):
+def test_non_finite_pixels_are_false_and_ignored(method, value, kind):
     y, x = np.mgrid[:40, :50]
     # A valley: its surroundings are brighter than any of its pixels.
     array = ((x - 25) ** 2 + (y - 20) ** 2) / 1000
@@ -172,26 +172,26 @@ def test_unknown_pixels_are_dark_and_darken_nothing(method, value, kind):
     elif method == 0.4:
         np.testing.assert_array_equal(found[known], array[known] > 0.4)
     else:
-        # As a picture of the known pixels alone.
+        # Equal to the result for an image of the finite pixels alone.
         np.testing.assert_array_equal(found[known], kind.plain(ek.threshold(kind.image(holed[known][None]), method))[0])
     assert not kind.plain(ek.threshold(kind.image(np.full((5, 6), value)), method)).any()
 
 
 @pytest.mark.parametrize("number", [np.float32(0.5), np.float64(0.5), np.int64(0)])
-def test_numbers_of_numpy_are_numbers(number):
+def test_numpy_scalars_as_level(number):
     image = picture("float64")
     np.testing.assert_array_equal(ek.threshold(image, number), image > float(number))
 
 
 @settings(deadline=None)
 @given(hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=3, max_side=7), elements=st.booleans()))
-def test_outline(mask):
+def test_outline_equals_mask_minus_erosion(mask):
     planes = mask.reshape(*mask.shape[:2], -1)
     expected = [p & ~ndimage.binary_erosion(p, CROSS, border_value=1) for p in np.moveaxis(planes, 2, 0)]
     np.testing.assert_array_equal(ek.outline(mask), np.stack(expected, 2).reshape(mask.shape))
 
 
-def test_outline_of_every_kind(kind):
+def test_outline_of_all_array_kinds(kind):
     mask = np.random.default_rng(1).random((20, 23, 3)) > 0.2
     found = ek.outline(kind.image(mask))
     assert kind.dtype(found) == "bool"
@@ -207,7 +207,7 @@ def test_outline_of_a_batch():
         np.testing.assert_array_equal(plane, mask & ~ndimage.binary_erosion(mask, CROSS, border_value=1))
 
 
-def test_inputs_are_left_alone(kind):
+def test_inputs_are_not_modified(kind):
     image, mask = kind.image(two_tones()), kind.image(two_tones() > 100)
     for method in METHODS:
         ek.threshold(image, method)

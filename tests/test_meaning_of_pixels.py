@@ -1,4 +1,4 @@
-"""What the pixels of a file mean: opacity, bits, bands, orientation."""
+"""Pixel values of files: opacity, bit depth, bands, orientation."""
 
 import io
 import json
@@ -48,7 +48,7 @@ def by_tifffile(image, **options):
 
 
 def logo(colour, dtype=np.uint8):
-    """Return a square of one colour on clear ground, whose hidden colours are noise."""
+    """Return an opaque square on a transparent background; the hidden colours are noise."""
     top = np.iinfo(dtype).max
     image = np.random.default_rng(1).integers(0, top, (40, 40, 4), dtype)
     image[..., 3] = 0
@@ -58,7 +58,7 @@ def logo(colour, dtype=np.uint8):
 
 
 @pytest.mark.parametrize(("colour", "ground"), [((0, 0, 0), 255), ((250, 250, 250), 0)], ids=["black", "white"])
-def test_a_logo_can_be_seen_on_its_background(colour, ground):
+def test_transparent_images_get_a_contrasting_background(colour, ground):
     image = logo(colour)
     deep = image.astype(np.uint16) * 257
     files = {
@@ -84,7 +84,7 @@ def test_a_logo_can_be_seen_on_its_background(colour, ground):
     assert cv2.imread("edges.png", cv2.IMREAD_UNCHANGED).any()
 
 
-def test_half_transparent_pixels_are_mixed():
+def test_half_transparent_pixels_are_blended():
     image = np.full((4, 4, 4), (200, 100, 0, 128), np.uint8)
     image[0, 0] = 0
     share = 128 / 255
@@ -105,7 +105,7 @@ def test_opaque_images_have_no_note():
     np.testing.assert_array_equal(found.image, image[..., :3])
 
 
-def test_transparent_colours_of_palettes():
+def test_png_files_with_one_transparent_colour():
     gray = np.full((4, 4), 10, np.uint8)
     gray[0] = 90
     for data in (
@@ -118,7 +118,7 @@ def test_transparent_colours_of_palettes():
         assert found.image[0].max() == 90
 
 
-def test_the_variance_of_the_laplacian_is_that_of_imread():
+def test_laplacian_variance_equals_cv2_imread():
     rng = np.random.default_rng(5)
     rgba = rng.integers(0, 256, (48, 64, 4), np.uint8)
     Path("clear.png").write_bytes(by_pillow(rgba, "PNG"))
@@ -138,7 +138,7 @@ def test_the_variance_of_the_laplacian_is_that_of_imread():
 
 
 def white_level_files():
-    """Give the scene with more bits, by name, with the values of black and white."""
+    """Yield name, file and white level of the scene with 10 and 12 bits."""
     for bits in (10, 12):
         deep = (SCENE.astype(np.uint16) << (bits - 8)) | (SCENE >> (16 - bits))
         top = 2**bits - 1
@@ -147,7 +147,7 @@ def white_level_files():
         yield f"PGM {bits}", b"P5 128 128 %d\n" % top + deep.astype(">u2").tobytes(), top
 
 
-def test_white_is_what_the_bits_of_the_file_say():
+def test_range_follows_bit_depth_of_the_file():
     expected = ek.score(SCENE)
     for name, data, top in white_level_files():
         found = decode_gray(data, name)
@@ -182,7 +182,7 @@ def test_gray_avif_files_without_a_colour_box(profile, full, described):
 
 
 @pytest.mark.parametrize("bits", [8, 16])
-def test_the_transparent_level_of_gray_png_files(bits):
+def test_transparent_gray_level_of_png_files(bits):
     gray = np.arange(64 * 4).reshape(16, 16).astype(np.uint8 if bits == 8 else np.uint16) * (1 if bits == 8 else 257)
     data = bytes(cv2.imencode(".png", gray)[1])
     chunk = b"tRNS" + int(gray[3, 4]).to_bytes(2, "big")
@@ -195,7 +195,7 @@ def test_the_transparent_level_of_gray_png_files(bits):
     np.testing.assert_array_equal(found.image, expected)
 
 
-def test_a_tiff_file_of_12_bits():
+def test_tiff_files_with_12_bits():
     values = np.random.default_rng(2).integers(0, 4096, (6, 8), np.uint16)
     # Two values in three bytes.
     packed = bytearray()
@@ -209,7 +209,7 @@ def test_a_tiff_file_of_12_bits():
 
 
 def tiff_of_strip(strip, width, height, tags):
-    """Return a TIFF file with one strip of bytes as they are."""
+    """Return a TIFF file with one uncompressed strip."""
     tags = {256: width, 257: height, 259: 1, 273: 8, 278: height, 279: len(strip), **tags}
     start = 8 + len(strip) + len(strip) % 2
     data = struct.pack("<2sHI", b"II", 42, start) + strip + b"\0" * (len(strip) % 2)
@@ -217,7 +217,7 @@ def tiff_of_strip(strip, width, height, tags):
     return data + struct.pack("<H", len(tags)) + entries + b"\0\0\0\0"
 
 
-def test_the_order_of_bits_holds_for_windows_as_well():
+def test_tiff_fill_order_in_whole_files_and_windows():
     values = np.random.default_rng(2).integers(0, 256, (16, 16), np.uint8)
     reverse = np.array([int(f"{n:08b}"[::-1], 2) for n in range(256)], np.uint8)
     for order, stored in ((1, values), (2, reverse[values])):
@@ -228,7 +228,7 @@ def test_the_order_of_bits_holds_for_windows_as_well():
             np.testing.assert_array_equal(windows.series[0].read(0, 0, 16, 0, 16), values)
 
 
-def test_netpbm_files_have_the_values_that_they_state():
+def test_netpbm_values_and_maxval():
     np.testing.assert_array_equal(read(b"P5 4 2 100\n" + bytes([100] * 8)).image, np.full((2, 4), 100))
     np.testing.assert_array_equal(read(b"P2 4 2 100\n" + b"100 " * 8).image, np.full((2, 4), 100))
     for data in (b"P5 4 2 100\n" + bytes([100] * 8), b"P2 4 2 100\n" + b"100 " * 8):
@@ -242,8 +242,8 @@ def test_netpbm_files_have_the_values_that_they_state():
         np.testing.assert_array_equal(read(data).image, [[0, 255, 0, 255], [255, 255, 255, 0]])
 
 
-def test_rows_of_encoded_bmp_files():
-    # The first row is coded longer than the image is wide.
+def test_encoded_bmp_rows_longer_than_the_image():
+    # The first row is encoded with more pixels than the image has columns.
     pixels = bytes((6, 1, 0, 0, 4, 2, 0, 1))
     palette = b"".join(bytes((n, n, n, 0)) for n in range(256))
     head = struct.pack("<2sIHHI", b"BM", 54 + 1024 + len(pixels), 0, 0, 54 + 1024)
@@ -254,7 +254,7 @@ def test_rows_of_encoded_bmp_files():
     np.testing.assert_array_equal(found.image, [[2] * 4, [1] * 4])
 
 
-def test_colours_of_tiff_files():
+def test_tiff_signed_cmyk_and_palette_colours():
     rng = np.random.default_rng(7)
     signed = rng.integers(-5000, 5000, (12, 16, 3)).astype(np.int16)
     np.testing.assert_array_equal(read(by_tifffile(signed, photometric="rgb"), colour=False).image, signed)
@@ -268,7 +268,7 @@ def test_colours_of_tiff_files():
     np.testing.assert_array_equal(found.image, np.moveaxis(colours[:, indices], 0, -1))
 
 
-def test_luma_and_chroma_of_tiff_files():
+def test_ycbcr_tiff_files():
     """libtiff, by OpenCV, reads the first page. The second one is converted by edgekit."""
     image = np.random.default_rng(4).integers(16, 236, (8, 9, 3), np.uint8)
     bt709, studio = (2126, 10000, 7152, 10000, 722, 10000), (16, 1, 235, 1, 128, 1, 240, 1, 128, 1, 240, 1)
@@ -286,7 +286,7 @@ def test_luma_and_chroma_of_tiff_files():
     assert np.abs(found - np.asarray(Image.fromarray(image, "YCbCr").convert("RGB"))).max() <= 1
 
 
-def test_all_bands_count():
+def test_channel_option_with_extra_bands():
     bands = np.full((32, 32, 4), 1000, np.uint16)
     bands[10:20, 10:20, 3] = 6000
     Path("infrared.tif").write_bytes(by_tifffile(bands, photometric="rgb", extrasamples=[0]))
@@ -309,7 +309,7 @@ def test_all_bands_count():
     assert gray.note == "luminance: the mean of 6 bands"
 
 
-def test_orientation_in_every_container():
+def test_orientation_tag_in_each_format():
     image = np.random.default_rng(4).integers(0, 256, (16, 24, 3), np.uint8)
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -327,12 +327,12 @@ def test_orientation_in_every_container():
         assert np.abs(found.astype(int) - turned).max() <= tolerance, name
 
 
-def test_three_planes_that_may_be_a_stack():
+def test_planar_rgb_tiff_note_about_stacks():
     data = by_tifffile(np.stack([SCENE] * 3), photometric="rgb", planarconfig="separate", metadata={})
     assert "if they are a stack, store it with photometric='minisblack'" in read(data).note
 
 
-def test_deep_colours_keep_their_bits():
+def test_16_bit_rgb_tiff_keeps_all_bits():
     colour = np.zeros((3, 4, 3), np.uint16)
     colour[1, 1] = 300, 40000, 5
     # OpenCV refuses this file, and Pillow reads 8 bits.
@@ -364,13 +364,13 @@ def test_reading_prints_nothing(capfd, monkeypatch):
     assert pillow.handlers
 
 
-def test_backgrounds_are_checked():
+def test_invalid_backgrounds_are_refused():
     with pytest.raises(ek.ParameterError, match="background='red' must be one of auto, white, black, or a colour"):
         ReadOptions(background="red").check()
     assert "nor a colour such as #8080ff" in run("sobel", "a.png", "--background", "#12").stderr
 
 
-def test_windows_lay_transparent_images_over_the_same_background():
+def test_windows_use_the_background_of_the_whole_image():
     image = logo((240, 240, 240))
     tifffile.imwrite("logo.tif", image, photometric="rgb", extrasamples=["unassalpha"], tile=(16, 16), metadata=None)
     whole = ek.read_image("logo.tif")

@@ -1,4 +1,4 @@
-"""Every focus measure against its formula written out, on arrays and on tensors."""
+"""Focus measures compared with their formulas, for arrays and tensors."""
 
 import math
 from itertools import pairwise
@@ -16,17 +16,17 @@ from edgekit.focus.measures import sharpness_of
 CAMERA = Path(__file__).parents[1] / "samples" / "camera.png"
 DTYPES = ("uint8", "uint16", "float32", "float64")
 
-#: Formulas with an absolute value or a choice of the larger have a gradient almost everywhere.
+#: Formulas with an absolute value or a maximum are not differentiable everywhere.
 KINKED = ("modified_laplacian", "crete_roffet")
 
-#: A ratio has no value where nothing varies.
+#: Ratios are NaN for constant images.
 RATIOS = ("laplacian_gradient_ratio", "crete_roffet", "wavelet_ratio")
 
 each = pytest.mark.parametrize("name", ek.MEASURES)
 
 
 def picture(dtype="float64", size=(19, 24), seed=3):
-    """Return smooth shapes with some noise, over most of the type's range; floats are whole levels by 255."""
+    """Return smooth shapes with some noise, over most of the type's range; floats are integers divided by 255."""
     rows, columns = size[:2]
     y, x = np.mgrid[:rows, :columns]
     shapes = 110 + 60 * np.sin(x / 3) * np.cos(y / 4) + 50 * (x > y)
@@ -46,7 +46,7 @@ def laplacian(image):
 
 
 def sobel(image, mode="reflect"):
-    """Return both derivatives, taps as printed."""
+    """Return gx and gy of the unscaled kernels."""
     weights = ((-1, 1), (0, 2), (1, 1))
     gx = sum(w * (shifted(image, k, 1, mode) - shifted(image, k, -1, mode)) for k, w in weights)
     gy = sum(w * (shifted(image, 1, k, mode) - shifted(image, -1, k, mode)) for k, w in weights)
@@ -86,7 +86,7 @@ def crete_roffet(image):
 
 
 def wavelet_ratio(image):
-    """Return what the four coefficients of each 2x2 block hold beside the mean."""
+    """Return the energy of the details of 2x2 blocks, as a fraction of all energy without the mean."""
     details, sums = 0.0, []
     for y in range(0, image.shape[0] - 1, 2):
         for x in range(0, image.shape[1] - 1, 2):
@@ -113,7 +113,7 @@ FORMULAS = {
 }
 
 
-def test_every_measure_has_its_formula_here():
+def test_all_measures_have_a_formula_here():
     assert set(FORMULAS) == set(ek.MEASURES)
     assert all(row.name == name and row.formula and row.reference for name, row in ek.MEASURES.items())
 
@@ -121,7 +121,7 @@ def test_every_measure_has_its_formula_here():
 @pytest.mark.parametrize("size", [(19, 24), (12, 7), (4, 5)])
 @pytest.mark.parametrize("dtype", DTYPES)
 @each
-def test_formula(name, dtype, size, kind):
+def test_measures_equal_their_formulas(name, dtype, size, kind):
     array = picture(dtype, size)
     found = ek.sharpness(kind.image(array), name)
     assert isinstance(found, torch.Tensor if kind.is_torch else float)
@@ -137,7 +137,7 @@ def test_formula(name, dtype, size, kind):
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize("dtype", DTYPES)
 @each
-def test_colour_is_measured_on_its_luminance(name, dtype, channels, kind):
+def test_colour_images_are_measured_by_luminance(name, dtype, channels, kind):
     array = picture(dtype, (14, 17, channels))
     wide = array.astype(np.float64)
     gray = wide[:, :, 0] if channels == 1 else wide[:, :, :3] @ [0.299, 0.587, 0.114]
@@ -147,7 +147,7 @@ def test_colour_is_measured_on_its_luminance(name, dtype, channels, kind):
 
 
 def extremes(dtype, size):
-    """Return noise, the two finest patterns that there are, a step, and flat white."""
+    """Return noise, a checkerboard, stripes, a step, and constant white."""
     top = np.iinfo(dtype).max
     y, x = np.mgrid[: size[0], : size[1]]
     yield np.random.default_rng(1).integers(0, top, size, dtype, endpoint=True)
@@ -157,14 +157,14 @@ def extremes(dtype, size):
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (2, 2), (5, 3), (31, 33), (300, 517)])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-def test_variance_of_laplacian_is_that_of_opencv(dtype, size):
+def test_laplacian_variance_equals_cv2(dtype, size):
     for image in extremes(dtype, size):
         expected = cv2.Laplacian(image, cv2.CV_64F).var()
         assert ek.sharpness(image) == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("rows", [16, 17, 31, 32, 33, 97])
-def test_strips_do_not_show(rows, monkeypatch):
+def test_laplacian_measures_with_small_tiles(rows, monkeypatch):
     monkeypatch.setattr("edgekit.backends.opencv.tiling.TILE", 64)
     for image in extremes("uint8", (rows, 40)):
         assert ek.sharpness(image) == pytest.approx(cv2.Laplacian(image, cv2.CV_64F).var(), rel=1e-9)
@@ -174,7 +174,7 @@ def test_strips_do_not_show(rows, monkeypatch):
 
 @pytest.mark.parametrize("sigma", [0, 1, 3])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_crete_roffet_is_blur_effect_turned_round(dtype, sigma):
+def test_crete_roffet_equals_one_minus_skimage_blur_effect(dtype, sigma):
     photograph = ek.read_image(CAMERA)[100:237, 200:411]
     image = cv2.GaussianBlur(photograph, (0, 0), sigma) if sigma else photograph
     image = (image * {"uint8": 1.0, "uint16": 257.0}.get(dtype, 1 / 255)).astype(dtype)
@@ -183,7 +183,7 @@ def test_crete_roffet_is_blur_effect_turned_round(dtype, sigma):
 
 @pytest.mark.parametrize("dtype", ["uint8", "float64"])
 @each
-def test_a_batch_gives_each_image_its_value(name, dtype):
+def test_batch_values_equal_single_images(name, dtype):
     colour = np.stack([picture(dtype, (13, 16, 3), seed) for seed in range(4)])
     tensor = torch.from_numpy(np.ascontiguousarray(np.moveaxis(colour, 3, 1)))
     cases = (
@@ -202,13 +202,13 @@ def test_a_batch_gives_each_image_its_value(name, dtype):
 
 
 @pytest.mark.parametrize("name", [n for n in ek.MEASURES if n not in KINKED])
-def test_gradient_is_the_formulas(name):
+def test_gradcheck_of_measures(name):
     images = torch.from_numpy(np.stack([picture(size=(1, 7, 8), seed=s) for s in (0, 1)])).requires_grad_()
     assert torch.autograd.gradcheck(lambda i: ek.sharpness(i, name), images)
 
 
 @each
-def test_gradient_is_finite(name):
+def test_gradients_are_finite(name):
     for array in (picture(size=(16, 17)), np.full((16, 17), 0.3), np.zeros((16, 17))):
         image = torch.from_numpy(array).requires_grad_()
         ek.sharpness(image, name).backward()
@@ -219,7 +219,7 @@ def test_gradient_is_finite(name):
 
 
 @each
-def test_falls_with_blur(name):
+def test_measures_decrease_with_blur(name):
     photograph = ek.read_image(CAMERA).astype(np.float64)
     values = [
         ek.sharpness(cv2.GaussianBlur(photograph, (0, 0), sigma) if sigma else photograph, name)
@@ -230,14 +230,14 @@ def test_falls_with_blur(name):
 
 @pytest.mark.parametrize("factor", [0.5, 3.0])
 @each
-def test_contrast(name, factor):
+def test_measures_scale_with_power_of_contrast(name, factor):
     image = picture()
     expected = ek.sharpness(image, name) * factor ** ek.MEASURES[name].contrast
     assert ek.sharpness(image * factor, name) == pytest.approx(expected, rel=1e-9)
 
 
 @each
-def test_limits(name):
+def test_values_are_within_the_stated_range(name):
     low, high = ek.MEASURES[name].range
     assert low < high
     images = (*extremes("uint8", (31, 32)), picture("uint8"), cv2.GaussianBlur(picture("uint8"), (0, 0), 5))
@@ -249,20 +249,20 @@ def test_limits(name):
 
 @pytest.mark.parametrize("level", [0.1, 1 / 3, 123.456, 7.0, 60000.0])
 @each
-def test_flat_ground(name, level, kind):
+def test_constant_images_give_zero_or_nan(name, level, kind):
     for size in ((17, 15), (16, 16)):
         found = float(ek.sharpness(kind.image(np.full(size, level)), name))
         assert math.isnan(found) if name in RATIOS else abs(found) <= 1e-12 * level**2
 
 
-def test_black_has_no_mean_to_divide_by(kind):
+def test_normalised_variance_of_black_is_nan(kind):
     assert math.isnan(ek.sharpness(kind.image(np.zeros((9, 8), np.uint8)), "normalised_variance"))
 
 
 @pytest.mark.parametrize("at", [(0, 0), (0, 5), (9, 7), (18, 22), (18, 0)])
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @each
-def test_pixels_that_are_not_finite_do_not_count(name, value, at, kind):
+def test_non_finite_pixels_count_as_masked(name, value, at, kind):
     array = picture(size=(19, 23))
     whole = ek.sharpness(kind.image(array), name)
     array[at] = value
@@ -271,11 +271,11 @@ def test_pixels_that_are_not_finite_do_not_count(name, value, at, kind):
     masked[at] = False
     array[at] = 1e3
     assert found == pytest.approx(float(ek.sharpness(kind.image(array), name, mask=kind.image(masked))), rel=1e-6)
-    # A few of the 437 pixels are left out of a picture that is alike everywhere.
+    # Few of the 437 pixels are left out, and the image is similar everywhere.
     assert found == pytest.approx(float(whole), rel=0.4)
 
 
-def test_a_mask_by_its_formula(kind):
+def test_mask_excludes_affected_responses(kind):
     array = picture(size=(40, 50))
     mask = np.ones(array.shape, bool)
     mask[10:20, 30:40] = False
@@ -290,7 +290,7 @@ def test_a_mask_by_its_formula(kind):
 
 
 @each
-def test_an_invalid_pixel_leaves_the_other_images_of_a_batch(name):
+def test_nan_in_one_image_does_not_affect_others_of_a_batch(name):
     arrays = np.stack([picture(size=(1, 12, 13), seed=s) for s in range(3)])
     expected = ek.sharpness(torch.from_numpy(arrays), name)
     arrays[1, 0, 3, 4] = math.nan
@@ -301,7 +301,7 @@ def test_an_invalid_pixel_leaves_the_other_images_of_a_batch(name):
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (2, 2), (3, 3)])
 @each
-def test_small_images_have_a_value_or_none(name, size, kind):
+def test_small_images_give_nan_or_a_value_in_range(name, size, kind):
     low, high = ek.MEASURES[name].range
     found = float(ek.sharpness(kind.image(picture("uint8", size)), name))
     assert math.isnan(found) or low <= found <= high
@@ -314,27 +314,27 @@ def test_unknown_measure(kind):
 
 @pytest.mark.parametrize("channels", [2, 5])
 @each
-def test_number_of_channels(name, channels, kind):
+def test_wrong_numbers_of_channels_are_refused(name, channels, kind):
     with pytest.raises(ek.ShapeError, match=rf"1, 3 \(RGB\) or 4 \(RGBA\) channels; found {channels}"):
         ek.sharpness(kind.image(picture("uint8", (8, 9, channels))), name)
 
 
 @pytest.mark.parametrize("size", [(0, 4), (4, 0)])
 @each
-def test_no_pixels(name, size, kind):
+def test_empty_images_are_refused(name, size, kind):
     with pytest.raises(ek.ShapeError, match="no pixels"):
         ek.sharpness(kind.image(np.zeros(size, np.uint8)), name)
 
 
 @pytest.mark.parametrize("level", [-20.0, 0.0])
-def test_there_is_no_variance_over_a_mean_that_is_not_positive(level):
+def test_normalised_variance_is_nan_for_nonpositive_mean(level):
     image = np.tile([level - 1, level + 1], (8, 4))
     assert math.isnan(ek.sharpness(image, "normalised_variance"))
     assert math.isnan(ek.sharpness(torch.from_numpy(image), "normalised_variance"))
 
 
 @each
-def test_gradients_under_a_mask_are_finite(name):
+def test_gradients_with_a_mask_are_finite(name):
     image = torch.from_numpy(picture(size=(19, 23))).double().requires_grad_()
     mask = torch.ones(19, 23, dtype=torch.bool)
     mask[8:11, 5:9] = False
@@ -353,7 +353,7 @@ def test_several_measures_at_once(dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @each
-def test_tiles_and_threads_do_not_matter(name, dtype, monkeypatch):
+def test_results_do_not_depend_on_tiles_and_threads(name, dtype, monkeypatch):
     image = picture(dtype, (131, 29))
     expected = ek.sharpness(image, name)
     monkeypatch.setattr("edgekit.backends.opencv.tiling.TILE", 64)

@@ -1,4 +1,4 @@
-"""How much memory is free: of a machine, and of a container, by files as Linux shows them."""
+"""Free memory of a machine and of a container, read from the files of Linux."""
 
 import sys
 
@@ -10,7 +10,7 @@ MIB = 2**20
 
 
 def system(folder, cgroup, files):
-    """Make a machine with 8 GiB of memory available, control groups of a process, and their files."""
+    """Write the files of a machine with 8 GiB of available memory, and of the control groups of a process."""
     files = {"proc/meminfo": f"MemTotal: 16777216 kB\nMemAvailable: {8 * 2**20} kB\nHugePages_Total: 0\n"} | {
         f"sys/fs/cgroup/{name}": text for name, text in files.items()
     }
@@ -45,19 +45,19 @@ NESTED = "0::/work.slice/run.scope\n"
 NONE = 2**63 - 4096
 
 CASES = {
-    "a machine without control groups": (None, {}, 8192),
-    "a container": (HERE, v2("", 1000 * MIB, 700 * MIB), 300),
-    "its inactive cache of files is free": (HERE, v2("", 1000 * MIB, 700 * MIB, 250 * MIB), 550),
-    "all is used": (HERE, v2("", 1000 * MIB, 1001 * MIB), 0),
+    "no control groups": (None, {}, 8192),
+    "container": (HERE, v2("", 1000 * MIB, 700 * MIB), 300),
+    "inactive file cache is free": (HERE, v2("", 1000 * MIB, 700 * MIB, 250 * MIB), 550),
+    "limit exceeded": (HERE, v2("", 1000 * MIB, 1001 * MIB), 0),
     "no limit": (HERE, v2("", "max", 700 * MIB), 8192),
-    "a limit above what the machine has": (HERE, v2("", 2**40, 700 * MIB), 8192),
-    "the root of the machine has no such files": (NESTED, v2("work.slice/run.scope/", 600 * MIB, 100 * MIB), 500),
-    "a limit around": (
+    "limit above memory of machine": (HERE, v2("", 2**40, 700 * MIB), 8192),
+    "no files of the root group": (NESTED, v2("work.slice/run.scope/", 600 * MIB, 100 * MIB), 500),
+    "limit of parent group": (
         NESTED,
         v2("work.slice/run.scope/", "max", 100 * MIB) | v2("work.slice/", 1000 * MIB, 900 * MIB, 10 * MIB),
         110,
     ),
-    "the least of two": (
+    "lower of two limits": (
         NESTED,
         v2("work.slice/run.scope/", 300 * MIB, 100 * MIB) | v2("work.slice/", 1000 * MIB, 100 * MIB),
         200,
@@ -67,20 +67,20 @@ CASES = {
         v1("jobs/one/", 1000 * MIB, 700 * MIB, 50 * MIB) | v1("jobs/", NONE, 0) | v1("", NONE, 0),
         350,
     ),
-    "version 1 in a container, by its path outside": (
+    "version 1 in container with path of host": (
         "4:memory:/docker/4f2a\n1:name=systemd:/docker/4f2a\n", v1("", 1000 * MIB, 700 * MIB), 300,
     ),
-    "a group that is outside of the container": ("0::/../other\n", v2("", 1000 * MIB, 700 * MIB), 300),
+    "group outside of container": ("0::/../other\n", v2("", 1000 * MIB, 700 * MIB), 300),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("cgroup", "files", "expected"), CASES.values(), ids=CASES)
-def test_what_is_used_is_not_free(cgroup, files, expected, tmp_path):
+def test_free_memory(cgroup, files, expected, tmp_path):
     assert large_files.free_memory(system(tmp_path, cgroup, files)) == expected * MIB
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="has no limits of processes")
-def test_an_image_may_take_half_of_what_is_free(tmp_path, monkeypatch):
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits of processes on Windows")
+def test_allowance_is_half_of_free_memory(tmp_path, monkeypatch):
     import resource
 
     monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))

@@ -1,4 +1,4 @@
-"""The slanted-edge MTF, on edges and charts that are known exactly, and the words for edges that cannot be measured."""
+"""Slanted-edge MTF: accuracy on edges and charts with known MTF, and status of edges that cannot be measured."""
 
 import csv
 import importlib
@@ -26,7 +26,7 @@ CHART = ROOT / "samples" / "slanted-edges.png"
 
 @pytest.fixture(scope="module")
 def scripts():
-    """Import a module that scripts share."""
+    """Return a function that imports modules of scripts/."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(ROOT / "scripts")
         yield importlib.import_module
@@ -67,7 +67,7 @@ def test_mtf50_of_gaussian_edges(analytic, noise, most):
         assert 0.6 < math.sqrt(np.mean(np.square(stated)) / np.mean(np.square(errors))) < 1.7
 
 
-def test_all_numbers_of_an_edge(analytic):
+def test_attributes_of_mtf_results(analytic):
     found = ek.mtf(edge(analytic, 7, 0.3, 0.8, noise=0.001))
     np.testing.assert_allclose(found.mtf, analytic.true_mtf(found.frequency, 7, 0.8), atol=0.004)
     assert found.mtf_error.max() < 0.004
@@ -85,7 +85,7 @@ def test_all_numbers_of_an_edge(analytic):
 
 
 @pytest.mark.parametrize("angle", [187, 277])
-def test_the_dark_side_is_the_left_of_the_edge_spread_function(analytic, angle):
+def test_edge_spread_function_starts_on_the_dark_side(analytic, angle):
     found = ek.mtf(edge(analytic, angle, shape=(90, 90)))
     assert found.esf[0] < 0.01 < 0.99 < found.esf[-1]
     assert found.direction == pytest.approx(angle, abs=0.05)
@@ -93,7 +93,7 @@ def test_the_dark_side_is_the_left_of_the_edge_spread_function(analytic, angle):
 
 @pytest.mark.parametrize("name", ["defocus, a disc of radius 3", "motion by 3 pixels", "flare: 15 % with σ = 5",
                                   "asymmetric, as of coma", "sharpened, radius 3"])  # fmt: skip
-def test_other_line_spread_functions(scripts, name):
+def test_mtf50_of_other_line_spread_functions(scripts, name):
     shapes = scripts("evaluation.mtf_accuracy")
     image, true = shapes.shaped_edge(shapes.SHAPES[name], 6.3, 0.4)
     assert ek.mtf(image).mtf50 == pytest.approx(true, rel=0.005)
@@ -109,7 +109,7 @@ def test_sharpening_gives_a_warning_and_mtf50p(analytic):
     assert found.mtf50p < found.mtf50
 
 
-def words(analytic):
+def unmeasurable(analytic):
     noise = np.random.default_rng(0).standard_normal((80, 80))
     full = [analytic.half_plane((80, 80), 5, offset, 0.7) for offset in (-14, -4, 0, 4, 14)]
     corner = full[2] * analytic.half_plane((80, 80), 95, -5, 0.7)
@@ -133,8 +133,10 @@ def words(analytic):
 
 
 def test_status_of_edges_that_cannot_be_measured(analytic):
-    found = {name: ek.mtf(image) for name, (image, _) in words(analytic).items()}
-    assert {name: one.status for name, one in found.items()} == {n: word for n, (_, word) in words(analytic).items()}
+    found = {name: ek.mtf(image) for name, (image, _) in unmeasurable(analytic).items()}
+    assert {name: one.status for name, one in found.items()} == {
+        n: word for n, (_, word) in unmeasurable(analytic).items()
+    }
     for one in found.values():
         assert len(one.reason) > 30
         assert math.isnan(one.mtf50)
@@ -143,7 +145,7 @@ def test_status_of_edges_that_cannot_be_measured(analytic):
         assert repr(one).startswith(f"<Mtf {one.status}")
 
 
-def test_warnings(analytic):
+def test_warnings_about_contrast_noise_and_clipping(analytic):
     dim = ek.mtf(50 + 0.1 * edge(analytic, noise=0.002))
     assert any("low contrast" in warning for warning in dim.warnings)
     noisy = ek.mtf(edge(analytic, noise=0.08))
@@ -153,7 +155,7 @@ def test_warnings(analytic):
     assert ek.mtf(edge(analytic)).warnings == ()
 
 
-def test_uneven_light_and_missing_pixels(analytic):
+def test_mtf50_with_uneven_light_and_missing_pixels(analytic):
     image, true = edge(analytic), analytic.true_frequency(0.5, 5, 0.7)
     y, x = np.mgrid[:100, :64] / 100
     assert ek.mtf(image * (0.6 + 0.3 * x + 0.2 * y)).mtf50 == pytest.approx(true, rel=0.01)
@@ -164,7 +166,7 @@ def test_uneven_light_and_missing_pixels(analytic):
 
 
 @pytest.mark.parametrize("photons", [50, 400])
-def test_shot_noise(analytic, photons):
+def test_mtf50_with_shot_noise(analytic, photons):
     level = 0.05 + 0.95 * analytic.half_plane((100, 64), 5, 0.5, 0.7)
     found = ek.mtf(np.random.default_rng(1).poisson(photons * level).astype(float))
     assert found.status == "ok"
@@ -172,7 +174,7 @@ def test_shot_noise(analytic, photons):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
-def test_types_and_tensors(analytic, dtype):
+def test_mtf50_of_all_types_and_tensors(analytic, dtype):
     image = edge(analytic, noise=0.005) * (200 if dtype == "uint16" else 1)
     image = np.rint(image).astype(dtype) if dtype[0] == "u" else image.astype(dtype)
     true = analytic.true_frequency(0.5, 5, 0.7)
@@ -196,7 +198,7 @@ def test_gamma_is_undone_and_luminance_is_linear(analytic, chart):
         ek.mtf(light, channel="red")
 
 
-def test_regions(analytic):
+def test_roi_parameter(analytic):
     image = np.hstack([edge(analytic), edge(analytic, blur=1.4)])
     one, other = ek.mtf(image, [(0, 0, 64, 100), (64, 0, 64, 100)])
     assert one.mtf50 == pytest.approx(analytic.true_frequency(0.5, 5, 0.7), rel=1e-3)
@@ -210,7 +212,7 @@ def test_regions(analytic):
 
 
 @pytest.mark.parametrize("distortion", [0.0, 0.03])
-def test_a_chart(chart, distortion):
+def test_mtf50_of_all_edges_of_a_chart(chart, distortion):
     light, squares = chart.slanted_chart(3, 2, distortion=distortion)
     light = light + 0.004 * np.random.default_rng(0).standard_normal(light.shape)
     regions = ek.find_edges(light)
@@ -240,7 +242,7 @@ def test_mtf50_of_files_with_gamma_and_jpeg(scripts, chart):
     assert abs(error(ek.read_image(data, colour=False), "srgb")) < 0.03
 
 
-def test_edges_of_charts_are_slanted_and_alone(analytic):
+def test_find_edges_returns_isolated_slanted_edges(analytic):
     assert ek.find_edges(np.zeros((90, 90))) == []
     upright = 100 * analytic.half_plane((120, 120), 0, 0, 0.7)
     assert ek.find_edges(upright) == []
@@ -299,13 +301,13 @@ def test_transfer_curves_of_files():
         (b"para\0\0\0\0\0\1\0\0" + b"".join(n.to_bytes(4, "big", signed=True) for n in (2 << 16, 1 << 16, -(1 << 15))),
          lambda x: np.where(x >= 0.5, (x - 0.5) ** 2, 0)),
         (b"none", None),
-        # Damaged: it divides by 0, falls, has no light.
+        # Damaged: division by 0, decreasing curve, exponent 0.
         (b"para\0\0\0\0\0\1\0\0" + b"".join(n.to_bytes(4, "big", signed=True) for n in (2 << 16, 0, 1 << 15)), None),
         (b"para\0\0\0\0\0\0\0\0" + (-(2 << 16)).to_bytes(4, "big", signed=True), None),
         (b"curv\0\0\0\0" + (1).to_bytes(4, "big") + (0).to_bytes(2, "big"), None),
     ],
 )  # fmt: skip
-def test_curves_of_profiles(tag, expected):
+def test_curves_of_icc_profiles(tag, expected):
     profile = (
         bytes(128) + (1).to_bytes(4, "big") + b"kTRC" + (144).to_bytes(4, "big") + len(tag).to_bytes(4, "big") + tag
     )
@@ -316,7 +318,7 @@ def test_curves_of_profiles(tag, expected):
         np.testing.assert_allclose(curve, expected(np.linspace(0, 1, 8192)), atol=1e-4)
 
 
-def test_the_mtf_command(tmp_path):
+def test_mtf_command(tmp_path):
     ran = run("mtf", CHART, "-o", tmp_path / "mtf.csv", "--plot", tmp_path / "mtf.png", "--pitch", "4")
     assert ran.exit_code == 0, ran.output
     assert "PNG chunk sRGB" in ran.stderr
@@ -325,7 +327,7 @@ def test_the_mtf_command(tmp_path):
     assert {row["status"] for row in rows} == {"ok"}
     for row in rows:
         assert float(row["mtf50_per_mm"]) == pytest.approx(float(row["mtf50"]) * 250, rel=1e-4)
-    # The blur is that of samples/README.md: 0.45 pixels in the middle, 1.1 in the corners.
+    # The blur is 0.45 pixels in the middle and 1.1 in the corners, see samples/README.md.
     assert max(float(row["mtf50"]) for row in rows) > 0.32
     assert min(float(row["mtf50"]) for row in rows) < 0.24
     assert cv2.imread(str(tmp_path / "mtf.png")).shape[1] > 1000
@@ -339,7 +341,7 @@ def test_the_mtf_command(tmp_path):
     assert "--gamma linear" in table.stderr
 
 
-def test_the_plot_has_panels_for_each_channel(tmp_path):
+def test_plot_has_panels_for_each_channel(tmp_path):
     colours = np.repeat(cv2.imread(str(CHART), cv2.IMREAD_GRAYSCALE)[:, :, None], 3, axis=2)
     ek.write_image(tmp_path / "chart.png", colours)
     region = ("--roi", "219,0,81,73", "--gamma", "srgb", "--plot", tmp_path / "plot.png", "--force")
@@ -352,7 +354,7 @@ def test_the_plot_has_panels_for_each_channel(tmp_path):
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("scale", [1e-300, 1e-160, 1e160, 1e300])
-def test_any_scale_of_levels(analytic, scale):
+def test_mtf_of_very_small_and_large_levels(analytic, scale):
     image = edge(analytic)
     one, scaled = ek.mtf(image), ek.mtf(image * scale)
     assert (scaled.mtf50, scaled.mtf50_error) == pytest.approx((one.mtf50, one.mtf50_error), rel=1e-6)
@@ -368,7 +370,7 @@ def test_files_with_several_images(tmp_path, analytic):
     assert "image 1 of 2" not in run("contours", tmp_path / "two.tif", "--page", "2").stderr
 
 
-def test_charts_that_cannot_be_measured(tmp_path, analytic):
+def test_mtf_command_errors_and_channel_all(tmp_path, analytic):
     ek.write_image(tmp_path / "flat.png", np.full((60, 60), 90, np.uint8))
     ran = run("mtf", tmp_path / "flat.png")
     assert ran.exit_code == 1

@@ -1,4 +1,4 @@
-"""Modules and losses: what they compute, what they keep, what they say of bad input."""
+"""Modules and losses: results, state and error messages."""
 
 import copy
 import pickle
@@ -46,31 +46,31 @@ def close(found, expected, rtol=1e-5):
 
 
 @pytest.mark.parametrize("shape", [(9, 11), (3, 9, 11), (2, 3, 9, 11), (2, 1, 2, 1, 9, 11)])
-def test_a_module_is_its_function_for_any_leading_dimensions(case, shape):
+def test_modules_equal_functions_for_any_leading_dimensions(case, shape):
     module, function = case
     close(module(tensor(shape)).detach(), function(tensor(shape)))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
-def test_a_module_follows_the_type(case, dtype):
+def test_modules_follow_the_dtype(case, dtype):
     module, function = case
     image = tensor().to(dtype)
     found = module.to(dtype)(image).detach()
     assert found.dtype == function(image).dtype
-    # The angle and the taps have as many digits as their type.
+    # The angle and the kernel are rounded to the dtype.
     rtol = {torch.float16: 4e-3, torch.bfloat16: 3e-2, torch.float64: 1e-9}[dtype]
     expected = function(image)
     assert (found - expected).abs().max() <= rtol * expected.abs().max()
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_autocast_takes_no_digits_away(case, dtype):
+def test_autocast_does_not_reduce_precision(case, dtype):
     module, function = case
     with torch.autocast("cpu", dtype):
         close(module(tensor()).detach(), function(tensor()), rtol=1e-6)
 
 
-def test_channels_last_and_strides_make_no_difference(case):
+def test_memory_format_and_strides_do_not_change_results(case):
     module, _ = case
     image = tensor((2, 3, 8, 10))
     expected = module(image)
@@ -80,18 +80,18 @@ def test_channels_last_and_strides_make_no_difference(case):
         close(module(other), expected, rtol=1e-6)
 
 
-def test_channels_last_stays():
+def test_output_keeps_channels_last():
     image = tensor((2, 3, 90, 100)).contiguous(memory_format=torch.channels_last)
     assert nn.Sobel()(image).is_contiguous(memory_format=torch.channels_last)
 
 
-def test_vmap(case):
+def test_modules_with_vmap(case):
     module, _ = case
     batch = tensor((4, 3, 8, 9))
     close(torch.func.vmap(module)(batch), module(batch))
 
 
-def test_gradients_of_samples():
+def test_vmap_of_gradients_per_sample():
     batch = tensor((4, 1, 8, 9))
     slopes = torch.func.vmap(torch.func.grad(lambda x: nn.GradientMagnitude()(x).square().sum()))(batch)
     for sample, slope in zip(batch, slopes, strict=True):
@@ -100,7 +100,7 @@ def test_gradients_of_samples():
         close(leaf.grad, slope)
 
 
-def test_state_is_what_is_learned():
+def test_state_dict_and_parameters():
     layer = torch.nn.Sequential(nn.Filter([[1.0, 2, 3]]), nn.Oriented(12.0), nn.Sobel())
     state = layer.state_dict()
     assert {k: v.tolist() for k, v in state.items()} == {"0.kernel": [[1, 2, 3]], "1.angle": 12}
@@ -115,13 +115,13 @@ def test_state_is_what_is_learned():
     assert layer.to("meta")[1].angle.device.type == "meta"
 
 
-def test_copies(case):
+def test_deepcopy_and_pickle(case):
     module, _ = case
     for twin in (copy.deepcopy(module), pickle.loads(pickle.dumps(module))):
         assert torch.equal(twin(tensor()), module(tensor()))
 
 
-def test_what_they_show():
+def test_repr_of_modules():
     assert repr(nn.Sobel(size=5, angle=30)) == "Sobel(size=5, angle=30)"
     assert repr(nn.Filter([[1, 2, 1]], border="wrap")) == "Filter(1x3, learnable=True, border='wrap')"
     assert repr(nn.Oriented(30)) == "Oriented(angle=30, operator='sobel', learnable=True)"
@@ -129,7 +129,7 @@ def test_what_they_show():
     assert "tensor of shape (2, 1, 1)" in repr(nn.Oriented(torch.zeros(2, 1, 1)))
 
 
-def test_no_graph_where_none_is_wanted(case):
+def test_requires_grad_of_results(case):
     module, _ = case
     with torch.no_grad():
         assert not module(tensor().requires_grad_()).requires_grad
@@ -140,7 +140,7 @@ def test_no_graph_where_none_is_wanted(case):
     assert module(tensor().requires_grad_()).requires_grad
 
 
-def test_modes_and_threads_are_left_alone(case):
+def test_torch_modes_and_threads_are_unchanged(case):
     module, _ = case
     before = torch.is_grad_enabled(), torch.get_num_threads(), torch.is_inference_mode_enabled()
     module(tensor().requires_grad_()).sum().backward()
@@ -148,13 +148,13 @@ def test_modes_and_threads_are_left_alone(case):
     assert (torch.is_grad_enabled(), torch.get_num_threads(), torch.is_inference_mode_enabled()) == before
 
 
-def test_scores_and_arrays_have_no_graph():
+def test_scores_do_not_require_grad():
     value = ek.score(torch.rand(2, 3, 64, 64, requires_grad=True))
     assert not value.requires_grad
     (value * torch.ones(2, requires_grad=True)).sum().backward()
 
 
-def test_a_mask():
+def test_mask_of_modules():
     mask = torch.ones(9, 11, dtype=torch.bool)
     mask[4, 5] = False
     assert torch.equal(nn.Sobel()(tensor(), mask=mask).isnan(), ek.sobel(tensor(), mask=mask).isnan())
@@ -210,12 +210,12 @@ def test_sharpness_loss():
         (lambda: nn.Oriented(torch.zeros(5, 1, 1, 1))(tensor()), ek.ShapeError, "do not broadcast"),
     ],
 )
-def test_bad_input(make, error, message):
+def test_messages_of_wrong_arguments(make, error, message):
     with pytest.raises(error, match=message):
         make()
 
 
-def test_torch_is_loaded_by_name_only():
+def test_torch_is_imported_only_for_nn():
     code = (
         "import sys, edgekit; edgekit.sobel; assert 'torch' not in sys.modules;"
         "edgekit.nn.Sobel; assert 'torch' in sys.modules"

@@ -1,4 +1,4 @@
-"""What looks at the computation itself: torch.compile without breaks, export, ONNX, maps, forward derivatives."""
+"""Modules with torch.compile, torch.export, ONNX, tracing and forward-mode derivatives."""
 
 import copy
 import io
@@ -36,7 +36,7 @@ ONNX = ("sobel-symmetric", "scharr-wrap", "log", "oriented", "filter", "magnitud
 
 
 def few(names, *chosen):
-    """Give names as parameters of a test; those that are not chosen take part with --full only."""
+    """Return names as parameters of a test; those that are not chosen run only with --full."""
     return [*chosen, *on_full(*(name for name in names if name not in chosen))]
 
 
@@ -64,13 +64,13 @@ def _fresh():
 
 
 @pytest.mark.parametrize("name", few(MODULES, "scharr-wrap", "magnitude"))
-def test_compiles_in_one_piece(name):
+def test_modules_compile_without_graph_breaks(name):
     module = MODULES[name]
     close(torch.compile(module, fullgraph=True, backend="aot_eager")(batch()), module(batch()))
 
 
 @pytest.mark.parametrize("name", few(LOSSES, "magnitude"))
-def test_losses_compile_in_one_piece_on_both_ways(name):
+def test_losses_and_gradients_compile_without_graph_breaks(name):
     loss, found, expected = LOSSES[name], batch().requires_grad_(), batch().requires_grad_()
     target = batch().flip(-1)
     torch.compile(loss, fullgraph=True, backend="aot_eager")(found, target).backward()
@@ -78,7 +78,7 @@ def test_losses_compile_in_one_piece_on_both_ways(name):
     close(found.grad, expected.grad)
 
 
-def test_masks_and_functions_compile_in_one_piece():
+def test_masks_and_functions_compile_without_graph_breaks():
     mask = torch.ones(20, 23, dtype=torch.bool)
     mask[4, 5] = False
     with_mask = torch.compile(nn.Sobel(), fullgraph=True, backend="eager")
@@ -88,16 +88,16 @@ def test_masks_and_functions_compile_in_one_piece():
 
 
 @pytest.mark.full
-def test_generated_code_agrees(monkeypatch, tmp_path):
+def test_inductor_code_equals_eager(monkeypatch, tmp_path):
     image, module = batch((1, 1, 40, 41)), nn.GradientMagnitude()
     image[0, 0, 9, 9] = torch.nan
-    # In this process and folder: workers would outlive the test, and a header made for later costs half a minute.
+    # Workers would outlive the test, and precompiled headers take half a minute.
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr("torch._inductor.config.compile_threads", 1)
     monkeypatch.setattr("torch._inductor.config.cpp_cache_precompile_headers", False)
     compiled = torch.compile(module, fullgraph=True)
     with warnings.catch_warnings():
-        # The compiler warns of itself.
+        # The compiler issues warnings about its own code.
         warnings.simplefilter("ignore", DeprecationWarning)
         found = compiled(image)
     torch.testing.assert_close(found, module(image), rtol=1e-5, atol=1e-5, equal_nan=True)
@@ -110,7 +110,7 @@ def exported(module):
 
 @pytest.mark.parametrize("name", few((n for n in MODULES if n != "sharpness-wavelet_ratio"), "log"))
 def test_export_for_any_size(name):
-    """All but Haar's transform, which leaves out the last of an odd number of lines."""
+    """All but the Haar transform, which drops the last of an odd number of rows."""
     module = MODULES[name]
     program = exported(module).module()
     for shape in ((2, 3, 20, 23), (2, 3, 33, 17)):
@@ -122,7 +122,7 @@ def test_onnx_for_any_size(name):
     onnxruntime = pytest.importorskip("onnxruntime")
     module = MODULES[name]
     with warnings.catch_warnings():
-        # The exporter warns of itself.
+        # The exporter issues warnings about its own code.
         warnings.simplefilter("ignore")
         program = torch.onnx.export(exported(module), verbose=False)
     session = onnxruntime.InferenceSession(program.model_proto.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -133,10 +133,10 @@ def test_onnx_for_any_size(name):
 
 
 def onnx_model(module, image, *, dynamo):
-    """Return a module as ONNX, by the exporter of today or the older one."""
+    """Return a module as ONNX, by the dynamo exporter or the older one."""
     onnx, memory = pytest.importorskip("onnx"), io.BytesIO()
     with warnings.catch_warnings():
-        # The exporters warn of themselves.
+        # The exporters issue warnings about their own code.
         warnings.simplefilter("ignore")
         if dynamo:
             return torch.onnx.export(module, (image,), dynamo=True, verbose=False).model_proto
@@ -146,7 +146,7 @@ def onnx_model(module, image, *, dynamo):
 
 @pytest.mark.parametrize("dynamo", [True, False], ids=["exporter", "older exporter"])
 @pytest.mark.parametrize("name", few(MODULES, "oriented", "log", "magnitude", "sharpness-tenengrad"))
-def test_other_runtimes_agree(name, dynamo):
+def test_onnx_runtimes_equal_torch(name, dynamo):
     onnxruntime = pytest.importorskip("onnxruntime")
     module, image = MODULES[name], batch((1, 3, 20, 22))
     data = onnx_model(module, image, dynamo=dynamo).SerializeToString()
@@ -170,13 +170,13 @@ def test_other_runtimes_agree(name, dynamo):
         (nn.Filter([[0, -1, 0], [-1, 5, -1], [0, -1, 0]]), "Pad Conv"),
     ],
 )
-def test_the_exported_graph_is_one_convolution(module, nodes):
+def test_exported_graph_has_one_convolution(module, nodes):
     graph = onnx_model(module, batch((1, 1, 20, 22)), dynamo=True).graph
     assert " ".join(node.op_type for node in graph.node) == nodes
 
 
 @pytest.mark.parametrize("kind", [nn.Sobel, nn.Laplacian, nn.Oriented])
-def test_nan_propagates_where_it_is_asked_for(kind):
+def test_export_with_nan_propagate(kind):
     module = kind(nan="propagate")
     image = batch((1, 1, 20, 22))
     image[0, 0, 5, 6], image[0, 0, 15, 20] = torch.nan, torch.inf
@@ -184,18 +184,18 @@ def test_nan_propagates_where_it_is_asked_for(kind):
     torch.testing.assert_close(program(image), module(image), equal_nan=True)
 
 
-def test_a_mask_counts_in_an_exported_graph():
+def test_export_with_a_mask():
     image, mask = batch((1, 1, 20, 22)), torch.ones(20, 22, dtype=torch.bool)
     mask[3, 4] = False
     program = torch.export.export(nn.Sobel(), (image, mask)).module()
     torch.testing.assert_close(program(image, mask), nn.Sobel()(image, mask), equal_nan=True)
 
 
-def test_traced_modules_agree():
+def test_traced_modules_equal_eager():
     image = batch()
     for name in ("sobel", "oriented-fixed", "filter"):
         with warnings.catch_warnings():
-            # torch warns of its tracer.
+            # torch issues warnings about its tracer.
             warnings.simplefilter("ignore")
             traced = torch.jit.trace(MODULES[name], (image,))
         close(traced(image.flip(-1)), MODULES[name](image.flip(-1)))
@@ -203,8 +203,8 @@ def test_traced_modules_agree():
 
 @pytest.mark.parametrize("border", BORDERS)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
-def test_the_plain_expression_is_what_strips_compute(row, border, monkeypatch):
-    """Images smaller than the halo, invalid pixels at the corners, masks: what compilers see gives the same."""
+def test_graph_mode_equals_eager_mode(row, border, monkeypatch):
+    """Also for images smaller than the halo, invalid pixels in corners, and masks."""
     images = [torch.from_numpy(picture("float32", (2, *size)).copy()) for size in ((1, 1), (2, 1), (3, 2), (17, 19))]
     cases = []
     for image in images:
@@ -226,14 +226,14 @@ def test_the_plain_expression_is_what_strips_compute(row, border, monkeypatch):
         torch.testing.assert_close(found, one, rtol=1e-5, atol=1e-6, equal_nan=True)
 
 
-def test_no_value_is_asked_for():
-    """Nothing waits for a GPU: on a device without values no question can be answered."""
+def test_modules_run_on_the_meta_device():
+    """Modules never read values back: they do not wait for a GPU."""
     image = torch.empty(2, 3, 20, 23, device="meta")
     for module in MODULES.values():
         assert copy.deepcopy(module).to("meta")(image).device.type == "meta"
 
 
-def test_derivatives_forwards():
+def test_forward_mode_derivatives():
     image, direction = batch(), batch().flip(-1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)

@@ -1,4 +1,4 @@
-"""Gradients: of every operator, border, channel mode and mask, and their own gradients; what they cost in memory."""
+"""First and second derivatives of operators, borders, channel modes and masks; memory of the backward pass."""
 
 import pytest
 import torch
@@ -9,7 +9,6 @@ import edgekit as ek
 from edgekit.backends.pytorch import tiling
 from edgekit.filters.apply import apply
 
-#: A leaf that needs a gradient.
 SIZE = (5, 6)
 
 
@@ -22,7 +21,7 @@ def leaf(shape=SIZE):
 
 
 def twice(function, *inputs):
-    """Check the gradient and its gradient, in random directions: the whole matrix would take minutes."""
+    """Check first and second derivatives in random directions: the whole Jacobian would take minutes."""
     assert gradcheck(function, inputs, fast_mode=True)
     assert gradgradcheck(function, inputs, fast_mode=True)
 
@@ -37,7 +36,7 @@ def strips(request, monkeypatch):
 @pytest.mark.usefixtures("strips")
 @pytest.mark.parametrize("border", BORDERS)
 @pytest.mark.parametrize("row", ROWS, ids=by_id)
-def test_every_operator_and_border(row, border):
+def test_gradcheck_of_operators_and_borders(row, border):
     side = max(row.along.shape)
     shape = (side + 2, side + 1) if border == "valid" else SIZE
     twice(lambda x: apply(x, row.operator, row.parameters, border=border), leaf(shape))
@@ -45,7 +44,7 @@ def test_every_operator_and_border(row, border):
 
 @pytest.mark.usefixtures("strips")
 @pytest.mark.parametrize("row", ROWS, ids=by_id)
-def test_every_operator_under_a_mask(row):
+def test_gradcheck_of_operators_with_a_mask(row):
     mask = torch.ones(9, 10, dtype=torch.bool)
     mask[0, 0] = mask[8, 9] = False
     masked = lambda x: apply(x, row.operator, row.parameters, mask=mask).nan_to_num()  # noqa: E731
@@ -60,8 +59,8 @@ def test_every_operator_under_a_mask(row):
 @pytest.mark.usefixtures("strips")
 @pytest.mark.parametrize("channel", ["each", "luminance", "max", "dizenzo"])
 @pytest.mark.parametrize("tone", ["linear", "log"])
-def test_every_channel_mode_and_tone(channel, tone):
-    # At a mirrored corner the gradient is 0, and there the joint of channels has a kink.
+def test_gradcheck_of_channel_modes_and_tones(channel, tone):
+    # With reflect the gradient is 0 in a corner, where max and dizenzo are not differentiable.
     options = {"channel": channel, "tone": tone, "border": "wrap"}
     twice(lambda x: ek.scharr(x, **options), leaf((3, 4, 5)))
     gradient = lambda x: ek.gradient(x, **options)  # noqa: E731
@@ -70,8 +69,8 @@ def test_every_channel_mode_and_tone(channel, tone):
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 @pytest.mark.parametrize("row", ROWS, ids=by_id)
-def test_nothing_flows_to_or_beside_what_is_not_finite(row, bad):
-    """Pixels have the gradient of the responses that are known, and of no other."""
+def test_gradients_near_non_finite_pixels(row, bad):
+    """Only finite responses contribute to the gradient."""
     image = torch.from_numpy(picture("float64", (24, 25)).copy())
     image[11, 12] = bad
     image.requires_grad_()
@@ -84,7 +83,7 @@ def test_nothing_flows_to_or_beside_what_is_not_finite(row, bad):
 
 
 @pytest.mark.parametrize("row", GRADIENTS, ids=by_id)
-def test_flat_ground(row):
+def test_gradients_of_constant_images_are_zero(row):
     image = torch.full((12, 13), 0.1, requires_grad=True)
     response = apply(image, row.operator, row.parameters)
     (slope,) = torch.autograd.grad(response.sum(), image)
@@ -94,8 +93,8 @@ def test_flat_ground(row):
 
 @pytest.mark.parametrize("degrees", [0.0, 45.0, 90.0, 180.0, 270.0, -33.0])
 @pytest.mark.parametrize("shape", [(), (2, 1, 1, 1), (2, 1, 4, 5)])
-def test_angles(degrees, shape):
-    """A slope at a multiple of 90, too, where one of cosine and sine is exactly 0."""
+def test_gradcheck_of_angles(degrees, shape):
+    """Also at multiples of 90 degrees, where cosine or sine is exactly 0."""
     image, theta = leaf((2, 1, 4, 5)), torch.full(shape, degrees, dtype=torch.float64, requires_grad=True)
     twice(lambda x, t: ek.sobel(x, angle=t), image, theta)
     gradient = ek.gradient(image.detach())
@@ -106,20 +105,20 @@ def test_angles(degrees, shape):
 
 
 @pytest.mark.parametrize("border", [b for b in BORDERS if b != "valid"])
-def test_taps(border):
+def test_gradcheck_of_kernels(border):
     taps = torch.tensor([[0.3, 0.0, -1.0], [2.0, 0.1, 0.0], [0.0, 1.0, 1.0]], dtype=torch.float64, requires_grad=True)
     mask = torch.ones(SIZE, dtype=torch.bool)
     mask[1, 1] = False
     twice(lambda x, t: ek.correlate(x, t, border=border), leaf(), taps)
-    # A step away from 0 a tap would touch what it did not.
+    # gradcheck changes each coefficient slightly; a coefficient of 0 would then reach masked pixels.
     full = (taps.detach() + 0.4).requires_grad_()
     twice(lambda x, t: ek.correlate(x, t, border=border, mask=mask).nan_to_num(), leaf(), full)
     known = ek.correlate(leaf().detach(), taps, border=border, mask=mask).isfinite()
     assert torch.equal(known, ek.correlate(leaf().detach(), taps.tolist(), border=border, mask=mask).isfinite())
 
 
-def test_losses():
-    # At points where no magnitude is near its kink.
+def test_gradcheck_of_losses():
+    # No magnitude is near 0, where it is not differentiable.
     image, target = leaf((1, 3, 6, 7)), leaf((1, 3, 6, 7)).detach().flip(-1) * 3
     for loss in (ek.nn.GradientLoss(norm=2), ek.nn.GradientLoss("scharr", of="magnitude", norm=2)):
         twice(loss, image, target)
@@ -127,15 +126,15 @@ def test_losses():
     twice(ek.nn.SharpnessLoss("tenengrad"), image, target)
 
 
-def test_the_other_sides_slope_need_not_be_contiguous():
+def test_incoming_gradients_need_not_be_contiguous():
     image = leaf((3, 20, 21))
     (one,) = torch.autograd.grad(ek.sobel(image), image, torch.ones(()).double().expand(3, 20, 21))
     (other,) = torch.autograd.grad(ek.sobel(image).sum(), image)
     torch.testing.assert_close(one, other)
 
 
-def kept_bytes(function):
-    """Return how much is kept for the way back, beyond the input itself."""
+def saved_bytes(function):
+    """Return the number of bytes saved for the backward pass, without the input."""
     image = torch.rand(1, 1, 128, 128, requires_grad=True)
     kept = {}
 
@@ -150,16 +149,16 @@ def kept_bytes(function):
     return sum(kept.values())
 
 
-def test_the_magnitude_keeps_nothing_but_its_input(monkeypatch):
-    assert kept_bytes(ek.nn.GradientMagnitude()) == 0
+def test_magnitude_saves_only_its_input(monkeypatch):
+    assert saved_bytes(ek.nn.GradientMagnitude()) == 0
     beside = vars(ek.nn.GradientMagnitude()(torch.rand(9, 9, requires_grad=True)).grad_fn).values()
     assert not [v for v in beside if isinstance(v, torch.Tensor) or getattr(v, "image", None) is not None]
-    # What the same costs where it is composed: two responses and their root at least.
+    # The composed form saves at least two responses and their root.
     monkeypatch.setattr(tiling, "is_eager", lambda: False)
-    assert kept_bytes(ek.nn.GradientMagnitude()) > 3 * 4 * 128 * 128
+    assert saved_bytes(ek.nn.GradientMagnitude()) > 3 * 4 * 128 * 128
 
 
-def test_a_changed_input_is_noticed():
+def test_inputs_changed_in_place_are_detected():
     image = torch.rand(8, 9, requires_grad=True)
     copied = image * 1
     response = ek.sobel(copied)

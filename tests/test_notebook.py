@@ -1,4 +1,4 @@
-"""What notebooks show: panels, coloured kernels, short representations."""
+"""Display in notebooks: panels, coloured kernels, short representations."""
 
 import re
 import sys
@@ -20,7 +20,7 @@ def photograph(request):
 
 @pytest.mark.parametrize("name", OPERATORS)
 @pytest.mark.parametrize("scale", ["unit", "raw"])
-def test_correlation_with_the_kernel_is_the_filter(name, scale, photograph):
+def test_correlate_with_kernel_equals_the_filter(name, scale, photograph):
     operator = OPERATORS[name]
     kernel = ek.kernel(name, scale=scale)
     assert kernel.reference == operator.reference
@@ -31,12 +31,12 @@ def test_correlation_with_the_kernel_is_the_filter(name, scale, photograph):
         expected = getattr(ek, name)(photograph, scale=scale)
     inside = (slice(10, -10), slice(10, -10))
     if name == "roberts":
-        # A kernel of the user needs a centre. That of Roberts lies half a pixel to the lower right of its pixel.
+        # correlate needs a kernel with a centre pixel. Roberts is centred half a pixel to the lower right.
         kernel = np.pad(kernel, ((1, 0), (1, 0)))
     np.testing.assert_allclose(ek.correlate(photograph, kernel)[inside], expected[inside], rtol=1e-4, atol=1e-3)
 
 
-def test_the_kernel_of_a_direction():
+def test_kernels_of_directions():
     book = [[-2, -1, 0], [-1, 0, 1], [0, 1, 2]]
     ring = ek.kernel("sobel", angle=45, rotate="ring", scale="raw")
     assert ring.array.tolist() == book
@@ -65,7 +65,7 @@ def test_wrong_kernels(call, message):
         call()
 
 
-def test_the_grid_has_the_coefficients_and_their_colours():
+def test_html_of_kernels():
     html = ek.kernel("sobel", angle=0, scale="raw")._repr_html_()
     cells = re.findall(r"<td [^>]*background:rgba\((\d+),\d+,\d+,([\d.]+)\)[^>]*>([^<]*)</td>", html)
     assert [float(text) for _, _, text in cells] == [-1, 0, 1, -2, 0, 2, -1, 0, 1]
@@ -76,11 +76,11 @@ def test_the_grid_has_the_coefficients_and_their_colours():
     assert opacity[0] == pytest.approx(opacity[3] / 2)
     assert ">-1<" in html
     assert "Sobel and Feldman" in html
-    # A wide kernel is shown by colours alone.
+    # Wide kernels are shown by colours without numbers.
     assert ">0" not in ek.kernel("gaussian", sigma=3)._repr_html_()
 
 
-def test_representations_are_short():
+def test_repr_of_results():
     large = np.zeros((600, 800), np.uint8)
     assert repr(ek.gradient(large)) == "Gradient(gx and gy of shape (600, 800), float32)"
     assert repr(ek.gradient(torch.zeros(3, 9, 9))) == "Gradient(gx and gy of shape (3, 9, 9), float32)"
@@ -103,7 +103,7 @@ def test_html_of_results(photograph):
     assert "explained" in ek.fit_kernel(RAMP * 2, RAMP, steps=3)._repr_html_()
 
 
-def test_a_gradient_is_unpacked():
+def test_gradient_unpacks_to_gx_and_gy():
     for image in (RAMP, torch.from_numpy(RAMP)):
         gx, gy = ek.gradient(image)
         assert float(gx[5, 5]) == 1
@@ -111,7 +111,7 @@ def test_a_gradient_is_unpacked():
 
 
 def pixels(panels, number):
-    """Return what a panel draws, the range of its colours, and the labels of the colour bars."""
+    """Return the drawn image of a panel and the range of its colours."""
     axes = [a for a in panels.figure.axes if a.get_label() != "<colorbar>"][number]
     (drawn,) = axes.images
     return drawn, drawn.get_clim()
@@ -132,13 +132,13 @@ def test_zero_of_signed_responses_is_mid_gray():
     assert bars(panels) == ["levels", "levels"]
 
 
-def test_the_white_level_is_that_of_the_caller_or_a_percentile():
+def test_white_option_and_default_white_level():
     response = np.zeros((20, 20), np.float32)
     response[0, 0] = 100
     response[1:] = 3
     panels = ek.show(RAMP, response)
     assert pixels(panels, 1)[1] == (0, 3)
-    # The end of the colour bar tells that a value is larger.
+    # The colour bar has an arrow for larger values.
     ends = next(a for a in panels.figure.axes if a.get_label() == "<colorbar>")
     assert ends._colorbar.extend == "max"
     assert pixels(ek.show(RAMP, response, -response, white=8), 2)[1] == (-8, 8)
@@ -151,7 +151,7 @@ def test_masks_are_drawn_over_the_image(photograph):
     np.testing.assert_array_equal(drawn.get_array(), expected)
 
 
-def test_a_gradient_gives_three_panels_and_tensors_are_drawn():
+def test_panels_of_gradients_and_tensors():
     panels = ek.show(torch.from_numpy(RAMP), ek.gradient(torch.from_numpy(RAMP)))
     assert panels.titles == ("image", "gx", "gy", "magnitude")
     colours = torch.rand(3, 9, 9)
@@ -159,7 +159,7 @@ def test_a_gradient_gives_three_panels_and_tensors_are_drawn():
     assert drawn.get_array().shape == (9, 9, 3)
 
 
-def test_undefined_values_are_red():
+def test_nan_values_are_red():
     response = np.ones((4, 4), np.float32)
     response[0, 0] = np.nan
     drawn, _ = pixels(ek.show(np.zeros((4, 4), np.uint8), response), 1)
@@ -167,7 +167,7 @@ def test_undefined_values_are_red():
     assert red > 2 * max(green, blue)
 
 
-def test_panels_are_saved_and_shown(tmp_path):
+def test_save_repr_and_html_of_panels(tmp_path):
     panels = ek.show(RAMP, RAMP / 2, titles=("one", "two"))
     panels.save(tmp_path / "panels.png")
     height, width = ek.read_image(tmp_path / "panels.png").shape[:2]
@@ -189,25 +189,25 @@ def test_panels_are_saved_and_shown(tmp_path):
         (lambda: ek.show(RAMP, "sobel"), ek.DtypeError, "found str"),
     ],
 )
-def test_wrong_panels(call, error, message):
+def test_wrong_arguments_of_show(call, error, message):
     with pytest.raises(error, match=message):
         call()
 
 
-def test_a_missing_library_is_named(monkeypatch):
+def test_show_without_matplotlib(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ek.MissingExtraError, match=r"show needs matplotlib.*\[plot\]"):
         ek.show(RAMP)
 
 
-def test_titles_are_text():
+def test_titles_are_escaped():
     titles = ['"><script>', r"$\frac$ and $5 to $9"]
     panels = ek.show(np.eye(8), ek.sobel(np.eye(8)), titles=titles, unit="$x")
     assert panels.titles == tuple(titles)
     assert "<script>" not in panels._repr_html_()
 
 
-def test_pixels_of_colours_that_are_not_finite_are_red(tmp_path):
+def test_non_finite_pixels_of_colour_images_are_red(tmp_path):
     colours = np.random.default_rng(0).random((20, 20, 3)) - 0.5
     colours[5:15, 5:15, 1] = np.nan
     panels = ek.show(np.eye(20), colours)
@@ -216,6 +216,6 @@ def test_pixels_of_colours_that_are_not_finite_are_red(tmp_path):
 
 
 @pytest.mark.parametrize("option", [{"rotate": "banana"}, {"rotate": "ring"}, {"angle_of": "edge"}])
-def test_options_that_a_kernel_has_not(option):
+def test_options_that_do_not_apply_to_the_kernel(option):
     with pytest.raises(ek.ParameterError):
         ek.kernel("laplacian", **option)

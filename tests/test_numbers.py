@@ -1,6 +1,6 @@
-"""Numbers that types hold and images seldom do: the largest, the smallest, whole ranges, and what is no number.
+"""Extreme values of all types: the largest, the smallest, subnormal numbers, NaN and infinity.
 
-Nothing warns (every warning fails a test here), nothing wraps, and what a type can hold is neither infinite nor 0.
+No warnings (each warning fails a test here), no wrapping, no overflow or underflow of results that the type can hold.
 """
 
 import math
@@ -26,7 +26,7 @@ def by_id(row):
 
 
 def extremes(dtype, shape=(9, 11)):
-    """Return a picture whose pixels are the least, the largest, the smallest and the next to those."""
+    """Return an image of extreme values: minimum, maximum, 0, 1 and the smallest floats."""
     rng = np.random.default_rng(5)
     if np.dtype(dtype).kind == "f":
         info = np.finfo(dtype)
@@ -39,13 +39,13 @@ def extremes(dtype, shape=(9, 11)):
 
 
 def whole(shape=(9, 11), seed=7, most=15):
-    """Return whole numbers: whatever power of two they are multiplied with, they stay exact."""
+    """Return integers as floats: products with powers of two are exact."""
     return np.random.default_rng(seed).integers(-most, most, shape).astype(np.float64)
 
 
 @pytest.mark.parametrize("dtype", INTEGERS)
 @pytest.mark.parametrize("row", ROWS, ids=by_id)
-def test_whole_ranges_of_integers_do_not_wrap(row, dtype, kind):
+def test_integer_extremes_do_not_wrap(row, dtype, kind):
     array = extremes(dtype)
     found = kind.plain(apply(kind.image(array), row.operator, row.parameters)).astype(np.float64)
     # The oracle converts to double precision first, as the filter does for wide types.
@@ -56,12 +56,12 @@ def test_whole_ranges_of_integers_do_not_wrap(row, dtype, kind):
 
 @pytest.mark.parametrize(("dtype", "exponent"), SIZED)
 @pytest.mark.parametrize("row", GRADIENTS, ids=by_id)
-def test_magnitudes_of_any_size(row, dtype, exponent, kind):
+def test_magnitudes_scale_with_powers_of_two(row, dtype, exponent, kind):
     array = whole()
     usual = kind.plain(apply(kind.image(array.astype(dtype)), row.operator, row.parameters))
     found = kind.plain(apply(kind.image(np.ldexp(array, exponent).astype(dtype)), row.operator, row.parameters))
     assert (found.dtype, np.isfinite(found).all()) == (np.dtype(dtype), True)
-    # Among the smallest numbers each of 49 products is rounded to a whole one of them.
+    # Each of 49 products is rounded to a multiple of the smallest subnormal number.
     smallest = 49 * float(np.finfo(dtype).smallest_subnormal)
     np.testing.assert_allclose(np.ldexp(found.astype(np.longdouble), -exponent), usual,
                                rtol=4 * np.finfo(dtype).eps, atol=math.ldexp(smallest, -exponent))  # fmt: skip
@@ -70,8 +70,8 @@ def test_magnitudes_of_any_size(row, dtype, exponent, kind):
 @pytest.mark.parametrize("reach", [1, 3])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("row", [*GRADIENTS, *LAPLACIANS], ids=by_id)
-def test_steps_of_the_largest_number(row, dtype, reach, kind):
-    """What a step over the largest number comes to can be held, although sums on the way could not."""
+def test_steps_of_the_largest_float(row, dtype, reach, kind):
+    """Results that the type can hold are finite, although intermediate sums would overflow."""
     largest = float(np.finfo(dtype).max)
     step = np.zeros((9, 40))
     step[:, 20:] = 1
@@ -90,7 +90,7 @@ def test_steps_of_the_largest_number(row, dtype, reach, kind):
 
 @pytest.mark.parametrize("channel", ["each", "max", "dizenzo"])
 @pytest.mark.parametrize(("dtype", "exponent"), SIZED)
-def test_colours_of_any_size(dtype, exponent, channel, kind):
+def test_colour_gradients_scale_with_powers_of_two(dtype, exponent, channel, kind):
     array = whole((9, 11, 3))
     usual, found = (
         ek.gradient(kind.image(np.ldexp(array, e).astype(dtype)), channel=channel, operator="scharr", scale="raw")
@@ -100,7 +100,7 @@ def test_colours_of_any_size(dtype, exponent, channel, kind):
     largest = kind.plain(usual.magnitude).max()
     slack = math.ldexp(4 * float(np.finfo(dtype).smallest_subnormal), -exponent)
     if exponent > EXPONENTS[dtype][-1] - 12:
-        return  # As printed, it could not be held.
+        return  # The unscaled response would overflow.
     for before, after in parts:
         after = np.ldexp(kind.plain(after).astype(np.longdouble), -exponent)
         bound = 16 * np.finfo(dtype).eps * largest + slack
@@ -112,8 +112,8 @@ def test_colours_of_any_size(dtype, exponent, channel, kind):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_small_and_large_in_one_picture(dtype, kind):
-    """Neither spoils the other, and ordinary pixels keep their bits."""
+def test_small_and_large_values_in_one_image(dtype, kind):
+    """Neither affects the other; results of ordinary pixels are equal bit for bit."""
     array, exponents = whole((24, 24)), (-100, 0, 100)
     image = np.concatenate([np.ldexp(array, e) for e in exponents]).astype(dtype)
     found = kind.plain(ek.scharr(kind.image(image)))
@@ -125,7 +125,7 @@ def test_small_and_large_in_one_picture(dtype, kind):
     np.testing.assert_array_equal(found[24:48][1:-1], alone[1:-1])
 
 
-def test_too_large_is_infinite_and_invalid_is_nan(kind):
+def test_overflow_gives_infinity_and_nan_gives_nan(kind):
     image = np.zeros((9, 9), np.float32)
     image[:, 5:] = np.finfo("float32").max
     image[0, 0] = np.nan
@@ -145,7 +145,7 @@ def test_half_precision_overflows_to_infinity(kind):
 
 
 @pytest.mark.parametrize("size", [1e-320, 1e-40, 1e-30, 1.0, 1e30, 1e300, 1.7e308])
-def test_logarithms_of_any_size(size, kind):
+def test_log_tone_of_very_small_and_large_values(size, kind):
     image = np.repeat([[size / 4, size]], 2, 0)
     found = kind.plain(ek.sobel(kind.image(image), tone="log", scale="raw", angle=0, border="edge"))
     ratio = [Fraction(v) / Fraction(1 / 510) for v in (size / 4, size)]
@@ -161,8 +161,8 @@ def measured(name, image, kind):
 
 @pytest.mark.parametrize("exponent", [-1000, -300, 0, 250, 500, 1010])
 @pytest.mark.parametrize("name", ek.MEASURES)
-def test_measures_of_any_size(name, exponent, kind):
-    """A measure grows with its power of contrast; beyond what can be held it is infinite or 0."""
+def test_measures_of_very_small_and_large_values(name, exponent, kind):
+    """Measures scale with their power of contrast, and overflow to infinity or underflow to 0."""
     levels = np.abs(whole((16, 18)))
     usual = measured(name, kind.image(levels), kind)
     found = measured(name, kind.image(np.ldexp(levels, exponent)), kind)
@@ -173,8 +173,8 @@ def test_measures_of_any_size(name, exponent, kind):
 
 @pytest.mark.parametrize("exponent", [-148, 124])
 @pytest.mark.parametrize("name", [name for name, row in ek.MEASURES.items() if row.contrast < 2])
-def test_no_power_of_two_overflows_on_the_way(name, exponent, monkeypatch):
-    """`torch.ldexp` multiplies by the power, says its documentation, and older versions do so: 2^128 is infinite."""
+def test_measures_with_older_torch_ldexp(name, exponent, monkeypatch):
+    """Older versions of `torch.ldexp` multiply by the power of two: 2^128 is infinite."""
     monkeypatch.setattr(torch, "ldexp", lambda values, exponents: values * torch.pow(2.0, exponents))
     levels = torch.from_numpy(np.abs(whole((16, 18))).astype(np.float32))
     image = levels * 2.0 ** (exponent / 2) * 2.0 ** (exponent / 2)
@@ -185,7 +185,7 @@ def test_no_power_of_two_overflows_on_the_way(name, exponent, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ek.MEASURES)
-def test_an_image_is_measured_alike_alone_and_beside_others(name):
+def test_measures_of_a_batch_equal_single_images(name):
     levels = np.abs(whole((16, 18))).astype(np.float32)
     batch = torch.from_numpy(np.stack([np.ldexp(levels, e) for e in (-120, 0, 110)])[:, None])
     alone = torch.cat([ek.sharpness(image[None], name).reshape(1) for image in batch])
@@ -193,7 +193,7 @@ def test_an_image_is_measured_alike_alone_and_beside_others(name):
 
 
 @pytest.mark.parametrize("exponent", [-1000, -140, -70, 70, 130, 1010])
-def test_scores_of_any_size(exponent, kind):
+def test_scores_do_not_depend_on_the_scale_of_levels(exponent, kind):
     y, x = np.mgrid[:64, :64]
     levels = np.where((x // 8 + y // 8) % 2, 3.0, -2.0) + np.random.default_rng(0).integers(-2, 3, (64, 64)) / 8
     usual, found = (float(ek.score(kind.image(np.ldexp(levels, e)))) for e in (0, exponent))
@@ -202,7 +202,7 @@ def test_scores_of_any_size(exponent, kind):
 
 
 @pytest.mark.parametrize("dtype", [*INTEGERS, *FLOATS])
-def test_edges_of_extremes(dtype, kind):
+def test_edge_functions_on_extreme_values(dtype, kind):
     image = kind.image(extremes(dtype, (32, 33)))
     for edges in (
         ek.canny(image),
@@ -216,7 +216,7 @@ def test_edges_of_extremes(dtype, kind):
     assert not np.isnan(kind.plain(ek.detect(image))).any()
 
 
-def test_infinite_strengths_are_the_strongest(kind):
+def test_nonmax_suppress_keeps_infinite_strengths(kind):
     strength = np.array([[0, 1, np.inf, 2, np.nan, 3, np.inf, np.inf, 1]] * 3)
     thin, offset = ek.nonmax_suppress(kind.image(strength), kind.image(np.zeros((3, 9))), subpixel=True)
     np.testing.assert_array_equal(kind.plain(thin)[1], [0, 0, np.inf, 0, 0, 0, np.inf, 0, 0])
@@ -230,7 +230,7 @@ def test_thresholds_must_be_numbers(levels, kind):
 
 
 @pytest.mark.parametrize("function", [ek.picture, ek.white_level])
-def test_a_picture_shows_one_direction(function, kind):
+def test_picture_and_white_level_refuse_arrays_of_angles(function, kind):
     angles = kind.image(np.full((4, 5), 30.0))
     with pytest.raises(ek.ParameterError, match=r"one direction; found angles of shape \(4, 5\)"):
         function(kind.image(np.ones((4, 5))), angle=angles)
@@ -238,7 +238,7 @@ def test_a_picture_shows_one_direction(function, kind):
 
 @pytest.mark.parametrize("mode", ["full", "stretch", "signed"])
 @pytest.mark.parametrize("size", [1e-320, 1e-40, 1.0, 1e38, 1.7e308])
-def test_pictures_of_any_size(size, mode, kind):
+def test_to_display_of_very_small_and_large_values(size, mode, kind):
     image = np.repeat([[0, 0, 0, size, size, size]], 3, 0) * np.array([[1], [1], [-1]])
     usual = ek.to_display(kind.image(image / size), mode, white=1).image
     found = ek.to_display(kind.image(image), mode, white=size).image
@@ -247,13 +247,13 @@ def test_pictures_of_any_size(size, mode, kind):
 
 
 @pytest.mark.parametrize("dtype", ["bool", *INTEGERS])
-def test_stretching_any_type(dtype, kind):
+def test_stretch_of_integer_types(dtype, kind):
     array = np.array([[0, 1, 1]], dtype)
     np.testing.assert_array_equal(kind.plain(ek.to_display(kind.image(array), "stretch").image), [[0, 255, 255]])
 
 
 @pytest.mark.parametrize("dtype", ["int64", *FLOATS])
-def test_overlays_of_extremes(dtype):
+def test_overlay_of_extreme_values(dtype):
     array = np.array([[np.finfo(dtype).min, 0, np.finfo(dtype).max]], dtype) if dtype in FLOATS else extremes(dtype)
     drawn = ek.overlay(array, np.zeros(array.shape, np.uint8))
     if dtype in FLOATS:

@@ -1,4 +1,4 @@
-"""Folders that hold what is no regular file, or no longer what it was when it was listed."""
+"""Folders with pipes, devices, broken links, and files that change after they are listed."""
 
 import csv
 import os
@@ -16,10 +16,10 @@ from edgekit.errors import UnreadableError
 from edgekit.io import files
 from edgekit.io.files import head_of, open_regular
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has none of these")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no such files on Windows")
 
-#: What is said of a file by its name.
-SAID = {
+#: Reason of failure by name of the file.
+REASONS = {
     "pipe.png": "found a pipe, socket or device", "socket.png": "found a pipe, socket or device",
     "device.png": "found a pipe, socket or device", "loop.png": "symbolic links", "dangling.png": "no such file",
     "empty.png": "the file is empty (0 bytes)",
@@ -28,7 +28,7 @@ SAID = {
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Return a folder with one image, and one of everything that is none, each by an image's name and by no image's."""
+    """Return a folder with one image, and special files of each kind with and without the ending .png."""
     made = tmp_path / "in"
     made.mkdir()
     monkeypatch.chdir(made)
@@ -45,20 +45,20 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("more", [[], ["--timeout", "20"]])
-def test_each_has_a_row_and_nothing_waits(folder, more):
+def test_special_files_fail_without_blocking(folder, more):
     command = [sys.executable, "-m", "edgekit", "score", str(folder), "-q", "-o", str(folder.parent / "scores.csv")]
     ran = subprocess.run([*command, *more], capture_output=True, text=True, check=False, timeout=60)
     assert ran.returncode == 1
     with (folder.parent / "scores.csv").open(newline="") as file:
         rows = {Path(row["path"]).name: row for row in csv.DictReader(file)}
-    assert rows.keys() == SAID.keys() | {"image.png"}
-    for name, said in SAID.items():
+    assert rows.keys() == REASONS.keys() | {"image.png"}
+    for name, said in REASONS.items():
         assert rows[name]["status"] == "failed"
         assert rows[name]["reason"].startswith(str(folder / name))
         assert said in rows[name]["reason"]
 
 
-def test_a_folder_that_cannot_be_listed_is_told(tmp_path, monkeypatch):
+def test_folders_that_cannot_be_listed_are_reported(tmp_path, monkeypatch):
     (tmp_path / "open").mkdir()
     (tmp_path / "shut").mkdir()
     ek.write_image(tmp_path / "open" / "image.png", np.eye(8, dtype=np.uint8))
@@ -80,7 +80,7 @@ def test_a_folder_that_cannot_be_listed_is_told(tmp_path, monkeypatch):
 
 
 def test_links_to_folders_are_not_followed(tmp_path):
-    """They may lead back, or out of the folder; a link to an image is taken."""
+    """Such links may lead back, or out of the folder. Links to images are read."""
     inside, outside = tmp_path / "inside", tmp_path / "outside"
     (inside / "deep").mkdir(parents=True)
     outside.mkdir()
@@ -95,7 +95,7 @@ def test_links_to_folders_are_not_followed(tmp_path):
     assert not skipped
 
 
-def test_what_became_a_pipe_since_it_was_looked_at_is_not_waited_for(folder, monkeypatch):
+def test_files_replaced_by_pipes_do_not_block(folder, monkeypatch):
     status = (folder / "image.png").stat()
     monkeypatch.setattr(files, "status_of", lambda path: status)
     with pytest.raises(UnreadableError, match="not a regular file"):
@@ -104,7 +104,7 @@ def test_what_became_a_pipe_since_it_was_looked_at_is_not_waited_for(folder, mon
         open_regular(folder / "device")
 
 
-def test_the_head_of_what_cannot_be_read_is_empty(folder):
+def test_head_of_unreadable_files_is_empty(folder):
     assert head_of(folder / "image.png", 4) == b"\x89PNG"
-    for name in (*SAID, "pipe", "folder.png", "missing"):
+    for name in (*REASONS, "pipe", "folder.png", "missing"):
         assert head_of(folder / name, 4) == b""

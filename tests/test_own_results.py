@@ -1,4 +1,4 @@
-"""Results that edgekit wrote are no photographs: runs over folders leave them out, and count them."""
+"""Runs over folders leave out the results of earlier runs, and count them."""
 
 import json
 import os
@@ -26,14 +26,14 @@ def photos(at_home):
 
 
 def scored(*arguments):
-    """Return the names of what was scored, and what was said of it."""
+    """Return the names of the scored files, and the messages."""
     result = run("score", *arguments, "--json")
     assert result.exit_code == 0, result.output
     return sorted(Path(json.loads(line)["path"]).name for line in result.stdout.splitlines()), result.stderr
 
 
 @pytest.mark.parametrize("options", [(), ("--depth", "float"), ("--format", "npy"), ("--format", "jpg")])
-def test_a_result_beside_its_photograph_is_left_out(options):
+def test_results_beside_their_photograph_are_left_out(options):
     assert run("sobel", "photos/a.png", *options).exit_code == 0
     assert len(list(Path("photos").glob("a.sobel.*"))) == 1
     names, said = scored("photos")
@@ -60,38 +60,38 @@ def test_pick_and_focus_leave_results_out():
     assert "a.sobel.png" not in result.stdout
 
 
-def test_files_that_are_no_images_are_counted_by_themselves():
+def test_other_files_are_counted_separately():
     run("sobel", "photos/a.png")
     Path("photos/notes.txt").write_text("hello")
     assert "2 scored, 1 skipped (not images), 1 result of earlier runs left out in " in scored("photos")[1]
 
 
-def test_an_output_folder_below_its_input():
+def test_output_folder_inside_the_input_folder():
     run("sobel", "photos", "-r", "-o", "photos/edges")
     names, said = scored("photos", "-r")
     assert names == ["a.png", "b.png", "c.png"]
     assert "3 results of earlier runs left out" in said
     Path("photos/edges/sub/new.png").write_bytes(Path("photos/a.png").read_bytes())
-    # The record lies in the folder above.
+    # The log is in the parent folder.
     assert scored("photos/edges/sub")[0] == ["new.png"]
 
 
 @pytest.mark.parametrize("written", ["photos", "link", "photos/../photos", "photos/sub/.."])
 @pytest.mark.parametrize("walked", ["photos", "link", "photos/../photos"])
-def test_by_whatever_name_of_the_folder(written, walked):
+def test_results_are_recognized_by_other_paths_of_the_folder(written, walked):
     Path("link").symlink_to("photos")
     run("sobel", f"{written}/a.png")
     assert scored(walked)[0] == ["a.png", "b.png"]
-    # What is there already is edgekit's own, by this name as well.
+    # The existing file is recognized as a result by this path too.
     assert run("sobel", f"{walked}/a.png").exit_code == 0
 
 
-def test_what_is_named_is_taken():
+def test_results_given_by_name_are_scored():
     run("sobel", "photos/a.png")
     assert scored("photos/a.sobel.png", "photos/b.png")[0] == ["a.sobel.png", "b.png"]
 
 
-def test_what_holds_nothing_else_is_taken():
+def test_folders_with_only_results_are_scored():
     run("sobel", "photos", "-r", "-o", "edges")
     names, said = scored("edges", "-r")
     assert names == ["a.sobel.png", "b.sobel.png", "c.sobel.png"]
@@ -99,26 +99,26 @@ def test_what_holds_nothing_else_is_taken():
     run("sobel", "photos/a.png")
     assert scored("photos/*.sobel.png")[0] == ["a.sobel.png"]
     assert scored("photos", "--include", "*.sobel.png")[0] == ["a.sobel.png"]
-    # Each folder that is named counts by itself.
+    # Each given folder is handled separately.
     assert scored("photos", "edges")[0] == ["a.png", "a.sobel.png", "b.png", "b.sobel.png"]
 
 
-def test_a_file_that_is_no_image_is_counted_once_where_results_are_taken():
+def test_other_files_beside_scored_results_are_counted_once():
     run("sobel", "photos", "-o", "edges")
     Path("edges/notes.txt").write_text("hello")
     assert "2 scored, 1 skipped (not images) in " in scored("edges")[1]
 
 
-def test_a_run_never_filters_what_lies_in_its_own_output_folder():
+def test_results_in_the_output_folder_are_not_filtered_again():
     run("sobel", "photos", "-o", "photos")
     for name in ("photos/a.png", "photos/b.png"):
         Path(name).unlink()
     result = run("sobel", "photos", "-o", "photos")
     assert "2 results of earlier runs left out" in result.stderr
     assert not list(Path("photos").glob("*.sobel.sobel.png"))
-    # Its record is in use by this run, and no other record is asked in its place.
+    # The run itself holds the log, which gives no warning.
     assert "treated as images" not in result.stderr
-    # Where there is nothing but results those of other runs are taken.
+    # In a folder with only results, those of other runs are filtered.
     ek.write_image("other.png", np.eye(60, dtype=np.uint8))
     run("sobel", "other.png", "-o", "photos/other.jpg")
     Path("photos", NAME).rename("kept.sqlite")
@@ -129,7 +129,7 @@ def test_a_run_never_filters_what_lies_in_its_own_output_folder():
     assert "3 results of earlier runs left out" in again.stderr
 
 
-def test_what_was_picked_is_a_photograph():
+def test_picked_photographs_are_scored():
     run("pick", "photos", "-n", "2", "-o", "best")
     run("sobel", "best/a.png", "-o", "best/edges.png")
     names, said = scored("best")
@@ -137,23 +137,23 @@ def test_what_was_picked_is_a_photograph():
     assert "1 result of earlier runs left out" in said
 
 
-def test_photographs_that_were_copied_or_moved_and_results_that_were_changed_are_taken():
+def test_copied_photographs_and_replaced_results_are_scored():
     run("sobel", "photos/a.png")
     shutil.copy2("photos/b.png", "photos/copy.png")
     Path("photos/a.png").rename("photos/moved.png")
-    # Another image in the place of a result.
+    # A result is replaced by another image.
     shutil.copy("photos/b.png", "photos/a.sobel.png")
     assert scored("photos")[0] == ["a.sobel.png", "b.png", "copy.png", "moved.png"]
 
 
-def test_an_output_folder_that_was_moved_as_a_whole():
+def test_results_in_a_moved_output_folder_are_left_out():
     run("sobel", "photos", "-o", "edges")
     Path("edges").rename("elsewhere")
     shutil.copy("photos/a.png", "elsewhere/photo.png")
     assert scored("elsewhere")[0] == ["photo.png"]
 
 
-def test_maps_and_the_pictures_of_a_report():
+def test_maps_and_report_images_are_left_out():
     pytest.importorskip("jinja2")
     run("score", "photos", "--map", "photos/maps", "--report", "photos/review")
     names, said = scored("photos", "-r")
@@ -162,19 +162,19 @@ def test_maps_and_the_pictures_of_a_report():
     assert run("sobel", "photos", "-r", "-o", "out").stderr.count("3 done, 1 skipped (not images), 6 results") == 1
 
 
-def test_drawings_of_a_focus_stack():
+def test_focus_plots_are_left_out():
     pytest.importorskip("matplotlib")
     run("focus", "photos", "--plot", "photos/plot.png")
     assert Path("photos/plot.png").exists()
     assert scored("photos")[0] == ["a.png", "b.png"]
 
 
-def both() -> None:
-    """Write results that only the folder's record knows beside photographs."""
+def write_results() -> None:
+    """Write results beside photographs; only the log of the folder lists them."""
     run("sobel", "photos", "-o", "photos")
 
 
-def taken_for_photographs(because: str) -> None:
+def check_that_results_are_scored(because: str) -> None:
     names, said = scored("photos")
     assert names == ["a.png", "a.sobel.png", "b.png", "b.sobel.png"]
     assert f"edgekit: photos/{NAME}: " in said.replace(f"{Path.cwd()}/", "")
@@ -184,50 +184,50 @@ def taken_for_photographs(because: str) -> None:
     assert "treated as images" not in run("score", "photos", "-q").stderr
 
 
-def test_a_record_that_another_run_holds_is_said_to_know_nothing():
-    both()
+def test_logs_locked_by_another_run_are_ignored():
+    write_results()
     with OutputLog(Path("photos", NAME), alone=True):
-        taken_for_photographs(f"another edgekit (process {os.getpid()} on ")
+        check_that_results_are_scored(f"another edgekit (process {os.getpid()} on ")
     assert scored("photos")[0] == ["a.png", "b.png"]
 
 
 @pytest.mark.parametrize("content", [b"my notes, long enough to look at\n" * 200, b""], ids=["text", "empty"])
-def test_a_damaged_record_is_said_to_know_nothing(content):
-    both()
+def test_damaged_logs_are_ignored(content):
+    write_results()
     Path("photos", NAME).write_bytes(content)
-    taken_for_photographs("output log of edgekit")
+    check_that_results_are_scored("output log of edgekit")
     assert Path("photos", NAME).read_bytes() == content
 
 
-def test_a_record_with_a_damaged_part_is_said_to_know_nothing():
-    both()
+def test_partly_damaged_logs_are_ignored():
+    write_results()
     record = Path("photos", NAME)
     data = record.read_bytes()
     record.write_bytes(data[:4096] + bytes(len(data) - 4096))
-    taken_for_photographs("cannot be read: ")
+    check_that_results_are_scored("cannot be read: ")
 
 
-def test_records_that_are_links_or_pipes_are_not_opened():
-    both()
+def test_logs_that_are_links_or_pipes_are_not_opened():
+    write_results()
     record = Path("photos", NAME)
     record.rename("elsewhere.sqlite")
     record.symlink_to(Path("elsewhere.sqlite").absolute())
-    taken_for_photographs("found a symbolic link")
+    check_that_results_are_scored("found a symbolic link")
     record.unlink()
     os.mkfifo(record)
-    taken_for_photographs("found no regular file")
+    check_that_results_are_scored("found no regular file")
 
 
-def test_a_record_of_a_later_version_is_said_to_know_nothing():
-    both()
+def test_logs_of_later_versions_are_ignored():
+    write_results()
     with sqlite3.connect(Path("photos", NAME)) as db:
         db.execute("PRAGMA user_version = 99")
-    taken_for_photographs("found version 99")
+    check_that_results_are_scored("found version 99")
 
 
-def test_records_are_only_read():
-    """A folder that may not be written to, and one whose record has the tables of an earlier version."""
-    both()
+def test_logs_are_not_modified_by_readers():
+    """The folder is read-only, and its log has the tables of an earlier version."""
+    write_results()
     record = Path("photos", NAME)
     with sqlite3.connect(record) as db:
         db.execute("ALTER TABLE written DROP COLUMN details")
@@ -243,7 +243,7 @@ def test_records_are_only_read():
     assert sorted(p.name for p in Path("photos").iterdir() if p.name.startswith(".")) == [NAME]
 
 
-def test_the_users_record_is_not_held_while_images_are_scored():
+def test_user_log_is_not_locked_during_a_run():
     """Another process writes a single result meanwhile."""
     from edgekit.batch.sources import find
     from edgekit.cli.state_paths import open_results

@@ -1,4 +1,4 @@
-"""Files with several images: pages, frames, stacks; which of their images are counted, and which one is read."""
+"""Files with several images (pages, frames, stacks): their number, and the image that is read."""
 
 import io
 import json
@@ -26,7 +26,7 @@ def here(tmp_path, monkeypatch):
 
 
 def stacks():
-    """Give files with three images, whose second one alone is sharp, by name."""
+    """Yield name and content of files with three images; only the second image is sharp."""
     blurred = cv2.GaussianBlur(SCENE, (0, 0), 5)
     images = [blurred, SCENE, blurred]
     first, *rest = map(Image.fromarray, images)
@@ -37,7 +37,7 @@ def stacks():
         yield f"moving.{ending}", by_pillow(first, format, save_all=True, append_images=rest, duration=50, **options)
 
 
-def test_every_image_of_a_file_has_its_row_and_its_output():
+def test_each_image_of_a_file_has_a_row_and_an_output():
     for name, data in stacks():
         Path(name).write_bytes(data)
         assert images_in(data, "an image") == 3, name
@@ -55,27 +55,27 @@ def test_every_image_of_a_file_has_its_row_and_its_output():
         failed = run("sobel", name, "--page", "4", "-o", "no.png")
         assert failed.exit_code == 1
         assert f"{name}:4: expected an image with the number 4; found 3" in failed.stderr
-        # Where one image is read the note says so.
+        # The note states which image is read.
         assert read(data).note == "image 1 of 3 in the file"
     assert run("sobel", "stack.tif", "-o", "all.tif").exit_code == 0
     assert tifffile.imread("all.tif").shape == (3, *SCENE.shape)
 
 
-def test_an_animation_may_have_an_image_beside_its_frames():
+def test_default_image_of_apng_counts_as_an_image():
     first, *rest = (Image.fromarray(np.roll(SCENE, n, 0)) for n in range(3))
     data = by_pillow(first, "PNG", save_all=True, append_images=rest, default_image=True, duration=50)
     assert images_in(data, "an image") == 3
     np.testing.assert_array_equal(read(data, page=3).image, np.roll(SCENE, 2, 0))
 
 
-def test_frames_of_16_bits(monkeypatch):
+def test_apng_frames_with_16_bits(monkeypatch):
     frames = np.random.default_rng(0).integers(0, 65536, (3, 12, 16, 3), dtype=np.uint16)
     data = imagecodecs.apng_encode(frames)
     for page, frame in enumerate(frames, 1):
         found = read(data, page=page)
         np.testing.assert_array_equal(found.image, frame)
         assert found.note == ""
-    # All frames are decoded together, unless they are too large for that, or the library is missing.
+    # Too large to decode all frames together, or the library is missing.
     few = ReadOptions(max_pixels=12 * 16 * 3 - 1)
     for options, hidden in ((few, False), (ReadOptions(), True)):
         if hidden:
@@ -84,7 +84,7 @@ def test_frames_of_16_bits(monkeypatch):
         assert (found.image.dtype, found.note) == (np.uint8, "read with 8 of its 16 bits")
 
 
-def test_previews_of_raw_photographs_are_no_images(tmp_path):
+def test_previews_of_raw_photographs_are_not_counted(tmp_path):
     file = io.BytesIO()
     with tifffile.TiffWriter(file) as writer:
         writer.write(SCENE[::4, ::4], photometric="minisblack", metadata=None)
@@ -111,7 +111,7 @@ def test_rows_of_pages_are_resumed():
     ]
 
 
-def test_smaller_versions_and_masks_are_no_images():
+def test_reduced_images_of_tiff_files_are_not_counted():
     file = io.BytesIO()
     with tifffile.TiffWriter(file) as writer:
         writer.write(SCENE[::4, ::4], subfiletype=1, photometric="minisblack", metadata=None)
@@ -121,7 +121,7 @@ def test_smaller_versions_and_masks_are_no_images():
     np.testing.assert_array_equal(read(file.getvalue()).image, SCENE)
 
 
-def test_the_images_of_a_heif_file():
+def test_images_of_heif_files():
     Path("two.heic").write_bytes(heif_of(RGB, 255 - RGB, primary=1))
     assert image_count(Path("two.heic")) == 2
     rows = run("score", "two.heic", "--json").stdout.splitlines()
@@ -135,7 +135,7 @@ def test_the_images_of_a_heif_file():
     assert read(Path("two.heic").read_bytes()).note == "image 1 of 2 in the file"
 
 
-def test_images_are_not_counted_without_the_library(monkeypatch):
+def test_heif_files_without_pillow_heif(monkeypatch):
     Path("two.heic").write_bytes(heif_of(RGB, 255 - RGB))
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     assert image_count(Path("two.heic")) == 1

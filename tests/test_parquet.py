@@ -1,4 +1,4 @@
-"""Rows as Parquet, read back by PyArrow."""
+"""Rows as Parquet files, read by PyArrow."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ from edgekit.common.extras import install_command
 
 @pytest.fixture(autouse=True)
 def photos(tmp_path, monkeypatch):
-    """A sharp picture, a flat one, a broken one, and one with a name that is no text."""
+    """A sharp image, a constant one, a broken one, and one whose name is not valid UTF-8."""
     monkeypatch.chdir(tmp_path)
     blocks = np.random.default_rng(4).integers(30, 220, (16, 20)).astype(np.uint8).repeat(16, 0).repeat(16, 1)
     for name, image in (("sharp", blocks), ("flat", np.full((50, 40), 9, np.uint8)), (os.fsdecode(b"\xff"), blocks)):
@@ -31,7 +31,7 @@ def photos(tmp_path, monkeypatch):
     Path("photos/broken.png").write_bytes(b"no image")
 
 
-def test_rows_are_those_of_json_lines_with_types():
+def test_parquet_rows_equal_json_lines():
     arguments = ("score", "photos", "--measure", "score", "--measure", "brenner", "--threshold", "0.1")
     assert run(*arguments, "-o", "s.parquet").exit_code == run(*arguments, "-o", "s.jsonl").exit_code == 1
     read = pyarrow.parquet.read_table("s.parquet")
@@ -51,7 +51,7 @@ def test_rows_are_those_of_json_lines_with_types():
     assert [row["score"] is None for row in rows] == [True, True, False, False]
 
 
-def test_frames_of_clips_have_their_columns():
+def test_columns_for_frames_of_clips():
     clip = Path(__file__).parents[1] / "samples" / "pan.mp4"
     run("score", clip, "--every", "20", "-o", "frames.parquet")
     read = pyarrow.parquet.read_table("frames.parquet", columns=["frame", "time"]).to_pydict()
@@ -60,11 +60,11 @@ def test_frames_of_clips_have_their_columns():
 
 
 @pytest.mark.parametrize(("most", "parts"), [(3, [3, 1]), (4, [4]), (2, [2, 2])])
-def test_a_folder_of_parts(monkeypatch, most, parts):
+def test_folder_of_parquet_parts(monkeypatch, most, parts):
     monkeypatch.setattr(parquet, "PART", most)
     whole, folder = Path("whole.parquet"), Path("parts.parquet")
     run("score", "photos", "-o", str(whole))
-    # A file gives way to the folder, and an existing folder needs no slash.
+    # The file is replaced by a folder; an existing folder needs no slash.
     run("score", "photos", "-o", str(folder))
     for output in (f"{folder}/", str(folder)):
         assert run("score", "photos", "-o", output).exit_code == 1
@@ -75,7 +75,7 @@ def test_a_folder_of_parts(monkeypatch, most, parts):
     assert sorted(p.name for p in Path().glob(".*parts*")) == [".parts.parquet.edgekit.sqlite"]
 
 
-def test_what_else_is_in_the_folder_stays_and_so_do_the_parts():
+def test_folders_with_other_files_are_refused():
     run("score", "photos", "-o", "parts.parquet/")
     Path("parts.parquet/notes.txt").write_text("precious")
     before = {p: p.read_bytes() for p in Path("parts.parquet").iterdir()}
@@ -85,7 +85,7 @@ def test_what_else_is_in_the_folder_stays_and_so_do_the_parts():
     assert {p: p.read_bytes() for p in Path("parts.parquet").iterdir()} == before
 
 
-def test_parts_give_way_only_to_all_of_the_new_ones(monkeypatch):
+def test_interrupted_runs_keep_the_old_parts(monkeypatch):
     run("score", "photos", "-o", "parts.parquet/")
     before = Path("parts.parquet/part-00000.parquet").read_bytes()
     monkeypatch.setattr(parquet, "PART", 2)
@@ -101,7 +101,7 @@ def test_parts_give_way_only_to_all_of_the_new_ones(monkeypatch):
     assert sorted(p.name for p in Path().glob(".*parts*")) == [".parts.parquet.edgekit.sqlite"]
 
 
-def test_no_row_still_has_columns():
+def test_tables_without_rows_have_columns():
     Path("none").mkdir()
     for output in ("none.parquet", "nothing.parquet/"):
         assert run("score", "none", "-o", output).exit_code == 0
@@ -109,7 +109,7 @@ def test_no_row_still_has_columns():
         assert (read.num_rows, read.column_names[:2]) == (0, ["path", "page"])
 
 
-def test_without_the_library_it_is_said_before_anything_is_made(monkeypatch):
+def test_missing_pyarrow_is_reported_before_any_output(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     ran = run("score", "photos", "-o", "scores.parquet")
@@ -119,7 +119,7 @@ def test_without_the_library_it_is_said_before_anything_is_made(monkeypatch):
 
 
 @pytest.mark.full
-def test_memory_does_not_grow_with_the_rows():
+def test_memory_does_not_grow_with_the_number_of_rows():
     code = """
         import math, resource, sys
         from pathlib import Path
@@ -137,12 +137,12 @@ def test_memory_does_not_grow_with_the_rows():
     assert (read.metadata.num_rows, read.metadata.num_row_groups) == (200_000, 4)
     last = read.read_row_group(3, columns=["path", "score"]).to_pylist()[-1]
     assert last == {"path": "photos/000199999.jpg", "score": pytest.approx(1 / 200_000)}
-    # So many rows as Python objects take some 100 MiB.
+    # The rows as Python objects would take about 100 MiB.
     assert many - few < 50
 
 
 @pytest.mark.parametrize("engine", [(), ("--timeout", "20")], ids=["threads", "processes"])
-def test_filters_give_the_same_rows_in_every_form(engine):
+def test_filter_rows_are_equal_in_all_formats(engine):
     command = ("sobel", "photos", "--angle", "0", "--angle", "45", "-o", "edges", *engine, "--rows")
     assert run(*command, "r.parquet").exit_code == 1
     read = pyarrow.parquet.read_table("r.parquet")
@@ -163,7 +163,7 @@ def test_filters_give_the_same_rows_in_every_form(engine):
         "input": "photos/flat.png", "page": None, "output": "edges/flat.sobel-0.png", "filter": "sobel-0",
         "status": "done", "reason": None, "width": 40, "height": 50, "clipped": 0, "white": 31.875,
     }  # fmt: skip
-    # What is there already has its row as well, and its file is edgekit's own.
+    # Outputs that are up to date have rows too, and files of rows are replaced.
     run(*command, "r.parquet")
     run(*command, "parts.parquet/")
     run(*command, "r.jsonl")
@@ -181,7 +181,7 @@ def test_filters_give_the_same_rows_in_every_form(engine):
         assert {k: v.replace("\udcff", "\\xff") or None for k, v in cell.items()} == texts
 
 
-def test_rows_of_filters_replace_only_edgekits_own():
+def test_rows_do_not_replace_files_of_others():
     Path("mine.csv").write_text("precious")
     Path("edges").mkdir()
     for name, said in (("mine.csv", "did not write"), ("rows.txt", "rows are written as")):

@@ -1,4 +1,4 @@
-"""Second opinions: OpenCV, scikit-image, SciPy and kornia, each with the factor that its documentation gives."""
+"""Comparison with OpenCV, scikit-image, SciPy and kornia, each with its documented scale factor."""
 
 import cv2
 import kornia
@@ -20,7 +20,7 @@ def assert_close(found, expected, rtol=1e-12):
     np.testing.assert_allclose(found, expected, rtol=0, atol=rtol * np.abs(expected).max())
 
 
-# OpenCV: raw taps, correlated; BORDER_DEFAULT is reflect.
+# OpenCV: unscaled kernels, correlated; BORDER_DEFAULT is reflect.
 
 
 @pytest.mark.parametrize("size", [3, 5, 7])
@@ -38,8 +38,8 @@ def test_opencv_scharr():
 
 def test_opencv_laplacian():
     np.testing.assert_array_equal(ek.laplacian(GRAY), cv2.Laplacian(GRAY, cv2.CV_32F, ksize=1))
-    taps = [[2, 0, 2], [0, -8, 0], [2, 0, 2]]
-    np.testing.assert_array_equal(ek.correlate(GRAY, taps), cv2.Laplacian(GRAY, cv2.CV_32F, ksize=3))
+    kernel = [[2, 0, 2], [0, -8, 0], [2, 0, 2]]
+    np.testing.assert_array_equal(ek.correlate(GRAY, kernel), cv2.Laplacian(GRAY, cv2.CV_32F, ksize=3))
 
 
 @pytest.mark.parametrize(
@@ -50,22 +50,22 @@ def test_opencv_laplacian():
     ],
 )  # fmt: skip
 def test_opencv_filter2d(border, code):
-    taps = np.random.default_rng(0).integers(-9, 10, (5, 3)).astype(np.float32)
-    expected = cv2.filter2D(GRAY, cv2.CV_32F, taps, borderType=code)
-    np.testing.assert_array_equal(ek.correlate(GRAY, taps, border=border), expected)
+    kernel = np.random.default_rng(0).integers(-9, 10, (5, 3)).astype(np.float32)
+    expected = cv2.filter2D(GRAY, cv2.CV_32F, kernel, borderType=code)
+    np.testing.assert_array_equal(ek.correlate(GRAY, kernel, border=border), expected)
 
 
-def test_opencv_phase_and_magnitude():
+def test_opencv_magnitude():
     gradient = ek.gradient(FLOAT)
     assert_close(gradient.magnitude, cv2.magnitude(gradient.gx, gradient.gy))
 
 
-# scikit-image: smoothing of unit sum, but differences over two pixels undivided, so twice scale="unit"; its
-# border "reflect" is NumPy's symmetric. What it calls horizontal edges is gy. Its magnitudes are divided by √2.
+# scikit-image: responses are twice those of scale="unit". Its border "reflect" is NumPy's symmetric.
+# Horizontal edges are gy. Magnitudes are divided by √2.
 
 
 @pytest.mark.parametrize("operator", ["sobel", "scharr", "prewitt"])
-def test_skimage_three_taps(operator):
+def test_skimage_sobel_scharr_prewitt(operator):
     gradient = ek.gradient(FLOAT, operator=operator, border="symmetric")
     both, horizontal, vertical = (getattr(filters, operator + suffix) for suffix in ("", "_h", "_v"))
     assert_close(gradient.gy * 2, horizontal(FLOAT))
@@ -74,12 +74,12 @@ def test_skimage_three_taps(operator):
 
 
 def test_skimage_roberts():
-    # Taps of 1 and the root of the sum of squares over √2, as scale="unit".
+    # Coefficients of 1, and magnitudes divided by √2, as with scale="unit".
     assert_close(ek.roberts(FLOAT, border="symmetric")[:-1, :-1], filters.roberts(FLOAT)[:-1, :-1])
 
 
 def test_skimage_farid():
-    # Its taps have fifteen digits where the paper's table has six; neither is divided.
+    # Its coefficients have 15 digits, those of the paper 6; both are unscaled.
     gradient = ek.gradient(FLOAT, operator="farid", border="symmetric", scale="raw")
     assert_close(gradient.gy, filters.farid_h(FLOAT), 1e-5)
     assert_close(gradient.gx, filters.farid_v(FLOAT), 1e-5)
@@ -87,21 +87,21 @@ def test_skimage_farid():
 
 
 def test_skimage_laplace():
-    # Its middle tap is positive.
+    # Its centre coefficient is positive.
     assert_close(ek.laplacian(FLOAT, border="symmetric"), -filters.laplace(FLOAT))
 
 
 def test_skimage_difference_of_gaussians():
-    # It cuts each Gaussian off at its own four sigma, which is 1e-4 of its weight.
+    # It truncates each Gaussian at four sigma, which changes the sum by 1e-4.
     expected = filters.difference_of_gaussians(FLOAT, 1.5, 2.4, mode="nearest")
     assert_close(ek.dog(FLOAT, sigma=1.5, sigma2=2.4, border="edge", scale="raw"), expected, 3e-4)
 
 
-# SciPy: raw taps; axis 1 is x; its "mirror" is reflect.
+# SciPy: unscaled kernels; axis 1 is x; its "mirror" is reflect.
 
 
 @pytest.mark.parametrize("operator", ["sobel", "prewitt"])
-def test_scipy_three_taps(operator):
+def test_scipy_sobel_prewitt(operator):
     gradient = ek.gradient(FLOAT, operator=operator, scale="raw")
     assert_close(gradient.gx, getattr(ndimage, operator)(FLOAT, axis=1, mode="mirror"))
     assert_close(gradient.gy, getattr(ndimage, operator)(FLOAT, axis=0, mode="mirror"))
@@ -116,7 +116,7 @@ def test_scipy_gaussian_derivative(sigma):
 
 @pytest.mark.parametrize("sigma", [0.8, 1.4, 3.0])
 def test_scipy_gaussian_laplace(sigma):
-    # It reads not quite 0 on flat ground; edgekit takes that share of the Gaussian away.
+    # Its response to constant images is not exactly 0; edgekit corrects this with a multiple of the Gaussian.
     excess = ndimage.gaussian_laplace(np.ones_like(FLOAT), sigma, mode="mirror")
     expected = ndimage.gaussian_laplace(FLOAT, sigma, mode="mirror")
     expected -= excess * ndimage.gaussian_filter(FLOAT, sigma, mode="mirror")
@@ -128,7 +128,7 @@ def test_scipy_difference_of_gaussians():
     assert_close(ek.dog(FLOAT, sigma=1.0, sigma2=2.0, scale="raw"), narrow - wide)
 
 
-# kornia: taps divided by the sum of their absolute values; spatial_gradient repeats the edge, laplacian reflects.
+# kornia: kernels are divided by the sum of absolute coefficients; spatial_gradient uses edge, laplacian reflect.
 
 
 def tensor():
@@ -136,7 +136,7 @@ def tensor():
 
 
 def test_kornia_sobel():
-    # The sum of Sobel's absolute taps is 8, which is its gain: the same numbers as scale="unit".
+    # The absolute coefficients of Sobel sum to 8, which is its gain: equal to scale="unit".
     expected = kornia.filters.spatial_gradient(tensor(), mode="sobel", order=1, normalized=True)
     gradient = ek.gradient(tensor(), border="edge")
     assert_close(gradient.gx.numpy(), expected[:, :, 0].numpy())
@@ -144,12 +144,12 @@ def test_kornia_sobel():
 
 
 def test_kornia_difference():
-    # Taps of 1/2 on both sides.
+    # Coefficients -1/2 and 1/2.
     expected = kornia.filters.spatial_gradient(tensor(), mode="diff", order=1, normalized=True)
     assert_close(apply(tensor(), "central", {}, angle=0, border="edge").numpy(), expected[:, :, 0].numpy())
 
 
 def test_kornia_laplacian():
-    # Eight ones around -8: 16 in absolute values.
+    # Eight ones around -8: the absolute coefficients sum to 16.
     expected = kornia.filters.laplacian(tensor(), kernel_size=3, normalized=True)
     assert_close(ek.laplacian(tensor(), stencil=8, scale="raw").numpy() / 16, expected.numpy())

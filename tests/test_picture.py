@@ -1,4 +1,4 @@
-"""`picture` against what it stands for: the filter, then `to_display`, white where `white_level` says."""
+"""`picture` compared with a filter followed by `to_display`, with the white level of `white_level`."""
 
 import tracemalloc
 
@@ -29,7 +29,7 @@ FILTERS = (
 
 
 @pytest.fixture(autouse=True)
-def _cut(monkeypatch):
+def _small_tiles(monkeypatch):
     monkeypatch.setattr(tiling, "TILE", 64)
     monkeypatch.setattr(backend.cv2, "getNumThreads", lambda: 2)
 
@@ -62,14 +62,14 @@ def check(kind, image, filter, mode, depth, **options):
 @pytest.mark.parametrize("depth", [8, 16])
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("filter", FILTERS, ids=by_id)
-def test_a_picture_is_that_of_the_response(filter, mode, depth, kind):
+def test_picture_equals_to_display_of_the_response(filter, mode, depth, kind):
     for dtype in ("uint8", "uint16", "float16", "float32", "float64"):
         check(kind, kind.image(oracle.picture(dtype, (70, 9))), filter, mode, depth)
 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("channel", ["each", "luminance", "max", "dizenzo"])
-def test_pictures_of_colour(channel, mode, kind):
+def test_picture_of_colour_images(channel, mode, kind):
     for dtype in ("uint8", "float32"):
         image = kind.image(oracle.picture(dtype, (40, 9, 3)))
         found = check(kind, image, ("sobel", {}, {}), mode, 8, channel=channel)
@@ -77,7 +77,7 @@ def test_pictures_of_colour(channel, mode, kind):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_pictures_of_masked_images(mode, kind):
+def test_picture_of_masked_images(mode, kind):
     valid = np.random.default_rng(3).random((40, 9)) < 0.95
     for dtype, shape in (("uint8", (40, 9)), ("float32", (40, 9)), ("float32", (40, 9, 3))):
         array = np.array(oracle.picture(dtype, shape))
@@ -87,20 +87,20 @@ def test_pictures_of_masked_images(mode, kind):
         image = kind.image(array)
         check(kind, image, ("sobel", {}, {"angle": 0}), mode, 8, mask=mask, white=0.5)
         found = kind.plain(ek.picture(image, mode=mode, mask=mask, white=0.5).image, channels=len(shape) == 3)
-        unknown = oracle.touched(valid, [[1, 1, 1], [1, 0, 1], [1, 1, 1]])
-        assert (found[unknown] == (128 if mode == "signed" else 0)).all()
+        affected = oracle.affected(valid, [[1, 1, 1], [1, 0, 1], [1, 1, 1]])
+        assert (found[affected] == (128 if mode == "signed" else 0)).all()
 
 
 @pytest.mark.parametrize("white", [0.25, 3, 400.0])
 @pytest.mark.parametrize("mode", MODES)
-def test_white_may_be_given(mode, white, kind):
+def test_white_option(mode, white, kind):
     image = kind.image(oracle.picture("uint8", (40, 9)))
     found = check(kind, image, ("sobel", {}, {"angle": 0}), mode, 8, white=white)
     assert (found.clipped > 0) == (mode != "stretch" and white < 100)
 
 
-def test_levels_by_hand(kind):
-    # Central differences of 0 and 40: halves of them, and as far from mid-gray on either side.
+def test_levels_calculated_by_hand(kind):
+    # The central differences are 20 and -20, at equal distances from mid-gray in mode signed.
     image = kind.image(np.uint8([[0, 0, 40, 40, 0, 0]]))
     for mode, levels in (("full", [0, 102, 102, 102, 102, 0]), ("signed", [128, 179, 179, 77, 77, 128])):
         found = ek.picture(image, "central", mode=mode, white=50, angle=0)
@@ -108,7 +108,7 @@ def test_levels_by_hand(kind):
     assert ek.picture(image, "central", white=10, angle=0).clipped == 4
 
 
-def test_an_operator_may_be_a_row():
+def test_picture_accepts_an_operator_object():
     image = oracle.picture("uint8", (40, 9))
     row = find("scharr")
     np.testing.assert_array_equal(ek.picture(image, row).image, ek.picture(image, "scharr").image)
@@ -121,7 +121,7 @@ def test_out_is_filled_and_returned(mode, depth, kind):
     for shape in ((40, 9), (40, 9, 3)):
         image = kind.image(oracle.picture("uint16", shape))
         expected = ek.picture(image, mode=mode, depth=depth)
-        # A picture is written through any strides.
+        # out may have any strides.
         out = kind.image(np.full(shape, 77, f"uint{depth}"), writeable=True)
         found = ek.picture(image, mode=mode, depth=depth, out=out)
         assert found.image is out
@@ -129,7 +129,7 @@ def test_out_is_filled_and_returned(mode, depth, kind):
         np.testing.assert_array_equal(kind.plain(out), kind.plain(expected.image))
 
 
-def test_what_is_clipped_counts_with_out_as_well():
+def test_clipped_pixels_are_counted_with_out():
     # Infinite in half precision.
     image = np.full((40, 9), 30000, np.float16)
     image[20] = -30000
@@ -141,7 +141,7 @@ def test_what_is_clipped_counts_with_out_as_well():
     np.testing.assert_array_equal(found[1].image, found[0].image)
 
 
-def test_levels_are_computed_in_their_place(monkeypatch):
+def test_levels_are_written_directly_to_the_result(monkeypatch):
     quantize, places = backend.quantize, []
     monkeypatch.setattr(backend, "quantize", lambda *a: (places.append(a[-1]), quantize(*a))[1])
     found = ek.picture(oracle.picture("uint8", (70, 9)))
@@ -160,7 +160,7 @@ def test_out_may_be_the_image(mode, kind_of):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_out_that_does_not_fit(mode):
+def test_invalid_out_is_refused(mode):
     image = oracle.picture("uint8", (40, 9))
     for out, error, match in (
         (np.zeros((40, 9), np.uint16), ek.DtypeError, "out must have the result's type .*uint8.*; found uint16"),
@@ -192,7 +192,7 @@ def test_out_that_does_not_fit(mode):
         ({"parameters": {"sigma": 1.0}}, "does not take sigma"),
     ],
 )
-def test_options_that_do_not_fit(options, match, kind):
+def test_invalid_options_are_refused(options, match, kind):
     out = np.full((9, 9), 77, np.uint8)
     with pytest.raises(ek.ParameterError, match=match):
         ek.picture(kind.image(oracle.picture("uint8", (9, 9))), **{"out": None if kind.is_torch else out} | options)
@@ -201,7 +201,7 @@ def test_options_that_do_not_fit(options, match, kind):
 
 @pytest.mark.parametrize("compiled", ["0", "1"])
 @pytest.mark.parametrize("mode", ["full", "signed"])
-def test_the_response_is_not_kept(mode, compiled, monkeypatch):
+def test_picture_does_not_store_the_response(mode, compiled, monkeypatch):
     monkeypatch.setattr(tiling, "TILE", 2**14)
     monkeypatch.setattr("edgekit.backends.opencv.fused.MODE", compiled)
     image = np.zeros((1500, 1000), np.uint8)

@@ -1,4 +1,4 @@
-"""Where pixels lie: size of a pixel, geographic tags, pixels without data; and what `info` and `open_image` tell."""
+"""Size of a pixel, geographic tags, pixels without data; `info` and `open_image`."""
 
 import json
 from pathlib import Path
@@ -44,7 +44,7 @@ def tags_of(name):
 
 @pytest.mark.parametrize("do", [run, run_in_no_memory], ids=["whole", "windows"])
 @pytest.mark.parametrize("dtype", ["float32", "int16"])
-def test_pixels_without_data_do_not_count(dtype, do):
+def test_pixels_without_data_are_masked(dtype, do):
     image = slope(dtype)
     image[20:30, 30:40] = -9999
     write("heights.tif", image, nodata=-9999, tile=(16, 16))
@@ -62,7 +62,7 @@ def test_pixels_without_data_do_not_count(dtype, do):
 
 
 @pytest.mark.parametrize("do", [run, run_in_no_memory], ids=["whole", "windows"])
-def test_results_lie_on_the_same_grid(do):
+def test_results_keep_geographic_tags(do):
     write("heights.tif", slope(), tile=(16, 16))
     for border in ("reflect", "valid"):
         assert do("sobel", "heights.tif", "-o", f"{border}.tif", "--border", border).exit_code == 0
@@ -89,7 +89,7 @@ def test_gradients_per_unit_of_length(do):
     assert "neither a number, nor two numbers" in run("sobel", "plain.tif", "--spacing", "1,2,3").stderr
 
 
-def test_a_depth_image_with_zeros_for_what_was_not_measured():
+def test_nodata_option_with_depth_images():
     image = slope(np.uint16)
     image[20:30, 30:40] = 0
     cv2.imwrite("depth.png", image)
@@ -106,7 +106,7 @@ def test_a_depth_image_with_zeros_for_what_was_not_measured():
     assert np.isnan(ek.read_image("depth.png", nodata=0)).sum() == 100
 
 
-def test_values_that_the_type_cannot_hold_mark_no_pixel():
+def test_nodata_values_outside_the_type_are_ignored():
     for nodata in (-9999, 300, 1.5, "inf", "nan"):
         image = np.random.default_rng(0).integers(0, 256, (40, 50), np.uint8)
         write("bytes.tif", image, nodata=nodata)
@@ -129,7 +129,7 @@ def test_measures_leave_out_pixels_without_data():
         assert "-9999" in row["reason"]
 
 
-def test_what_a_file_holds():
+def test_open_image_info():
     write("heights.tif", slope(), nodata=-1)
     info = ek.open_image("heights.tif").info
     assert (info.format, info.pages, info.axes, info.width, info.height) == ("TIFF", 1, "YX", 80, 60)
@@ -158,7 +158,7 @@ def test_what_a_file_holds():
     assert ek.open_image("imagej.tif").info.spacing == (0.25, 0.5)
 
 
-def test_the_command_prints_what_a_file_holds():
+def test_info_command():
     write("heights.tif", slope(), nodata=-1)
     Path("broken.png").write_bytes(b"no image")
     done = run("info", "heights.tif", "broken.png", "--json")
@@ -184,7 +184,7 @@ def microscope(kind, shape, axes, **metadata):
 @pytest.mark.parametrize("do", [run, run_in_no_memory], ids=["whole", "windows"])
 @pytest.mark.parametrize("axes", ["TZCYX", "ZYX", "YX"])
 @pytest.mark.parametrize("depth", ["8", "float"])
-def test_results_of_imagej_keep_axes_labels_and_sizes(depth, axes, do):
+def test_imagej_results_keep_axes_labels_and_sizes(depth, axes, do):
     shape = (2, 3, 2, 40, 50)[-len(axes) :] if len(axes) != 3 else (3, 40, 50)
     labels = [f"DAPI {n}" for n in range(np.prod(shape[:-2], dtype=int))]
     stack = microscope("imagej", shape, axes, unit=r"\u00B5m", spacing=2.5, finterval=0.5, Labels=labels)
@@ -202,7 +202,7 @@ def test_results_of_imagej_keep_axes_labels_and_sizes(depth, axes, do):
     assert (info.spacing, info.unit) == ((0.5, 0.25), "µm")
 
 
-def test_stacks_of_imagej_whose_axis_has_no_name():
+def test_imagej_stacks_without_axis_names():
     stack = np.random.default_rng(0).integers(0, 255, (3, 40, 50), np.uint8)
     stated = "ImageJ=1.11a\nunit=µm\nzunit=7\n".encode()
     tifffile.imwrite("in.tif", stack, photometric="minisblack", metadata=None, description=stated)
@@ -211,7 +211,7 @@ def test_stacks_of_imagej_whose_axis_has_no_name():
         assert (made.is_imagej, made.series[0].axes, made.imagej_metadata["unit"]) == (True, "ZYX", r"\u00B5m")
 
 
-def test_results_that_imagej_cannot_hold_are_plain_files():
+def test_results_that_imagej_cannot_hold_are_plain_tiff():
     image = np.random.default_rng(0).integers(0, 255, (3, 40, 50, 3), np.uint8)
     tifffile.imwrite("in.tif", image, imagej=True, metadata={"axes": "TYXS", "unit": "um"}, resolution=(4, 2))
     for depth, held in (("8", True), ("16", False), ("float", False)):
@@ -222,7 +222,7 @@ def test_results_that_imagej_cannot_hold_are_plain_files():
 
 @pytest.mark.parametrize("do", [run, run_in_no_memory], ids=["whole", "windows"])
 @pytest.mark.parametrize(("shape", "axes"), [((3, 2, 40, 50), "TCYX"), ((40, 50), "YX")])
-def test_results_of_ome_keep_channels_and_sizes(shape, axes, do):
+def test_ome_results_keep_channels_and_sizes(shape, axes, do):
     names = ["DAPI", "GFP"] if "C" in axes else ["DAPI"]
     sizes = {"PhysicalSizeX": 0.25, "PhysicalSizeXUnit": "mm", "PhysicalSizeY": 0.5, "PhysicalSizeYUnit": "mm"}
     microscope("ome", shape, axes, Channel={"Name": names}, **sizes)

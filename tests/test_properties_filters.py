@@ -1,13 +1,13 @@
-"""What must hold of every filter on every picture: linearity, symmetry, and that it does not matter how it is done.
+"""Properties of all filters on random images: linearity, symmetry, independence of layout, tiles and backend.
 
-Pictures of small whole numbers are filtered without rounding by kernels of whole taps: there, equal means to the bit.
+Integer kernels filter images of small integers without rounding: results are equal bit for bit.
 """
 
 import numpy as np
 import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from oracle import COMPASSES, EPS, GRADIENTS, LAPLACIANS, RESULT, correlate, touched, weight
+from oracle import COMPASSES, EPS, GRADIENTS, LAPLACIANS, RESULT, affected, correlate, weight
 from pictures import (
     angles,
     any_numbers,
@@ -41,19 +41,19 @@ def direction(row, angle):
 
 
 def assert_same(found, expected, row, image, exact=True, **options):
-    """Compare to the bit where nothing rounds, else in proportion to the largest sum of absolute products."""
+    """Compare bit for bit where nothing is rounded, else relative to the largest sum of absolute products."""
     assert found.dtype == expected.dtype
     assert found.shape == expected.shape
     rounds = not (exact and row.integer and image.dtype != np.float16)
     bound = 0.0
     if rounds:
-        sums = max(float(np.max(weight(image, taps))) for taps in row.weights)
+        sums = max(float(np.max(weight(image, kernel))) for kernel in row.weights)
         bound = 16 * EPS[found.dtype.name] * sums / (1 if options.get("scale") == "raw" else abs(row.divisor))
     np.testing.assert_allclose(found, expected, rtol=0, atol=bound)
 
 
 @given(st.sampled_from(LINEAR), shapes(), floats, borders, st.integers(-9, 9), st.integers(-9, 9), st.data())
-def test_linear(row, shape, dtype, border, a, b, data):
+def test_filters_are_linear(row, shape, dtype, border, a, b, data):
     f, g = (data.draw(whole_numbers(dtype, st.just(shape))) for _ in range(2))
     options = {"border": border, "scale": "raw", **direction(row, data.draw(st.integers(0, 7)) * 90.0 + row.axis)}
     joint = filtered(a * f + b * g, row, **options)
@@ -62,8 +62,8 @@ def test_linear(row, shape, dtype, border, a, b, data):
 
 
 @given(rows, any_numbers(floats), borders, st.integers(-3, 3))
-def test_in_proportion(row, image, border, exponent):
-    """Twice the image, twice the response, to the bit; and of minus the image minus the response."""
+def test_responses_scale_with_powers_of_two(row, image, border, exponent):
+    """Exact for powers of two. Negated images negate Laplacians and keep magnitudes."""
     assume(np.abs(image).max() < 1e30)
     assume(np.abs(image[image != 0]).min(initial=1) > 1e-30)
     np.testing.assert_array_equal(
@@ -76,7 +76,7 @@ def test_in_proportion(row, image, border, exponent):
 
 
 @given(rows, shapes(), borders, any_numbers(shape=st.just((1, 1))))
-def test_flat_ground_is_exactly_zero(row, shape, border, level):
+def test_constant_images_give_exactly_zero(row, shape, border, level):
     assume(border != "constant")
     image = np.full(shape, level[0, 0])
     assert not filtered(image, row, border=border).any()
@@ -84,7 +84,7 @@ def test_flat_ground_is_exactly_zero(row, shape, border, level):
 
 
 @given(rows, whole_numbers(), st.integers(-20, 20), st.integers(-20, 20))
-def test_moved_with_the_image(row, image, down, right):
+def test_shifted_images_give_shifted_responses(row, image, down, right):
     def moved(array):
         return np.roll(array, (down, right), (0, 1))
 
@@ -93,8 +93,8 @@ def test_moved_with_the_image(row, image, down, right):
 
 
 @given(st.sampled_from(LINEAR), whole_numbers(), borders, angles)
-def test_transposed(row, image, border, angle):
-    """x and y change places: 0 degrees become 90, and what was clockwise is not."""
+def test_transposed_images(row, image, border, angle):
+    """x and y are exchanged: 0 degrees become 90, and clockwise becomes counter-clockwise."""
     across = image.swapaxes(0, 1)
     found = filtered(across, row, border=border, **direction(row, 90 - angle)).swapaxes(0, 1)
     assert_same(found, filtered(image, row, border=border, **direction(row, angle)), row, image, angle % 45 == 0)
@@ -103,7 +103,7 @@ def test_transposed(row, image, border, angle):
 
 
 @given(st.sampled_from(SYMMETRIC), whole_numbers(), borders)
-def test_components_change_places(row, image, border):
+def test_transposed_images_exchange_gx_and_gy(row, image, border):
     gx, gy = apply_bank(image, row.operator, row.parameters, border=border)
     tx, ty = apply_bank(image.swapaxes(0, 1), row.operator, row.parameters, border=border)
     for found, expected in ((tx, gy), (ty, gx)):
@@ -111,8 +111,8 @@ def test_components_change_places(row, image, border):
 
 
 @given(st.sampled_from([*SYMMETRIC, *LAPLACIANS, *COMPASSES]), whole_numbers(), borders, angles)
-def test_rotated_and_mirrored(row, image, border, angle):
-    """A quarter turn counter-clockwise takes 90 degrees off; a mirror turns right to left."""
+def test_rotated_and_mirrored_images(row, image, border, angle):
+    """A quarter turn counter-clockwise subtracts 90 degrees; mirroring exchanges right and left."""
     for turn, seen in ((np.rot90, angle - 90), (np.fliplr, 180 - angle), (np.flipud, -angle)):
         found = filtered(turn(image), row, border=border, **direction(row, seen))
         expected = turn(filtered(image, row, border=border, **direction(row, angle)))
@@ -122,7 +122,7 @@ def test_rotated_and_mirrored(row, image, border, angle):
 
 
 @given(st.sampled_from(GRADIENTS), whole_numbers(), borders, st.lists(angles, min_size=1, max_size=4))
-def test_steered(row, image, border, turns):
+def test_responses_are_steered_from_gx_and_gy(row, image, border, turns):
     gx, gy = apply_bank(image, row.operator, row.parameters, border=border)
     bank = ek.oriented(image, turns, operator=row.operator, border=border, **row.parameters)
     for angle, response in zip(turns, bank, strict=True):
@@ -134,7 +134,7 @@ def test_steered(row, image, border, turns):
 
 
 @given(rows, any_numbers(), borders, st.data())
-def test_layout_in_memory_does_not_matter(row, image, border, data):
+def test_results_do_not_depend_on_memory_layout(row, image, border, data):
     compiled(data.draw(st.booleans()))
     expected = filtered(image, row, border=border)
     other = data.draw(laid_out(image))
@@ -148,14 +148,14 @@ def test_layout_in_memory_does_not_matter(row, image, border, data):
 
 
 @given(rows, any_numbers(floats), borders)
-def test_into_the_image_itself(row, image, border):
+def test_out_may_be_the_image(row, image, border):
     expected = filtered(image, row, border=border)
     filtered(image, row, border=border, out=image)
     np.testing.assert_array_equal(image, expected)
 
 
 @given(rows, whole_numbers(), borders, st.booleans())
-def test_both_backends(row, image, border, loops):
+def test_numpy_and_torch_give_equal_results(row, image, border, loops):
     compiled(loops)
     tensor = filtered(as_tensor(image), row, border=border)
     assert_same(as_array(tensor, image.ndim == 3), filtered(image, row, border=border), row, image,
@@ -167,7 +167,7 @@ def test_both_backends(row, image, border, loops):
 
 
 @given(rows, any_numbers(), borders)
-def test_compiled_or_not(row, image, border):
+def test_compiled_loops_give_equal_results(row, image, border):
     compiled(False)
     expected = filtered(image, row, border=border)
     compiled(True)
@@ -175,10 +175,10 @@ def test_compiled_or_not(row, image, border):
 
 
 @given(rows, any_numbers(shape=shapes(40, channels=False)), borders, st.integers(1, 4))
-def test_tiles_and_threads(row, image, border, threads):
-    """To the bit where nothing rounds; tensors, too, although their tiles depend on the threads.
+def test_results_do_not_depend_on_tiles_and_threads(row, image, border, threads):
+    """Bit for bit where nothing is rounded, also for tensors, whose tiles depend on the number of threads.
 
-    OpenCV rounds the last pixels of a row otherwise than those before, and the end of a tile is such a place.
+    OpenCV rounds the last pixels of a row differently, and so those of a tile.
     """
     image = np.repeat(image, 4, 0)
     tensor = as_tensor(image)
@@ -199,53 +199,53 @@ def test_tiles_and_threads(row, image, border, threads):
 
 
 @given(rows, whole_numbers(shape=shapes(30)), st.data())
-def test_a_part_is_filtered_as_the_whole(row, image, data):
-    taps = row.bank[0].shape
-    assume(image.shape[0] >= taps[0] and image.shape[1] >= taps[1])
+def test_cropped_images_give_cropped_responses(row, image, data):
+    kernel = row.bank[0].shape
+    assume(image.shape[0] >= kernel[0] and image.shape[1] >= kernel[1])
     whole = filtered(image, row, border="valid")
     top, left = (data.draw(st.integers(0, n - 1)) for n in whole.shape[:2])
     height, width = (data.draw(st.integers(1, n - at)) for n, at in zip(whole.shape[:2], (top, left), strict=True))
-    part = image[top : top + height + taps[0] - 1, left : left + width + taps[1] - 1]
+    part = image[top : top + height + kernel[0] - 1, left : left + width + kernel[1] - 1]
     assert_same(filtered(part, row, border="valid"), whole[top : top + height, left : left + width], row, image)
 
 
 @given(rows, whole_numbers(floats), borders, st.floats(0, 1), st.data())
-def test_invalid_pixels(row, image, border, share, data):
-    """NaN is where a tap meets an invalid pixel; elsewhere their value does not matter, nor how they are told."""
+def test_invalid_pixels_give_nan_within_the_kernel_support(row, image, border, share, data):
+    """NaN where a nonzero coefficient meets an invalid pixel; masks and non-finite values have the same effect."""
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
     valid = rng.random(image.shape) >= share * share
-    spoiled = np.where(valid, image, rng.choice([np.nan, np.inf, -np.inf], image.shape)).astype(image.dtype)
+    invalid = np.where(valid, image, rng.choice([np.nan, np.inf, -np.inf], image.shape)).astype(image.dtype)
     expected = filtered(np.where(valid, image, 0).astype(image.dtype), row, border=border)
-    lost = np.any([touched(valid, taps, border) for taps in row.bank], axis=0)
-    expected[lost] = np.nan
+    nans = np.any([affected(valid, kernel, border) for kernel in row.bank], axis=0)
+    expected[nans] = np.nan
     for found in (
-        filtered(spoiled, row, border=border), filtered(image, row, border=border, mask=valid),
-        as_array(filtered(as_tensor(spoiled), row, border=border), image.ndim == 3),
+        filtered(invalid, row, border=border), filtered(image, row, border=border, mask=valid),
+        as_array(filtered(as_tensor(invalid), row, border=border), image.ndim == 3),
         as_array(filtered(as_tensor(image), row, border=border, mask=as_tensor(valid)), image.ndim == 3),
     ):  # fmt: skip
-        np.testing.assert_array_equal(np.isnan(found), lost)
-        assert_same(np.where(lost, 0, found).astype(found.dtype), np.where(lost, 0, expected).astype(found.dtype), row,
+        np.testing.assert_array_equal(np.isnan(found), nans)
+        assert_same(np.where(nans, 0, found).astype(found.dtype), np.where(nans, 0, expected).astype(found.dtype), row,
                     image, exact=False)  # fmt: skip
 
 
 @given(any_numbers(), borders, st.tuples(*[st.integers(0, 3).map(lambda n: 2 * n + 1)] * 2), st.data())
-def test_own_kernels(image, border, size, data):
-    taps = np.array(data.draw(st.lists(st.lists(st.integers(-99, 99), min_size=size[1], max_size=size[1]),
+def test_correlate_with_random_kernels(image, border, size, data):
+    kernel = np.array(data.draw(st.lists(st.lists(st.integers(-99, 99), min_size=size[1], max_size=size[1]),
                                        min_size=size[0], max_size=size[0])), np.float64)  # fmt: skip
-    assume(taps.any())
-    taps /= data.draw(st.sampled_from([1, 3, 8]))
-    expected, bound = correlate(image, taps, border), weight(image, taps, border)
+    assume(kernel.any())
+    kernel /= data.draw(st.sampled_from([1, 3, 8]))
+    expected, bound = correlate(image, kernel, border), weight(image, kernel, border)
     eps = EPS[RESULT[image.dtype.name]]
     tiny = 64 * float(np.finfo(RESULT[image.dtype.name]).smallest_subnormal)
-    for found in (ek.correlate(image, taps, border=border),
-                  as_array(ek.correlate(as_tensor(image), taps, border=border), image.ndim == 3)):  # fmt: skip
+    for found in (ek.correlate(image, kernel, border=border),
+                  as_array(ek.correlate(as_tensor(image), kernel, border=border), image.ndim == 3)):  # fmt: skip
         fits = np.abs(expected) < float(np.finfo(found.dtype).max) * 0.99
         apart = np.abs(found[fits].astype(np.float64) - expected[fits])
         assert (apart <= 8 * eps * bound[fits] + tiny).all()
 
 
 @given(any_numbers(), borders, st.sampled_from(["each", "max", "dizenzo"]))
-def test_directions(image, border, channel):
+def test_direction_and_magnitude_match_gx_and_gy(image, border, channel):
     gradient = ek.gradient(image, border=border, channel=channel)
     assert ((gradient.direction >= 0) & (gradient.direction < 360)).all()
     assert (gradient.direction[(gradient.gx == 0) & (gradient.gy == 0)] == 0).all()

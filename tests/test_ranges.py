@@ -1,4 +1,4 @@
-"""The range of an image: percentiles against sorted values, for every type and layout; what files state."""
+"""Range of an image: percentiles compared with sorted values, and ranges that files state."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def values(dtype, size, seed=0):
 
 
 def expected(array):
-    """Return the values that one in a thousand of the others lie below, and above."""
+    """Return the values with one in a thousand of the others below, and above."""
     ordered = np.sort(np.asarray(array, np.float64), axis=None)
     outside = (ordered.size - 1) // 1000
     return ordered[outside], ordered[-1 - outside]
@@ -33,19 +33,19 @@ def expected(array):
 
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("size", [(1, 2), (1, 7), (25, 40), (7, 143), (91, 11), (60, 70)])
-def test_percentiles_are_those_of_sorted_values(dtype, size, kind, monkeypatch):
+def test_range_equals_percentiles_of_sorted_values(dtype, size, kind, monkeypatch):
     monkeypatch.setattr(value_range, "BLOCK", 100)
     array = values(dtype, size[0] * size[1]).reshape(size)
     assert range_of(kind.image(array)) == expected(array)
 
 
-def test_percentiles_of_other_orders_of_bytes():
+def test_percentiles_of_big_endian_arrays():
     for dtype in (">u2", ">i4", ">f4", ">f8"):
         array = values(dtype, 3000).reshape(60, 50)
         assert range_of(array) == expected(array)
 
 
-def test_percentiles_of_half_precision_on_torch():
+def test_percentiles_of_bfloat16_tensors():
     array = values("float32", 3000).reshape(60, 50)
     assert range_of(torch.from_numpy(array).bfloat16()) == expected(torch.from_numpy(array).bfloat16().float())
 
@@ -53,11 +53,11 @@ def test_percentiles_of_half_precision_on_torch():
 @pytest.mark.parametrize(
     ("dtype", "low", "high"), [("bool", 0, 1), ("uint8", 0, 255), ("int8", -128, 127)]
 )  # fmt: skip
-def test_eight_bits_have_the_range_of_their_type(dtype, low, high, kind):
+def test_8_bit_types_have_the_range_of_their_type(dtype, low, high, kind):
     assert range_of(kind.image(np.array([[0, 1]], dtype))) == (low, high)
 
 
-def test_outliers_do_not_count(kind):
+def test_outliers_are_ignored(kind):
     array = np.full((50, 60), 500, np.uint16)
     array[10:] = 1500
     array[0, :3], array[-1, :3] = 0, 65535
@@ -66,20 +66,20 @@ def test_outliers_do_not_count(kind):
     assert range_of(kind.image(array)) == (500, 1500)
 
 
-def test_least_to_largest_where_the_percentiles_are_equal(kind):
+def test_equal_percentiles_give_minimum_and_maximum(kind):
     array = np.full((50, 60), 500, np.uint16)
     array[4, 5], array[6, 7] = 20, 730
     assert range_of(kind.image(array)) == (20, 730)
     assert range_of(kind.image(np.full((4, 5), 7.5, np.float32))) == (7.5, 7.5)
 
 
-def test_what_is_not_finite_does_not_count(kind):
+def test_non_finite_values_are_ignored(kind):
     array = np.array([[np.nan, np.inf, -np.inf, 3, -2, np.nan]], np.float32)
     assert range_of(kind.image(array)) == (-2, 3)
     assert range_of(kind.image(array[:, :3])) == (0, 0)
 
 
-def test_what_is_masked_does_not_count(kind):
+def test_masked_pixels_are_ignored(kind):
     array = values("uint16", 3000).reshape(60, 50)
     mask = np.random.default_rng(1).random((60, 50)) < 0.5
     assert range_of(kind.image(array), kind.image(mask)) == expected(array[mask])
@@ -94,7 +94,7 @@ def test_what_is_masked_does_not_count(kind):
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "float32", "int32"])
-def test_luminance_has_a_range_of_its_own(dtype, kind):
+def test_range_of_luminance(dtype, kind):
     red = values(dtype, 3000).reshape(60, 50)
     colour = np.stack([red, np.zeros_like(red), np.zeros_like(red)], axis=-1)
     assert range_of(kind.image(colour)) == expected(colour)
@@ -104,18 +104,18 @@ def test_luminance_has_a_range_of_its_own(dtype, kind):
     )
 
 
-def test_a_batch_has_one_range():
+def test_batches_have_one_range():
     batch = torch.from_numpy(np.stack([values("float32", 1200, seed).reshape(30, 40) * seed for seed in (1, 2, 3)]))
     assert range_of(batch[:, None]) == expected(batch)
     assert range_of(torch.zeros(0, 3, 4, 5)) == (0, 0)
 
 
-def test_gradients_and_devices_do_not_matter():
+def test_range_of_tensors_that_require_grad():
     image = torch.tensor([[1.0, 5.0]], requires_grad=True)
     assert range_of(image) == (1, 5)
 
 
-def test_counts_of_parts_in_any_order_give_the_same():
+def test_percentiles_from_counts_of_parts():
     array = values("float64", 5000)
     parts = np.split(array, [10, 11, 3000])
     found = percentiles(array.dtype, lambda count: sum(count(part) for part in reversed(parts)))
@@ -142,7 +142,7 @@ def tags(low, high, *, signed=False, kind="H"):
 
 
 @pytest.mark.usefixtures("here")
-def test_ranges_that_tiff_files_state():
+def test_stated_ranges_of_tiff_files():
     ct = np.int16([[-900, 40]])
     assert stated_range(tiff(ct, **tags(-1024, 3071, signed=True, kind="h"))) == (-1024, 3071)
     deep = np.uint16([[5, 900]])
@@ -158,7 +158,7 @@ def test_ranges_that_tiff_files_state():
 
 
 @pytest.mark.usefixtures("here")
-def test_files_that_state_no_range():
+def test_files_without_a_stated_range():
     deep = np.uint16([[5, 900]])
     assert stated_range(tiff(deep)) is None
     assert stated_range(tiff(deep, **tags(9, 9))) is None
@@ -179,7 +179,7 @@ def test_files_that_state_no_range():
     ],
     ids=lambda data: data[:2].decode(),
 )  # fmt: skip
-def test_ranges_that_netpbm_files_state(data):
+def test_stated_ranges_of_netpbm_files(data):
     image = ek.read_image(data)
     assert image.dtype == np.uint16
     assert 900 in image

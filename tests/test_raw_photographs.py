@@ -1,4 +1,4 @@
-"""Raw photographs: which files are some, the full-size image of a file, and their decoders."""
+"""Raw photographs: recognition, full-size image and decoders."""
 
 import contextlib
 import dataclasses
@@ -27,7 +27,7 @@ PLAIN = np.arange(60 * 80, dtype=np.uint16).reshape(60, 80)
 
 
 def in_mode(content, mode):
-    """Return the content with another way to read raw photographs."""
+    """Return the content with another value of the option raw."""
     return content._replace(read_options=dataclasses.replace(content.read_options, raw=mode))
 
 
@@ -44,13 +44,13 @@ def tiff(*images, bigtiff=False, byteorder="<"):
     b"II*\0\x10\0\0\0CR\2\0", b"\0\0\0\x18ftypcrx \0\0\0\1crx isom", b"IIRO\x08\0\0\0", b"IIRS\x08\0\0\0",
     b"IIU\0\x18\0\0\0", b"FUJIFILMCCD-RAW 0201", b"FOVb\0\0", b"\0MRM\0\0",
 ])  # fmt: skip
-def test_raw_files_by_their_first_bytes(head):
+def test_raw_files_are_recognized_by_first_bytes(head):
     assert is_raw(head)
     assert sniff(head + bytes(HEAD)).name == "raw"
 
 
 @pytest.mark.parametrize("form", [{}, {"bigtiff": True}, {"byteorder": ">"}, {"bigtiff": True, "byteorder": ">"}])
-def test_raw_files_by_their_tags(form):
+def test_raw_files_are_recognized_by_tags(form):
     version = (50706, "B", 4, (1, 4, 0, 0), True)
     small, large = (PLAIN[::4, ::4].copy(), PLAIN)
     for raw, images in (
@@ -67,7 +67,7 @@ def test_raw_files_by_their_tags(form):
     ):
         data = tiff(*images, **form)
         assert is_raw(data) == raw, images
-        # Truncated anywhere, it is raw or not, but the search ends.
+        # The search also ends for truncated files.
         assert {is_raw(data[:end]) for end in range(0, len(data), 7)} <= {False, raw}
 
 
@@ -75,8 +75,8 @@ def test_other_files_are_not_raw():
     assert not [name for name, data in FILES.items() if is_raw(data)]
 
 
-def test_the_search_for_raw_tags_ends():
-    """Directories that name themselves or each other, and places beyond the file."""
+def test_search_for_raw_tags_ends():
+    """For directories that refer to themselves, offsets beyond the end of the file, and damaged files."""
     loop = b"II*\0" + struct.pack("<IHHHIII", 8, 1, 330, 4, 1, 8, 8)
     assert not is_raw(loop)
     assert not is_raw(b"II+\0\x08\0\0\0" + b"\xff" * 8)
@@ -86,7 +86,7 @@ def test_the_search_for_raw_tags_ends():
         is_raw(damaged(dng(), seed))
 
 
-def test_the_full_size_page():
+def test_full_size_page():
     small, large = np.zeros((15, 20), np.uint16), PLAIN
     for expected, images in (
         (large, [(small, {"subfiletype": 1, "subifds": 1}), (large, {})]),
@@ -103,7 +103,7 @@ def test_the_full_size_page():
             np.testing.assert_array_equal(getattr(found, "array", found), expected)
 
 
-def test_the_first_image_of_a_canon_file_is_a_preview():
+def test_first_image_of_canon_files_is_a_preview():
     tags = ((256, 20), (257, 10), (258, 8), (259, 1), (262, 1), (273, 120), (278, 10), (279, 200))
     body = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
     data = b"II*\0\x10\0\0\0CR\2\0\0\0\0\0" + body + bytes(320)
@@ -114,7 +114,7 @@ def test_the_first_image_of_a_canon_file_is_a_preview():
 
 @pytest.mark.parametrize("compression", [None, "jpeg", "deflate"])
 @pytest.mark.parametrize("pattern", [(0, 1, 1, 2), (1, 0, 2, 1), (1, 2, 0, 1), (2, 1, 1, 0)])
-def test_cells_of_a_sensor(pattern, compression):
+def test_half_size_pixels_are_means_of_sensor_cells(pattern, compression):
     lossless = {"lossless": True} if compression == "jpeg" else None
     data = dng(pattern=pattern, compression=compression, compressionargs=lossless)
     pixels = half_by_tifffile(content(data))
@@ -127,17 +127,17 @@ def test_cells_of_a_sensor(pattern, compression):
 
 
 @pytest.mark.parametrize("orientation", STORED)
-def test_the_orientation_of_raw_photographs(orientation):
-    """Each reader against the same photograph that is stored upright, cells of one colour each."""
+def test_orientation_of_raw_photographs(orientation):
+    """Compare with the same photograph stored upright; blocks of 8x8 sensor pixels are equal."""
     upright = np.repeat(np.repeat(SENSOR[::8, ::8], 8, 0), 8, 1)
     preview = np.repeat(np.repeat(np.arange(6 * 8 * 3, dtype=np.uint8).reshape(6, 8, 3), 4, 0), 4, 1)
     stored = np.ascontiguousarray(STORED[orientation](upright))
-    # The preview is stored as the sensor is.
+    # The preview has the orientation of the sensor.
     turned = np.ascontiguousarray(STORED[orientation](preview))
     data = dng(stored, orientation=orientation, preview=turned)
     whole = dng(upright, preview=preview)
     np.testing.assert_array_equal(half_by_tifffile(content(data)).array, half_by_tifffile(content(whole)).array)
-    # LibRaw turns, but does not mirror.
+    # LibRaw rotates, but does not mirror.
     if orientation in (1, 3, 6, 8):
         np.testing.assert_array_equal(by_rawpy(content(data)).array, by_rawpy(content(whole)).array)
         np.testing.assert_array_equal(by_rawpy(content(data), "preview").array, preview)
@@ -147,7 +147,7 @@ def test_the_orientation_of_raw_photographs(orientation):
         assert np.abs(found.astype(int) - preview).max() <= 24
 
 
-def test_the_orientation_in_a_preview_counts_more_than_that_of_the_photograph(monkeypatch):
+def test_exif_orientation_of_previews_has_priority(monkeypatch):
     flat = np.repeat(np.repeat(np.uint8([[10, 200]]), 16, 0), 16, 1)
     # 6 is a quarter turn clockwise.
     for block, expected in ((b"", np.rot90(flat, -1)), (exif(3), flat[::-1, ::-1])):
@@ -161,7 +161,7 @@ def test_the_orientation_in_a_preview_counts_more_than_that_of_the_photograph(mo
         np.testing.assert_allclose(by_rawpy(content(dng()), "preview").array, expected, atol=2)
 
 
-def test_the_active_area_and_the_linearization_table():
+def test_active_area_and_linearization_table():
     sensor, table = SENSOR % 256, np.arange(256)[::-1] * 3
     more = ((50829, "H", 4, (2, 4, 92, 120), True), (50712, "H", 256, tuple(table), True))
     pixels = half_by_tifffile(content(dng(sensor, more=more)))
@@ -169,7 +169,7 @@ def test_the_active_area_and_the_linearization_table():
     np.testing.assert_array_equal(pixels.array[:, :, 0], table[sensor[2:92:2, 4:120:2]])
 
 
-def test_the_modes_of_rawpy():
+def test_modes_of_by_rawpy():
     half, full, preview = (by_rawpy(content(dng()), mode) for mode in ("half", "full", "preview"))
     assert (half.array.shape, full.array.shape, preview.array.shape) == ((48, 64, 3), (96, 128, 3), (24, 32, 3))
     assert (half.array.dtype, preview.array.dtype) == (np.uint16, np.uint8)
@@ -179,8 +179,8 @@ def test_the_modes_of_rawpy():
     np.testing.assert_array_equal(preview.array, 99)
 
 
-def test_white_is_the_white_level_of_the_sensor():
-    """Green at half of the range, by the curve of BT.709: below 1 whatever is in the photograph."""
+def test_white_level_of_the_sensor_is_white():
+    """Green follows the curve of BT.709 from black to white level, without automatic brightness."""
     black, white, value = 64, 4095, 1500
     pixels = by_rawpy(content(dng(np.full((96, 128), value, np.uint16))))
     linear = (value - black) / (white - black)
@@ -191,16 +191,16 @@ def test_white_is_the_white_level_of_the_sensor():
     np.testing.assert_array_equal(by_rawpy(content(dng(brighter))).array[1:], by_rawpy(content(dng())).array[1:])
 
 
-def test_without_rawpy_a_simple_sensor_is_read_by_tifffile(monkeypatch):
+def test_bayer_files_are_read_by_tifffile_without_rawpy(monkeypatch):
     monkeypatch.setitem(sys.modules, "rawpy", None)
     assert by_raw(content(dng())).array.shape == (48, 64, 3)
-    # Not a preview in place of the photograph.
+    # A preview does not replace the photograph.
     for mode, data in (("preview", dng()), ("half", dng(pattern=(0, 1, 2, 2))), ("half", dng()[:9000])):
         with pytest.raises(MissingExtraError, match=r"a raw photograph needs rawpy: .*install.*raw"):
             by_raw(in_mode(content(data), mode))
 
 
-def test_what_libraw_refuses_may_be_read_by_tifffile():
+def test_files_refused_by_libraw_are_read_by_tifffile():
     data = dng(compression="deflate")
     with pytest.raises(ValueError, match="LibRaw: Unsupported file format"):
         by_rawpy(content(data))
@@ -209,7 +209,7 @@ def test_what_libraw_refuses_may_be_read_by_tifffile():
         by_raw(content(data[: len(data) // 2]))
 
 
-def test_a_large_sensor_is_refused_before_it_is_decoded(monkeypatch):
+def test_large_sensors_are_refused_before_decoding(monkeypatch):
     for decode in (by_raw, by_rawpy, half_by_tifffile):
         assert decode(content(dng(), 96 * 128)).array.shape == (48, 64, 3)
         with pytest.raises(TooLargeError, match="claims 128 x 96 pixels"):

@@ -1,4 +1,4 @@
-"""Runs on a real Ray cluster on this machine: the same rows as without, whatever is lost on the way."""
+"""Runs on a Ray cluster on this machine: rows equal those of local runs, also after failures."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ import pyarrow.parquet
 import pytest
 import tasks
 from command_line import run
-from ray_jobs import Watched
+from ray_jobs import LoggedJob
 from sampling import on_full
 
 import edgekit as ek
@@ -32,7 +32,7 @@ from edgekit.errors import WorkerError
 
 ray = pytest.importorskip("ray")
 
-# What Ray warns of in its own code.
+# Warnings of Ray about its own code.
 pytestmark = [pytest.mark.filterwarnings(f"ignore::{kind}Warning") for kind in ("Deprecation", "Future", "Resource")]
 
 COUNT = 60
@@ -43,7 +43,7 @@ BROKEN, CRASH, HANG = "photos/07.png", "photos/12crash.png", "photos/13hang.png"
 
 @pytest.fixture(scope="module")
 def cluster():
-    """A cluster of one node with one processor, that this process is connected to."""
+    """A cluster of one node with one processor; this process is connected to it."""
     from ray.cluster_utils import Cluster
 
     with pytest.MonkeyPatch.context() as patch:
@@ -58,8 +58,8 @@ def cluster():
 
 
 @pytest.fixture
-def second(cluster):
-    """A second node, which goes with the test if it does not go before."""
+def second_node(cluster):
+    """One more node, removed at the end of the test."""
     node = cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
     cluster.wait_for_nodes()
     yield node
@@ -69,7 +69,7 @@ def second(cluster):
 
 @pytest.fixture
 def photos(tmp_path, monkeypatch):
-    """Pictures that all have another score, a broken one, and blocks of few of them."""
+    """Images with different scores, one broken image, and small blocks of work."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(engines, "BLOCK", 4)
     rng = np.random.default_rng(4)
@@ -78,9 +78,9 @@ def photos(tmp_path, monkeypatch):
     Path(BROKEN).write_bytes(b"no image")
 
 
-def rows(engine, job, book=None):
+def rows(engine, job, cache=None):
     """Return the rows of a run."""
-    with ScoreCache(book, "rows of one job") as kept:
+    with ScoreCache(cache, "rows of one job") as kept:
         return list(score_sources((source for _, source in find(["photos"], print)), job, kept, engine))
 
 
@@ -92,18 +92,18 @@ def same(found, expected):
 @pytest.fixture
 def wanted(photos, tmp_path):
     """The rows of the local run."""
-    return rows(Threads(), Watched(log=str(tmp_path / "local.log")))
+    return rows(Threads(), LoggedJob(log=str(tmp_path / "local.log")))
 
 
 @pytest.fixture
 def job(tmp_path):
     """A job with a log."""
-    return Watched(log=str(tmp_path / "ray.log"))
+    return LoggedJob(log=str(tmp_path / "ray.log"))
 
 
 @pytest.mark.usefixtures("cluster", "photos")
 @pytest.mark.parametrize("output", ["rows.parquet/", *on_full("rows.csv", "rows.jsonl")])
-def test_rows_are_those_of_the_local_run(output):
+def test_score_rows_equal_the_local_run(output):
     arguments = ("score", "photos", "--measure", "score", "--measure", "brenner")
     local = run(*arguments, "-o", f"local/{output}")
     spread = run(*arguments, "-o", f"ray/{output}", "--engine", "ray")
@@ -124,7 +124,7 @@ def test_rows_are_those_of_the_local_run(output):
     ("command", "count"),
     [(("sobel", "--angle", "30", "--angle", "90"), 2), (("canny",), 1)],
 )
-def test_pictures_are_those_of_the_local_run_which_takes_them_up(command, count):
+def test_filter_outputs_equal_the_local_run(command, count):
     local = run(*command, "photos", "-o", "local", "--rows", "local.parquet/")
     spread = run(*command, "photos", "-o", "ray", "--rows", "ray.parquet/", "--engine", "ray")
     assert spread.exit_code == local.exit_code == 1
@@ -144,7 +144,7 @@ def test_pictures_are_those_of_the_local_run_which_takes_them_up(command, count)
 
 @pytest.mark.full
 @pytest.mark.usefixtures("photos")
-def test_the_command_line_finds_a_cluster_by_its_address_and_ray_says_nothing(cluster):
+def test_address_option_and_no_output_of_ray(cluster):
     command = [sys.executable, "-m", "edgekit", "sobel", "photos", "-o", "out", "--engine", "ray"]
     ran = subprocess.run([*command, "--address", cluster.address], capture_output=True, text=True)
     assert ran.returncode == 1
@@ -155,30 +155,32 @@ def test_the_command_line_finds_a_cluster_by_its_address_and_ray_says_nothing(cl
 
 
 @pytest.mark.full
-def test_a_node_that_is_lost_takes_nothing_with_it(cluster, second, job, wanted):
-    pid = str(second.all_processes["raylet"][0].process.pid)
+def test_lost_nodes_do_not_lose_rows(cluster, second_node, job, wanted):
+    pid = str(second_node.all_processes["raylet"][0].process.pid)
     job = replace(job, stuck=pid)
     open_there: set[str] = set()
 
     def kill():
-        while not (names := [line.name for line in job.said() if line.node == pid and int(Path(line.name).stem) >= 20]):
+        while not (
+            names := [line.name for line in job.log_lines() if line.node == pid and int(Path(line.name).stem) >= 20]
+        ):
             time.sleep(0.05)
         open_there.update(names)
-        cluster.remove_node(second, allow_graceful=False)
+        cluster.remove_node(second_node, allow_graceful=False)
 
     killer = threading.Thread(target=kill, daemon=True)
     killer.start()
     assert same(rows(Ray(limits=WorkerLimits(timeout=600)), job), wanted)
     killer.join()
-    # It was at something when it went, and that was done elsewhere.
-    done = {line.name: line.node for line in job.said() if line.what == "done"}
+    # Images in progress on the lost node were finished on the other one.
+    done = {line.name: line.node for line in job.log_lines() if line.event == "done"}
     assert open_there
     assert all(done[name] != pid for name in open_there)
-    assert second not in cluster.list_all_nodes()
+    assert second_node not in cluster.list_all_nodes()
 
 
 @pytest.mark.usefixtures("cluster")
-def test_images_that_crash_or_hang_their_worker_cost_their_rows(job, wanted):
+def test_images_that_crash_or_hang_a_worker_fail(job, wanted):
     Path("photos/12.png").rename(CRASH)
     Path("photos/13.png").rename(HANG)
     found = {row.path: row for row in rows(Ray(limits=WorkerLimits(timeout=4)), job)}
@@ -189,38 +191,38 @@ def test_images_that_crash_or_hang_their_worker_cost_their_rows(job, wanted):
 
 
 @pytest.mark.full
-def test_a_killed_driver_takes_up_where_it_was(cluster, job, wanted):
+def test_runs_are_resumed_after_the_driver_is_killed(cluster, job, wanted):
     code = f"""
         import os, signal
         from pathlib import Path
-        from ray_jobs import Watched
+        from ray_jobs import LoggedJob
         from edgekit.batch.score_cache import ScoreCache
         from edgekit.batch.engines import ray
         from edgekit.batch.sources import find
         from edgekit.batch.scoring import score_sources
         ray.BLOCK = 4
-        with ScoreCache(Path("rows.sqlite"), "rows of one job") as book:
+        with ScoreCache(Path("rows.sqlite"), "rows of one job") as cache:
             sources = (source for _, source in find(["photos"], print))
             engine = ray.Ray({cluster.address!r})
-            for n, row in enumerate(score_sources(sources, Watched(log={job.log!r}), book, engine)):
+            for n, row in enumerate(score_sources(sources, LoggedJob(log={job.log!r}), cache, engine)):
                 print(row.path, row.status, flush=True)
                 if n == 20:
                     os.kill(os.getpid(), signal.SIGKILL)
     """
     ran = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True)
     assert ran.returncode == -signal.SIGKILL
-    # Ray may say things in between.
+    # Ray may print messages in between.
     finished = {line.removesuffix(" ok") for line in ran.stdout.splitlines() if line.endswith(" ok")}
     assert len(finished) >= 20
     assert same(rows(Ray(), job, Path("rows.sqlite")), wanted)
-    done = Counter(line.name for line in job.said() if line.what == "done")
+    done = Counter(line.name for line in job.log_lines() if line.event == "done")
     assert all(done[path] == 1 for path in finished)
     assert set(done) == {row.path for row in wanted if row.status == "ok"}
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_a_signal_ends_a_run_and_leaves_no_draft(cluster, number, tmp_path, monkeypatch):
+def test_signals_end_a_run_without_partial_files(cluster, number, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     ek.write_image("large/00.png", np.random.default_rng(0).integers(0, 256, (900, 1200), dtype=np.uint8))
     for n in range(1, 100):
@@ -244,7 +246,7 @@ def test_a_signal_ends_a_run_and_leaves_no_draft(cluster, number, tmp_path, monk
 
 
 @pytest.mark.usefixtures("cluster", "photos")
-def test_the_example_of_the_page_runs(capsys):
+def test_example_of_docs_scale_runs(capsys):
     page = Path(__file__).parents[1].joinpath("docs", "scale.md").read_text("utf-8")
     code = page.split("```python\n")[1].split("```")[0]
     exec(code.replace("/shared/photos", "photos"), {})
@@ -253,10 +255,10 @@ def test_the_example_of_the_page_runs(capsys):
 
 
 @pytest.mark.full
-@pytest.mark.usefixtures("second")
+@pytest.mark.usefixtures("second_node")
 @pytest.mark.parametrize("portion", [10, 1000])
-def test_results_come_in_the_order_of_the_items(monkeypatch, portion):
-    """Blocks that take no time overtake those before them."""
+def test_results_are_in_the_order_of_the_items(monkeypatch, portion):
+    """Fast blocks finish before earlier slow ones."""
     monkeypatch.setattr(engines, "BLOCK", 4)
     monkeypatch.setattr(engines, "PORTION", portion)
     assert list(Ray().run(tasks.uneven, range(36), tasks.lost)) == list(range(36))
@@ -264,7 +266,7 @@ def test_results_come_in_the_order_of_the_items(monkeypatch, portion):
 
 
 @pytest.mark.usefixtures("cluster")
-def test_items_are_taken_a_few_portions_ahead(monkeypatch):
+def test_items_are_read_a_few_portions_ahead(monkeypatch):
     monkeypatch.setattr(engines, "PORTION", 5)
     taken = []
 
@@ -276,12 +278,12 @@ def test_items_are_taken_a_few_portions_ahead(monkeypatch):
     results = Ray().run(tasks.same, endless(), tasks.lost)
     assert [next(results) for _ in range(8)] == list(range(8))
     results.close()
-    # Two portions are under way besides the one that was given, and one more item tells that a portion is full.
+    # Two portions in progress besides the returned one, and one more item to see that a portion is full.
     assert len(taken) <= 3 * 5 + 1
 
 
 @pytest.mark.usefixtures("cluster")
-def test_a_machine_with_another_edgekit_does_nothing(monkeypatch):
+def test_nodes_with_another_version_fail(monkeypatch):
     monkeypatch.setattr(engines, "__version__", "0.0.1")
     ((item, reason),) = Ray().run(tasks.same, ["a.png"], tasks.lost)
     assert item == "a.png"
@@ -289,7 +291,7 @@ def test_a_machine_with_another_edgekit_does_nothing(monkeypatch):
 
 
 @pytest.mark.usefixtures("cluster")
-def test_a_task_that_machines_cannot_load_ends_the_run(monkeypatch):
+def test_tasks_that_nodes_cannot_import_end_the_run(monkeypatch):
     module = types.ModuleType("only_here")
     exec("def task(item): return item", module.__dict__)
     monkeypatch.setitem(sys.modules, "only_here", module)

@@ -1,4 +1,4 @@
-"""What the README shows is run: its sessions, its generated blocks, its tables."""
+"""Runs the sessions of the README, and checks generated blocks and links."""
 
 import re
 
@@ -10,22 +10,22 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 @pytest.fixture
 def at_samples(tmp_path, monkeypatch):
-    """A folder with the samples, where one may write."""
+    """A writable folder with the samples."""
     copy_samples(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
 
-def test_the_sessions(at_samples):
+def test_readme_sessions(at_samples):
     assert run_blocks(README, "README.md") > 12
 
 
-def test_commands_that_are_not_in_a_session_are_run_elsewhere():
+def test_blocks_without_output_are_marked_for_ci():
     """`.ci/run` runs those with these marks, in a fresh clone."""
     assert [block.mark for block in blocks(README) if not block.is_run] == ["run: try", "run: test"]
 
 
-def test_it_is_short():
+def test_readme_has_at_most_150_lines():
     assert len(README.splitlines()) <= 150
 
 
@@ -37,11 +37,11 @@ def generated(monkeypatch):
     return script
 
 
-def test_the_generated_blocks_are_fresh(generated):
+def test_generated_blocks_are_up_to_date(generated):
     generated.main(["--check"])
 
 
-def test_an_old_block_is_found(generated, monkeypatch, tmp_path):
+def test_outdated_blocks_are_found_and_updated(generated, monkeypatch, tmp_path):
     page = tmp_path / "page.md"
     page.write_text("<!-- quality -->\nold\n<!-- /quality -->", encoding="utf-8")
     monkeypatch.setattr(generated, "BLOCKS", ((page, "quality", generated.quality),))
@@ -51,7 +51,7 @@ def test_an_old_block_is_found(generated, monkeypatch, tmp_path):
     assert page.read_text(encoding="utf-8").count("\n|") == 2 + len(generated.QUALITY)
 
 
-def test_cells_of_tables_are_found(monkeypatch):
+def test_table_cell(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "scripts")
     from common.blocks import table_cell
 
@@ -61,7 +61,7 @@ def test_cells_of_tables_are_found(monkeypatch):
         table_cell(text, "y", "b")
 
 
-def test_links_lead_somewhere():
+def test_links_and_paths_exist():
     for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs/architecture.md"):
         page = ROOT / name
         text = page.read_text(encoding="utf-8")
@@ -86,7 +86,7 @@ MEASURED = {
 
 
 @pytest.mark.parametrize("page", MEASURED)
-def test_the_measured_blocks_are_filled(page):
+def test_measured_blocks_are_filled(page):
     text = (ROOT / f"{page}.md").read_text(encoding="utf-8")
     for name in MEASURED[page]:
         (content,) = re.findall(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", text, re.DOTALL)

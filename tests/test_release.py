@@ -1,4 +1,4 @@
-"""What is built and published: workflows that run only what was looked at, and a version that is one."""
+"""Releases: pinned actions, permissions of workflows, one version number."""
 
 import re
 import tomllib
@@ -12,7 +12,7 @@ import edgekit as ek
 ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.y*ml"))
 
-#: An action at a commit, and in a comment the version that this is.
+#: An action pinned to a commit, with its version in a comment.
 PINNED = re.compile(r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 
 
@@ -22,11 +22,11 @@ def jobs():
 
 
 def uses(job):
-    """Return what a job takes from elsewhere."""
+    """Return the actions and workflows that a job uses."""
     return [step["uses"] for step in (job, *job.get("steps", ())) if "uses" in step]
 
 
-def test_there_are_workflows():
+def test_names_of_workflows():
     assert [w.name for w in WORKFLOWS] == ["pages.yml", "release.yml", "test.yml"]
 
 
@@ -34,14 +34,14 @@ def test_there_are_workflows():
 def test_actions_are_pinned_to_commits(workflow):
     parsed = [u for (file, _), job in jobs().items() if file == workflow.name for u in uses(job)]
     lines = [line.strip(" -") for line in workflow.read_text().splitlines() if "uses:" in line]
-    # None hides from the search for lines.
+    # The search for lines finds all of them.
     assert [line.split()[1] for line in lines] == parsed
     assert parsed
     for line in lines:
         assert PINNED.fullmatch(line) or line.startswith("uses: ./"), line
 
 
-def test_only_publishing_may_speak_for_the_project():
+def test_only_deploy_and_publish_jobs_have_more_permissions():
     for workflow in WORKFLOWS:
         assert yaml.safe_load(workflow.read_text())["permissions"] == {"contents": "read"}
     able = {key: job["permissions"] for key, job in jobs().items() if "permissions" in job}
@@ -51,19 +51,19 @@ def test_only_publishing_may_speak_for_the_project():
     }
     assert [u.split("@")[0] for u in uses(jobs()["pages.yml", "deploy"])] == ["actions/deploy-pages"]
     publish = jobs()["release.yml", "publish"]
-    # It runs nothing but the two actions, on what was built and tested before.
+    # The job runs only these two actions, after build and test.
     assert [u.split("@")[0] for u in uses(publish)] == ["actions/download-artifact", "pypa/gh-action-pypi-publish"]
     assert not any("run" in step for step in publish["steps"])
     assert (publish["needs"], jobs()["release.yml", "build"]["needs"]) == ("build", "test")
 
 
-def test_what_the_workflows_run_is_there():
+def test_scripts_of_workflows_exist():
     ran = {step["run"].split()[0] for job in jobs().values() for step in job.get("steps", ()) if "run" in step}
     for script in ran - {"test", "pip"}:
         assert (ROOT / script).stat().st_mode & 0o100, script
 
 
-def test_the_version_is_one_and_the_changelog_has_a_place_for_what_comes():
+def test_version_and_changelog():
     assert re.fullmatch(r"\d+\.\d+\.\d+", ek.__version__)
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))["version"] == ek.__version__
     assert "## [Unreleased]" in (ROOT / "CHANGELOG.md").read_text("utf-8")

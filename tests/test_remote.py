@@ -1,4 +1,4 @@
-"""Images in a store, over HTTP on this machine: what the commands read and write there, what fails, what is hidden."""
+"""Images in an S3 store on this machine: reading, writing, errors, hidden secrets."""
 
 import base64
 import io
@@ -27,7 +27,7 @@ def rows_of(result):
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-def test_scores_are_those_of_the_same_files_here(store, tmp_path):
+def test_scores_equal_those_of_local_files(store, tmp_path):
     store.photos(5)
     store.put("photos/read.me", b"text")
     store.put("photos/deep/5.png", photo(5))
@@ -41,8 +41,8 @@ def test_scores_are_those_of_the_same_files_here(store, tmp_path):
     assert values == {row["path"]: row["laplacian_variance"] for row in here}
     assert len(values) == 6
     assert "1 skipped" in there.stderr
-    # What the listing said is not asked again.
-    assert (store.asked("GET"), store.asked("HEAD")) == (6, 0)
+    # Metadata of the listing is not requested again.
+    assert (store.requests("GET"), store.requests("HEAD")) == (6, 0)
 
 
 @pytest.mark.parametrize(
@@ -56,37 +56,37 @@ def test_globs_and_folders(store, pattern, expected):
     assert sorted(Path(row["path"]).stem for row in found) == list(expected)
 
 
-def test_a_large_bucket_is_scored_from_its_first_page_on(store, monkeypatch):
+def test_scoring_starts_before_the_listing_ends(store, monkeypatch):
     monkeypatch.setattr(store_requests, "PAGE_SIZE", 10)
     store.photos(60)
     job = ScoreJob()
     with ScoreCache(None, job.key) as book:
         rows = score_sources((s for _, s in find([f"{store.url}/photos"], print)), job, book, Threads(2))
         next(rows)
-        # One look whether it is a folder, and as many pages as the workers have begun with.
-        assert store.faulty.asked["GET", f"/{store.bucket}?list"] <= 3
+        # One request checks for a folder; the others are the pages that the workers have begun with.
+        assert store.faulty.requests["GET", f"/{store.bucket}?list"] <= 3
         assert 1 + sum(1 for _ in rows) == 60
-    assert store.faulty.asked["GET", f"/{store.bucket}?list"] >= 7
+    assert store.faulty.requests["GET", f"/{store.bucket}?list"] >= 7
 
 
-def test_several_are_read_at_a_time(store):
+def test_objects_are_read_concurrently(store):
     store.photos(24)
     store.faulty.latency = 0.1
     assert run("score", f"{store.url}/photos").exit_code == 0
-    assert store.faulty.most >= 8
+    assert store.faulty.most_at_once >= 8
 
 
-def test_what_is_named_is_asked_for_ahead(store):
+def test_named_objects_are_requested_ahead(store):
     store.photos(24)
     store.faulty.latency = 0.1
     urls = [f"{store.url}/photos/{n}.png" for n in range(24)]
     assert run("score", *urls, "-j", "1").exit_code == 0
-    assert store.faulty.most >= 8
-    assert store.asked("HEAD") == 24
+    assert store.faulty.most_at_once >= 8
+    assert store.requests("HEAD") == 24
 
 
-@pytest.mark.parametrize("fault", ["error", "slow", "cut", "spoiled", *on_full("slow down", "short", "reset")])
-def test_what_fails_twice_is_tried_again(store, monkeypatch, fault):
+@pytest.mark.parametrize("fault", ["error", "slow", "cut", "corrupt", *on_full("slow down", "short", "reset")])
+def test_failed_requests_are_repeated(store, monkeypatch, fault):
     if fault == "slow":
         monkeypatch.setattr(store_requests, "READ_TIMEOUT", 0.5)
     store.photos(6)
@@ -94,17 +94,17 @@ def test_what_fails_twice_is_tried_again(store, monkeypatch, fault):
     store.faulty.reset()
     store.faulty.delay = 1.5
     store.faulty.decide = lambda method, path, attempt: (
-        fault if attempt < 2 and method == "GET" and (path.endswith(".png") or fault != "spoiled") else None
+        fault if attempt < 2 and method == "GET" and (path.endswith(".png") or fault != "corrupt") else None
     )
     assert rows_of(run("score", f"{store.url}/photos", "--json")) == expected
-    assert store.faulty.spoiled[fault] >= 2 * 6
-    asked = [store.asked("GET", f"photos/{n}.png") for n in range(6)]
-    # On a busy machine more than two answers may be slow.
-    assert min(asked) == 3
-    assert max(asked) == 3 or fault == "slow"
+    assert store.faulty.injected[fault] >= 2 * 6
+    requests = [store.requests("GET", f"photos/{n}.png") for n in range(6)]
+    # On a busy machine more than two responses may be slow.
+    assert min(requests) == 3
+    assert max(requests) == 3 or fault == "slow"
 
 
-def test_pictures_go_to_a_store_through_faults(store, tmp_path):
+def test_results_are_written_to_a_store_despite_faults(store, tmp_path):
     store.photos(6)
     faults = ("error", "reset", "slow down")
     store.faulty.decide = lambda method, path, attempt: faults[attempt] if attempt < 3 else None
@@ -118,7 +118,7 @@ def test_pictures_go_to_a_store_through_faults(store, tmp_path):
         assert store.get(f"edges/{n}.sobel.png") == (tmp_path / f"{n}.sobel.png").read_bytes()
 
 
-def test_a_broken_object_costs_its_row(store):
+def test_unreadable_objects_fail_alone(store):
     store.photos(4)
     store.put("photos/bad.png", b"no image")
     store.faulty.decide = lambda method, path, attempt: "error" if path.endswith("/2.png") else None
@@ -129,22 +129,22 @@ def test_a_broken_object_costs_its_row(store):
     assert scored.exit_code == 1
     assert f"{store.url}/photos/2.png: cannot be read: the store failed 6 times: " in scored.stderr
     assert "InternalError: injected; run the command again later" in scored.stderr
-    assert store.asked("GET", "photos/2.png") == store_requests.ATTEMPTS
+    assert store.requests("GET", "photos/2.png") == store_requests.ATTEMPTS
 
 
-def test_a_store_that_refuses_is_asked_once(store):
+def test_forbidden_requests_are_not_repeated(store):
     store.photos(1)
     store.faulty.decide = lambda method, path, attempt: "forbidden" if path.endswith("/0.png") else None
     scored = run("score", f"{store.url}/photos")
     assert "photos/0.png: cannot be read: the store refuses: AccessDenied: injected; check the cred" in scored.stderr
-    assert store.asked("GET", "photos/0.png") == 1
+    assert store.requests("GET", "photos/0.png") == 1
 
 
-def test_what_is_not_there(store):
+def test_missing_objects_and_folders(store):
     scored = run("score", f"{store.url}/none.png")
     assert scored.exit_code == 1
     assert f"{store.url}/none.png: no such file" in scored.stderr
-    assert store.asked("HEAD", "none.png") == 1
+    assert store.requests("HEAD", "none.png") == 1
     store.photos(1, "folder.png")
     folder = run("score", f"{store.url}/folder.png")
     assert f"{store.url}/folder.png: expected an image file; found a folder" in folder.stderr
@@ -153,7 +153,7 @@ def test_what_is_not_there(store):
     assert f"{store.url}/*.png: the store has no object with this name" in nothing.stderr
 
 
-def test_one_image_by_its_web_address(store, tmp_path):
+def test_signed_urls(store, tmp_path):
     store.photos(2)
     store.put("clip.mp4", b"\0\0\0\x18ftypmp42" + bytes(100))
     scored = rows_of(run("score", store.signed("photos/1.png"), store.signed("photos/0.png"), "--json"))
@@ -166,7 +166,7 @@ def test_one_image_by_its_web_address(store, tmp_path):
     assert np.array_equal(ek.read_image(store.signed("photos/1.png")), ek.read_image(photo(1)))
 
 
-def test_no_secret_is_shown_or_kept(store, tmp_path):
+def test_secrets_are_not_printed_or_stored(store, tmp_path):
     store.photos(2)
     store.put("photos/bad.png", b"no image")
     address = store.address.replace("http://", "http://me:hunter2@")
@@ -188,7 +188,7 @@ def test_no_secret_is_shown_or_kept(store, tmp_path):
     [("a.png", "b.png", "-o", "URL"), ("a.png", "-o", "URL", "--format", "jpg"), ("URL",),
      ("a.png", "--angle", "1", "--angle", "2", "-o", "URL")],
 )  # fmt: skip
-def test_wrong_usage_shows_no_secret(store, arguments):
+def test_usage_errors_show_no_secrets(store, arguments):
     for name in ("a.png", "b.png"):
         Path(name).write_bytes(photo(0))
     url = store.address.replace("http://", "http://me:hunter2@") + "/bucket/c.png"
@@ -198,7 +198,7 @@ def test_wrong_usage_shows_no_secret(store, arguments):
     assert "hunter2" not in refused.output + repr(refused.exception)
 
 
-def test_plots_and_kernels_go_to_a_store(store):
+def test_plots_and_kernels_are_written_to_a_store(store):
     store.photos(4)
     urls = [f"{store.url}/photos/{n}.png" for n in range(2)]
     assert run("learn", "--input", urls[0], "--target", urls[1], "-o", f"{store.url}/kernel.json").exit_code == 0
@@ -207,7 +207,7 @@ def test_plots_and_kernels_go_to_a_store(store):
     assert b"<svg" in store.get("plot.svg")
 
 
-def test_what_stays_here(store):
+def test_outputs_that_must_be_local(store):
     store.photos(1)
     for option in ("--map", "--report"):
         refused = run("score", f"{store.url}/photos", option, f"{store.url}/maps")
@@ -228,7 +228,7 @@ def test_images_are_picked_from_a_store(store):
     assert all(Path("picked", name).read_bytes() == store.get(f"photos/{name}") for name in names)
 
 
-def test_the_focus_of_a_stack_in_a_store(store):
+def test_focus_of_a_stack_in_a_store(store):
     store.photos(3)
     (found,) = rows_of(run("focus", f"{store.url}/photos", "--json"))
     assert [(row["name"], row["status"]) for row in found["images"]] == [
@@ -236,7 +236,7 @@ def test_the_focus_of_a_stack_in_a_store(store):
     ]
 
 
-def test_the_focus_of_pages_and_of_signed_addresses(store):
+def test_focus_of_pages_and_signed_urls(store):
     pages = io.BytesIO()
     tifffile.imwrite(pages, np.stack([ek.read_image(photo(n)) for n in range(3)]), photometric="minisblack")
     store.put("stack.tif", pages.getvalue())
@@ -251,7 +251,7 @@ def test_the_focus_of_pages_and_of_signed_addresses(store):
     assert len(set(scores[0])) == 3
 
 
-def test_an_image_is_written_to_a_store(store):
+def test_write_image_to_a_store(store):
     ek.write_image(f"{store.url}/new/a.png", np.eye(9, dtype=np.uint8))
     assert np.array_equal(ek.read_image(f"{store.url}/new/a.png"), np.eye(9))
     with pytest.raises(OSError, match=r"s3://no-such-bucket/a.png: cannot be written: .*NoSuchBucket"):
@@ -260,13 +260,13 @@ def test_an_image_is_written_to_a_store(store):
         ek.read_image("s3://no-such-bucket/a.png")
 
 
-def test_an_image_is_written_to_an_address(store):
+def test_write_image_to_a_signed_url(store):
     place = {"Bucket": store.bucket, "Key": "a.png"}
     ek.write_image(store.client.generate_presigned_url("put_object", Params=place), np.eye(9, dtype=np.uint8))
     assert np.array_equal(ek.read_image(store.get("a.png")), np.eye(9))
 
 
-def test_credentials_come_from_a_profile(store, monkeypatch, tmp_path):
+def test_credentials_from_a_profile(store, monkeypatch, tmp_path):
     store.photos(1)
     keys = "[photos]\naws_access_key_id = AKIDOFPROFILE\naws_secret_access_key = hidden\n"
     (tmp_path / "credentials").write_text(keys)
@@ -281,7 +281,7 @@ def test_credentials_come_from_a_profile(store, monkeypatch, tmp_path):
     assert "Credential=AKIDOFPROFILE/" in store.faulty.authorization
 
 
-def test_credentials_come_from_netrc(store, monkeypatch, tmp_path):
+def test_credentials_from_netrc(store, monkeypatch, tmp_path):
     store.photos(1)
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password hunter2\n")
     (tmp_path / "netrc").chmod(0o600)

@@ -1,4 +1,4 @@
-"""Runs on a store: what is there already, what was killed, workers in other processes, and the table of faults."""
+"""Runs on a store: existing results, killed runs, worker processes, and the table of faults."""
 
 import csv
 import importlib
@@ -26,23 +26,23 @@ from edgekit.batch.engines.processes import WorkerLimits
 from edgekit.io import store_requests
 from edgekit.io.files import read_bytes
 
-#: So many images are done by worker processes.
+#: Enough images for a run with worker processes.
 MANY = 66
 
 
-def test_a_second_run_does_only_what_changed(store):
+def test_second_run_processes_only_changed_images(store):
     store.photos(4)
     command = ("sobel", f"{store.url}/photos", "-o", f"{store.url}/edges/")
     assert "4 done" in run(*command).stderr
     store.put("photos/1.png", photo(77))
-    store.faulty.asked.clear()
+    store.faulty.requests.clear()
     again = run(*command)
     assert "1 done, 3 up to date" in again.stderr
-    assert (store.asked("GET"), store.asked("PUT")) == (1, 1)
+    assert (store.requests("GET"), store.requests("PUT")) == (1, 1)
     assert "4 done" in run("sobel", "--scale", "raw", *command[1:]).stderr
 
 
-def test_objects_of_others_stay(store):
+def test_existing_objects_are_not_overwritten(store):
     store.photos(1)
     store.put("edges/0.sobel.png", b"somebody's")
     command = ("sobel", f"{store.url}/photos", "-o", f"{store.url}/edges/")
@@ -54,7 +54,7 @@ def test_objects_of_others_stay(store):
     assert store.get("edges/0.sobel.png") != b"somebody's"
 
 
-def test_a_run_that_was_killed_before_it_could_log_an_object_is_taken_up(store, monkeypatch):
+def test_runs_are_resumed_when_an_object_was_not_logged(store, monkeypatch):
     from edgekit.batch.output_log import OutputLog
 
     store.photos(3)
@@ -72,13 +72,13 @@ def test_a_run_that_was_killed_before_it_could_log_an_object_is_taken_up(store, 
     assert "edges/1.sobel.png" in store.names()
     again = run(*command)
     assert (again.exit_code, "2 done, 1 up to date" in again.stderr) == (0, True), again.stderr
-    # From then on it is somebody else's as soon as it is changed.
+    # After a change it counts as an object of others.
     store.put("edges/1.sobel.png", b"somebody's")
     assert "edgekit did not write" in run(*command).stderr
 
 
 @pytest.mark.parametrize("output", ["scores.parquet", *on_full("scores.csv", "scores.jsonl")])
-def test_rows_go_to_a_store_and_are_taken_up(store, output):
+def test_rows_are_written_to_a_store_and_resumed(store, output):
     store.photos(3)
     command = ("score", f"{store.url}/photos", "-o", f"{store.url}/out/{output}")
     assert run(*command).exit_code == 0
@@ -89,10 +89,10 @@ def test_rows_go_to_a_store_and_are_taken_up(store, output):
         ".parquet": lambda: pyarrow.parquet.read_table(io.BytesIO(before)).num_rows,
     }
     assert count[Path(output).suffix]() == 3
-    store.faulty.asked.clear()
+    store.faulty.requests.clear()
     assert run(*command).exit_code == 0
     assert store.get(f"out/{output}") == before
-    assert not any(store.asked("GET", f"photos/{n}.png") for n in range(3))
+    assert not any(store.requests("GET", f"photos/{n}.png") for n in range(3))
 
 
 def script(monkeypatch):
@@ -102,7 +102,7 @@ def script(monkeypatch):
 
 
 @pytest.mark.full
-def test_faults_and_what_came_of_them(store, monkeypatch):
+def test_table_of_store_faults(store, monkeypatch):
     faults = script(monkeypatch)
     monkeypatch.setattr(faults, "HALT", 1.2)
     table = [line.split(" | ") for line in faults.faults(6, 32, 8)[2:]]
@@ -114,7 +114,7 @@ def test_faults_and_what_came_of_them(store, monkeypatch):
 
 
 @pytest.mark.parametrize("method", ["fork", *on_full("spawn")])
-def test_worker_processes_have_connections_of_their_own(store, method):
+def test_worker_processes_have_separate_connections(store, method):
     store.photos(4)
     urls = [f"{store.url}/photos/{n}.png" for n in range(4)]
     assert [read_bytes(url) for url in urls] == [photo(n) for n in range(4)]
@@ -124,7 +124,7 @@ def test_worker_processes_have_connections_of_their_own(store, method):
         assert list(pool.map(read_bytes, urls)) == [photo(n) for n in range(4)]
 
 
-def test_an_object_that_was_never_written_is_not_taken_for_ones_own(store):
+def test_objects_of_failed_images_are_not_overwritten(store):
     store.put("photos/bad.png", b"no image")
     command = ("sobel", f"{store.url}/photos", "-o", f"{store.url}/edges/")
     assert run(*command).exit_code == 1
@@ -141,7 +141,7 @@ def start(*arguments):
 
 
 @pytest.mark.full
-def test_worker_processes_score_through_faults(store):
+def test_worker_processes_repeat_failed_requests(store):
     store.photos(MANY)
     store.faulty.decide = lambda method, path, attempt: "error" if (method, attempt) == ("GET", 0) else None
     process = start("score", f"{store.url}/photos", "--json", "--measure", "laplacian_variance")
@@ -152,13 +152,13 @@ def test_worker_processes_score_through_faults(store):
         gray = cv2.imdecode(np.frombuffer(photo(n), np.uint8), cv2.IMREAD_GRAYSCALE)
         expected = cv2.Laplacian(gray, cv2.CV_64F).var()
         assert found[f"{store.url}/photos/{n}.png"] == pytest.approx(expected, rel=1e-9)
-    # What the listing said is not asked again.
-    assert all(store.asked("GET", f"photos/{n}.png") == 2 for n in range(MANY))
-    assert store.asked("HEAD") == 0
+    # Metadata of the listing is not requested again.
+    assert all(store.requests("GET", f"photos/{n}.png") == 2 for n in range(MANY))
+    assert store.requests("HEAD") == 0
 
 
 @pytest.mark.full
-def test_worker_processes_show_and_keep_no_secret(store, tmp_path):
+def test_worker_processes_show_and_store_no_secrets(store, tmp_path):
     store.photos(MANY)
     store.put("photos/0.png", b"no image")
     urls = [store.signed(f"photos/{n}.png") for n in range(MANY)]
@@ -176,13 +176,13 @@ def test_worker_processes_show_and_keep_no_secret(store, tmp_path):
 
 
 @pytest.mark.full
-def test_a_run_of_worker_processes_that_was_killed_is_taken_up(store):
+def test_killed_runs_of_worker_processes_are_resumed(store):
     store.photos(MANY)
     store.faulty.latency = 0.05
     command = ("sobel", f"{store.url}/photos", "-o", f"{store.url}/edges/")
     killed = start(*command)
     began = time.monotonic()
-    while store.asked("PUT") < 40 and time.monotonic() - began < 100:
+    while store.requests("PUT") < 40 and time.monotonic() - began < 100:
         time.sleep(0.02)
     killed.kill()
     killed.communicate()
@@ -194,12 +194,12 @@ def test_a_run_of_worker_processes_that_was_killed_is_taken_up(store):
     assert done + current == MANY
     assert current > 0
     assert {f"edges/{n}.sobel.png" for n in range(MANY)} <= store.names()
-    assert store.asked("PUT") == done
-    # One look at each place before, and one after it was written.
-    assert store.asked("HEAD") == MANY + done
+    assert store.requests("PUT") == done
+    # One request for each output before the run, and one after it is written.
+    assert store.requests("HEAD") == MANY + done
 
 
-def test_an_image_in_a_store_may_take_longer(monkeypatch):
+def test_timeout_and_workers_for_images_in_a_store(monkeypatch):
     from edgekit.batch.engines import choice
     from edgekit.cli.engines import engine_for
 
@@ -215,7 +215,7 @@ def test_an_image_in_a_store_may_take_longer(monkeypatch):
 
 
 @pytest.mark.full
-def test_the_script_fills_the_page(store, monkeypatch, tmp_path):
+def test_store_faults_script_fills_the_page(store, monkeypatch, tmp_path):
     faults = script(monkeypatch)
     page = tmp_path / "remote.md"
     page.write_text(faults.PAGE.read_text("utf-8"), "utf-8")
@@ -229,8 +229,8 @@ def test_the_script_fills_the_page(store, monkeypatch, tmp_path):
     assert workers == ["1", "2", "4", "8", "16", "32"]
 
 
-def test_results_in_a_store_are_no_photographs(store):
-    """The record of an output folder there lies on this machine; that of a single object is the user's own."""
+def test_results_in_a_store_are_left_out(store):
+    """The log of an output folder in a store is on this machine; single objects are in the log of the user."""
     store.photos(2)
     run("sobel", f"{store.url}/photos", "-o", f"{store.url}/photos/edges/")
     run("canny", f"{store.url}/photos/0.png", "-o", f"{store.url}/photos/lines.png")
@@ -238,5 +238,5 @@ def test_results_in_a_store_are_no_photographs(store):
     assert "2 scored" in result.stderr
     assert "3 results of earlier runs left out in " in result.stderr
     assert "2 done, 3 results" in run("sobel", f"{store.url}/photos", "-r", "-o", "here").stderr
-    # A folder that holds nothing else is taken.
+    # A folder with only results is scored.
     assert "left out" not in run("score", f"{store.url}/photos/edges").stderr

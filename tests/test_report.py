@@ -1,4 +1,4 @@
-"""The review page as a file: what stands on it, that nothing breaks out of it, and that a run is taken up again."""
+"""The review page as a file: content, escaping, resumed runs."""
 
 import json
 import os
@@ -24,13 +24,13 @@ from edgekit.report.images import Names
 
 ROOT = Path(__file__).parents[1]
 
-#: The order of what the page knows of an image.
+#: Indices of the values of an image in the data of the page.
 PATH, LINK, STEM, WIDTH, HEIGHT, BYTES, PREVIEW, VALUES, FRAME = range(9)
 
 
 @pytest.fixture(autouse=True)
 def photos(tmp_path, monkeypatch):
-    """Six pictures, the first three sharp, the others blurred, in a folder of one's own."""
+    """Six images in an empty folder; the first three are sharp, the others blurred."""
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(4)
     Path("photos").mkdir()
@@ -42,7 +42,7 @@ def photos(tmp_path, monkeypatch):
 
 
 class Reader(HTMLParser):
-    """Takes a page apart as a browser does: what runs, what is data, what is text."""
+    """Parses a page: tags, scripts with their data, and table cells."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ def pictures(folder="review"):
     return {p: p.stat().st_mtime_ns for p in Path(folder).rglob("*.*") if p.suffix in (".jpg", ".png")}
 
 
-def test_every_image_has_its_row_and_its_pictures():
+def test_each_image_has_a_row_thumbnail_and_map():
     rows = report("-o", "scores.jsonl").data("rows")
     written = [json.loads(line) for line in Path("scores.jsonl").read_text().splitlines()]
     assert sorted(r[PATH] for r in rows) == [w["path"] for w in written]
@@ -107,7 +107,7 @@ def test_every_image_has_its_row_and_its_pictures():
         assert (where[..., 3].mean() > 60) == (row[PATH] < "photos/3")
 
 
-def test_where_it_is_said_to_be():
+def test_path_of_the_page_is_printed():
     result = run("score", "photos", "--report", "review")
     assert result.stdout == f"{Path('review', 'index.html')}\n"
     lines = run("score", "photos", "--report", "review", "--json").stdout.splitlines()
@@ -125,13 +125,13 @@ def test_where_it_is_said_to_be():
         (("--measure", "laplacian_variance", "--measure", "score", "--threshold", "-inf"), "-Infinity", False),
     ],
 )
-def test_it_begins_at_the_threshold(arguments, threshold, unit):
+def test_initial_threshold_of_the_page(arguments, threshold, unit):
     settings = report(*arguments).data("settings")
     assert (settings["threshold"], settings["unit"]) == (threshold, unit)
     assert settings["measures"] == [a for a in arguments if a in ("laplacian_variance", "score")] or ["score"]
 
 
-def test_a_threshold_that_is_found():
+def test_automatic_and_relative_thresholds():
     for n in range(3):
         for source in (n, n + 3):
             os.link(f"photos/{source}.png", f"photos/more{source}.png")
@@ -145,7 +145,7 @@ def test_a_threshold_that_is_found():
     assert report("--threshold", "relative").data("settings")["note"] == "half the median of all scores"
 
 
-def test_what_failed_and_what_is_undefined():
+def test_failed_and_undefined_images():
     Path("photos/broken.png").write_bytes(b"no image")
     ek.write_image("photos/flat.png", np.full((50, 60), 7, np.uint8))
     found = report()
@@ -185,8 +185,8 @@ def test_moments_of_a_burst():
     assert {r[FRAME + 2] for r in report().data("rows")} == {None}
 
 
-def test_nothing_breaks_out_of_the_page():
-    """Neither out of an element, nor out of the data within a script."""
+def test_names_are_escaped_in_the_page():
+    """In elements, and in the data of a script."""
     evil = ["</script><script>hacked()<!--.png", "</td><img src=x onerror=hacked()>\u2028&amp;'\".png"]
     before = report("--recursive").tags
     for text in evil:
@@ -199,14 +199,14 @@ def test_nothing_breaks_out_of_the_page():
     assert found.cells[::2] == sorted(
         str(Path("photos", *t.split("/")).with_name(f"broken{Path(t).name}")).replace("\u2028", r"\u2028") for t in evil
     )
-    # The two that failed have a line of two cells each, and nothing else is new.
+    # Only two rows of two cells are new, for the failed images.
     assert sorted(found.tags) == sorted([*before, *["tr", "td", "td"] * 2])
     raw = Path("review/index.html").read_text("utf-8")
     data = re.search(r'id="rows">(.*?)</script>', raw, re.DOTALL).group(1)
     assert not set("<>&'\u2028") & set(data)
 
 
-def test_odd_names_have_links_that_lead_to_them():
+def test_links_to_unusual_file_names():
     data = Path("photos/0.png").read_bytes()
     names = [
         b"a,b.png",
@@ -227,7 +227,7 @@ def test_odd_names_have_links_that_lead_to_them():
             assert Path(folder, os.fsdecode(unquote_to_bytes(row[LINK]))).samefile(row[PATH])
 
 
-def test_what_browsers_cannot_show_has_a_preview():
+def test_previews_of_images_that_browsers_cannot_show():
     ramp = np.linspace(0, 4095, 3000 * 100).reshape(100, 3000)
     ek.write_image("photos/deep.png", ramp.astype(np.uint16))
     ek.write_image("photos/deep.tif", ramp.astype(np.float32))
@@ -239,17 +239,17 @@ def test_what_browsers_cannot_show_has_a_preview():
         assert row[PREVIEW] == 1
         preview = ek.read_image(f"review/pictures/{row[STEM]}.view.jpg", colour=False)
         assert preview.shape == (68, 2048)
-        # From the least value to the largest.
+        # From the smallest value to the largest.
         assert preview[0, :20].mean() < 10
         assert preview[-1, -20:].mean() > 245
-    # What becomes a file that browsers show loses it.
+    # A file that browsers can show has no preview.
     Path("photos/deep.tif").write_bytes(Path("photos/0.png").read_bytes())
     row = next(r for r in report().data("rows") if r[PATH] == "photos/deep.tif")
     assert row[PREVIEW] == 0
     assert not Path(f"review/pictures/{row[STEM]}.view.jpg").exists()
 
 
-def test_large_photographs_lie_as_they_were_taken():
+def test_thumbnails_follow_the_exif_orientation():
     exif = Image.Exif()
     exif[0x0112] = 6
     block = np.zeros((2400, 3200, 3), np.uint8)
@@ -262,13 +262,13 @@ def test_large_photographs_lie_as_they_were_taken():
     assert thumbnail[40, 120, 0] > 200 > 60 > thumbnail[280, 120, 0]
 
 
-def test_a_region_is_the_only_part_that_has_a_map():
+def test_map_covers_only_the_region():
     row = report("--roi", "200,0,200,320").data("rows")[0]
     where = cv2.imread(f"review/pictures/{row[STEM]}.map.png", cv2.IMREAD_UNCHANGED)[..., 3]
     assert not where[:, :62].any()
     part = ek.sharpness_map(ek.read_image(row[PATH])[:, 200:])
     assert where[:, 66:].mean() == pytest.approx(255 * part.mean(), abs=3)
-    # In pixels of the whole, though a photograph is not decoded whole where that is not needed.
+    # The region is in pixels of the full size, although the JPEG file is decoded at a reduced size.
     blocks = np.random.default_rng(0).integers(0, 255, (30, 40)).astype(np.uint8)
     photograph = cv2.resize(blocks, (3200, 2400), interpolation=cv2.INTER_NEAREST)
     ek.write_image("photos/large.jpg", photograph)
@@ -278,7 +278,7 @@ def test_a_region_is_the_only_part_that_has_a_map():
     assert where[:, 66:].mean() > 30
 
 
-def test_a_run_is_taken_up_with_all_its_rows():
+def test_resumed_reports_update_only_changed_images():
     report()
     before, content = pictures(), Path("review/index.html").read_bytes()
     report()
@@ -300,7 +300,7 @@ def _stems(*names):
     return {r[STEM].replace("/", "") for r in rows if Path(r[PATH]).stem in names}
 
 
-def test_what_is_scored_already_is_only_drawn(monkeypatch):
+def test_report_does_not_score_images_again(monkeypatch):
     run("score", "photos", "-o", "scores.csv", "--map", "maps")
     maps = pictures("maps")
     monkeypatch.setattr(ScoreJob, "run", lambda *_: 1 / 0)
@@ -309,12 +309,12 @@ def test_what_is_scored_already_is_only_drawn(monkeypatch):
     assert len(pictures()) == 12
 
 
-def test_its_own_pictures_are_no_images_of_the_run():
+def test_images_of_the_page_are_not_scored():
     for _ in range(2):
         assert len(report("-r", folder="photos").data("rows")) == 6
 
 
-def test_a_page_that_edgekit_did_not_write_is_kept():
+def test_existing_files_are_not_overwritten():
     Path("review").mkdir()
     Path("review/index.html").write_text("precious")
     result = run("score", "photos", "--report", "review")
@@ -327,7 +327,7 @@ def test_a_page_that_edgekit_did_not_write_is_kept():
     assert run("score", "photos", "--report", "review").exit_code == 1
 
 
-def test_nothing_is_fetched_and_one_script_runs():
+def test_page_loads_nothing_and_has_one_script():
     report()
     text = Path("review/index.html").read_text("utf-8")
     policy = re.search(r'Content-Security-Policy" content="(.*?)"', text).group(1)
@@ -349,7 +349,7 @@ def _fresh(code, folder, *, without=()):
     )
 
 
-def test_a_missing_library_names_the_extra_before_any_image_is_read(tmp_path):
+def test_missing_jinja2_is_reported_before_any_output(tmp_path):
     Path("photos/broken.png").write_bytes(b"no image")
     code = "from edgekit.cli import main; main(['score', 'photos', '--report', 'review'])"
     ran = _fresh(code, tmp_path, without=["jinja2"])
@@ -358,7 +358,7 @@ def test_a_missing_library_names_the_extra_before_any_image_is_read(tmp_path):
     assert not Path("review").exists()
 
 
-def test_without_a_page_nothing_of_it_is_loaded(tmp_path):
+def test_report_modules_are_loaded_only_with_report(tmp_path):
     code = """
 import sys
 from edgekit.cli import main
@@ -373,7 +373,7 @@ assert not {"jinja2", "edgekit.report"} & set(sys.modules)
     assert ran.returncode == 0, ran.stderr
 
 
-def test_the_wheel_holds_what_the_page_is_made_of(tmp_path):
+def test_wheel_contains_the_files_of_the_report(tmp_path):
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "dist")]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     (wheel,) = (tmp_path / "dist").glob("*.whl")

@@ -1,4 +1,4 @@
-"""The review page in a browser: the threshold is dragged, lists are saved, keys and filters do what they say."""
+"""The review page in a browser: threshold, saved lists, keys and filters."""
 
 import csv
 import io
@@ -26,7 +26,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: apt-get install chromium")
 
-#: Sharp and blurred, by the standard deviation of the blur; then a flat picture, and names that need care.
+#: Standard deviation of the blur by image; file names that need escaping.
 BLURS = {"a": 0, "b": 0.6, "c": 0.8, "d": 1.1, "e": 1.3, "f": 1.6}
 ODD = ("quo\"te's.png", "50% #1?.png", "new\nline.png", "ünï 写真.png", os.fsdecode(b"\xff.png"))
 
@@ -41,7 +41,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def review(tmp_path_factory) -> Path:
-    """A page of thirteen images, one of them flat, one broken, one that browsers cannot show."""
+    """A page with 13 images, one of them constant and one a TIFF file, and with one broken file."""
     home = tmp_path_factory.mktemp("home")
     folder = home / "photos"
     folder.mkdir()
@@ -70,7 +70,7 @@ def context(browser) -> Iterator[BrowserContext]:
 
 
 def opened(context: BrowserContext, address: Path, wrong: list[str] | None = None) -> Page:
-    """Open a page, and note whatever it asks for beyond the disk, and every error."""
+    """Open a page; collect errors and requests that leave this machine."""
     page = context.new_page()
     page.set_default_timeout(10_000)
     if wrong is not None:
@@ -90,7 +90,7 @@ def page(context, review) -> Iterator[Page]:
 
 
 def until(page: Page, condition: str) -> None:
-    """Wait for what JavaScript tells; Playwright's own way of waiting is shut out by the page's policy."""
+    """Wait for a JavaScript condition. The content security policy blocks Playwright's wait_for_function."""
     end = time.monotonic() + 10
     while not page.evaluate(condition):
         assert time.monotonic() < end, condition
@@ -98,7 +98,7 @@ def until(page: Page, condition: str) -> None:
 
 
 def scores(review: Path) -> dict[str, float]:
-    """Return each image's own score."""
+    """Return the score of each image."""
     found = {
         p.name: ek.score(ek.read_image(p, colour=False))
         for p in review.parents[1].glob("photos/*.*")
@@ -108,7 +108,7 @@ def scores(review: Path) -> dict[str, float]:
 
 
 def drag(page: Page, to: float) -> None:
-    """Drag the threshold with the mouse to a place on the axis from 0 to 1."""
+    """Drag the threshold with the mouse to a position from 0 to 1 on the axis."""
     handle, axis = page.locator("#handle").bounding_box(), page.locator(".u-over").bounding_box()
     page.mouse.move(handle["x"] + handle["width"] / 2, handle["y"] + 20)
     page.mouse.down()
@@ -124,7 +124,7 @@ def saved(page: Page, label: str) -> bytes:
 
 
 def names(page: Page) -> list[str]:
-    """Return the names of the tiles in their order; all of a short list are in view."""
+    """Return the names of the visible tiles in order."""
     tiles = page.locator(".tile").evaluate_all(
         "t => t.map(x => [+x.dataset.place, x.title.split('/')[1]]).sort((a, b) => a[0] - b[0])"
     )
@@ -132,7 +132,7 @@ def names(page: Page) -> list[str]:
 
 
 def bars_are_blurred(page: Page, values: list[float]) -> list[bool]:
-    """Tell by a picture of the page in which of two colours the bars of these scores are, red or blue."""
+    """Tell from a screenshot for each score whether its bar is red (blurred) or blue."""
     axis = page.locator(".u-over").bounding_box()
     seen = cv2.imdecode(np.frombuffer(page.screenshot(), np.uint8), cv2.IMREAD_COLOR).astype(int)
     row = seen[round(axis["y"] + axis["height"]) - 4]
@@ -141,7 +141,7 @@ def bars_are_blurred(page: Page, values: list[float]) -> list[bool]:
     return [bool(red > blue) for blue, _, red in colours]
 
 
-def test_the_threshold_is_dragged_and_counts_and_lists_follow(page, review):
+def test_counts_and_lists_follow_the_dragged_threshold(page, review):
     known = scores(review)
     assert len({round(v, 2) for v in known.values()}) > 4
     for threshold in (0.4, 0.62, 0.12):
@@ -161,13 +161,13 @@ def test_the_threshold_is_dragged_and_counts_and_lists_follow(page, review):
         assert {float(r[3]) for r in rows[1:]} == {known[n] for n in blurred}
         assert {r[7] for r in rows[1:]} <= {"blurred"}
     assert 0 < len(blurred) < len(known)
-    # The move is over when the button is up.
+    # The threshold stays after the button is released.
     page.mouse.move(900, 150)
     assert float(page.input_value("#threshold")) == at
     expect(page.get_by_role("status")).to_contain_text(f"{len(blurred)} blurred")
 
 
-def test_lists_hold_every_name_as_it_is(page, review):
+def test_saved_lists_keep_unusual_names(page, review):
     drag(page, 0.001)
     text = saved(page, "Save the sharp as text")
     expected = sorted(b"photos/" + os.fsencode(n).replace(b"\n", b"\\n") for n in scores(review))
@@ -179,7 +179,7 @@ def test_lists_hold_every_name_as_it_is(page, review):
     expect(page.locator("#count-blurred")).to_have_text("1")
 
 
-def test_keys(page, review):
+def test_keyboard_control(page, review):
     tiles = names(page)
     active = page.locator(".tile[aria-selected=true]")
     for key, place in (("ArrowRight", 1), ("ArrowDown", 6), ("ArrowLeft", 5), ("ArrowUp", 0), ("End", 12), ("Home", 0)):
@@ -202,7 +202,7 @@ def test_keys(page, review):
     expect(slider).to_have_attribute("aria-valuenow", str(round(before + 0.09, 4)))
     below = sum(v < before + 0.09 for v in scores(review).values())
     expect(slider).to_have_attribute("aria-valuetext", f"Threshold 0.490: {12 - below} sharp, {below} blurred")
-    # Who writes into a field moves nothing.
+    # Typing into a text field does not move the threshold.
     page.locator("#text").fill("")
     page.keyboard.type("+t-")
     expect(slider).to_have_attribute("aria-valuenow", str(round(before + 0.09, 4)))
@@ -239,7 +239,7 @@ def test_filter_and_order(page, review):
     expect(page.locator("#failed td").first).to_be_visible()
 
 
-def test_the_full_size_view(page):
+def test_full_size_view(page):
     picture, frame = page.locator("#picture"), page.locator("#frame")
     page.keyboard.press("Enter")
     seen = {}
@@ -251,7 +251,7 @@ def test_the_full_size_view(page):
         )
         page.keyboard.press("ArrowRight")
     assert len(seen) == 13
-    # The originals, and for the one that browsers cannot show its preview.
+    # Originals are shown, and a preview for the TIFF file.
     preview = seen.pop("scan.tif")
     assert preview[0] == 400
     assert preview[1].endswith(".view.jpg")
@@ -278,7 +278,7 @@ def test_the_full_size_view(page):
     expect(page.locator("#viewer")).to_be_hidden()
 
 
-def test_an_original_that_is_gone_is_said_to_be(context, review, tmp_path):
+def test_missing_originals_are_reported(context, review, tmp_path):
     shutil.copytree(review.parent, tmp_path / "alone")
     page = opened(context, tmp_path / "alone" / "index.html")
     page.keyboard.press("Enter")
@@ -287,7 +287,7 @@ def test_an_original_that_is_gone_is_said_to_be(context, review, tmp_path):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_light_and_dark(browser, review, scheme):
+def test_light_and_dark_colour_schemes(browser, review, scheme):
     with browser.new_context(color_scheme=scheme) as context:
         page = opened(context, review)
         style = "getComputedStyle(document.documentElement)"
@@ -311,7 +311,7 @@ def test_light_and_dark(browser, review, scheme):
         pytest.param("tenengrad", (math.nan,), None, marks=pytest.mark.full),
     ],
 )
-def test_any_measure_has_its_axis(context, tmp_path, measure, values, logarithmic):
+def test_threshold_axis_of_measures(context, tmp_path, measure, values, logarithmic):
     rows = [Row(str(tmp_path / f"{n}.jpg"), 1, 1, 8, 6, (v,), "ok", "") for n, v in enumerate(values)]
     with (tmp_path / "index.html").open("wb") as file:
         file.writelines(ReviewPage(tmp_path).content(rows, [], (measure,), Threshold(None)))
@@ -326,7 +326,7 @@ def test_any_measure_has_its_axis(context, tmp_path, measure, values, logarithmi
         page.keyboard.press("End")
         expect(blurred).to_have_text(str(len(known)))
         page.keyboard.press("Home")
-        # On a logarithmic axis zero has no place.
+        # A logarithmic axis begins above zero.
         expect(blurred).to_have_text(str(known.count(0.0) if choice.is_checked() else 0))
         before = float(slider.get_attribute("aria-valuenow"))
         page.keyboard.press("ArrowRight")
@@ -335,7 +335,7 @@ def test_any_measure_has_its_axis(context, tmp_path, measure, values, logarithmi
             choice.click()
 
 
-def test_a_phone(browser, review):
+def test_page_on_a_phone(browser, review):
     with browser.new_context(viewport={"width": 360, "height": 700}, has_touch=True, is_mobile=True) as context:
         page = opened(context, review)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
@@ -361,7 +361,7 @@ def test_many_images(context, tmp_path, many):
     with (tmp_path / "index.html").open("wb") as file:
         file.writelines(ReviewPage(tmp_path).content(rows, [], ("score",), Threshold(0.5)))
     page = opened(context, tmp_path / "index.html")
-    # Two orders of magnitude above what it takes alone would not be quick any more; the limit allows for company.
+    # Alone it takes about 0.1 s; the limit allows for a busy machine.
     assert page.evaluate("performance.timing.domContentLoadedEventEnd - performance.timing.navigationStart") < 10_000
     loaded = "[...document.querySelectorAll('.tile img')].every(i => i.complete && i.naturalWidth === 80)"
     until(page, loaded)

@@ -1,4 +1,4 @@
-"""The review page in a browser, of images whose names try to break out of it."""
+"""The review page in a browser, for file names with HTML and scripts."""
 
 import shutil
 from pathlib import Path
@@ -14,7 +14,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: apt-get install chromium")
 
-#: Whatever one of these does shows in the page's title, or in what it asks for.
+#: Names that would change the title of the page or send a request if they were executed.
 EVIL = (
     "<img src=x onerror=document.title='hacked'>", "<script>document.title='hacked'<",
     '"><svg onload=document.title=1>',
@@ -31,12 +31,12 @@ def review(at_home) -> Path:
     for name in (*NAMES, *EVIL):
         Path("in", f"{name}.png").write_bytes(data)
         Path("in", f"{name}broken.png").write_bytes(b"no image")
-    # So that links lead from the page to names that begin like an address.
+    # Beside the images, so that links begin with names such as javascript:.
     assert run("score", "in", "--report", "in/review", "--threshold", "0.5").exit_code == 1
     return Path("in/review/index.html").absolute()
 
 
-def test_no_name_breaks_out(review):
+def test_names_are_not_executed_in_the_page(review):
     with sync_playwright() as playwright, playwright.chromium.launch(executable_path=CHROMIUM) as browser:
         page = browser.new_page(viewport={"width": 1200, "height": 900})
         wrong: list[str] = []
@@ -54,7 +54,7 @@ def test_no_name_breaks_out(review):
         page.keyboard.press("Home")
         page.keyboard.press("Enter")
         for _ in range(len(NAMES + EVIL)):
-            # The original itself is shown, whatever it is called.
+            # The original is shown for every name.
             expect(page.locator("#viewer-note")).to_be_hidden()
             assert page.locator("#original").evaluate("a => a.protocol") == "file:"
             page.keyboard.press("ArrowRight")
@@ -66,7 +66,7 @@ def test_no_name_breaks_out(review):
         }
         assert page.title() == "Sharpness review"
         assert page.locator("main svg, main iframe, main script, main style, main link, main meta, base").count() == 0
-        # The policy itself refuses what an element that got in would do.
+        # The content security policy blocks injected elements too.
         assert not wrong
         page.evaluate(
             "document.body.append(Object.assign(document.createElement('img'), {src: 'https://example.org/x'}))"

@@ -1,4 +1,4 @@
-"""The rows of a run that was interrupted and resumed are those of one that was not."""
+"""Rows of resumed runs equal those of uninterrupted runs."""
 
 import csv
 import json
@@ -19,7 +19,7 @@ KEEP = ("--truncated", "keep")
 
 @pytest.fixture(autouse=True)
 def photos(at_home):
-    """Whole images of several kinds, one without detail, one that breaks off, one that is no image."""
+    """Images of several types; one is constant, one is truncated, one is not an image."""
     Path("photos").mkdir()
     rng = np.random.default_rng(9)
     ek.write_image("photos/a.png", np.kron(np.eye(10, dtype=np.uint8) * 255, np.ones((4, 5), np.uint8)))
@@ -41,7 +41,7 @@ def filtered(*more):
 
 
 @pytest.mark.parametrize(("first", "current"), [("[ae]*", 2), ("[a-e]*", 5), ("*", 5)])
-def test_rows_of_filters(first, current):
+def test_resumed_filter_rows(first, current):
     whole = filtered()
     expected = table("rows.csv")
     assert [(row["width"], row["height"]) for row in expected] == [
@@ -56,15 +56,15 @@ def test_rows_of_filters(first, current):
     rows = table("rows.csv")
     assert [row["status"] for row in rows].count("current") == current
     assert [{**row, "status": ""} for row in rows] == [{**row, "status": ""} for row in expected]
-    # What is printed is the same row, and the note is said again.
+    # The printed rows are equal, and the note is printed again.
     for line, row in zip(map(json.loads, resumed.stdout.splitlines()), rows, strict=True):
         assert {name: str(value) for name, value in line.items()} == {n: v for n, v in row.items() if v}
     note = next(line for line in whole.stderr.splitlines() if "photos/e.jpg" in line)
     assert note in resumed.stderr
 
 
-def test_rows_of_results_that_the_first_version_of_the_record_entered():
-    """They have no sizes; --force gives them."""
+def test_rows_of_results_in_a_version_1_log():
+    """They have no sizes; --force adds them."""
     filtered()
     expected = table("rows.csv")
     with sqlite3.connect(Path("edges", NAME)) as db:
@@ -82,7 +82,7 @@ def test_rows_of_results_that_the_first_version_of_the_record_entered():
 
 
 @pytest.mark.parametrize("details", ['{"width": "=1+2", "height": [1], "reason": 5, "x": 1}', "[1]", "{", "5", b"\xff"])
-def test_details_that_somebody_else_entered_harm_no_row(details):
+def test_invalid_details_in_the_log_are_ignored(details):
     filtered()
     with sqlite3.connect(Path("edges", NAME)) as db:
         db.execute("UPDATE written SET details = ?", (details,))
@@ -92,7 +92,7 @@ def test_details_that_somebody_else_entered_harm_no_row(details):
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
-def test_rows_of_scores(form):
+def test_resumed_score_rows(form):
     write_clip(Path("photos/g.mp4"), blurred([0.2, 0.9, 0.4]))
     Path("photos/h.mp4").write_bytes(Path("photos/g.mp4").read_bytes()[:-200])
     command = ("score", "photos", *KEEP, "--measure", "score", "--measure", "brenner", "-o", f"scores.{form}")
@@ -107,7 +107,7 @@ def test_rows_of_scores(form):
         assert Path(f"scores.{form}").read_bytes() == expected
 
 
-def test_what_was_picked():
+def test_resumed_picked_images():
     command = ("pick", "photos", *KEEP, "--method", "outliers", "-o", "best")
     run(*command)
     expected = Path("best/picked.json").read_bytes()
@@ -118,7 +118,7 @@ def test_what_was_picked():
     assert Path("best/picked.json").read_bytes() == expected
 
 
-def test_frames_that_were_picked():
+def test_resumed_picked_frames():
     write_clip(Path("clip.mp4"), blurred([0.2, 0.9, 0.4, 0.3, 0.8, 0.1]))
     command = ("pick", "clip.mp4", "-n", "2", "-o", "best")
     run(*command)

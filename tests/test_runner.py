@@ -1,4 +1,4 @@
-"""The runner: outcomes in order, known ones without an engine, failures that cost one item, and the exit status."""
+"""The runner: order of outcomes, known outcomes, failures, exit status."""
 
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ class Outcome(NamedTuple):
 
 
 class Numbers(Work):
-    """Items are numbers. Strings are known; those in `wrong` fail in the method of that name."""
+    """Items are numbers, or strings with known outcomes. Items in `wrong` fail in the method of that name."""
 
     def __init__(self, task=tasks.same, **wrong):
         self.task, self.wrong, self.discarded = task, wrong, []
@@ -67,7 +67,7 @@ def test_known_outcomes_need_no_engine_and_keep_their_order():
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=["one", "threads", "process", "processes"])
-def test_many_known_outcomes_in_a_row_are_not_collected_first(engine):
+def test_buffer_of_known_outcomes_is_limited(engine):
     taken = []
 
     def items():
@@ -85,7 +85,7 @@ def test_many_known_outcomes_in_a_row_are_not_collected_first(engine):
 
 
 @pytest.mark.parametrize("engine", [Threads(), Processes(2)], ids=["threads", "processes"])
-def test_an_error_anywhere_costs_one_item(engine):
+def test_errors_fail_only_one_item(engine):
     found = list(run(Numbers(fails_at_2, prepare=1, finish=3), range(5), engine))
     assert [outcome.status for outcome in found] == ["done", "failed", "failed", "failed", "done"]
     assert [outcome.reason for outcome in found[1:4]] == [
@@ -95,7 +95,7 @@ def test_an_error_anywhere_costs_one_item(engine):
     ]
 
 
-def test_items_in_progress_are_discarded_when_a_run_is_interrupted():
+def test_interrupted_runs_discard_items_in_progress():
     work = Numbers()
     found = run(work, range(100), Threads(2))
     assert next(found).item == 0
@@ -111,7 +111,7 @@ def tally(minimum, *scores):
     return counted.exit_status
 
 
-def test_the_exit_status():
+def test_exit_status():
     assert tally(None) == tally(None, 0.1) == tally(0.5, 0.5, 0.9) == 0
     assert tally(None, 0.1, None) == tally(0.5, 0.1, None) == tally(0.5, None) == 1
     assert tally(0.5, 0.4, 0.9) == tally(0.5, float("nan"), 0.9) == tally(0.5) == 3

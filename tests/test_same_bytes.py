@@ -1,4 +1,4 @@
-"""Same input, same bytes: whatever the number of workers, and whoever they are."""
+"""Outputs are equal byte for byte for all numbers and kinds of workers."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ WORKERS = {"one": ("-j", "1"), "four": ("-j", "4"), "processes": ("-j", "3", "--
 
 @pytest.fixture(autouse=True)
 def many(tmp_path, monkeypatch):
-    """Pictures with flat ground, blocks and noise, of different sizes."""
+    """Images of different sizes with constant regions, blocks and noise."""
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(8)
     for n in range(24):
@@ -31,7 +31,7 @@ def many(tmp_path, monkeypatch):
     ],
     ids=" ".join,
 )  # fmt: skip
-def test_pictures(command):
+def test_output_images_are_equal_for_all_workers(command):
     for name, workers in WORKERS.items():
         assert run(*command, "many", "-o", name, *workers).exit_code == 0
     found = [{p.name: p.read_bytes() for p in Path(name).iterdir() if p.suffix != ".sqlite"} for name in WORKERS]
@@ -40,7 +40,7 @@ def test_pictures(command):
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
-def test_rows(form):
+def test_rows_are_equal_for_all_workers(form):
     measures = [
         part for name in ("score", "laplacian_variance", "tenengrad", "brenner") for part in ("--measure", name)
     ]

@@ -1,4 +1,4 @@
-"""The sample of tests that a plain run takes holds every value, and the option and names take all."""
+"""Plain runs take a sample of tests with every value; --full and names of tests take all."""
 
 import math
 import os
@@ -13,7 +13,7 @@ from sampling import MOST, covering
 
 HERE = Path(__file__).parent
 
-#: A fixture with values is a parameter, and the names in one mark are one parameter.
+#: The values of a fixture are one parameter, and the names in one mark are one parameter.
 TESTS = """
     import pytest
 
@@ -56,27 +56,27 @@ def pairs(rows):
 
 
 @pytest.mark.parametrize("sizes", [(4,), (3, 5), (2, 2, 2), (6, 5, 4, 3), (21, 12, 6)])
-def test_every_pair_is_held(sizes):
+def test_covering_contains_all_pairs(sizes):
     rows = list(product(*map(range, sizes)))
     chosen = covering(rows, seed="a")
     assert pairs([rows[n] for n in chosen]) == pairs(rows)
-    # No sample is smaller than the product of the largest sizes, and this one is not much larger.
+    # The smallest possible sample has the product of the two largest sizes.
     assert len(chosen) <= 1.5 * math.prod(sorted(sizes)[-2:])
     assert chosen == covering(rows, seed="a")
 
 
 @pytest.mark.parametrize("most", [0, 7, 30, 500])
-def test_every_value_is_held_and_as_many_pairs_as_there_is_room_for(most):
+def test_covering_with_a_limit_contains_all_values(most):
     rows = list(product(range(21), range(12), range(6)))
     chosen = [rows[n] for n in covering(rows, seed="a", most=most)]
     assert [set(values) for values in zip(*chosen, strict=True)] == [set(range(n)) for n in (21, 12, 6)]
     every = len(covering(rows, seed="a"))
     assert len(chosen) == min(max(21, most), every)
-    # Hardly a pair is held twice before all are held.
+    # Few pairs occur twice before all have occurred.
     assert len(pairs(chosen)) >= min(0.9 * 3 * len(chosen), len(pairs(rows)))
 
 
-def test_pairs_that_never_meet_are_not_asked_for():
+def test_covering_ignores_impossible_pairs():
     rows = [(a, b, c) for a, b, c in product(range(5), range(5), range(3)) if (a + b) % 2 and a != c]
     assert pairs([rows[n] for n in covering(rows, seed="a")]) == pairs(rows)
     assert covering([(), ()], seed="a", most=0) in ([0], [1])
@@ -84,7 +84,7 @@ def test_pairs_that_never_meet_are_not_asked_for():
 
 @pytest.fixture
 def choose(tmp_path, monkeypatch):
-    """Return what pytest would run of `TESTS`."""
+    """Return a function that returns the tests of `TESTS` that pytest would run."""
     monkeypatch.setenv("PYTHONPATH", str(HERE), prepend=os.pathsep)
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     (tmp_path / "test_made.py").write_text(textwrap.dedent(TESTS))
@@ -99,12 +99,12 @@ def choose(tmp_path, monkeypatch):
     return chosen
 
 
-def test_a_plain_run_takes_a_sample_and_no_long_test(choose):
+def test_plain_runs_take_a_sample_without_full_tests(choose):
     everything, plain = choose("--full"), choose()
     assert len(everything) == 2 * (3 * 3 * 4) + 1 + 4 + 4 + 1
     assert set(plain) < set(everything)
     assert "test_long" not in plain
-    # Each value that is left without what takes long.
+    # Each value that is not marked full.
     assert [name for name in plain if "some_long" in name] == ["test_some_long[1-1]", "test_some_long[2-1]"]
     assert {"test_no_parameter", *(f"test_one_parameter[{a}]" for a in range(4))} < set(plain)
     for test, fewest, most in (("many", MOST, MOST), ("pairs", 12, 14)):
@@ -112,13 +112,13 @@ def test_a_plain_run_takes_a_sample_and_no_long_test(choose):
             [name.partition("[")[2][:-1].split("-") for name in names if test in name] for names in (everything, plain)
         )
         assert len(every) == 36
-        # Four kinds by three values, and the two names in one mark are one parameter.
+        # All pairs need at least four kinds times three values.
         assert fewest <= len(some) <= most
         for kept in ((0,), (1, 2), (3,)) if test == "many" else ((0, 3), (1, 2, 3), (0, 1, 2)):
             assert {tuple(row[n] for n in kept) for row in some} == {tuple(row[n] for n in kept) for row in every}
 
 
-def test_a_sample_is_taken_of_what_is_selected(choose):
+def test_samples_of_selected_and_named_tests(choose):
     assert len(choose("-k", "pairs and k0")) == 9
     assert len(choose("test_made.py::test_many")) == 36
     assert choose("test_made.py::test_many[k1-0-1-3]") == ["test_many[k1-0-1-3]"]

@@ -1,4 +1,4 @@
-"""What the page on scale works out, by hand."""
+"""Estimates of docs/scale.md, compared with calculations by hand."""
 
 import importlib
 from pathlib import Path
@@ -10,13 +10,13 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture
 def scale(monkeypatch):
-    """The script, as if it were run where it lies."""
+    """The script, imported as a module."""
     monkeypatch.syspath_prepend(ROOT / "scripts")
     return importlib.import_module("benchmarks.ray_cluster")
 
 
-def test_the_cost_of_a_hundred_million_images(scale):
-    """50 images/s a core, 1 MB each, a driver that deals with 5000 a second and writes 100,000 rows a second."""
+def test_cost_of_100_million_images(scale):
+    """50 images/s per core, 1 MB per image; the driver handles 5000 images/s and writes 100,000 rows/s."""
     rates = scale.Rates(listed=1e5, entered=1e4, sent=1e4, written=1e5)
     assert rates.driven == pytest.approx(5000)
     # Cores: 1e8 / (50 · 320) = 6250 s. Network: 8e14 bits / 1e11 = 8000 s. Driver: 20,000 s. Parquet: 1000 s.
@@ -27,5 +27,5 @@ def test_the_cost_of_a_hundred_million_images(scale):
     assert scale.cost(1, 50, 1_000_000, rates) == "| 1 | 17.36 | 22.22 | 5.56 | 22.50 | network | 1 | 22.50 | 720 |"
 
 
-def test_the_page_has_a_place_for_what_is_measured(scale):
+def test_page_has_a_block_for_measurements(scale):
     assert "<!-- scale -->\n" in scale.PAGE.read_text("utf-8")

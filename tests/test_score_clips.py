@@ -1,4 +1,4 @@
-"""``edgekit score`` of clips: a row for each frame, once."""
+"""``edgekit score`` of clips: one row for each frame."""
 
 import csv
 import json
@@ -27,7 +27,7 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
-def test_a_row_for_each_frame(clip):
+def test_each_frame_has_a_row(clip):
     result = run("score", "clip.mp4", "-o", "scores.csv", "--measure", "score", "--measure", "tenengrad")
     assert result.exit_code == 0, result.stderr
     found = rows("scores.csv")
@@ -40,14 +40,14 @@ def test_a_row_for_each_frame(clip):
         assert (row["width"], row["height"], row["status"]) == ("128", "96", "ok")
 
 
-def test_some_frames(clip):
+def test_every_and_fps_options(clip):
     run("score", "clip.mp4", "--every", "5", "-o", "a.csv")
     assert [r["frame"] for r in rows("a.csv")] == ["0", "5", "10"]
     run("score", "clip.mp4", "--fps", "2", "-o", "b.csv")
     assert [r["frame"] for r in rows("b.csv")] == ["0", "5", "10"]
 
 
-def test_with_images_beside_it_and_in_a_folder(clip):
+def test_folder_with_clips_and_images(clip):
     Path("mixed").mkdir()
     clip.rename("mixed/clip.mp4")
     Path("photo.png").rename("mixed/photo.png")
@@ -64,7 +64,7 @@ def test_with_images_beside_it_and_in_a_folder(clip):
     assert "frame" not in rows("image.csv")[0]
 
 
-def test_the_table_names_frames(clip):
+def test_printed_table_shows_frame_and_time(clip):
     printed = run("score", "clip.mp4", "--top", "1").stdout.splitlines()
     assert printed[1].endswith("clip.mp4 10 (1.000 s)")
 
@@ -73,15 +73,15 @@ def test_frames_are_measured_once(clip, monkeypatch):
     run("score", "clip.mp4", "-o", "scores.csv")
     before = Path("scores.csv").read_text()
     with monkeypatch.context() as patch:
-        patch.setattr(scoring, "read_frames", None)  # Finished, it is not even decoded.
+        patch.setattr(scoring, "read_frames", None)  # A finished clip is not decoded.
         assert run("score", "clip.mp4", "-o", "scores.csv").exit_code == 0
     assert Path("scores.csv").read_text() == before
-    # Other frames are another matter.
+    # Other options select other frames.
     run("score", "clip.mp4", "-o", "scores.csv", "--every", "5")
     assert len(rows("scores.csv")) == 3
 
 
-def test_what_was_measured_before_it_was_stopped_is_kept(clip, monkeypatch):
+def test_stopped_runs_keep_measured_frames(clip, monkeypatch):
     measured = []
     original = scoring._score_frame
 
@@ -104,7 +104,7 @@ def test_what_was_measured_before_it_was_stopped_is_kept(clip, monkeypatch):
     assert len(rows("scores.csv")) == 11
 
 
-def test_a_damaged_clip_gives_its_frames_and_a_reason():
+def test_damaged_clips_give_frames_and_a_reason():
     path = write_clip(Path("long.mp4"), blurred([0.5] * 40, (240, 320)))
     data = bytearray(path.read_bytes())
     data[len(data) // 2 : len(data) // 2 + 4000] = bytes(4000)
@@ -126,7 +126,7 @@ def test_wrong_usage(clip, options):
     assert result.stderr
 
 
-def test_a_run_with_other_options_that_is_stopped_leaves_no_gap(clip, monkeypatch):
+def test_stopped_run_with_other_options_loses_no_rows(clip, monkeypatch):
     run("score", "clip.mp4", "-o", "scores.csv")
     before = Path("scores.csv").read_text()
     original = scoring._score_frame

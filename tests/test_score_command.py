@@ -1,4 +1,4 @@
-"""`edgekit score` as its users run it: rows, thresholds, and runs that are killed and taken up again."""
+"""`edgekit score` on the command line: rows, thresholds, resumed runs."""
 
 import csv
 import json
@@ -23,7 +23,7 @@ from edgekit.cli import main
 
 @pytest.fixture(autouse=True)
 def photos(tmp_path, monkeypatch):
-    """Eight pictures, the first four sharp, the others blurred, in a folder of one's own."""
+    """Eight images in an empty folder; the first four are sharp, the others blurred."""
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(4)
     Path("photos").mkdir()
@@ -64,7 +64,7 @@ def test_rows_of_a_folder():
         assert 0.5 < float(row["confidence"]) <= 1
 
 
-def test_without_an_output_a_table_sorted_by_score_is_printed():
+def test_table_sorted_by_score_is_printed():
     lines = run("photos").stdout.splitlines()
     values = [float(line.split()[0]) for line in lines[1:]]
     assert lines[0].split() == ["score", "blur_px", "blur_direction", "confidence", "path"]
@@ -73,7 +73,7 @@ def test_without_an_output_a_table_sorted_by_score_is_printed():
     assert [("blurred" in line) for line in lines[1:]] == [False] * 4 + [True] * 4
 
 
-def test_the_exact_variance_of_the_laplacian():
+def test_laplacian_variance_equals_cv2():
     run("photos", "-o", "s.jsonl", "--measure", "laplacian_variance", "--measure", "score")
     for row in map(json.loads, Path("s.jsonl").read_text().splitlines()):
         gray = cv2.imread(row["path"], cv2.IMREAD_GRAYSCALE)
@@ -83,14 +83,14 @@ def test_the_exact_variance_of_the_laplacian():
 
 
 @pytest.mark.parametrize(("option", "order"), [("--top", True), ("--bottom", False)])
-def test_the_best_and_the_worst(option, order):
+def test_top_and_bottom_options(option, order):
     lines = run("photos", option, 3, "-o", "scores.csv").stdout.splitlines()[1:]
     values = sorted((float(r["score"]) for r in table("scores.csv")), reverse=order)
     assert [float(line.split()[0]) for line in lines] == pytest.approx(values[:3], rel=1e-3)
     assert len(table("scores.csv")) == 8
 
 
-def test_thresholds():
+def test_threshold_option():
     def blurred() -> int:
         return sum(r["blurred"] == "true" for r in table("scores.csv"))
 
@@ -105,8 +105,8 @@ def test_thresholds():
     assert run("photos", "--threshold", "much").exit_code == 2
 
 
-def test_judged_at_viewing_size_or_at_full_size():
-    """A blur of two pixels in 4000 is not seen at viewing size."""
+def test_at_option():
+    """A blur of two pixels in 4000 is not visible at viewing size."""
     blocks = np.random.default_rng(4).integers(30, 220, (50, 80)).astype(np.uint8)
     image = cv2.GaussianBlur(cv2.resize(blocks, (4000, 2500), interpolation=cv2.INTER_NEAREST), (0, 0), 2)
     ek.write_image("photos/large.jpg", image)
@@ -115,7 +115,7 @@ def test_judged_at_viewing_size_or_at_full_size():
     assert rows[1]["score"] < 0.1
     assert rows[1]["blur_px"] == pytest.approx(2, rel=0.2)
     assert run("photos/large.jpg", "--at", "half").exit_code == 2
-    # A region is as large at viewing size as it is in the whole image.
+    # A region is reduced by the same factor as the whole image.
     part = json.loads(run("photos/large.jpg", "--json", "--roi", "500,500,2000,1500").stdout)
     assert part["score"] > 0.8
 
@@ -128,7 +128,7 @@ def test_exit_status():
 
 
 @pytest.mark.parametrize("quiet", [(), ("-q",)])
-def test_what_has_no_score_does_not_pass_a_gate(quiet):
+def test_fail_below_with_undefined_scores(quiet):
     ek.write_image("photos/black.png", np.zeros((200, 200), np.uint8))
     result = run("photos/black.png", "--fail-below", "0.001", *quiet)
     assert result.exit_code == 3
@@ -136,7 +136,7 @@ def test_what_has_no_score_does_not_pass_a_gate(quiet):
     result = run("photos", "--fail-below", "0.5", *quiet)
     assert result.exit_code == 3
     assert "edgekit: --fail-below 0.5: of 9 scores 4 below and 1 undefined\n" in result.stderr
-    # It is the first measure that counts: the variance of a flat image is 0, and its score undefined.
+    # The first measure counts: the variance of a constant image is 0, and its score is undefined.
     both = ("--measure", "laplacian_variance", "--measure", "score")
     assert run("photos/black.png", *both, "--fail-below", "0").exit_code == 0
     assert run("photos/black.png", *both[2:], *both[:2], "--fail-below", "0").exit_code == 3
@@ -148,7 +148,7 @@ def test_what_has_no_score_does_not_pass_a_gate(quiet):
 
 
 @pytest.mark.parametrize("content", [{}, {"notes.txt": b"hello"}], ids=["empty", "no images"])
-def test_no_image_at_all_does_not_pass_a_gate(content):
+def test_fail_below_without_images(content):
     Path("nothing").mkdir()
     for name, data in content.items():
         Path("nothing", name).write_bytes(data)
@@ -161,7 +161,7 @@ def test_no_image_at_all_does_not_pass_a_gate(content):
     assert run("nothing", "--fail-below", "0.5").exit_code == 1
 
 
-def test_a_broken_or_flat_file_has_its_row():
+def test_broken_and_constant_images_have_rows():
     Path("photos/broken.png").write_bytes(b"no image")
     Path("photos/empty.png").write_bytes(b"")
     ek.write_image("photos/flat.png", np.full((50, 60), 7, np.uint8))
@@ -178,7 +178,7 @@ def test_a_broken_or_flat_file_has_its_row():
     assert "9 scored, 1 of them undefined, 3 failed" in result.stderr
 
 
-def test_odd_names_do_not_break_the_rows():
+def test_rows_of_unusual_file_names():
     data = Path("photos/0.png").read_bytes()
     names = ["a,b.png", 'quote".png', "new\nline.png", "-dash.png", "ünï.png"]
     for name in names:
@@ -193,7 +193,7 @@ def test_odd_names_do_not_break_the_rows():
     assert {json.loads(line)["path"] for line in lines} == paths
 
 
-def test_a_region():
+def test_roi_option():
     run("photos/0.png", "-o", "whole.csv", "--measure", "laplacian_variance")
     run("photos/0.png", "-o", "part.csv", "--measure", "laplacian_variance", "--roi", "32,16,100,64")
     gray = cv2.imread("photos/0.png", cv2.IMREAD_GRAYSCALE)[16:80, 32:132]
@@ -206,7 +206,7 @@ def test_a_region():
     assert run("photos/0.png", "--roi", "1,2,3").exit_code == 2
 
 
-def test_maps_show_where():
+def test_map_option():
     result = run("photos", "--map", "maps")
     assert result.exit_code == 0
     names = [".edgekit.sqlite", *(f"{n}.png.sharpness.png" for n in range(8))]
@@ -216,8 +216,8 @@ def test_maps_show_where():
     assert sharp.mean() > blurred.mean() + 30
 
 
-def test_maps_keep_to_themselves():
-    """They are no inputs, do not fall on one another, and replace nothing that is not edgekit's."""
+def test_maps_are_not_inputs_and_replace_no_files():
+    """Two maps with one name are refused too."""
     for _ in range(2):
         assert "8 scored" in run("photos", "-r", "--map", "photos/maps").stderr
     Path("maps").mkdir()
@@ -231,19 +231,19 @@ def test_maps_keep_to_themselves():
     assert "two maps of this run" in run("photos/0.png", "more/0.png", "--map", "other").stderr
 
 
-def test_a_score_does_not_depend_on_what_else_is_measured():
+def test_scores_do_not_depend_on_other_measures():
     noise = np.random.default_rng(3).integers(0, 256, (300, 413)).astype(np.uint8)
     ek.write_image("photos/8.jpg", cv2.resize(noise, (2065, 1500), interpolation=cv2.INTER_CUBIC))
     run("photos", "-o", "alone.csv")
     run("photos", "-o", "both.csv", "--measure", "brenner", "--measure", "score")
     assert [r["score"] for r in table("alone.csv")] == [r["score"] for r in table("both.csv")]
-    # The score is taken of a reduced image, the others of the whole.
+    # The score uses a reduced image, the other measures the whole image.
     whole = ek.sharpness(ek.read_image("photos/8.jpg", colour=False), "brenner")
     assert float(table("both.csv")[8]["brenner"]) == whole
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
-def test_width_and_height_are_those_of_the_upright_image(orientation):
+def test_width_and_height_follow_the_orientation(orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.new("L", (2051, 2052)).save("near-square.jpg", exif=exif)
@@ -252,7 +252,7 @@ def test_width_and_height_are_those_of_the_upright_image(orientation):
     assert (row["width"], row["height"]) == (("2051", "2052") if orientation == 1 else ("2052", "2051"))
 
 
-def test_what_overflows_is_undefined():
+def test_overflowing_measures_are_undefined():
     np.save("photos/9.npy", np.where(np.eye(64), 1e200, 0))
     result = run("photos", "--measure", "tenengrad_variance", "-o", "s.jsonl", "--top", "3", "--threshold", "relative")
     assert result.exit_code == 0, result.output
@@ -261,14 +261,14 @@ def test_what_overflows_is_undefined():
     assert rows[-1]["tenengrad_variance"] is None
 
 
-def test_a_file_counts_once_by_whatever_name():
+def test_files_given_twice_are_scored_once():
     result = run("photos", "./photos", "photos/0.png", Path("photos").absolute(), "-o", "scores.csv")
     assert "8 scored" in result.stderr
     assert len(table("scores.csv")) == 8
 
 
-def test_a_full_disk_is_said():
-    """As a limit on the size of files has it."""
+def test_full_disk_is_reported():
+    """A limit of the file size has the same effect."""
     code = "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
     code += (
         "resource.setrlimit(resource.RLIMIT_FSIZE, (24576, 24576)); from edgekit.cli import main; main(sys.argv[1:])"
@@ -298,13 +298,13 @@ def test_a_full_disk_is_said():
         (["photos", "--threshold", "nan"], "auto or relative"),
     ],
 )
-def test_wrong_use_says_what_to_do(arguments, said):
+def test_messages_of_wrong_usage(arguments, said):
     result = run(*arguments)
     assert result.exit_code == 2
     assert said in result.stderr
 
 
-def test_a_file_that_edgekit_did_not_write_is_kept():
+def test_existing_files_are_not_overwritten():
     Path("scores.csv").write_text("precious")
     result = run("photos", "-o", "scores.csv")
     assert result.exit_code == 2
@@ -313,17 +313,17 @@ def test_a_file_that_edgekit_did_not_write_is_kept():
     assert run("photos", "-o", "scores.csv", "--force").exit_code == 0
 
 
-def test_what_is_measured_is_not_measured_again_and_what_changed_is():
+def test_only_changed_images_are_measured_again():
     run("photos", "-o", "scores.csv")
     before = Path("scores.csv").read_bytes()
-    # Nobody can make an image of them now; size and time are as they were.
+    # The files are no images now; size and time are unchanged.
     for path in Path("photos").iterdir():
         status = path.stat()
         path.write_bytes(b"?" * status.st_size)
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert run("photos", "-o", "scores.csv").exit_code == 0
     assert Path("scores.csv").read_bytes() == before
-    # Another job, or another file, is measured.
+    # Other measures and changed files are measured.
     assert run("photos", "-o", "scores.csv", "--measure", "brenner").exit_code == 1
     ek.write_image("photos/3.png", np.zeros((40, 50), np.uint8))
     Path("photos/4.png").unlink()
@@ -333,21 +333,21 @@ def test_what_is_measured_is_not_measured_again_and_what_changed_is():
     assert "photos/4.png" not in rows
 
 
-def test_two_runs_into_one_file_do_not_meet():
+def test_second_run_with_the_same_output_is_refused():
     with ScoreCache(Path(".scores.csv.edgekit.sqlite"), "job"):
         result = run("photos", "-o", "scores.csv")
     assert result.exit_code == 2
     assert f"another edgekit (process {os.getpid()} on " in result.stderr
 
 
-def test_a_damaged_record_is_named():
+def test_damaged_score_caches_are_reported():
     Path(".scores.csv.edgekit.sqlite").write_bytes(b"no database, but long enough to look at" * 30)
     result = run("photos", "-o", "scores.csv")
     assert result.exit_code == 2
     assert "delete it; the images are then scored again" in result.stderr
 
 
-def test_what_failed_is_tried_again():
+def test_failed_images_are_tried_again():
     path = Path("photos/2.png")
     good, status = path.read_bytes(), path.stat()
     for content, wanted in ((b"?" * len(good), "failed"), (good, "ok")):
@@ -358,7 +358,7 @@ def test_what_failed_is_tried_again():
 
 
 @pytest.mark.parametrize("seed", [3, *on_full(0, 1, 2, 4)])
-def test_a_killed_run_is_taken_up_and_ends_as_if_nothing_had_been(seed):
+def test_killed_runs_are_resumed_with_equal_rows(seed):
     for n in range(60):
         os.link(f"photos/{n % 8}.png", f"photos/more{n:02}.png")
     whole = subprocess.run([sys.executable, "-m", "edgekit", "score", "photos", "-o", "whole.csv", "-q"])
@@ -369,7 +369,7 @@ def test_a_killed_run_is_taken_up_and_ends_as_if_nothing_had_been(seed):
         from edgekit.cli import main
         keep, count = score_cache.ScoreCache.store, [0]
         def counted(*arguments):
-            # Where rows are kept there is one process, whoever measures.
+            # Only one process stores rows.
             count[0] += 1
             if count[0] == {8 * seed + 3}:
                 threading.Timer({seed} / 1000, os.kill, (os.getpid(), signal.SIGKILL)).start()

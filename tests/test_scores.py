@@ -1,4 +1,4 @@
-"""What the score promises, on made pictures of which everything is known and on the samples."""
+"""Properties of the score, on synthetic images and on the samples."""
 
 import math
 from itertools import pairwise
@@ -14,21 +14,21 @@ import edgekit as ek
 SAMPLES = Path(__file__).parents[1] / "samples"
 PHOTOGRAPHS = ("camera.png", "chelsea.png", "coffee.png", "rocket.jpg")
 
-#: By how much the score may change for what is not blur.
-HALF_EXPOSURE = HALF_CONTRAST = 0.06  # What was clipped no longer is.
+#: Largest changes of the score by other causes than blur.
+HALF_EXPOSURE = HALF_CONTRAST = 0.06  # Fewer pixels are saturated.
 DEPTH = 0.03
 SATURATED = 0.02
 
-#: White noise of so many levels: by how much it may change the score of a sharp picture, and the most that
-#: a picture blurred by BLUR pixels may have.
+#: For white noise of some gray levels, the largest change of the score of a sharp image, and the largest score
+#: of an image blurred by BLUR pixels.
 BLUR = 4
 NOISE = {2: (0.05, 0.03), 5: (0.1, 0.03), 10: (0.2, 0.05)}
 
 SIGMAS = (0.5, 1, 1.5, 2, 3, 4)
 
 
-def made(rows=384, columns=512, seed=1):
-    """Return 1/f texture under discs and rectangles, in levels within [8, 247]."""
+def synthetic(rows=384, columns=512, seed=1):
+    """Return discs and rectangles on 1/f texture, with gray levels within [8, 247]."""
     rng = np.random.default_rng(seed)
     frequency = np.hypot(np.fft.fftfreq(rows)[:, None], np.fft.rfftfreq(columns))
     frequency[0, 0] = 1
@@ -57,70 +57,70 @@ def noisy(image, sigma, seed=5):
 
 
 def load(name):
-    """Return a made picture or a sample, gray, as floats."""
-    if name == "made":
-        return made()
+    """Return the synthetic image or a sample in gray, as floats."""
+    if name == "synthetic":
+        return synthetic()
     image = ek.read_image(SAMPLES / name)
     return (image if image.ndim == 2 else image @ [0.299, 0.587, 0.114]).astype(np.float64)
 
 
 @pytest.fixture(scope="module")
 def large():
-    return made(1200, 1600, seed=0)
+    return synthetic(1200, 1600, seed=0)
 
 
-@pytest.fixture(params=["made", *PHOTOGRAPHS], scope="module")
+@pytest.fixture(params=["synthetic", *PHOTOGRAPHS], scope="module")
 def picture(request):
     return load(request.param)
 
 
-def falls(values):
+def is_decreasing(values):
     return all(a > b for a, b in pairwise(values))
 
 
-def test_falls_with_blur(picture):
+def test_score_decreases_with_blur(picture):
     scores = [ek.score(levels(blurred(picture, sigma))) for sigma in (0, *SIGMAS)]
-    assert falls(scores), scores
+    assert is_decreasing(scores), scores
     assert 1 > scores[0] > 0.2
     assert 0 <= scores[-1] < 0.01
 
 
 @pytest.mark.parametrize("name", ["chart.png", "coffee-dark.png"])
-def test_falls_with_blur_of_charts_and_dark_pictures(name):
+def test_score_of_charts_and_dark_images_decreases_with_blur(name):
     scores = [ek.score(levels(blurred(load(name), sigma))) for sigma in (0, *SIGMAS)]
-    assert falls(scores), scores
+    assert is_decreasing(scores), scores
     assert 0 <= scores[-1] < scores[0] < 1
 
 
-def test_falls_with_blur_of_a_large_picture(large):
+def test_score_of_large_images_decreases_with_blur(large):
     scores = [ek.score(levels(blurred(large, sigma))) for sigma in (0, *SIGMAS)]
-    assert falls(scores), scores
+    assert is_decreasing(scores), scores
 
 
 @pytest.mark.parametrize("sigma", [0, 1, 2])
-def test_half_the_exposure_and_half_the_contrast(sigma, picture):
+def test_score_with_half_exposure_and_half_contrast(sigma, picture):
     image = levels(blurred(picture, sigma))
     assert ek.score(levels(image / 2)) == pytest.approx(ek.score(image), abs=HALF_EXPOSURE)
     assert ek.score(levels(image / 2 + 64)) == pytest.approx(ek.score(image), abs=HALF_CONTRAST)
 
 
 @pytest.mark.parametrize("noise", [2, 5])
-def test_noise_on_a_sharp_picture(noise, picture):
+def test_noise_on_sharp_images_changes_the_score_little(noise, picture):
     assert ek.score(noisy(picture, noise)) == pytest.approx(ek.score(levels(picture)), abs=NOISE[noise][0])
 
 
 @pytest.mark.parametrize("noise", NOISE)
-def test_noise_does_not_make_a_blurred_picture_sharp(noise, picture):
+def test_blurred_images_with_noise_have_low_scores(noise, picture):
     score = ek.score(noisy(blurred(picture, BLUR), noise))
     assert 0 <= score < NOISE[noise][1]
-    # Strong noise hides the faint edges of a picture, and it is measured by the others.
+    # Strong noise hides faint edges, and only the other edges are measured.
     assert noise > 5 or score < ek.score(noisy(picture, noise)) - 0.1
 
 
 @pytest.mark.parametrize("noise", [8, 15, 30, 60])
 @pytest.mark.parametrize("sigma", [1.5, 3, 6])
-def test_no_noise_makes_a_blurred_picture_sharper(noise, sigma, picture):
-    """White noise, and noise that grows with brightness as that of photons."""
+def test_noise_does_not_increase_scores_of_blurred_images(noise, sigma, picture):
+    """White noise, and noise that grows with brightness like photon noise."""
     random, image = np.random.default_rng(3), blurred(picture, sigma)
     clean = ek.score(levels(image))
     for deviation in (noise, noise * np.sqrt(image.clip(0) / 128)):
@@ -129,15 +129,15 @@ def test_no_noise_makes_a_blurred_picture_sharper(noise, sigma, picture):
 
 
 @pytest.mark.parametrize("seed", [0, 5])
-def test_edges_that_fit_by_chance_do_not_decide(seed):
-    """A faint picture that is hidden by noise: a few pixels fit an edge, and these are three times too wide."""
-    faint = 128 + (blurred(made(seed=seed), 1) - 128) * 0.35
+def test_faint_images_with_noise_have_no_blur_width(seed):
+    """Few pixels fit an edge by chance, with a width that is three times too large."""
+    faint = 128 + (blurred(synthetic(seed=seed), 1) - 128) * 0.35
     assert ek.blur_width(noisy(faint, 13, seed)).reason == "noise only"
 
 
 @pytest.mark.parametrize("name", ["camera.png", "coffee.png", "rocket.jpg"])
-def test_patches_of_thirty_pixels(name):
-    """Where there is anything to see, patches have a score, and hardly a blurred one is above a sharp one."""
+def test_patches_of_30_pixels(name):
+    """Patches with contrast have a score, and nearly all sharp patches score higher than blurred ones."""
     sharp, soft = [], []
     image = load(name)
     for y in range(0, image.shape[0] - 30, 60):
@@ -153,7 +153,7 @@ def test_patches_of_thirty_pixels(name):
 
 
 @pytest.mark.parametrize("sigma", [0, 2])
-def test_depth(sigma, picture):
+def test_scores_of_16_bit_and_float_images(sigma, picture):
     image = levels(blurred(picture, sigma))
     expected = ek.score(image)
     for same in (image.astype(np.uint16) * 257, (image / 255).astype(np.float32), image / 255):
@@ -161,7 +161,7 @@ def test_depth(sigma, picture):
 
 
 def test_small_subject_on_a_smooth_background():
-    """An eighth of the picture's area is sharp."""
+    """An eighth of the area is sharp."""
     y, x = np.mgrid[:512, :512]
     smooth = 90 + 60 * x / 512 + 20 * y / 512
     camera = load("camera.png")
@@ -171,10 +171,10 @@ def test_small_subject_on_a_smooth_background():
         image[part] = camera[part]
         score = ek.score(levels(image))
         assert score > 0.2
-        # What is left are the lines along which it was pasted.
+        # Only the borders of the pasted region are left.
         image[part] = blurred(camera, 3)[part]
         assert ek.score(levels(image)) < score / 2
-    texture = made(512, 512)
+    texture = synthetic(512, 512)
     for corner in ((0, 0), (70, 200), (150, 150), (331, 331)):
         part = tuple(slice(n, n + 181) for n in corner)
         image = smooth.copy()
@@ -182,7 +182,7 @@ def test_small_subject_on_a_smooth_background():
         assert ek.score(levels(image)) > 0.5
 
 
-def burnt(image, value, seed=0):
+def with_discs(image, value, seed=0):
     """Return the image with twelve discs of one value."""
     image, rng = image.copy(), np.random.default_rng(seed)
     rows, columns = image.shape
@@ -195,19 +195,19 @@ def burnt(image, value, seed=0):
 
 @pytest.mark.parametrize("sigma", [2, 4])
 @pytest.mark.parametrize("rim", [0, 1, 2])
-def test_burnt_spots_are_no_detail(sigma, rim, picture):
+def test_saturated_regions_do_not_increase_the_score(sigma, rim, picture):
     image = blurred(picture, sigma)
-    spotted = levels(blurred(burnt(image, 2000), rim))
+    spotted = levels(blurred(with_discs(image, 2000), rim))
     assert ek.score(spotted) < ek.score(levels(image)) + SATURATED
     # The same discs below the limit are edges of the scene.
     if not rim:
-        assert ek.score(levels(burnt(image, 235))) > ek.score(spotted) + 0.2
+        assert ek.score(levels(with_discs(image, 235))) > ek.score(spotted) + 0.2
 
 
 @pytest.mark.parametrize("sigma", [0, 1])
 @pytest.mark.parametrize("width", [2, 8])
-def test_a_printed_page_is_not_overexposed(width, sigma):
-    """Where most of the image is white, white is the paper: its edges count as those on light gray do."""
+def test_white_paper_is_not_treated_as_saturated(width, sigma):
+    """Where most of the image is white, edges of white count like edges of light gray."""
     y, x = np.mgrid[:512, :512]
     ink = (x % 32 < width) & (y % 40 > 4)
     white, gray = (levels(blurred(np.where(ink, 5.0, paper), sigma)) for paper in (255.0, 235.0))
@@ -216,17 +216,17 @@ def test_a_printed_page_is_not_overexposed(width, sigma):
     assert ek.score(white) == pytest.approx(ek.score(gray), abs=0.02)
 
 
-def test_floating_images_beyond_0_to_1_range_over_their_values():
-    """Within [-0.5, 0.25] it is 0.25 that counts as saturated, as 255 does in 8 bits."""
-    spotted = levels(burnt(blurred(made(), 4), 2000))
+def test_float_images_outside_0_to_1_use_their_value_range():
+    """For values in [-0.5, 0.25], 0.25 is saturated like 255 in 8 bits."""
+    spotted = levels(with_discs(blurred(synthetic(), 4), 2000))
     spotted[0, 0] = 0
     assert spotted.max() == 255
     assert ek.score(spotted / 255 * 0.75 - 0.5) == pytest.approx(ek.score(spotted), abs=1e-4)
-    # Negative values alone do so, too.
+    # Also for negative values only.
     assert ek.score(spotted / 255 - 1) == pytest.approx(ek.score(spotted), abs=1e-4)
 
 
-def flat_ones():
+def images_without_edges():
     rng = np.random.default_rng(1)
     for level in (0, 7, 128, 255):
         yield f"flat {level}", np.full((64, 80), level, np.uint8)
@@ -240,13 +240,13 @@ def flat_ones():
     yield "noise of any range", rng.normal(0, 1, (300, 300))
 
 
-def unusable_ones():
+def too_small_images():
     for size in ((15, 15), (15, 400), (400, 15), (1, 1), (3, 8000)):
-        yield f"{size[1]}x{size[0]}", levels(made(*(max(64, n) for n in size)))[: size[0], : size[1]]
+        yield f"{size[1]}x{size[0]}", levels(synthetic(*(max(64, n) for n in size)))[: size[0], : size[1]]
 
 
-def test_undefined():
-    for name, image in (*flat_ones(), *unusable_ones()):
+def test_constant_noisy_and_small_images_have_no_score():
+    for name, image in (*images_without_edges(), *too_small_images()):
         assert math.isnan(ek.score(image)), name
         shown = ek.sharpness_map(image)
         assert shown.shape == image.shape[:2], name
@@ -254,18 +254,18 @@ def test_undefined():
 
 
 @pytest.mark.parametrize("size", [(48, 48), (33, 70), (80, 100), (511, 300)])
-def test_small_pictures(size):
-    image = made(*size, seed=3)
+def test_scores_of_small_images(size):
+    image = synthetic(*size, seed=3)
     assert 1 > ek.score(levels(image)) > 2 * ek.score(levels(blurred(image, 2))) >= 0
 
 
-def test_viewing_size(large):
-    """A blur of 1.5 pixels in 3200 is not seen when the picture is 1024 wide."""
+def test_score_at_viewing_size(large):
+    """A blur of 1.5 pixels in 3200 is not visible when the image is 1024 pixels wide."""
     wide = cv2.resize(levels(large), None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     soft = levels(blurred(wide, 1.5))
     assert ek.score(soft) > 0.7
     assert ek.score(soft, at="full") < 0.1
-    small = made()
+    small = synthetic()
     assert ek.score(levels(small), at="full") == pytest.approx(ek.score(levels(small)), abs=1e-9)
     with pytest.raises(ek.ParameterError, match="at='half' is not known"):
         ek.score(soft, at="half")
@@ -278,13 +278,13 @@ def test_stripes_are_sharp(width):
         assert 1 > ek.score(image) > 0.8
 
 
-def test_any_array(kind):
-    image = levels(made(120, 150))
+def test_scores_are_equal_for_all_array_kinds(kind):
+    image = levels(synthetic(120, 150))
     assert float(ek.score(kind.image(image))) == pytest.approx(ek.score(image), abs=1e-6)
 
 
 @pytest.mark.parametrize("name", ["chelsea.png", "coffee.png"])
-def test_colour_is_scored_on_its_luminance(name, kind):
+def test_colour_images_are_scored_by_luminance(name, kind):
     image = ek.read_image(SAMPLES / name)
     expected = ek.score(image @ np.array([0.299, 0.587, 0.114]) / 255)
     opaque = np.concatenate([image, np.full_like(image[:, :, :1], 255)], axis=2)
@@ -295,9 +295,9 @@ def test_colour_is_scored_on_its_luminance(name, kind):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
-def test_a_batch_gives_each_image_its_score(dtype):
-    sharp = np.stack([levels(made(96, 128, seed)) for seed in range(3)])
-    images = np.concatenate([sharp, [levels(blurred(made(96, 128), 2))], [np.full((96, 128), 60, np.uint8)]])
+def test_scores_of_a_batch_equal_single_images(dtype):
+    sharp = np.stack([levels(synthetic(96, 128, seed)) for seed in range(3)])
+    images = np.concatenate([sharp, [levels(blurred(synthetic(96, 128), 2))], [np.full((96, 128), 60, np.uint8)]])
     images = images if dtype == "uint8" else (images / 255).astype(dtype)
     expected = [ek.score(image) for image in images]
     found = ek.score(torch.from_numpy(images)[:, None])
@@ -310,7 +310,7 @@ def test_a_batch_gives_each_image_its_score(dtype):
 
 
 @pytest.mark.parametrize("channels", [2, 5])
-def test_number_of_channels(channels, kind):
+def test_wrong_numbers_of_channels_are_refused(channels, kind):
     image = kind.image(np.zeros((32, 32, channels), np.uint8))
     with pytest.raises(ek.ShapeError, match=f"found {channels}"):
         ek.score(image)
@@ -319,8 +319,8 @@ def test_number_of_channels(channels, kind):
 @pytest.mark.sample(0)
 @pytest.mark.parametrize("size", [(90, 120), (384, 512), (700, 1000)])
 @pytest.mark.parametrize("side", ["left", "right", "top", "bottom"])
-def test_map_shows_where_it_is_sharp(size, side):
-    image = made(*size)
+def test_sharpness_map_separates_sharp_and_blurred_sides(size, side):
+    image = synthetic(*size)
     y, x = np.mgrid[: size[0], : size[1]]
     across, length = (x, size[1]) if side in ("left", "right") else (y, size[0])
     sharp = across < length / 2 if side in ("left", "top") else across >= length / 2
@@ -333,17 +333,17 @@ def test_map_shows_where_it_is_sharp(size, side):
     assert np.nanmedian(shown[sharp & far]) > 0.5 > 10 * np.nanmedian(shown[~sharp & far])
 
 
-def test_map_falls_with_blur(picture):
-    assert falls([np.nanmean(ek.sharpness_map(levels(blurred(picture, s)))) for s in (0, 1, 2, 4)])
+def test_sharpness_map_decreases_with_blur(picture):
+    assert is_decreasing([np.nanmean(ek.sharpness_map(levels(blurred(picture, s)))) for s in (0, 1, 2, 4)])
 
 
 @pytest.mark.parametrize("sigma", [0, 1, 2])
-def test_map_does_not_follow_contrast(sigma):
-    """The same blur everywhere, and a sixth of the contrast on the right."""
-    image = blurred(made(), sigma)
+def test_blur_map_does_not_depend_on_contrast(sigma):
+    """The blur is equal everywhere; the right half has a sixth of the contrast."""
+    image = blurred(synthetic(), sigma)
     image[:, 256:] = 120 + (image[:, 256:] - 120) / 6
     shown = ek.blur_map(levels(image))
-    plain = ek.blur_map(levels(blurred(made(), sigma)))
+    plain = ek.blur_map(levels(blurred(synthetic(), sigma)))
     assert np.nanmedian(shown[:, 320:]) == pytest.approx(np.nanmedian(plain[:, 320:]), rel=0.35)
 
 
@@ -357,8 +357,8 @@ def test_one_invalid_pixel_affects_its_neighbourhood_only(picture):
     assert np.isnan(shown).mean() < np.isnan(ek.sharpness_map(whole)).mean() + 0.02
 
 
-def test_mask(picture):
-    """A sharp part that is masked does not count."""
+def test_masked_pixels_do_not_change_the_score(picture):
+    """The masked part is sharp, the rest is blurred."""
     image = blurred(picture, 3)
     image[20:120, 20:120] = picture[20:120, 20:120]
     mask = np.ones(image.shape, bool)
@@ -369,7 +369,7 @@ def test_mask(picture):
         ek.score(levels(image), mask=mask[1:])
 
 
-def test_map_of_colour():
+def test_sharpness_map_of_colour_images():
     image = ek.read_image(SAMPLES / "chelsea.png")
     shown = ek.sharpness_map(image)
     assert shown.shape == image.shape[:2]

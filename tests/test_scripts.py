@@ -1,4 +1,4 @@
-"""The scripts make what the README shows and samples/ holds."""
+"""Scripts for samples, figures, evaluation and maintenance."""
 
 import importlib
 import os
@@ -22,7 +22,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 @pytest.fixture
 def script(monkeypatch):
-    """Import a script by its name, as if it were run where it lies."""
+    """Return a function that imports a script by its name."""
     monkeypatch.syspath_prepend(ROOT / "scripts")
 
     def load(name: str) -> ModuleType:
@@ -40,7 +40,7 @@ def samples(tmp_path_factory):
     return folder
 
 
-def test_samples_in_the_repository_are_what_the_script_makes(samples):
+def test_samples_equal_the_output_of_make_samples(samples):
     assert len(list(samples.iterdir())) > 5
     for path in samples.iterdir():
         here = ROOT / "samples" / path.name
@@ -55,7 +55,7 @@ def test_samples_in_the_repository_are_what_the_script_makes(samples):
             assert here.read_bytes() == path.read_bytes(), path.name
 
 
-def test_a_second_reader(script, tmp_path, capsys, monkeypatch):
+def test_second_reader_compares_images(script, tmp_path, capsys, monkeypatch):
     image = np.arange(12 * 16 * 3).reshape(12, 16, 3)
     ek.write_image(tmp_path / "deep.png", (image * 100).astype(np.uint16))
     ek.write_image(tmp_path / "deep.tif", (image * 100).astype(np.uint16))
@@ -77,7 +77,7 @@ def test_a_second_reader(script, tmp_path, capsys, monkeypatch):
     assert "deep.png: at most 2 of uint16" in said
 
 
-def test_every_sample_has_its_row(samples):
+def test_readme_of_samples_lists_all_files(samples):
     text = (samples / "README.md").read_text(encoding="utf-8")
     rows = [line.split("|") for line in text.splitlines() if line.startswith("| [")]
     assert {row[1].split("](")[1].rstrip(" )") for row in rows} == {p.name for p in samples.iterdir()} - {"README.md"}
@@ -89,14 +89,14 @@ def test_darkening_rounds_half_to_even(script):
     assert script("maintenance.make_samples").darken(levels).tolist() == [[0, 0, 2, 2, 32]]
 
 
-def test_chart_reads_as_its_formulas_say(script):
+def test_gradients_of_the_chart(script):
     chart = script("maintenance.make_samples").chart()
     assert chart.shape == (512, 512)
     ramp = chart[256:, :256]
     assert (ek.sobel(ramp, angle=0)[:, 1:-1] == 1).all()
     assert not ek.sobel(ramp, angle=90).any()
-    # A step of 128 levels reads 64 across a row or column, and at most what the worst slope makes of 3x3 taps:
-    # one whole side and the middle of another, 4 and 2 of 8.
+    # A step of 128 levels gives 64 across a row or column. The largest possible response of 3x3 Sobel is that of one
+    # side of the kernel and the centre of another one, with weights 4 and 2 of 8.
     disc = chart[:256, 256:]
     rim = ek.gradient(disc)
     strong = rim.magnitude > 50
@@ -110,7 +110,7 @@ def test_chart_reads_as_its_formulas_say(script):
     assert chart[127:129, 127:129].min() == 255  # the middle of the rings
 
 
-def test_contact_sheet_has_its_size_and_is_in_the_repository(script, tmp_path):
+def test_size_of_the_contact_sheet(script, tmp_path):
     pytest.importorskip("matplotlib")
     script("figures.contact_sheet").main(["--output", str(tmp_path / "sheet.png")])
     sheet = ek.read_image(tmp_path / "sheet.png")
@@ -119,7 +119,7 @@ def test_contact_sheet_has_its_size_and_is_in_the_repository(script, tmp_path):
     assert (tmp_path / "sheet.png").stat().st_size < 1_000_000
 
 
-def test_contact_sheet_shows_zero_as_mid_gray_and_darkness_as_loss(script):
+def test_contact_sheet_of_signed_and_dark_images(script):
     pytest.importorskip("matplotlib")
     sheet = script("figures.contact_sheet")
     photograph = sheet.fitted(ek.read_image(ROOT / "samples" / "coffee.png"), 4)
@@ -131,7 +131,7 @@ def test_contact_sheet_shows_zero_as_mid_gray_and_darkness_as_loss(script):
     assert dark_sum == pytest.approx(bright_sum, rel=0.1)
 
 
-def test_drawing_in_the_repository_is_what_the_script_makes(script, tmp_path):
+def test_angles_drawing_equals_the_output_of_the_script(script, tmp_path):
     drawing = script("figures.angles")
     drawing.main(["--output", str(tmp_path / "angles.svg")])
     text = (tmp_path / "angles.svg").read_text(encoding="utf-8")
@@ -168,14 +168,14 @@ def test_dark_edges_of_a_step(script):
     assert linear.half[20:].all()
 
 
-def test_share_counts_within_the_whole(script):
+def test_share_is_relative_to_the_whole(script):
     share = script("evaluation.dark_edges").share
     part, whole = np.array([True, True, False, False]), np.array([True, False, True, True])
     assert share(part, whole) == "33.3 %"
     assert share(part, ~whole & ~part) == "-"
 
 
-def test_blur_detection_tells_sharp_from_blurred(script, tmp_path, capsys):
+def test_blur_detection_separates_sharp_and_blurred_images(script, tmp_path, capsys):
     for name, sigma in (("sharp", 0), ("blurred", 3)):
         (tmp_path / name).mkdir()
         for sample in script("maintenance.make_samples").PHOTOGRAPHS:
@@ -197,7 +197,7 @@ def test_blur_detection_tells_sharp_from_blurred(script, tmp_path, capsys):
     assert all(0 <= float(row[1]) <= 1 and row[2] in "01" for row in rows)
 
 
-def test_blur_detection_refuses_what_is_no_folder(script, tmp_path, capsys):
+def test_blur_detection_refuses_missing_folders(script, tmp_path, capsys):
     with pytest.raises(SystemExit):
         script("evaluation.blur_detection").main([str(tmp_path), str(tmp_path / "nothing")])
     assert "nothing is not a folder" in capsys.readouterr().err
@@ -212,7 +212,7 @@ def test_area_under_the_curve_counts_pairs(script, sharp, blurred, area):
     assert np.isnan(script("evaluation.blur_detection").area_under_curve(sharp, []))
 
 
-def test_cleanvisions_formula_sees_the_thumbnail(script):
+def test_cleanvision_formula_uses_a_thumbnail(script):
     blur = script("evaluation.blur_detection")
     fine = np.tile(np.uint8([[0, 255], [255, 0]]), (64, 64))  # Halved, it is nearly flat.
     assert blur.thumbnail_edges(blur.Photograph(fine, fine)) < 50
@@ -222,7 +222,7 @@ def test_cleanvisions_formula_sees_the_thumbnail(script):
 
 
 @pytest.mark.full
-def test_large_images_are_measured_both_ways_and_compared(script, tmp_path, monkeypatch):
+def test_large_images_benchmark_compares_windows_and_memory(script, tmp_path, monkeypatch):
     large = script("benchmarks.large_images")
     image = large.make(tmp_path / "in.tif", 300, "zlib")
     assert ek.read_image(image).shape == (300, 300)
@@ -234,7 +234,7 @@ def test_large_images_are_measured_both_ways_and_compared(script, tmp_path, monk
         large.both("sobel", image, 1)
 
 
-#: Imports each script as Python does that runs it, all in one process: what is installed is imported once.
+#: Imports all scripts in one process, each with its own sys.path. Installed packages are imported once.
 CHILD = """
 import runpy, sys
 from pathlib import Path
@@ -253,7 +253,7 @@ for script in map(Path, sys.argv[1:]):
 
 
 @pytest.mark.full
-def test_each_script_finds_the_others_from_where_it_lies():
+def test_scripts_can_be_imported_from_their_folders():
     found = [p for p in sorted((ROOT / "scripts").glob("*/*.py")) if '__name__ == "__main__"' in p.read_text("utf-8")]
     assert len(found) > 20
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
@@ -262,7 +262,7 @@ def test_each_script_finds_the_others_from_where_it_lies():
     assert ran.returncode == 0, ran.stderr
 
 
-def test_each_script_that_is_named_is_there():
+def test_scripts_named_in_pages_exist():
     pages = [ROOT / "pyproject.toml", *ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("s*/README.md")]
     named = {
         (path.relative_to(ROOT).as_posix(), script)
@@ -274,7 +274,7 @@ def test_each_script_that_is_named_is_there():
     assert [where for where in named if not (ROOT / where[1]).is_file()] == []
 
 
-def test_each_script_has_its_line_in_the_readme():
+def test_readme_of_scripts_lists_all_scripts():
     listed = re.findall(
         r"^\| `(\w+/\w+\.py)\b", (ROOT / "scripts" / "README.md").read_text(encoding="utf-8"), re.MULTILINE
     )
@@ -282,12 +282,12 @@ def test_each_script_has_its_line_in_the_readme():
     assert sorted(listed) == sorted(found)
 
 
-def test_links_of_the_readme_of_scripts_lead_somewhere():
+def test_links_in_the_readme_of_scripts_exist():
     for target in re.findall(r"\]\(([^)]+)\)", (ROOT / "scripts" / "README.md").read_text(encoding="utf-8")):
         assert (ROOT / "scripts" / target).exists(), target
 
 
-#: Two files as if of the package: `first` calls functions of both, a generator, and a lambda.
+#: Two files in place of the package: `first` calls functions of both, a generator, and a lambda.
 WALKED = {
     "a.py": """
 def first():
@@ -327,7 +327,7 @@ def test_walks_of_a_function_and_of_a_command(script):
         walks.trace_command("nothing")
 
 
-def test_the_accuracy_of_measurements(script, monkeypatch):
+def test_scripts_of_measurement_accuracy(script, monkeypatch):
     places, mtf = script("evaluation.subpixel_accuracy"), script("evaluation.mtf_accuracy")
     # The other libraries need not be installed.
     monkeypatch.setattr(places, "METHODS", {"contours": places.by_contours, "thinned": places.by_suppression})
@@ -342,7 +342,7 @@ def test_the_accuracy_of_measurements(script, monkeypatch):
 
 
 @pytest.mark.full
-def test_the_figure_of_measurements(script, tmp_path):
+def test_figure_of_measurements(script, tmp_path):
     figure = script("figures.measuring")
     figure.main(["-o", str(tmp_path / "measuring.png")])
     assert ek.read_image(tmp_path / "measuring.png").shape == ek.read_image(ROOT / "docs" / "measuring.png").shape

@@ -1,4 +1,4 @@
-"""Choosing pictures: against every possible choice, where there are few."""
+"""Selection of images, compared with all possible choices in short lists."""
 
 import itertools
 import math
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from edgekit.errors import ParameterError
 from edgekit.focus.selection import AROUND, pick
 
-#: Numbers whose sums are exact: rounding makes no ties.
+#: Multiples of 1/64: their sums are exact, so that rounding gives no ties.
 grid = st.integers(0, 640).map(lambda n: n / 64)
 scored = st.lists(st.tuples(grid, grid), min_size=1, max_size=9).map(
     lambda pairs: tuple(zip(*sorted(pairs), strict=True))
@@ -33,7 +33,7 @@ def windows_of(positions, count=None, window=None):
 
 @settings(deadline=None, max_examples=150)
 @given(scored, st.integers(1, 6), st.sampled_from([0.0, 0.5, 2.0, 7.0]))
-def test_a_spread_is_the_best_of_all_choices_with_one_to_a_window(data, count, gap):
+def test_spread_is_the_best_choice_with_one_per_window(data, count, gap):
     positions, scores = data
     windows = windows_of(positions, count=count)
     chosen = numbers(pick(positions, scores, count=count, min_gap=gap))
@@ -54,7 +54,7 @@ def test_a_spread_is_the_best_of_all_choices_with_one_to_a_window(data, count, g
 
 @settings(deadline=None)
 @given(scored, st.floats(0.3, 5))
-def test_every_window_with_a_picture_gives_one(data, window):
+def test_windows_give_the_best_image_of_each_window(data, window):
     positions, scores = data
     chosen = numbers(pick(positions, scores, "windows", window=window))
     windows = windows_of(positions, window=window)
@@ -64,7 +64,7 @@ def test_every_window_with_a_picture_gives_one(data, window):
 
 @settings(deadline=None)
 @given(scored, st.integers(1, 6), st.sampled_from([0.0, 1.0, 4.0]))
-def test_the_best_are_taken_in_their_order(data, count, gap):
+def test_best_takes_images_in_order_of_score(data, count, gap):
     positions, scores = data
     taken = []
     for i in sorted(range(len(scores)), key=lambda i: -scores[i]):
@@ -73,32 +73,32 @@ def test_the_best_are_taken_in_their_order(data, count, gap):
     assert sorted(numbers(pick(positions, scores, "best", count=count, min_gap=gap))) == sorted(taken)
 
 
-def test_without_a_gap_a_spread_takes_the_best_of_each_window():
+def test_spread_without_gap_takes_the_best_of_each_window():
     scores = [0.1, 0.5, 0.2, 0.9, 0.8, 0.3, 0.0, 0.01]
     choices = pick(range(8), scores, count=4)
     assert numbers(choices) == [1, 3, 4, 7]
     assert choices[0].reason == "best of 2 from 0 to 1.75"
 
 
-def test_where_all_are_blurred_the_best_neighbour_stays():
+def test_spread_takes_blurred_images_where_all_are_blurred():
     assert numbers(pick(range(6), [0.9, 0.8, 0.01, 0.02, 0.7, 0.9], count=3)) == [0, 3, 5]
 
 
-def test_outliers_are_far_below_those_around_them_whatever_the_level():
+def test_outliers_are_relative_to_their_neighbours():
     scores = [1.0] * 40 + [0.01] * 40
     scores[10], scores[60] = 0.3, 0.004
     assert set(range(80)) - set(numbers(pick(range(80), scores, "outliers"))) == {10, 60}
-    # A slow fall is no outlier, though its end is far below its begin.
+    # A slow decrease has no outliers, although its end is far below its start.
     falling = [0.9**i for i in range(80)]
     assert len(pick(range(80), falling, "outliers")) >= 80 - AROUND
 
 
-def test_an_undefined_score_is_the_lowest():
+def test_undefined_scores_are_the_lowest():
     assert numbers(pick(range(4), [math.nan, 0.0, math.nan, -5.0], count=2)) == [1, 3]
     assert len(pick(range(4), [math.nan] * 4, count=2)) == 2
 
 
-def test_what_must_not_be_nearer_is_not():
+def test_min_gap_is_kept():
     positions = [i / 30 for i in range(300)]
     scores = [1 + math.sin(i) for i in range(300)]
     for method, options in (("spread", {"count": 9}), ("best", {"count": 50}), ("windows", {"window": 0.5})):
@@ -122,23 +122,23 @@ def test_what_must_not_be_nearer_is_not():
         ("spread", {"count": 2, "min_gap": -1}, "min_gap=-1"),
     ],
 )
-def test_what_does_not_fit_is_said(method, options, said):
+def test_wrong_options_are_refused(method, options, said):
     with pytest.raises(ParameterError, match=said):
         pick([0, 1], [0, 1], method, **options)
 
 
-def test_undefined_pictures_are_outliers_whatever_the_unit():
+def test_undefined_scores_are_outliers():
     scores = [1000.0, 1001.0, math.nan, 1002.0, 1000.0]
     assert numbers(pick(range(5), scores, "outliers")) == [0, 1, 3, 4]
     assert len(pick(range(3), [math.nan] * 3, "outliers")) == 3
     assert len(pick(range(3), [-1.0, -1.1, -0.9], "outliers")) == 3
 
 
-def test_rounding_parts_nothing():
+def test_min_gap_allows_rounding_errors():
     for method in ("best", "spread"):
         assert len(pick([0.05, 0.15], [1, 1], method, count=2, min_gap=0.1)) == 2
 
 
-def test_positions_must_grow():
+def test_positions_must_be_ascending():
     with pytest.raises(ParameterError, match="ascending order"):
         pick([0, 2, 1], [1, 1, 1], count=2)

@@ -1,4 +1,4 @@
-"""SIGTERM, SIGHUP and Ctrl-C end a run in the same way; what a run leaves behind."""
+"""SIGTERM, SIGHUP and Ctrl-C end a run in the same way; no temporary files are left."""
 
 import os
 import signal
@@ -23,8 +23,8 @@ SIZE = (1200, 1600)
 
 @pytest.fixture(autouse=True)
 def photos(at_home, monkeypatch):
-    """100 photographs that take long enough, and a temporary directory that is empty."""
-    # Of a short name: sockets are made there.
+    """Large photographs for long runs, and an empty temporary folder."""
+    # A short path, because sockets are created there.
     with tempfile.TemporaryDirectory(dir="/tmp") as temporary:
         monkeypatch.setenv("TMPDIR", temporary)
         make_photos()
@@ -45,7 +45,7 @@ def start(*arguments, ignored=(), **extra):
     """Start the command line in a new session, and so in a new process group."""
 
     def dispose():
-        # A run in the background may have been told to ignore Ctrl-C; the child is not.
+        # Processes in the background may ignore Ctrl-C; the child must not.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
 
@@ -70,7 +70,7 @@ def alive(group):
 
 
 def check_stopped(process, number, err, total, temporary):
-    """The run has its status, message and summary; all of its results are whole and on record; nothing else is left."""
+    """Check exit status, message and summary; results are complete, and no other files or processes are left."""
     assert process.returncode == 128 + number, err
     said = "interrupted" if number == signal.SIGINT else f"interrupted by {signal.Signals(number).name}"
     *_, summary, message = filter(None, err.splitlines())
@@ -87,7 +87,7 @@ def check_stopped(process, number, err, total, temporary):
 
 
 def check_recorded(folder):
-    """A second run takes the results of the first for its own."""
+    """Check that a second run recognizes the results of the first."""
     made = finished()
     again = run("sobel", folder, "-o", "edges", *(f"--include={path.name[:2]}.png" for path in made))
     assert again.stderr.startswith(f"edgekit: {len(made)} up to date"), again.stderr
@@ -104,7 +104,7 @@ ENDS = [
 @pytest.mark.sample(0)
 @pytest.mark.parametrize(("number", "send"), ENDS, ids=lambda value: getattr(value, "__name__", str(value)))
 @pytest.mark.parametrize("folder", ["few", "many"], ids=["threads", "processes"])
-def test_a_signal_ends_a_run_as_ctrl_c_does(folder, number, send, photos):
+def test_signals_end_runs_like_ctrl_c(folder, number, send, photos):
     """Sent to the command alone, or to all of its process group as timeout, systemd and terminals do."""
     total = len(list(Path(folder).iterdir()))
     process = start("sobel", folder, "-o", "edges", "-j", 2)
@@ -123,7 +123,7 @@ def test_one_thread_is_stopped_in_the_middle_of_an_image(photos):
 
 
 @pytest.mark.parametrize("folder", ["many", *on_full("few")])
-def test_scores_are_kept_and_counted(folder, photos):
+def test_interrupted_runs_keep_and_count_scores(folder, photos):
     process = start("score", folder, "-o", "scores.csv", "-j", 2, "--map", "maps")
     wait_for(lambda: finished("maps"))
     process.terminate()
@@ -138,7 +138,7 @@ def test_scores_are_kept_and_counted(folder, photos):
     assert list(photos.iterdir()) == []
 
 
-def test_pick_sums_up(photos):
+def test_interrupted_pick_prints_a_summary(photos):
     process = start("pick", "many", "-o", "picked", "-n", 3, "-j", 1)
     wait_for(Path("picked/.edgekit.sqlite").exists)
     process.terminate()
@@ -151,7 +151,7 @@ def test_pick_sums_up(photos):
     assert list(photos.iterdir()) == []
 
 
-def test_nohup_is_heeded():
+def test_ignored_sighup_does_not_end_a_run():
     process = start("sobel", "few", "-o", "edges", "-j", 2, "--include=[01]*", ignored=[signal.SIGHUP])
     wait_for(finished)
     os.killpg(process.pid, signal.SIGHUP)
@@ -160,7 +160,7 @@ def test_nohup_is_heeded():
     assert len(finished()) == 20
 
 
-def test_a_terminal_that_is_closed_ends_the_run_and_costs_no_result(photos):
+def test_closed_terminals_end_runs_and_lose_no_results(photos):
     import pty
 
     leader, follower = pty.openpty()
@@ -197,7 +197,7 @@ def program(code, folder):
 @pytest.mark.sample(0)
 @pytest.mark.parametrize("engine", ["Threads(2)", "Processes(2)"])
 @pytest.mark.parametrize(("second", "together"), [("SIGTERM", True), ("SIGHUP", True), ("SIGINT", False)])
-def test_signals_that_are_sent_twice_are_one_request(engine, second, together, tmp_path):
+def test_repeated_signals_are_one_request(engine, second, together, tmp_path):
     """Items in progress are finished, as after one; a second request, Ctrl-C, ends at once."""
     *results, end = program(
         f"""
@@ -228,7 +228,7 @@ def test_signals_that_are_sent_twice_are_one_request(engine, second, together, t
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a separate process forks workers on Linux only")
-def test_a_signal_to_the_group_ends_neither_workers_nor_what_starts_them(tmp_path):
+def test_workers_ignore_signals_to_the_process_group(tmp_path):
     """New workers may be needed while items in progress are finished."""
     *results, same, waited = program(
         """
@@ -257,7 +257,7 @@ def test_a_signal_to_the_group_ends_neither_workers_nor_what_starts_them(tmp_pat
     assert (same, waited) == ("True", "0")
 
 
-def test_the_library_leaves_signals_to_its_host(tmp_path):
+def test_library_does_not_change_signal_handlers(tmp_path):
     found = program(
         """
         import tasks
@@ -286,7 +286,7 @@ LEAVE_NOTHING = [
 
 
 @pytest.mark.parametrize("command", LEAVE_NOTHING)
-def test_a_run_leaves_its_results_and_its_record_only(command, photos):
+def test_runs_leave_only_results_and_logs(command, photos):
     """No temporary file, socket, lock or journal of the database."""
     rng = np.random.default_rng(0)
     for n in range(70):

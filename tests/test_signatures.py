@@ -1,4 +1,4 @@
-"""Public signatures: data by position, options by name and spelled out, documented, and understood by type checkers."""
+"""Public signatures: data by position, options by name, annotations, docstrings, type checkers."""
 
 import inspect
 import json
@@ -45,8 +45,8 @@ DATA = {
     "write_image": ("path", "image"),
 }
 
-#: Modules that are made of the one thing that they are about.
-MADE_OF = {
+#: Modules that take one argument by position.
+POSITIONAL = {
     "Filter": ("kernel",),
     "GradientLoss": ("operator",),
     "GradientMagnitude": ("operator",),
@@ -70,12 +70,12 @@ def test_functions_take_options_by_name_only():
 
 def test_modules_take_options_by_name_only():
     modules = {n: m for n in nn.__all__ if isinstance(m := getattr(nn, n), type) and issubclass(m, torch.nn.Module)}
-    assert MADE_OF.keys() <= modules.keys()
+    assert POSITIONAL.keys() <= modules.keys()
     for name, module in modules.items():
-        assert by_position(module) == MADE_OF.get(name, ()), name
+        assert by_position(module) == POSITIONAL.get(name, ()), name
 
 
-def test_thresholds_of_opencv_are_not_taken_for_a_sigma():
+def test_canny_refuses_positional_thresholds():
     with pytest.raises(TypeError, match="positional argument"):
         ek.canny(np.zeros((9, 9)), 50, 150)
 
@@ -88,7 +88,7 @@ def modules():
     return {n: m for n in nn.__all__ if isinstance(m := getattr(nn, n), type) and issubclass(m, torch.nn.Module)}
 
 
-def test_every_option_is_spelled_out():
+def test_options_are_explicit_and_annotated():
     kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     for name, function in (functions() | modules()).items():
         parameters = inspect.signature(function).parameters.values()
@@ -102,7 +102,7 @@ RULES = {"GL01", "GL02", "GL03", "GL05", "GL06", "GL07", "GL08", "SS01", "SS03",
 
 
 @pytest.mark.parametrize("of", ["functions", "modules", "types"])
-def test_docstrings_are_those_of_numpydoc(of):
+def test_docstrings_follow_numpydoc(of):
     names = (
         "Display", "Focus", "Gradient", "KernelFit", "OperatorKernel", "Panels", "Peak",
         "Contour", "EdgeDistance", "Line", "Circle", "Ellipse", "Mtf",
@@ -113,7 +113,7 @@ def test_docstrings_are_those_of_numpydoc(of):
         "modules": {f"edgekit.nn.{name}": m for name, m in modules().items()},
         "types": types,
     }[of]
-    # Attributes of a type describe the parameters that it is made of; they are returned, and need no example.
+    # The attributes of a type describe its parameters. Types are returned by functions, and need no example.
     rules = RULES - ({"PR01", "EX01", "RT01"} if of == "types" else {"RT01"} if of == "modules" else set())
     wrong = {n: [e for e in validate(n)["errors"] if e[0] in rules] for n in named}
     assert not {n: errors for n, errors in wrong.items() if errors}
@@ -122,7 +122,7 @@ def test_docstrings_are_those_of_numpydoc(of):
             assert "Raises\n" in value.__doc__, name
 
 
-#: A user's script. A line that ends in ``# error`` is wrong, and type checkers must say so.
+#: A script for type checkers, which must report the lines that end in ``# error``.
 SCRIPT = """
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""The site in docs/: every block of code is run, every column is described, what is generated is complete."""
+"""The site in docs/: code blocks are run, columns are described, generated pages are complete."""
 
 import csv
 import json
@@ -29,7 +29,7 @@ def name_of(path):
 
 @pytest.fixture
 def at_samples(tmp_path, monkeypatch):
-    """A folder with the samples, where one may write."""
+    """A writable folder with the samples."""
     copy_samples(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
@@ -37,7 +37,7 @@ def at_samples(tmp_path, monkeypatch):
 
 @pytest.fixture
 def script(monkeypatch):
-    """Import a script by its name."""
+    """Return a function that imports a script by its name."""
     monkeypatch.syspath_prepend(ROOT / "scripts")
     import importlib
 
@@ -48,18 +48,18 @@ RUN = [path for path in PAGES if any(block.is_run for block in blocks(text_of(pa
 
 
 @pytest.mark.parametrize("path", RUN, ids=name_of)
-def test_sessions(path, at_samples):
+def test_sessions_of_pages(path, at_samples):
     assert run_blocks(text_of(path), path.name)
 
 
-def test_every_block_is_run_or_says_why_not():
+def test_blocks_are_run_or_marked_not_run():
     skipped = [(name_of(path), b) for path in PAGES for b in blocks(text_of(path)) if not b.is_run]
-    # Directives of Sphinx are in braces, and are no blocks of code.
+    # Directives of Sphinx are in braces, and are not blocks of code.
     assert [(name, block.code) for name, block in skipped if not block.mark.startswith("not run: ")] == []
     assert len(RUN) > 15
 
 
-def test_a_wrong_output_is_found(tmp_path, monkeypatch, capsys):
+def test_wrong_outputs_are_found(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(AssertionError):
         run_blocks("```python\n>>> 1 + 1\n3\n```", "page")
@@ -68,7 +68,7 @@ def test_a_wrong_output_is_found(tmp_path, monkeypatch, capsys):
     assert run_blocks("```python\n>>> a = 1\n```\n\n```python\n>>> a\n1\n```", "page") == 2
 
 
-def test_links_of_pages_lead_somewhere():
+def test_links_of_pages_exist():
     for path in PAGES:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)", text_of(path)):
             # Sphinx makes the generated pages; its build checks the links to them.
@@ -153,7 +153,7 @@ def test_every_option_of_every_command_is_listed(script):
         assert re.findall(r"^(.+)\n-{2,}$", page, re.MULTILINE) == re.findall(r"^(\S.*):$", help_page, re.MULTILINE)
 
 
-def test_the_manual_page_is_fresh(script):
+def test_manual_page_is_up_to_date(script):
     pages = script("command_pages")
     assert pages.man_page().splitlines() == text_of(pages.MAN_PAGE).splitlines()
     pages.main(["--check"])
@@ -232,7 +232,7 @@ def test_notebooks_of_the_tutorials_run(path, at_samples):
 
 
 @pytest.mark.full
-def test_the_site_is_built_without_warnings(tmp_path, script):
+def test_site_builds_without_warnings(tmp_path, script):
     pytest.importorskip("sphinx_gallery")
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", str(tmp_path)]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""Spacing of the pixels: derivatives per unit of length, directions in the physical plane, and what is refused."""
+"""Spacing of pixels: derivatives per unit of length, physical directions, refused options."""
 
 import math
 import re
@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from oracle import COMPASSES, GRADIENTS, LAPLACIANS, ROWS, correlate, log_taps, picture
+from oracle import COMPASSES, GRADIENTS, LAPLACIANS, ROWS, correlate, log_kernel, picture
 from torch.autograd import gradcheck
 
 import edgekit as ek
@@ -40,7 +40,7 @@ def close(found, expected, message, rtol=1e-9):
     np.testing.assert_allclose(found, np.broadcast_to(expected, found.shape), rtol=rtol, atol=rtol, err_msg=message)
 
 
-def test_the_gradient_of_a_plane_is_its_slopes():
+def test_gradient_of_a_plane_is_its_slope():
     a, b = 3.0, -1.75
     for row in GRADIENTS:
         for spacing in (*EQUAL, *(UNEQUAL if not row.axis else ())):
@@ -60,7 +60,7 @@ def test_the_gradient_of_a_plane_is_its_slopes():
                     close(apply(image, row.operator, row.parameters, spacing=spacing, **edge), along, f"{said} {edge}")
 
 
-def test_functions_take_the_spacing():
+def test_functions_accept_spacing():
     spacing, a, b = (2.0, 0.5), 3.0, -1.75
     x, y = grid(spacing)
     for image in both_backends(a * x + b * y):
@@ -80,7 +80,7 @@ def test_functions_take_the_spacing():
         close(ek.robinson(image, angle=0, spacing=0.5), a, "robinson")
 
 
-def test_an_array_of_angles_steers_in_the_physical_plane():
+def test_arrays_of_angles_are_physical_directions():
     spacing, a, b = (0.3, 1.7), 3.0, -1.75
     x, y = grid(spacing)
     degrees = np.random.default_rng(0).uniform(-400, 400, x.shape)
@@ -91,7 +91,7 @@ def test_an_array_of_angles_steers_in_the_physical_plane():
         close(edge, inner(expected), str(type(image)))
 
 
-def test_the_laplacian_of_a_quadratic_polynomial():
+def test_laplacian_of_a_quadratic_polynomial():
     a, b, c = 1.5, -0.25, 3.0
     for row in LAPLACIANS:
         split = row.operator == "laplacian" and row.parameters.get("stencil", 4) == 4
@@ -107,7 +107,7 @@ def test_the_laplacian_of_a_quadratic_polynomial():
     close(ek.dog(grid(3.0)[0] ** 2, sigma=1.2, spacing=3.0), 2, "dog")
 
 
-def test_central_differences_are_those_of_numpy():
+def test_central_differences_equal_numpy_gradient():
     image = np.array(picture("float64", (13, 17)))
     gy, gx = np.gradient(image, 2, 0.5)
     for pixels in both_backends(image):
@@ -115,15 +115,15 @@ def test_central_differences_are_those_of_numpy():
         np.testing.assert_array_equal(np.asarray(found.gx)[1:-1, 1:-1], gx[1:-1, 1:-1])
         np.testing.assert_array_equal(np.asarray(found.gy)[1:-1, 1:-1], gy[1:-1, 1:-1])
     gyy, gxx = (np.gradient(np.gradient(image, d, axis=i), d, axis=i) for i, d in enumerate((2, 0.5)))
-    # NumPy's second difference has a step of two pixels: it is that of an image of every other pixel.
+    # The second difference of NumPy has a step of two pixels: it is compared on every other pixel.
     for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)):
         found = ek.laplacian(image[i::2, j::2], spacing=(4, 1.0))
         expected = (gxx + gyy)[i::2, j::2]
         np.testing.assert_allclose(found[1:-1, 1:-1], expected[1:-1, 1:-1], rtol=1e-12, atol=1e-12)
 
 
-def test_every_type_has_the_slow_answer():
-    """Of integers as well, which have other functions: fused ones, with and without compiled loops."""
+def test_results_of_all_types_equal_the_oracle():
+    """Integer types use fused functions, with and without compiled loops."""
     gradients = [row for row in GRADIENTS if row.id in ("sobel-size3", "prewitt", "farid-size5")]
     for spacing in ((2, 4), (3, 5), (2, 3), (0.7, 0.7)):
         dy, dx = spacing if isinstance(spacing, tuple) else (spacing, spacing)
@@ -149,7 +149,7 @@ def test_every_type_has_the_slow_answer():
             np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6 * np.abs(expected).max())
 
 
-def test_fused_functions_have_the_bits_of_the_plain_steps(monkeypatch):
+def test_fused_functions_equal_separate_steps(monkeypatch):
     image = np.array(picture("uint8", (33, 41)))
     filters = (
         lambda s: ek.sobel(image, spacing=s),
@@ -170,7 +170,7 @@ def test_fused_functions_have_the_bits_of_the_plain_steps(monkeypatch):
             np.testing.assert_array_equal(one, other, err_msg=str(n))
 
 
-def test_a_spacing_of_one_changes_no_bit():
+def test_spacing_of_one_changes_nothing():
     for dtype in ("uint8", "float32"):
         for image in both_backends(np.array(picture(dtype, (13, 17)))):
             for row in ROWS:
@@ -180,7 +180,7 @@ def test_a_spacing_of_one_changes_no_bit():
                     np.testing.assert_array_equal(np.asarray(found), expected, err_msg=f"{row.id} {spacing}")
 
 
-def test_flat_images_invalid_pixels_and_color():
+def test_constant_images_invalid_pixels_and_colour():
     for spacing in ((0.3, 1.7), 0.3):
         for function, options in ((ek.sobel, {}), (ek.laplacian, {}), (ek.laplacian, {"sigma": 1.4})):
             for dtype in ("uint8", "float32", "float64"):
@@ -192,7 +192,7 @@ def test_flat_images_invalid_pixels_and_color():
         found = np.isnan(np.asarray(ek.laplacian(pixels, spacing=(0.3, 1.7))))
         assert [tuple(place) for place in np.argwhere(found)] == [(6, 8), (7, 7), (7, 8), (7, 9), (8, 8)]
         wide = np.isnan(np.asarray(ek.laplacian(pixels, sigma=0.8, spacing=(0.3, 1.7))))
-        np.testing.assert_array_equal(wide, correlate(np.isnan(image), np.abs(log_taps(0.8)) > 1e-9) > 0)
+        np.testing.assert_array_equal(wide, correlate(np.isnan(image), np.abs(log_kernel(0.8)) > 1e-9) > 0)
     color = np.array(picture("float64", (9, 10, 3)))
     single = [ek.gradient(color[..., i], spacing=(2, 0.5)) for i in range(3)]
     xx, yy, xy = (
@@ -202,7 +202,7 @@ def test_flat_images_invalid_pixels_and_color():
     np.testing.assert_allclose(ek.sobel(color, channel="dizenzo", spacing=(2, 0.5)), expected, rtol=1e-10)
 
 
-def test_tensors_answer_as_arrays_do():
+def test_tensors_equal_arrays():
     image = np.array(picture("float32", (13, 17)))
     for row in ROWS:
         for spacing in ((2, 0.5), 0.3) if row.kind == "gradient" and not row.axis else (0.3,):
@@ -219,7 +219,7 @@ def test_gradients_with_respect_to_the_image_and_the_angle():
     assert gradcheck(lambda i, a: ek.sobel(i, angle=a, spacing=(2, 0.5)), (image, angle))
 
 
-def test_modules():
+def test_modules_accept_spacing():
     spacing, a, b = (2.0, 0.5), 3.0, -1.75
     x, y = grid(spacing)
     plane, parabola = torch.from_numpy(a * x + b * y), torch.from_numpy(a * x**2 + b * y**2)
@@ -259,7 +259,7 @@ def test_invalid_spacings():
             ek.sobel(image, spacing=spacing)
 
 
-def test_what_cannot_have_a_spacing_is_refused():
+def test_options_that_exclude_spacing_are_refused():
     image, found = np.zeros((9, 9)), re.escape("found spacing=(2, 0.5)")
     for function, options, advice in (
         (ek.sobel, {"angle": 45, "rotate": "ring"}, 'Use rotate="steer"'),
@@ -284,7 +284,7 @@ def test_what_cannot_have_a_spacing_is_refused():
         own.check()
 
 
-def test_rendered_responses():
+def test_white_level_and_picture_with_spacing():
     image = np.array(picture("uint8", (20, 24)))
     for operator, order in (("sobel", 1), ("kirsch", 1), ("laplacian", 2)):
         usual = ek.white_level(image, operator)
@@ -300,7 +300,7 @@ def test_rendered_responses():
     np.testing.assert_array_equal(ek.picture(image, spacing=(2, 0.5)).image, expected)
 
 
-def test_jobs():
+def test_filter_jobs_with_spacing():
     image = np.array(picture("uint8", (20, 24)))
     data, usual = encode(image, ".png"), FilterJob("sobel")
     assert usual.tag == FilterJob("sobel", spacing=(1, 1.0)).tag == "sobel"
@@ -327,7 +327,7 @@ def test_jobs():
             FilterJob("sobel", **more).check()
 
 
-def test_compass_responses_are_divided():
+def test_compass_responses_are_divided_by_spacing():
     image = np.array(picture("float64", (13, 17)))
     for row in COMPASSES:
         found = apply(image, row.operator, row.parameters, spacing=0.25)

@@ -1,4 +1,4 @@
-"""The record of a run and the book of scores: whose they are, of what version, and what a damaged one comes to."""
+"""The output log and the score cache: application, version, locks, damaged files."""
 
 import random
 import signal
@@ -21,12 +21,12 @@ from edgekit.batch.score_cache import ScoreCache
 from edgekit.batch.sqlite_store import HOLDER, SqliteStore
 from edgekit.errors import OutputError
 
-BOOK = ".scores.csv.edgekit.sqlite"
+CACHE = ".scores.csv.edgekit.sqlite"
 
-#: Each kind of record by the run that keeps it, and where that keeps it.
+#: For each kind of database, the command that writes it and its path.
 RUNS = {
-    "journal": (("sobel", "many", "-o", "out"), Path("out", NAME)),
-    "book": (("score", "many", "-o", "scores.csv"), Path(BOOK)),
+    "log": (("sobel", "many", "-o", "out"), Path("out", NAME)),
+    "cache": (("score", "many", "-o", "scores.csv"), Path(CACHE)),
 }
 
 
@@ -40,15 +40,15 @@ def many(at_home):
 
 
 @pytest.fixture(params=RUNS)
-def kept(request):
-    """A run that has been, and its record."""
+def finished(request):
+    """The arguments of a finished run, and its database."""
     arguments, record = RUNS[request.param]
     assert run(*arguments).exit_code == 0
     return arguments, record
 
 
 def refused(arguments, record) -> str:
-    """Run, see that nothing happened to the record, and return what was said."""
+    """Run, check that the database is refused and unchanged, and return the message."""
     before = record.read_bytes()
     result = run(*arguments)
     assert result.exit_code == 2
@@ -57,15 +57,15 @@ def refused(arguments, record) -> str:
     return result.stderr
 
 
-def test_a_record_says_what_it_is(kept):
-    with sqlite3.connect(kept[1]) as db:
+def test_application_id_and_version(finished):
+    with sqlite3.connect(finished[1]) as db:
         found = [db.execute(f"PRAGMA {p}").fetchone()[0] for p in ("application_id", "user_version")]
     assert found in ([k.number, k.version] for k in (SCORES, WRITTEN))
     assert 0 < found[0] < 2**31
 
 
-def test_a_record_of_another_version(kept):
-    arguments, record = kept
+def test_stores_of_other_versions_are_refused(finished):
+    arguments, record = finished
     with sqlite3.connect(record) as db:
         (version,) = db.execute("PRAGMA user_version").fetchone()
         db.execute("PRAGMA user_version = 99")
@@ -75,8 +75,8 @@ def test_a_record_of_another_version(kept):
 
 
 @pytest.mark.parametrize("number", [0, 0x12345678])
-def test_another_programs_database(kept, number):
-    arguments, record = kept
+def test_databases_of_other_programs_are_refused(finished, number):
+    arguments, record = finished
     record.unlink()
     with sqlite3.connect(record) as db:
         db.execute("CREATE TABLE precious (a)")
@@ -84,21 +84,21 @@ def test_another_programs_database(kept, number):
     assert "another program's database" in refused(arguments, record)
 
 
-def test_one_kind_of_record_is_not_taken_for_another():
-    run(*RUNS["book"][0])
+def test_score_caches_are_not_accepted_as_output_logs():
+    run(*RUNS["cache"][0])
     Path("out").mkdir()
-    Path(BOOK).rename(Path("out", NAME))
-    assert "expected an output log of edgekit" in refused(*RUNS["journal"])
+    Path(CACHE).rename(Path("out", NAME))
+    assert "expected an output log of edgekit" in refused(*RUNS["log"])
 
 
-def test_a_file_that_is_no_database(kept):
-    arguments, record = kept
+def test_other_files_are_refused(finished):
+    arguments, record = finished
     record.write_bytes(b"my notes, which are long enough to look at\n" * 40)
     assert "delete it;" in refused(arguments, record)
 
 
-def test_a_record_that_is_a_link_is_not_followed(kept, tmp_path):
-    arguments, record = kept
+def test_symbolic_links_are_refused(finished, tmp_path):
+    arguments, record = finished
     target = tmp_path / "elsewhere.sqlite"
     record.rename(target)
     record.symlink_to(target)
@@ -109,9 +109,9 @@ def test_a_record_that_is_a_link_is_not_followed(kept, tmp_path):
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_a_damaged_record_is_named_or_does_no_harm(kept, seed):
-    """Bytes changed, pages emptied, the end cut off: the run says so, or ends as if nothing had been."""
-    arguments, record = kept
+def test_damaged_stores_are_reported_or_harmless(finished, seed):
+    """Changed bytes, empty pages, truncation: the run reports the damage, or its results are unchanged."""
+    arguments, record = finished
     results = {p: p.read_bytes() for p in (*Path("out").glob("*.png"), *Path().glob("*.csv"))}
     data, chance = bytearray(record.read_bytes()), random.Random(seed)
     match seed % 3:
@@ -138,7 +138,7 @@ def test_a_damaged_record_is_named_or_does_no_harm(kept, seed):
 
 
 def holding(arguments) -> subprocess.Popen[bytes]:
-    """Start a run that comes to its first image, and stays there."""
+    """Start a run that waits at its first image."""
     code = (
         "import sys, time; from edgekit.io import reading; from edgekit.batch import rendering, scoring\n"
         "for m in (rendering, scoring): m.read_bytes = lambda path: time.sleep(60)\n"
@@ -148,7 +148,7 @@ def holding(arguments) -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.parametrize("kind", RUNS)
-def test_a_second_run_names_the_first_and_one_that_died_stops_nobody(kind):
+def test_stores_are_locked_until_the_process_ends(kind):
     arguments, record = RUNS[kind]
     process = holding(arguments)
     holder = record.with_name(record.name + HOLDER)
@@ -163,14 +163,14 @@ def test_a_second_run_names_the_first_and_one_that_died_stops_nobody(kind):
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
-    # It could not take its word back.
+    # The killed run could not delete this file.
     assert holder.exists()
     assert run(*arguments).exit_code == 0
     assert not holder.exists()
 
 
 @pytest.mark.parametrize("kind", [ScoreCache, OutputLog])
-def test_a_record_that_is_interrupted_while_it_is_opened_leaves_nothing_beside_it(kind, tmp_path, monkeypatch):
+def test_interrupted_opening_leaves_no_other_files(kind, tmp_path, monkeypatch):
     sign = SqliteStore._sign
 
     def interrupted(record, holder):
@@ -183,61 +183,61 @@ def test_a_record_that_is_interrupted_while_it_is_opened_leaves_nothing_beside_i
     assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {"record"}
 
 
-def test_who_holds_a_record_is_not_asked_of_links(tmp_path):
+def test_holder_files_that_are_links_are_not_followed(tmp_path):
     Path("secret").write_text("secret")
-    with ScoreCache(Path(BOOK), "job"):
-        holder = Path(BOOK + HOLDER)
+    with ScoreCache(Path(CACHE), "job"):
+        holder = Path(CACHE + HOLDER)
         holder.unlink()
         holder.symlink_to(Path("secret").absolute())
         with pytest.raises(OutputError, match="another edgekit is writing there"):
-            ScoreCache(Path(BOOK), "job")
+            ScoreCache(Path(CACHE), "job")
     assert Path("secret").read_text() == "secret"
     holder.symlink_to(Path("secret").absolute())
-    with ScoreCache(Path(BOOK), "job"):
+    with ScoreCache(Path(CACHE), "job"):
         assert not holder.is_symlink()
     assert Path("secret").read_text() == "secret"
 
 
 @pytest.mark.parametrize("seed", [0, 1, *on_full(2, 3, 4, 5)])
-def test_killed_at_any_moment_a_book_claims_nothing_and_loses_next_to_nothing(seed):
-    """The book has every row that was told of, and no row but those of files that were read."""
+def test_killed_score_caches_have_all_reported_rows(seed):
+    """The cache has every reported row, and no rows of files that were not read."""
     code = (
         "import sys; from edgekit.batch.score_cache import ScoreCache, Row; from pathlib import Path\n"
-        "with ScoreCache(Path(sys.argv[1]), 'job') as book:\n"
+        "with ScoreCache(Path(sys.argv[1]), 'job') as cache:\n"
         "    for n in range(10**6):\n"
-        "        book.store(Row(str(n), n, n, 1, 1, (n / 7,), 'ok', ''))\n"
+        "        cache.store(Row(str(n), n, n, 1, 1, (n / 7,), 'ok', ''))\n"
         "        print(n, flush=True)\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", code, BOOK], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-c", code, CACHE], stdout=subprocess.PIPE, text=True)
     chance, told = random.Random(seed), -1
     for _ in range(chance.randrange(1, 400)):
         told = int(process.stdout.readline())
     process.send_signal(signal.SIGKILL)
     rest = process.communicate()[0].split()
     told = int(rest[-1]) if rest and rest[-1].isdigit() else told
-    with ScoreCache(Path(BOOK), "job") as book:
+    with ScoreCache(Path(CACHE), "job") as cache:
         for n in range(told + 1):
-            (row,) = book.reuse(str(n), n, n)
+            (row,) = cache.reuse(str(n), n, n)
             assert row.values == (n / 7,)
-        assert not book.reuse(str(told + 2), told + 2, told + 2)
+        assert not cache.reuse(str(told + 2), told + 2, told + 2)
 
 
-def test_an_entry_is_refused_where_the_disk_is_full_and_the_others_stay(tmp_path):
+def test_full_disk_refuses_new_entries_and_keeps_others(tmp_path):
     from hostile import mounted
 
     with mounted(tmp_path / "disk", "size=80k") as disk:
-        with OutputLog(disk / NAME, alone=True) as journal:
+        with OutputLog(disk / NAME, alone=True) as log:
             status, entered = Path("photo.png").stat(), 0
 
             def fill() -> None:
                 nonlocal entered
                 while True:
-                    journal.add(disk / f"{entered}.png", status, Path("photo.png"), status, "job")
+                    log.add(disk / f"{entered}.png", status, Path("photo.png"), status, "job")
                     entered += 1
 
             with pytest.raises(OutputError, match="Is the disk full"):
                 fill()
         subprocess.run(["mount", "-o", "remount,size=1m", disk], check=True)
-        with OutputLog(disk / NAME, alone=True) as journal:
+        with OutputLog(disk / NAME, alone=True) as log:
             assert entered > 100
-            assert len(journal.outputs("job")) == entered
+            assert len(log.outputs("job")) == entered

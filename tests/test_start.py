@@ -1,4 +1,4 @@
-"""Start-up is a feature: what a fresh process has loaded, and what it says where a library is missing."""
+"""Start-up: modules that a new process loads, and messages about missing libraries."""
 
 import os
 import subprocess
@@ -36,18 +36,18 @@ def loaded(arguments: list[str], folder: Path, **environment: str) -> set[str]:
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["--version"], ["sobel", "--help"], ["filter", "--help"], ["kernels"]]
 )
-def test_help_loads_nothing_heavy(arguments, tmp_path):
+def test_help_loads_no_heavy_modules(arguments, tmp_path):
     assert loaded(arguments, tmp_path) == set()
 
 
 @pytest.mark.parametrize("words", ["edgekit ", "edgekit sobel --bor", "edgekit sobel --border "])
-def test_completion_loads_nothing_heavy(words, tmp_path):
+def test_completion_loads_no_heavy_modules(words, tmp_path):
     count = str(len(words.split()) if words.endswith(" ") else len(words.split()) - 1)
     asked = {"_EDGEKIT_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": count}
     assert loaded([], tmp_path, **asked) == set()
 
 
-def test_completion_completes(tmp_path):
+def test_completion_of_commands(tmp_path):
     environment = {"_EDGEKIT_COMPLETE": "bash_complete", "COMP_WORDS": "edgekit sc", "COMP_CWORD": "1"}
     code = "from edgekit.cli import main; main(prog_name='edgekit')"
     ran = subprocess.run([sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True)
@@ -62,14 +62,14 @@ def test_completion_completes(tmp_path):
         (["--backend", "torch"], {"torch"}),
     ],
 )
-def test_a_filter_loads_only_what_it_needs(options, more, tmp_path):
+def test_filters_load_only_needed_modules(options, more, tmp_path):
     ek.write_image(tmp_path / "a.png", np.zeros((4, 4), np.uint8))
     found = loaded(["sobel", "a.png", *options], tmp_path)
-    # torch brings what it likes.
+    # torch loads further modules.
     assert found == {"numpy", "cv2", "sqlite3"} if not more else more <= found
 
 
-def test_the_library_loads_at_first_use():
+def test_library_is_loaded_at_first_use():
     code = "import sys, edgekit; assert 'numpy' not in sys.modules; edgekit.sobel; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -83,7 +83,7 @@ def missing(module: str, message: str, tmp_path: Path, code: str) -> subprocess.
     return subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
 
 
-def test_a_bare_server_is_told_what_opencv_lacks(tmp_path):
+def test_missing_libgl_is_reported(tmp_path):
     error = "ImportError('libGL.so.1: cannot open shared object file: No such file or directory')"
     code = "from edgekit.cli import main; main(['sobel', 'a.png'])"
     ran = missing("cv2", error, tmp_path, code)
@@ -94,7 +94,7 @@ def test_a_bare_server_is_told_what_opencv_lacks(tmp_path):
     assert "Traceback" not in ran.stderr
 
 
-def test_a_missing_fsspec_names_the_extra(tmp_path):
+def test_missing_fsspec_is_reported(tmp_path):
     error = "ModuleNotFoundError(\"No module named 'fsspec'\", name='fsspec')"
     for command in (["sobel", "s3://bucket/a.png"], ["score", "s3://bucket/photos"]):
         code = f"from edgekit.cli import main; main({command!r})"
@@ -104,7 +104,7 @@ def test_a_missing_fsspec_names_the_extra(tmp_path):
         assert "Traceback" not in ran.stderr
 
 
-def test_a_missing_torch_names_the_extra(tmp_path):
+def test_missing_torch_is_reported(tmp_path):
     ek.write_image(tmp_path / "a.png", np.zeros((4, 4), np.uint8))
     error = "ModuleNotFoundError(\"No module named 'torch'\", name='torch')"
     code = "from edgekit.cli import main; main(['sobel', 'a.png', '--backend', 'torch'])"

@@ -1,4 +1,4 @@
-"""What a URL names: names, places, status, and what is hidden; no store is asked."""
+"""Paths in stores: names, status, repeated attempts, hidden secrets."""
 
 import os
 import pickle
@@ -26,7 +26,7 @@ def test_local_names_are_paths(text):
     assert canonical_path(text) == os.path.realpath(text)
 
 
-def test_a_file_url_is_a_local_path():
+def test_file_urls_are_local_paths():
     assert path_of("file:///photos/a%20b.png") == Path("/photos/a b.png")
 
 
@@ -40,14 +40,14 @@ def test_a_file_url_is_a_local_path():
         ("gs://bucket/folder/", "folder", "", "gs://bucket", "gs://bucket/x.tif"),
     ],
 )
-def test_parts_of_a_name(url, name, suffix, parent, neighbour):
+def test_parts_of_store_paths(url, name, suffix, parent, neighbour):
     path = StorePath(url)
     assert (path.name, path.suffix, path.stem + suffix) == (name, suffix, name)
     assert path.parent == StorePath(parent)
     assert path.parent / "x.tif" == StorePath(neighbour)
 
 
-def test_paths_are_put_together():
+def test_joined_store_paths():
     root = StorePath("s3://bucket/out/")
     assert root / PurePath() / "a.png" == StorePath("s3://bucket/out/a.png")
     assert str(root / PurePath("b", "c.png")) == "s3://bucket/out/b/c.png"
@@ -57,7 +57,7 @@ def test_paths_are_put_together():
     assert root.absolute() is root
 
 
-def test_two_slashes_are_not_one():
+def test_double_slashes_are_kept():
     assert canonical_path("s3://bucket/a//b.png") != canonical_path("s3://bucket/a/b.png")
 
 
@@ -86,7 +86,7 @@ def test_secrets_are_hidden(url):
     assert path.url == url
 
 
-#: What services call their secrets in a query: Azure, Amazon, CloudFront, Google, Akamai and others.
+#: Names of secrets in queries of Azure, Amazon, CloudFront, Google, Akamai and others.
 SECRETS = (
     "sig", "X-Amz-Signature", "X-Amz-Security-Token", "client_secret", "passphrase", "pwd", "auth", "GoogleAccessId",
     "AWSAccessKeyId", "X-Goog-Credential", "PHPSESSIONID", "Policy", "hmac", "jwt", "apikey", "subscription-key",
@@ -96,7 +96,7 @@ SECRETS = (
 
 @pytest.mark.parametrize("separator", ["?", "?a=1&", "?a=1;", "#"])
 @pytest.mark.parametrize("name", SECRETS)
-def test_every_name_of_a_secret_is_known(name, separator):
+def test_names_of_secrets_are_known(name, separator):
     for spelt in (name, name.upper(), name.lower()):
         shown = str(StorePath(f"https://host/a.png{separator}{spelt}={SECRET}&b=2"))
         assert shown == f"https://host/a.png{separator}{spelt}={MASK}&b=2"
@@ -112,11 +112,11 @@ def test_every_name_of_a_secret_is_known(name, separator):
         S3_URL,
     ],
 )
-def test_what_is_no_secret_is_shown(url):
+def test_other_parameters_are_shown(url):
     assert str(StorePath(url)) == url
 
 
-def test_inputs_that_look_the_same_are_refused():
+def test_urls_that_differ_only_in_secrets_are_refused():
     urls = ["https://host/get?key=1.png", "https://host/get?key=2.png"]
     with pytest.raises(ParameterError, match=r"get\?key=\*\*\*.*hidden"):
         list(find(urls, print))
@@ -134,30 +134,30 @@ MOMENT = datetime(2024, 5, 17, 10, 30, 15, tzinfo=UTC)
         {"mtime": MOMENT.timestamp()},
     ],
 )
-def test_status_from_what_a_store_says(said):
+def test_status_from_metadata_of_stores(said):
     status = StorePath(S3_URL, {"size": "123", **said}).stat()
     assert (status.st_size, status.st_mtime_ns) == (123, int(MOMENT.timestamp()) * 10**9)
     assert stat.S_ISREG(status.st_mode)
 
 
-def test_the_etag_tells_two_versions_of_one_second_apart():
+def test_etag_distinguishes_versions_of_one_second():
     times = [StorePath(S3_URL, {"size": 1, "LastModified": MOMENT, "ETag": e}).stat().st_mtime_ns for e in "aba"]
     assert times[0] == times[2] != times[1]
     assert {t // 10**9 for t in times} == {int(MOMENT.timestamp())}
 
 
-def test_a_listing_and_a_header_quote_the_etag_alike():
+def test_quotes_of_the_etag_are_ignored():
     one, other = ({"size": 1, "ETag": e} for e in ('"abc"', "abc"))
     assert StorePath(S3_URL, one).stat() == StorePath(S3_URL, other).stat()
 
 
-def test_what_cannot_be_told_apart_counts_as_changed():
+def test_objects_without_time_count_as_changed():
     before = StorePath(S3_URL, {"size": 1}).stat().st_mtime_ns
     time.sleep(0.01)
     assert StorePath(S3_URL, {"size": 1}).stat().st_mtime_ns > before
 
 
-def test_a_path_travels_to_another_process():
+def test_store_paths_can_be_pickled():
     path = pickle.loads(pickle.dumps(StorePath(f"https://me:{SECRET}@host/a.png", {"size": 5})))
     assert path.url == f"https://me:{SECRET}@host/a.png"
     assert path.stat().st_size == 5
@@ -165,7 +165,7 @@ def test_a_path_travels_to_another_process():
 
 @pytest.fixture
 def in_memory(monkeypatch):
-    """A store in this process, which keeps folders; no wait between attempts."""
+    """A store in memory, with folders; no wait between attempts."""
     import fsspec
 
     monkeypatch.setattr(store_requests, "FIRST_WAIT", 0.0)
@@ -176,7 +176,7 @@ def in_memory(monkeypatch):
     fs.store.clear()
 
 
-def test_any_file_system_of_fsspec(in_memory):
+def test_fsspec_memory_file_system(in_memory):
     for name in ("a.png", "b/c.png", "b/.hidden/d.png", "b/e.txt"):
         StorePath(f"memory://photos/{name}").write_bytes(b"content of " + name.encode())
     root = StorePath("memory://photos")
@@ -191,7 +191,7 @@ def test_any_file_system_of_fsspec(in_memory):
     assert not StorePath("memory://photos/f.png").exists()
 
 
-def test_names_in_an_archive_in_a_store(in_memory):
+def test_files_of_archives_in_a_store(in_memory):
     import io
     import zipfile
 
@@ -204,7 +204,7 @@ def test_names_in_an_archive_in_a_store(in_memory):
     assert path.read_bytes() == b"content"
 
 
-def test_pages_follow_one_another_in_google(monkeypatch):
+def test_pages_of_google_cloud_listings(monkeypatch):
     pytest.importorskip("gcsfs")
     asked = []
 
@@ -260,7 +260,7 @@ def test_google_cloud_storage(monkeypatch, capfd):
         (ValueError("a"), False),
     ],
 )
-def test_what_is_worth_another_attempt(error, expected):
+def test_transient_errors(error, expected):
     assert store_requests.is_transient(error) is expected
     wrapped = OSError("in the library's words")
     wrapped.__cause__ = error
@@ -273,14 +273,14 @@ def test_what_is_worth_another_attempt(error, expected):
      (400, "RequestTimeout", True), (400, "InvalidArgument", False), (403, "AccessDenied", False),
      (404, "NoSuchKey", False)],
 )  # fmt: skip
-def test_which_answers_are_worth_another_attempt(status, code, expected):
+def test_transient_responses(status, code, expected):
     from botocore.exceptions import ClientError
 
     answer = {"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": status}}
     assert store_requests.is_transient(ClientError(answer, "GetObject")) is expected
 
 
-def test_pauses_grow_and_end(in_memory, monkeypatch):
+def test_pauses_between_attempts(in_memory, monkeypatch):
     monkeypatch.setattr(store_requests, "FIRST_WAIT", 0.5)
     pauses = []
     monkeypatch.setattr("tenacity.nap.time.sleep", pauses.append)
@@ -295,7 +295,7 @@ def test_pauses_grow_and_end(in_memory, monkeypatch):
     assert pauses == [0.5, 1.0, 2.0, 4.0, 8.0]
 
 
-def test_what_arrives_short_is_written_again(in_memory, monkeypatch):
+def test_incomplete_writes_are_repeated(in_memory, monkeypatch):
     whole, attempts = type(in_memory).pipe_file, []
 
     def short(fs, key, data, **options):
@@ -313,12 +313,12 @@ def test_what_arrives_short_is_written_again(in_memory, monkeypatch):
         StorePath("memory://photos/b.png").write_bytes(b"content")
 
 
-def test_an_unknown_store():
+def test_unknown_protocols_are_refused():
     with pytest.raises(ParameterError, match=r"nix://a.png: Protocol not known: nix; check"):
         read_bytes("nix://a.png")
 
 
-def test_nothing_secret_hangs_on_an_error(in_memory, monkeypatch):
+def test_errors_contain_no_secrets(in_memory, monkeypatch):
     url = f"https://me:{SECRET}@127.0.0.1:9/a.png"
     monkeypatch.setattr(store_requests, "ATTEMPTS", 2)
     with pytest.raises(UnreadableError) as raised:
@@ -336,7 +336,7 @@ def test_nothing_secret_hangs_on_an_error(in_memory, monkeypatch):
     [("s3", "s3fs", r"pip install .*\[remote\]'?$"), ("gs", "gcsfs", r"pip install .*\[remote\]'?$"),
      ("abfs", "adlfs", "Install adlfs[^;]*$")],
 )  # fmt: skip
-def test_a_missing_library_is_named(monkeypatch, scheme, module, hint):
+def test_missing_libraries_are_reported(monkeypatch, scheme, module, hint):
     from fsspec.registry import _registry
 
     monkeypatch.delitem(_registry, scheme, raising=False)
@@ -346,7 +346,7 @@ def test_a_missing_library_is_named(monkeypatch, scheme, module, hint):
         read_bytes(f"{scheme}://bucket/a.png")
 
 
-def test_listed_names_do_not_lead_out(monkeypatch):
+def test_listed_names_stay_inside_the_folder(monkeypatch):
     names = ["../../out.png", "a/../../out.png", "/absolute.png", "a//b.png", "fine.png"]
     monkeypatch.setattr(store_requests, "listing", lambda folder, *, recursive: ((name, {"size": 1}) for name in names))
     found = {place.as_posix() for _, place in StorePath("s3://bucket/photos").files(recursive=True)}

@@ -1,4 +1,4 @@
-"""The arithmetic of taps: composing, turning, moments, and the two forms in which a kernel runs."""
+"""Arithmetic of kernels: composition, rotation, moments, and the two forms in which kernels run."""
 
 import math
 
@@ -14,7 +14,7 @@ SOBEL = ((-1, 0, 1), (-2, 0, 2), (-1, 0, 1))
 
 
 def all_kernels():
-    """Every kernel of every operator, and a few that no operator has."""
+    """Yield all kernels of all operators, and some random ones."""
     for row in ROWS:
         yield from find(row.operator).kernels(**row.parameters)
     rng = np.random.default_rng(5)
@@ -27,7 +27,7 @@ def all_kernels():
 
 
 def each_kernel(test):
-    """Make one test of a test of a kernel: with every one of them."""
+    """Turn a test of one kernel into a test of all kernels."""
 
     def run():
         for kernel in all_kernels():
@@ -42,7 +42,7 @@ def sums_to_zero(kernel):
 
 
 @each_kernel
-def test_the_form_for_arithmetic_that_rounds_is_the_same_taps(kernel):
+def test_rounded_form_has_the_same_coefficients(kernel):
     expected = np.array(kernel.coefficients, float)
     np.testing.assert_allclose(kernel.rounded.coefficients, expected, rtol=0, atol=1e-14 * np.abs(expected).max())
     assert kernel.rounded.shape == kernel.shape == expected.shape
@@ -52,14 +52,14 @@ def test_the_form_for_arithmetic_that_rounds_is_the_same_taps(kernel):
 
 
 @each_kernel
-def test_where_arithmetic_rounds_differences_come_first(kernel):
+def test_rounded_form_begins_with_differences(kernel):
     for chain in kernel.rounded.chains:
         few = len(chain) > 1 or min(kernel.shape) == 1 or max(kernel.shape) <= 7
         assert bool(kernels.differences(chain[0])) == (sums_to_zero(kernel) and few)
 
 
 @each_kernel
-def test_differences_are_the_same_taps(kernel):
+def test_differences_have_the_same_coefficients(kernel):
     for table in {table for chain in kernel.chains for table in chain}:
         pairs = kernels.differences(table)
         out = np.zeros(np.shape(table))
@@ -72,10 +72,10 @@ def test_differences_are_the_same_taps(kernel):
             np.testing.assert_allclose(out, table, rtol=0, atol=1e-15 * np.abs(table).max())
 
 
-def test_mirrored_taps_need_one_difference_for_two():
+def test_antisymmetric_coefficients_are_paired():
     assert kernels.differences(((-1, -2, 0, 2, 1),)) == ((2, (0, 3), (0, 1)), (1, (0, 4), (0, 0)))
     assert len(kernels.differences(((-2, -1, 0), (-1, 0, 1), (0, 1, 2)))) == 3
-    # Others are taken from the strongest.
+    # Other coefficients are paired with the largest one.
     assert kernels.differences(((1, -2, 1),)) == ((1, (0, 0), (0, 1)), (1, (0, 2), (0, 1)))
     assert kernels.differences(((1, 2, 1),)) == ()
 
@@ -86,7 +86,7 @@ def test_integer_kernels_stay_integer(kernel):
     assert {k.common_factor >= 1 for k in (kernel, kernel.rounded)} == {whole}
 
 
-def test_the_grain_is_the_largest_power_of_two_in_every_tap():
+def test_common_factor_is_a_power_of_two():
     assert kernels.common_factor(((4, -12), (0, 8))) == 4
     assert kernels.common_factor(((0.75, 1.5),)) == 0.25
     assert kernels.common_factor(((1 / 3,),)) == 2.0**-54
@@ -94,22 +94,22 @@ def test_the_grain_is_the_largest_power_of_two_in_every_tap():
     assert kernels.Kernel.separable(((1, 2, 1), (-2, 0, 2)), ((4,) * 3, (4,) * 3)).common_factor == 2
 
 
-def test_a_scaled_kernel_has_scaled_taps():
+def test_scaled_kernels_have_scaled_coefficients():
     kernel = kernels.Kernel.separable(((1, 2, 1), (-1, 0, 1)), ((1, 1, 1), (1, 1, 1)))
     np.testing.assert_array_equal(kernel.scaled(0.25).coefficients, np.array(kernel.coefficients) / 4)
 
 
 @each_kernel
-def test_reach_bounds_the_response(kernel):
+def test_absolute_sum_bounds_the_sum_of_coefficients(kernel):
     assert kernel.absolute_sum >= np.abs(np.array(kernel.coefficients, float)).sum() * (1 - 1e-12)
 
 
 @each_kernel
-def test_transposed(kernel):
+def test_transposed_kernels(kernel):
     np.testing.assert_allclose(kernel.transposed.coefficients, np.array(kernel.coefficients).T, rtol=1e-12, atol=1e-15)
 
 
-def test_compose_is_one_filter_after_another():
+def test_compose_equals_two_correlations():
     rng = np.random.default_rng(0)
     first, second = rng.integers(-5, 6, (2, 3)), rng.integers(-5, 6, (4, 2))
     image = rng.integers(0, 100, (12, 11))
@@ -128,40 +128,40 @@ def test_weighted_sum():
 
 
 @each_kernel
-def test_groups_are_the_same_taps(kernel):
+def test_groups_have_the_same_coefficients(kernel):
     for table in {table for chain in kernel.chains for table in chain}:
         one = kernels.ShiftedSum.of(table)
         assert (one.coefficients, one.shape) == (table, kernels.shape(table))
         out = np.zeros(one.shape)
         for group in one.groups:
-            # Something is added before anything is taken away.
+            # Each group has additions.
             assert group.plus
             for place in group.plus:
                 out[place] += group.weight
             for place in group.minus:
                 out[place] -= group.weight
         np.testing.assert_allclose(out, np.array(table, float), rtol=0, atol=1e-14 * max(np.abs(out).max(), 1))
-        # What needs no multiplication comes first.
+        # Groups without a multiplication come first.
         assert [g.weight != 1 for g in one.groups] == sorted(g.weight != 1 for g in one.groups)
 
 
-def test_groups_hold_taps_that_sum_to_zero_as_differences():
+def test_groups_of_opposite_coefficients_are_differences():
     assert kernels.ShiftedSum.of(((-2, 0, 2),)).groups == ((2, ((0, 2),), ((0, 0),)),)
     assert kernels.ShiftedSum.of(((1, -3),)).groups == ((1, ((0, 0),), ()), (-3, ((0, 1),), ()))
     assert kernels.ShiftedSum.of(((3, 0, 1),)).groups == ((1, ((0, 2),), ()), (3, ((0, 0),), ()))
 
 
-def test_taps_sum_to_zero_but_for_rounding():
+def test_sums_to_zero_within_rounding():
     assert kernels.sums_to_zero(((0, 0),))
     assert kernels.sums_to_zero(((1e9, 1e-4 - 1e9),))
     assert not kernels.sums_to_zero(((1e9, 1e-2 - 1e9),))
     assert not kernels.sums_to_zero(((1e-9, -2e-9),))
 
 
-def test_what_is_touched_is_under_a_factor_of_any_chain():
+def test_support_of_chains_of_factors():
     cross = Kernel.dense(((0, -1, 0), (1, 0, 2), (0, 0, 0)))
     assert kernels.support([cross]) == ((0, 1, 0), (1, 0, 1), (0, 0, 0))
-    # Of a product all that its factors look at, though the taps cancel.
+    # The support of a product is that of its factors, although coefficients cancel.
     product = Kernel(((((1.0, 1.0),), ((1.0, -1.0),), ((1.0,), (0.0,), (0.0,))),))
     assert product.coefficients == ((1, 0, -1), (0, 0, 0), (0, 0, 0))
     assert kernels.support([product]) == ((1, 1, 1), (0, 0, 0), (0, 0, 0))
@@ -185,7 +185,7 @@ def test_moment_is_the_response_to_a_power():
     assert kernels.moment(SOBEL, 1, 0, 1) == 0
     assert kernels.moment(SOBEL, 0) == 0
     assert kernels.moment(((1, -2, 1),), 2) == 2
-    # An even side has its middle between two taps.
+    # The centre of an even kernel is between two coefficients.
     assert kernels.moment(((-1, 1),), 1) == 1
     assert kernels.moment(((-1, 1),), 2) == 0
     assert kernels.moment(((1,), (2,)), 1, 0, 1) == 0.5
@@ -201,10 +201,10 @@ def test_moment_is_the_response_to_a_power():
         (((1, 1, 1), (1, -8, 1), (1, 1, 1)), 1, 0, 3),
         (((-1, -2, 0, 2, 1),), 1, 0, 3),
         (((3, -2),), 1, 0, 2),
-        # Where lines of taps are less than a pixel apart.
+        # Lines of coefficients less than a pixel apart.
         (((1, -4, 0), (0, 0, 0), (0, 5, -2)), math.cos(0.4), math.sin(0.4), 3),
         (((0, 0, 5), (-5, 0, 0), (0, 0, 0)), math.cos(0.4), math.sin(0.4), 5),
-        # Where they are as far, but for rounding.
+        # Lines of coefficients at equal positions, except for rounding.
         (((0, 7, 0, 0, 0), (0, 0, 0, 0, -7)), 3e-10, 1, 7),
         (((0, 7), (-7, 0)), math.sqrt(0.5), math.sqrt(0.5), 0),
     ],
@@ -214,7 +214,7 @@ def test_step_peak(table, cos, sin, expected):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (3, 5), (31, 31)])
-def test_products_are_found(size):
+def test_factors_of_separable_kernels(size):
     rng = np.random.default_rng(size)
     for along_y, along_x in (
         (rng.normal(size=size[0]), rng.normal(size=size[1])),
@@ -226,7 +226,7 @@ def test_products_are_found(size):
 
 
 @pytest.mark.parametrize("size", [(1, 9), (9, 1), (3, 5), (31, 31)])
-def test_products_of_whole_numbers_are_found_whole(size):
+def test_factors_of_integer_kernels_are_integers(size):
     rng = np.random.default_rng(size)
     for _ in range(20):
         table = np.outer(
@@ -239,7 +239,7 @@ def test_products_of_whole_numbers_are_found_whole(size):
 
 
 @pytest.mark.parametrize("at", [(0, 0), (4, 7), (8, 8)])
-def test_what_is_nearly_a_product_is_none(at):
+def test_nearly_separable_kernels_have_no_factors(at):
     table = np.outer(np.arange(1.0, 10), np.arange(2.0, 11))
     table[at] *= 1 + 1e-14
     assert kernels.factors(tuple(map(tuple, table))) is None
@@ -248,7 +248,7 @@ def test_what_is_nearly_a_product_is_none(at):
 
 
 @pytest.mark.parametrize("weights", [(0.0, -3.0), (-0.5, 0.0), (0.25, 4.0), (0.0, 0.0)])
-def test_weighted_sums(weights):
+def test_weighted_sums_with_zero_and_negative_weights(weights):
     first, second = np.random.default_rng(2).normal(size=(2, 3, 4))
     first[0, 0] = second[0, 0] = 0
     found = np.array(kernels.weighted_sum(weights, [tuple(map(tuple, first)), tuple(map(tuple, second))]))

@@ -1,4 +1,4 @@
-"""Thinning, beside scikit-image's."""
+"""Thinning, compared with scikit-image."""
 
 import numpy as np
 import pytest
@@ -14,18 +14,18 @@ SIZES = hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=40)
 
 @settings(deadline=None, max_examples=150)
 @given(hnp.arrays(bool, SIZES, elements=st.booleans(), fill=st.booleans()))
-def test_masks_are_thinned_as_scikit_image_does(mask):
+def test_thinning_of_random_masks_equals_skimage(mask):
     np.testing.assert_array_equal(thinned(mask), thin(mask))
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.8, 0.95, 1.0])
-def test_thick_masks_are_thinned_as_scikit_image_does(share):
+def test_thinning_of_thick_masks_equals_skimage(share):
     mask = np.random.default_rng(7).random((90, 70)) < share
     mask[20:60, 10:50] = True
     np.testing.assert_array_equal(thinned(mask), thin(mask))
 
 
-def test_a_strength_keeps_its_values_where_the_line_stays():
+def test_thinning_keeps_strengths():
     strength = np.zeros((7, 9), np.float32)
     strength[2:5, 1:8] = [[1], [3], [2]]
     kept = thinned(strength)

@@ -1,4 +1,4 @@
-"""Strips: every row once, on as many threads as are allowed."""
+"""Strips of rows: coverage, number of threads, errors."""
 
 import os
 import subprocess
@@ -20,8 +20,8 @@ from edgekit.batch.engines.local import Threads
 
 
 @pytest.fixture
-def begun(monkeypatch):
-    """The threads that were started."""
+def started(monkeypatch):
+    """The list of new threads."""
     threads = []
 
     class Counted(threading.Thread):
@@ -34,7 +34,7 @@ def begun(monkeypatch):
 
 
 def meeting(threads):
-    """Return a function that waits until it is called in so many threads, and the set of these."""
+    """Return a function that waits until that many threads have called it, and the set of these threads."""
     barrier, seen = threading.Barrier(threads), set()
 
     def do(start, stop):
@@ -50,51 +50,51 @@ def meeting(threads):
 @example(8, 8, 2)
 @example(9, 8, 2)
 @example(257, 64, 3)
-def test_every_row_is_done_once(rows, height, threads):
+def test_each_row_is_processed_once(rows, height, threads):
     runs = []
     tiling.each_tile(rows, height, threads, lambda start, stop: runs.append((start, stop)))
     runs.sort()
     assert [0, *(stop for _, stop in runs)] == [*(start for start, _ in runs), rows]
     sizes = [stop - start for start, stop in runs]
     assert max(sizes) <= height
-    # As few as there can be, about as tall as one another, and of one height but for the last.
+    # As few strips as possible, of equal height except for the last, which is slightly lower.
     assert len(sizes) == -(-rows // height)
     assert len(set(sizes[:-1])) <= 1
     assert 0 <= sizes[0] - sizes[-1] < len(sizes)
 
 
 @pytest.mark.parametrize(("threads", "expected"), [(0, 1), (1, 1), (2, 2), (5, 5), (100, tiling.MOST_THREADS)])
-def test_as_many_threads_as_are_allowed(threads, expected, begun):
+def test_number_of_threads(threads, expected, started):
     do, seen = meeting(expected)
     tiling.each_tile(100, 1, threads, do)
     assert len(seen) == expected
     assert threading.get_ident() in seen
-    assert len(begun) == expected - 1
-    assert not any(t.is_alive() for t in begun)
+    assert len(started) == expected - 1
+    assert not any(t.is_alive() for t in started)
 
 
 @pytest.mark.parametrize(("rows", "expected"), [(1, 0), (5, 0), (6, 1), (9, 2), (100, 7)])
-def test_no_more_threads_than_have_enough_to_do(rows, expected, begun):
+def test_few_rows_use_few_threads(rows, expected, started):
     tiling.each_tile(rows, 1, 20, lambda start, stop: None)
-    assert len(begun) == expected
+    assert len(started) == expected
 
 
-def test_a_thread_for_each_strip_of_a_wide_kernel(begun):
+def test_wide_kernels_use_more_threads(started):
     image = np.zeros((3 * 120, 2000), np.uint8)
     before = cv2.getNumThreads()
     try:
         cv2.setNumThreads(3)
         for kernel, expected in ((lambda: ek.sobel(image), 0), (lambda: ek.gaussian_gradient(image, sigma=3), 2)):
-            begun.clear()
+            started.clear()
             kernel()
-            assert len(begun) == expected
+            assert len(started) == expected
     finally:
         cv2.setNumThreads(before)
 
 
 @pytest.mark.parametrize("where", ["helper", "caller"])
 @pytest.mark.parametrize("error", [ValueError("no such row"), KeyboardInterrupt()])
-def test_an_error_ends_it_all(where, error, begun):
+def test_errors_end_all_threads(where, error, started):
     do, _ = meeting(2)
     caller, raised, after = threading.get_ident(), threading.Event(), []
 
@@ -110,21 +110,21 @@ def test_an_error_ends_it_all(where, error, begun):
     with pytest.raises(type(error)) as caught:
         tiling.each_tile(1000, 1, 2, failing)
     assert caught.value is error
-    # The other finishes what it was at.
+    # The other thread finishes its strip.
     assert len(after) == 1
-    assert not begun[0].is_alive()
+    assert not started[0].is_alive()
     tiling.each_tile(2, 2, 2, lambda start, stop: after.clear())
     assert after == []
 
 
-def test_the_first_of_two_errors_counts(begun):
+def test_first_of_two_errors_is_raised(started):
     do, _ = meeting(2)
     caller = threading.get_ident()
 
     def failing(start, stop):
         do(start, stop)
         if threading.get_ident() == caller:
-            begun[0].join(10)
+            started[0].join(10)
             raise ArithmeticError("second")
         raise ArithmeticError("first")
 
@@ -132,12 +132,12 @@ def test_the_first_of_two_errors_counts(begun):
         tiling.each_tile(10, 1, 2, failing)
 
 
-def test_an_error_in_one_strip_alone():
+def test_error_in_a_single_strip_is_raised():
     with pytest.raises(ZeroDivisionError):
         tiling.each_tile(4, 4, 2, lambda start, stop: 1 / 0)
 
 
-def test_where_no_thread_can_be_started(monkeypatch):
+def test_threads_that_cannot_be_started(monkeypatch):
     class Last(threading.Thread):
         left = 1
 
@@ -156,7 +156,7 @@ def test_where_no_thread_can_be_started(monkeypatch):
 
 
 def in_thread(function):
-    """Call a function in a thread of its own and return its result."""
+    """Call a function in a new thread and return its result."""
     result = []
     thread = threading.Thread(target=lambda: result.append(function()))
     thread.start()
@@ -164,27 +164,27 @@ def in_thread(function):
     return result[0]
 
 
-def test_who_is_one_of_many_stays_alone(begun):
+def test_disable_nested_threads(started):
     def count(*, alone):
         if alone:
             tiling.disable_nested_threads()
-        before = len(begun)
+        before = len(started)
         tiling.each_tile(12, 1, 4, lambda start, stop: None)
-        return len(begun) - before
+        return len(started) - before
 
     assert in_thread(lambda: count(alone=False)) == 3
     assert in_thread(lambda: count(alone=True)) == 0
-    # Another thread's wish binds no other.
+    # The setting applies only to the thread that calls it.
     assert in_thread(lambda: count(alone=False)) == 3
 
 
 @pytest.mark.parametrize(("workers", "expected"), [(1, 3), (2, 0)])
-def test_workers_of_a_batch_disable_nested_threads(workers, expected, begun):
+def test_workers_of_a_batch_disable_nested_threads(workers, expected, started):
     list(Threads(workers).run(lambda item: tiling.each_tile(12, 1, 4, lambda start, stop: None), [0], str))
-    assert len(begun) == expected
+    assert len(started) == expected
 
 
-def test_the_error_state_is_the_callers_in_all_threads():
+def test_numpy_error_state_applies_in_all_threads():
     do, seen = meeting(3)
     states = []
 
@@ -200,7 +200,7 @@ def test_the_error_state_is_the_callers_in_all_threads():
 
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("state", ["raise", "warn"])
-def test_what_overflows_is_infinite_on_every_thread(threads, state, monkeypatch):
+def test_overflow_is_infinite_in_all_threads(threads, state, monkeypatch):
     monkeypatch.setattr(tiling, "TILE", 64)
     monkeypatch.setattr(backend.cv2, "getNumThreads", lambda: threads)
     image = np.zeros((300, 8), np.float16)
@@ -211,7 +211,7 @@ def test_what_overflows_is_infinite_on_every_thread(threads, state, monkeypatch)
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_strips_within_strips(threads):
+def test_nested_strips(threads):
     seen = []
 
     def outer(start, stop):
@@ -234,7 +234,7 @@ def test_strips_within_strips(threads):
     ],
     ids=["sobel", "picture", "to_display", "sharpness"],
 )
-def test_opencv_says_how_many_threads(work, threads, expected, monkeypatch, begun):
+def test_threads_follow_cv2_set_num_threads(work, threads, expected, monkeypatch, started):
     monkeypatch.setattr(tiling, "TILE", 64)
     before = cv2.getNumThreads()
     try:
@@ -243,11 +243,11 @@ def test_opencv_says_how_many_threads(work, threads, expected, monkeypatch, begu
         assert cv2.getNumThreads() == threads
     finally:
         cv2.setNumThreads(before)
-    assert len(begun) == expected
+    assert len(started) == expected
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
-def test_a_forked_child_goes_on():
+def test_filters_run_in_forked_processes():
     code = """
         import os
         import cv2

@@ -1,4 +1,4 @@
-"""The scripts about torch: the photograph sharpened by gradients, and the figures beside kornia, at small size."""
+"""Scripts for torch at small size: a photograph sharpened by gradients, and the comparison with kornia."""
 
 import importlib
 from pathlib import Path
@@ -17,7 +17,7 @@ def script(monkeypatch):
     return importlib.import_module
 
 
-def test_a_photograph_gets_sharper_and_stays_near(script, tmp_path):
+def test_sharpened_photograph_is_sharper_and_similar(script, tmp_path):
     sharpen = script("figures.sharpened")
     photograph = (
         torch.from_numpy(ek.read_image(ROOT / "samples" / "chelsea.png")).movedim(-1, 0)[:, 80:160, 80:160] / 255
@@ -32,7 +32,7 @@ def test_a_photograph_gets_sharper_and_stays_near(script, tmp_path):
     assert ek.read_image(tmp_path / "sharp.png").ndim == 3
 
 
-def test_the_table_beside_kornia(script):
+def test_table_of_torch_filters(script):
     bench = script("benchmarks.torch_filters")
     image = torch.rand(1, 1, 96, 100, generator=torch.Generator().manual_seed(0))
     text = bench.table(image, runs=1, compiled=False)
@@ -43,7 +43,7 @@ def test_the_table_beside_kornia(script):
     assert memory["edgekit"] < memory["two conv2d and a square root"]
 
 
-def test_the_table_is_of_the_same_numbers(script, monkeypatch):
+def test_table_requires_equal_results(script, monkeypatch):
     bench = script("benchmarks.torch_filters")
     monkeypatch.setitem(bench.OURS, "Sobel magnitude", ek.nn.Scharr(border="edge"))
     with pytest.raises(SystemExit, match="Sobel magnitude: the results differ"):

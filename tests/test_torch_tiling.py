@@ -1,4 +1,4 @@
-"""Strips of rows on several threads: the same numbers, and the host's threads as they were."""
+"""Strips of rows on several threads: equal results, unchanged settings of threads."""
 
 import os
 import subprocess
@@ -29,7 +29,7 @@ def tensor(dtype="float32", shape=(2, 3, 33, 34)):
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
-def test_strips_are_the_whole(row, threads, monkeypatch):
+def test_strips_equal_the_whole_image(row, threads, monkeypatch):
     image, leaf = tensor(), tensor("float64").requires_grad_()
     found = apply(image, row.operator, row.parameters)
     (slope,) = torch.autograd.grad(apply(leaf, row.operator, row.parameters).square().sum(), leaf)
@@ -39,7 +39,7 @@ def test_strips_are_the_whole(row, threads, monkeypatch):
     torch.testing.assert_close(slope, whole)
 
 
-def test_modes_reach_the_threads(threads):
+def test_torch_modes_apply_in_all_threads(threads):
     image = tensor().requires_grad_()
     with torch.no_grad():
         assert not ek.sobel(image).requires_grad
@@ -53,7 +53,7 @@ def test_modes_reach_the_threads(threads):
 
 
 @pytest.mark.parametrize("rows", [0, 4, 40])
-def test_rows_that_are_written_are_not_read_again(rows, threads):
+def test_out_may_overlap_the_image(rows, threads):
     """The result may replace the image, or overlap it: both are views of one memory, `rows` apart."""
     memory = tensor(shape=(2, 3, 33 + 40, 34)).clone()
     image, out = memory[..., :33, :], memory[..., rows : rows + 33, :]
@@ -62,13 +62,13 @@ def test_rows_that_are_written_are_not_read_again(rows, threads):
     torch.testing.assert_close(out, expected, rtol=0, atol=0)
 
 
-def test_errors_reach_the_caller(threads):
+def test_errors_of_threads_are_raised(threads):
     failing = tiling.TileFilter(tensor(), lambda image, start, stop: (image, None), lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         list(tiling._each(lambda start: tiling._filtered(failing, start, start + 1), range(4)))
 
 
-def test_threads_to_come_are_as_many_as_before(threads):
+def test_new_threads_keep_the_number_of_torch_threads(threads):
     ek.sobel(tensor())
     from threading import Thread
 
@@ -95,7 +95,7 @@ print(os.waitpid(child, 0)[1])
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
-def test_a_fork_has_threads_of_its_own():
+def test_filters_run_in_forked_processes():
     ran = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, timeout=60)
     assert ran.stdout == "0\n", ran.stderr
 
@@ -103,8 +103,8 @@ def test_a_fork_has_threads_of_its_own():
 @pytest.mark.parametrize(
     ("shape", "halo"), [((1, 1, 2160, 3840), 2), ((64, 3, 224, 224), 2), ((100_000, 3), 80), ((3, 5), 2)]
 )
-def test_heights(shape, halo):
-    """No strip of a few rows, and none that is mostly halo."""
+def test_heights_of_strips(shape, halo):
+    """No strip has only a few rows, or more halo than rows of the result."""
     *leading, channels, rows, columns = (1, *shape) if len(shape) > 2 else (1, 1, *shape)
     layout = tiling.ImageLayout(rows, columns, channels, tuple(leading), -3)
     height = tiling._tile_height(layout, rows, halo)

@@ -1,4 +1,4 @@
-"""Frames of clips: all of them, upright, at their times; and what a damaged clip gives."""
+"""Frames of clips: numbers, times, orientation, damaged files."""
 
 import itertools
 import subprocess
@@ -20,7 +20,7 @@ def clip(tmp_path):
     return write_clip(tmp_path / "clip.mp4", [np.full((48, 64), 20 + 5 * n, np.uint8) for n in range(40)])
 
 
-def test_every_frame_is_there_at_its_time(clip):
+def test_numbers_and_times_of_frames(clip):
     frames = list(read_frames(clip))
     assert [f.number for f in frames] == list(range(40))
     np.testing.assert_allclose([f.time for f in frames], np.arange(40) / RATE, atol=1e-3)
@@ -29,7 +29,7 @@ def test_every_frame_is_there_at_its_time(clip):
     assert is_video(clip)
 
 
-def test_gray_is_opencvs(tmp_path):
+def test_gray_frames_match_cv2(tmp_path):
     path = write_clip(tmp_path / "clip.mp4", [pattern(n) for n in range(3)])
     capture = cv2.VideoCapture(str(path))
     for frame in read_frames(path):
@@ -38,21 +38,21 @@ def test_gray_is_opencvs(tmp_path):
         assert abs(frame.image.astype(int) - cv2.cvtColor(other, cv2.COLOR_BGR2GRAY)).mean() < 2
 
 
-def test_colour(clip):
+def test_colour_frames(clip):
     first = next(iter(read_frames(clip, colour=True)))
     assert first.image.shape == (48, 64, 3)
 
 
-def test_some_frames(clip):
+def test_every_only_and_rate_options(clip):
     assert [f.number for f in read_frames(clip, every=7)] == list(range(0, 40, 7))
     assert [f.number for f in read_frames(clip, only={3, 30})] == [3, 30]
-    # Three a second of ten a second: the first at or after each third of a second.
+    # Three of ten frames per second: the first at or after each third of a second.
     expected = sorted({int(np.ceil(k / 3 * RATE - 1e-6)) for k in range(12)})
     assert [f.number for f in read_frames(clip, rate=3)] == expected
     assert [f.number for f in read_frames(clip, rate=1000)] == list(range(40))
 
 
-def test_uneven_times(tmp_path):
+def test_uneven_frame_times(tmp_path):
     times = [0.0, 0.1, 0.5, 0.55, 1.5, 1.6]
     path = write_clip(tmp_path / "clip.mkv", [pattern(n) for n in range(6)], times)
     np.testing.assert_allclose([f.time for f in read_frames(path)], times, atol=1e-3)
@@ -60,7 +60,7 @@ def test_uneven_times(tmp_path):
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
-def test_a_clip_is_upright(tmp_path, degrees):
+def test_rotation_of_clips_is_applied(tmp_path, degrees):
     picture = np.zeros((48, 64), np.uint8)
     picture[:20, :20] = 250
     path = write_clip(tmp_path / "clip.mp4", [picture] * 3)
@@ -74,7 +74,7 @@ def test_a_clip_is_upright(tmp_path, degrees):
     assert abs(frame.image.astype(int) - opencvs[..., 0]).mean() < 4
 
 
-def test_a_clip_that_was_cut_off_gives_what_is_there_and_a_reason(tmp_path):
+def test_truncated_clips_give_frames_and_an_error(tmp_path):
     path = write_clip(tmp_path / "clip.mkv", [pattern(n, (240, 320)) for n in range(40)])
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 6 // 10])
@@ -85,7 +85,7 @@ def test_a_clip_that_was_cut_off_gives_what_is_there_and_a_reason(tmp_path):
     assert f"{len(given)} frames" in str(caught.value)
 
 
-def test_damage_in_the_midst(tmp_path):
+def test_damaged_clips_give_frames_and_an_error(tmp_path):
     path = write_clip(tmp_path / "clip.mp4", [pattern(n, (240, 320)) for n in range(40)])
     data = bytearray(path.read_bytes())
     middle = len(data) // 2
@@ -101,14 +101,14 @@ def test_damage_in_the_midst(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x00\x00\x00\x20ftypisom" + bytes(100)])
-def test_what_is_no_video(tmp_path, content):
+def test_other_files_are_refused(tmp_path, content):
     path = tmp_path / "clip.mp4"
     path.write_bytes(content)
     with pytest.raises(DecodeError, match=r"clip\.mp4: expected a video"):
         list(read_frames(path))
 
 
-def test_what_is_not_there(tmp_path):
+def test_missing_files_are_reported(tmp_path):
     with pytest.raises(UnreadableError, match=r"none\.mp4: cannot be read: No such file"):
         list(read_frames(tmp_path / "none.mp4"))
     assert not is_video(tmp_path / "none.mp4")
@@ -120,7 +120,7 @@ def test_wrong_options(clip, options):
         list(read_frames(clip, **options))
 
 
-def test_without_the_library(clip):
+def test_missing_pyav_is_reported(clip):
     code = (
         "import sys; sys.modules['av'] = None\n"
         "from pathlib import Path\nfrom edgekit.io.video import read_frames\n"
@@ -130,8 +130,8 @@ def test_without_the_library(clip):
     assert ran.stdout == f"MissingExtraError reading videos needs PyAV: {install_command('video')}\n"
 
 
-def test_one_frame_at_a_time(tmp_path):
-    """Memory does not grow with the clip: a frame that is given is not kept."""
+def test_memory_does_not_grow_with_the_clip(tmp_path):
+    """Frames are not stored after they are returned."""
     path = write_clip(tmp_path / "clip.mp4", [pattern(n, (480, 640)) for n in range(60)])
     code = (
         "import resource, sys\nfrom pathlib import Path\nfrom edgekit.io.video import read_frames\n"
@@ -146,7 +146,7 @@ def test_one_frame_at_a_time(tmp_path):
     assert grown < 6000
 
 
-def test_a_clip_put_together_of_two_goes_on_in_time(tmp_path):
+def test_times_of_concatenated_clips_increase(tmp_path):
     path = write_clip(tmp_path / "clip.ts", [pattern(n) for n in range(12)])
     path.write_bytes(2 * path.read_bytes())
     times = [f.time for f in read_frames(path)]
@@ -154,11 +154,11 @@ def test_a_clip_put_together_of_two_goes_on_in_time(tmp_path):
     assert all(b > a for a, b in itertools.pairwise(times))
 
 
-def test_names_that_look_like_something_else(tmp_path):
+def test_unusual_names_of_clips(tmp_path):
     path = write_clip(tmp_path / "12:30 #1%.mp4", [pattern()] * 3)
     assert len(list(read_frames(path))) == 3
 
 
-def test_the_last_frame_may_last(tmp_path):
+def test_long_pause_before_the_last_frame(tmp_path):
     path = write_clip(tmp_path / "clip.mp4", [pattern(n) for n in range(4)], [0.0, 0.1, 0.2, 5.0])
     assert [f.number for f in read_frames(path)] == [0, 1, 2, 3]

@@ -1,4 +1,4 @@
-"""What the command line shows white: of whole images and by windows, by both backends; what rows say of it."""
+"""White levels on the command line: whole images and windows, both backends, columns of rows."""
 
 import csv
 import json
@@ -23,7 +23,7 @@ def _in_a_folder(tmp_path, monkeypatch):
 
 
 def smooth(dtype, low, high, shape=(96, 131), seed=0):
-    """Return blurred noise from about `low` to `high`, as photographs are: few steps over the whole range."""
+    """Return blurred noise from about `low` to `high`, with few steps over the whole range as in photographs."""
     noise = cv2.GaussianBlur(np.random.default_rng(seed).random(shape), (0, 0), 2)
     scaled = (noise - noise.min()) / np.ptp(noise) * (high - low) + low
     return (scaled if np.dtype(dtype).kind == "f" else np.rint(scaled)).astype(dtype)
@@ -36,7 +36,7 @@ def percentiles(image):
 
 
 def filtered(*arguments, do=run):
-    """Run the command line with one image, and return what it says of it."""
+    """Run the command line with one image, and return its row."""
     done = do(*arguments, "--json", "--force")
     assert done.exit_code == 0, done.stderr
     return json.loads(done.stdout)
@@ -44,7 +44,7 @@ def filtered(*arguments, do=run):
 
 @pytest.mark.parametrize(("angle", "order"), [(0, (1, 0)), (90, (0, 1))])
 @pytest.mark.parametrize("more", [(), ("--backend", "torch"), ("--scale", "raw")], ids=str)
-def test_sobel_of_eight_bits_looks_as_opencv_shows_it(angle, order, more):
+def test_sobel_of_8_bits_equals_cv2_convertscaleabs(angle, order, more):
     gray = smooth("uint8", 0, 255)
     cv2.imwrite("in.png", gray)
     said = filtered("sobel", "in.png", "--angle", angle, "-o", "out.png", *more)
@@ -60,7 +60,7 @@ def test_sobel_of_eight_bits_looks_as_opencv_shows_it(angle, order, more):
 )
 @pytest.mark.parametrize("do", [run, run_in_no_memory], ids=["whole", "windows"])
 @pytest.mark.parametrize("backend", ["cv2", "torch"])
-def test_the_range_of_other_types_is_that_of_their_percentiles(dtype, low, high, do, backend):
+def test_white_level_of_other_types_uses_percentiles(dtype, low, high, do, backend):
     image = smooth(dtype, low, high)
     if image.dtype.kind == "f":
         image[5, 7], image[9, 100] = np.nan, np.inf
@@ -71,7 +71,7 @@ def test_the_range_of_other_types_is_that_of_their_percentiles(dtype, low, high,
     with np.errstate(invalid="ignore"):
         response = np.abs(cv2.Laplacian(image.astype(np.float64), cv2.CV_64F))
     expected = np.clip(np.nan_to_num(response, nan=0, posinf=0) * 255 / said["white"], 0, 255)
-    # What a pixel that is not finite affects is unknown, and black.
+    # Responses affected by non-finite pixels are black.
     np.testing.assert_allclose(tifffile.imread("out.tif"), expected, atol=0.51)
     assert np.median(tifffile.imread("out.tif")) > 2
 
@@ -79,13 +79,13 @@ def test_the_range_of_other_types_is_that_of_their_percentiles(dtype, low, high,
 @pytest.mark.parametrize("do", [run, run_in_no_memory], ids=["whole", "windows"])
 @pytest.mark.parametrize("more", [(), ("--depth", "16"), ("--channel", "each"), ("--overlay",)], ids=str)
 @pytest.mark.parametrize("dtype", ["uint16", "float32", "int16"])
-def test_colour_has_the_range_of_what_is_filtered(dtype, more, do):
+def test_white_level_of_colour_images(dtype, more, do):
     red, dark = smooth(dtype, 0, 30000), smooth(dtype, 0, 100, seed=1)
     image = np.stack([red, dark, dark], axis=-1)
     tifffile.imwrite("in.tif", image, photometric="rgb", tile=(32, 48))
     said = filtered("sobel", "in.tif", "-o", "out.tif", *more, do=do)
     seen = image if "each" in more else 0.299 * red.astype(float) + 0.701 * dark
-    # The decoder's own gray has whole levels.
+    # Decoders round gray levels to integers.
     assert said["white"] == pytest.approx(np.subtract(*percentiles(seen.reshape(-1))[::-1]) / 8, abs=0.2)
 
 
@@ -98,7 +98,7 @@ def test_colour_has_the_range_of_what_is_filtered(dtype, more, do):
     ids=" ".join,
 )  # fmt: skip
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
-def test_windows_show_what_the_whole_shows(dtype, options):
+def test_windows_equal_whole_images(dtype, options):
     image = smooth(dtype, 0, 250)
     tifffile.imwrite("in.tif", image, tile=(32, 48))
     made = []
@@ -110,7 +110,7 @@ def test_windows_show_what_the_whole_shows(dtype, options):
     np.testing.assert_array_equal(whole_image, windows_image)
 
 
-def test_each_plane_has_its_own_range_and_the_row_tells_that_of_the_first():
+def test_each_plane_has_its_own_white_level():
     planes = np.stack([smooth("uint16", 0, 4000), smooth("uint16", 0, 400)])
     tifffile.imwrite("in.tif", planes, tile=(32, 48), photometric="minisblack")
     said = filtered("sobel", "in.tif", "-o", "out.tif", "--border", "valid")
@@ -121,7 +121,7 @@ def test_each_plane_has_its_own_range_and_the_row_tells_that_of_the_first():
         np.testing.assert_allclose(made, np.clip(np.hypot(gx, gy) * 255 / white, 0, 255), atol=0.51)
 
 
-def test_channels_that_are_no_colours_have_the_range_of_all():
+def test_white_level_of_channels_that_are_not_colours():
     image = np.stack([smooth("uint16", 0, top, seed=top) for top in (4000, 300, 20, 900)], axis=-1)
     tifffile.imwrite("in.tif", image, photometric="minisblack", planarconfig="contig", tile=(32, 48))
     said = filtered("sobel", "in.tif", "-o", "out.tif")
@@ -129,25 +129,25 @@ def test_channels_that_are_no_colours_have_the_range_of_all():
 
 
 @pytest.mark.parametrize("do", [run, run_in_no_memory], ids=["whole", "windows"])
-def test_the_range_that_a_tiff_states(do):
+def test_white_level_of_tiff_files_with_a_range(do):
     image = smooth("uint16", 0, 900)
     stated = [(280, "H", 1, 0, True), (281, "H", 1, 4095, True)]
     tifffile.imwrite("in.tif", image, tile=(32, 48), extratags=stated)
     assert filtered("sobel", "in.tif", "-o", "out.tif", do=do)["white"] == 4095 / 8
     assert filtered("sobel", "in.tif", "-o", "out.tif", "--white", "50%", do=do)["white"] == 4095 / 4
-    # Black where there is no response: below an overlay the range is the stated one.
+    # The image below an overlay is shown in the stated range.
     filtered("sobel", "in.tif", "-o", "out.tif", "--overlay", "--white", "1e9", do=do)
     expected = np.rint(image * (255 / 4095))
     np.testing.assert_allclose(tifffile.imread("out.tif")[..., 0], expected, atol=1)
 
 
-def test_the_range_that_a_pgm_states():
+def test_white_level_of_pgm_files():
     image = smooth("uint16", 0, 900)
     Path("in.pgm").write_bytes(b"P5 131 96 4095\n" + image.astype(">u2").tobytes())
     assert filtered("sobel", "in.pgm", "-o", "out.png")["white"] == 4095 / 8
 
 
-def test_an_overlay_over_deep_pixels_is_visible():
+def test_overlays_on_16_bit_images_are_visible():
     image = smooth("uint16", 0, 4095)
     cv2.imwrite("in.png", image)
     filtered("sobel", "in.png", "-o", "out.png", "--overlay")
@@ -155,7 +155,7 @@ def test_an_overlay_over_deep_pixels_is_visible():
 
 
 @pytest.mark.parametrize("do", [run, run_in_no_memory], ids=["whole", "windows"])
-def test_an_image_without_a_range_is_black(do):
+def test_images_without_a_range_are_black(do):
     tifffile.imwrite("in.tif", np.full((80, 90), 3000, np.uint16), tile=(32, 48))
     said = filtered("sobel", "in.tif", "-o", "out.tif", "--border", "constant", do=do)
     assert "white" not in said
@@ -166,7 +166,7 @@ def test_an_image_without_a_range_is_black(do):
     assert not tifffile.imread("out.tif").any()
 
 
-def test_white_may_be_given():
+def test_white_option():
     gray = smooth("uint8", 0, 255)
     cv2.imwrite("in.png", gray)
     response = cv2.Sobel(gray, cv2.CV_64F, 1, 0) / 8
@@ -186,7 +186,7 @@ def test_white_may_be_given():
 
 
 @pytest.mark.parametrize("operator", ["sobel", "kirsch", "laplacian", "dog", "gaussian"])
-def test_scale_changes_nothing_in_the_picture(operator):
+def test_scale_does_not_change_rendered_images(operator):
     cv2.imwrite("in.png", smooth("uint8", 0, 255))
     for scale in ("unit", "raw"):
         filtered(operator, "in.png", "-o", f"{scale}.png", "--scale", scale)
@@ -204,14 +204,14 @@ def test_scale_changes_nothing_in_the_picture(operator):
         (("--white", "9", "--depth", "float"), "white has no effect"),
     ],
 )
-def test_white_that_does_not_fit_is_wrong_usage(options, said):
+def test_invalid_white_options_are_refused(options, said):
     cv2.imwrite("in.png", smooth("uint8", 0, 255))
     done = run("sobel", "in.png", *options)
     assert done.exit_code == 2
     assert said in done.stderr
 
 
-def test_rows_tell_white_and_what_was_clipped():
+def test_rows_have_white_and_clipped_columns():
     Path("in").mkdir()
     cv2.imwrite("in/a.png", smooth("uint8", 0, 255))
     cv2.imwrite("in/b.png", smooth("uint16", 0, 4095))
@@ -221,36 +221,38 @@ def test_rows_tell_white_and_what_was_clipped():
     deep = np.subtract(*percentiles(cv2.imread("in/b.png", -1).reshape(-1))[::-1]) / 8
     assert [float(row["white"]) for row in rows] == [255 / 8, deep]
     assert all(int(row["clipped"]) > 0 for row in rows)
-    # What is not a response of a filter, or is kept as it is, has no white level.
+    # Edges, and responses stored as floats, have no white level.
     assert "white" not in filtered("canny", "in/a.png")
     assert "white" not in filtered("sobel", "in/a.png", "--depth", "float")
     largest = np.abs(ek.sobel(cv2.imread("in/a.png", 0))).max()
     assert filtered("sobel", "in/a.png", "--display", "stretch")["white"] == largest
 
 
-def test_a_kernel_of_ones_own_shows_a_quarter_of_its_step_white():
+def test_white_level_of_user_kernels():
     Path("k.json").write_text("[[1, 0, -1], [2, 0, -2], [1, 0, -1]]")
     cv2.imwrite("in.png", smooth("uint8", 0, 255))
     assert filtered("filter", "in.png", "--kernel", "k.json")["white"] == 255 * 4 / 4
 
 
-def test_a_white_level_is_a_percentage_only_with_its_sign():
+def test_white_as_text_needs_a_percent_sign():
     with pytest.raises(ek.ParameterError, match="white='50' must be positive and finite: levels per pixel, or a perc"):
         FilterJob("sobel", white="50").check()
 
 
-@pytest.mark.parametrize("taps", [[[1]], [[0, -1, 0], [-1, 5, -1], [0, -1, 0]], np.full((3, 3), 1 / 9).tolist()])
-def test_kernels_that_keep_the_level_show_the_whole_range(taps):
-    """A quarter of the range would be white for most of a photograph."""
+@pytest.mark.parametrize(
+    "coefficients", [[[1]], [[0, -1, 0], [-1, 5, -1], [0, -1, 0]], np.full((3, 3), 1 / 9).tolist()]
+)
+def test_white_level_of_smoothing_and_sharpening_kernels(coefficients):
+    """With a quarter of the range, most of a photograph would be white."""
     image = ek.read_image(Path(__file__).parents[1] / "samples" / "coffee.png", colour=False)
-    assert ek.white_level(image, own_operator(taps)) == pytest.approx(
-        255 * max(1, np.max(np.cumsum(np.sum(taps, axis=0)))), rel=0.5
+    assert ek.white_level(image, own_operator(coefficients)) == pytest.approx(
+        255 * max(1, np.max(np.cumsum(np.sum(coefficients, axis=0)))), rel=0.5
     )
-    assert ek.picture(image, own_operator(taps)).clipped < image.size / 100
+    assert ek.picture(image, own_operator(coefficients)).clipped < image.size / 100
 
 
-def test_doubles_are_rounded_the_same_beside_nan():
-    """Single precision in one pass and double in the other differed by a level where a value lies near a tie."""
+def test_rounding_of_float64_does_not_depend_on_nan():
+    """Single and double precision would differ by one level for values near a tie."""
     values = np.linspace(0, 31.875, 4097)[None]
     beside = np.append(values, [[np.nan]], axis=1)
     np.testing.assert_array_equal(ek.to_display(values).image, ek.to_display(beside).image[:, :-1])

@@ -1,4 +1,4 @@
-"""Outputs appear whole or not at all: on a full disk, where none may be written, killed at any moment, among links."""
+"""Outputs are complete or absent: full disks, read-only folders, killed runs, links, concurrent writers."""
 
 import os
 import random
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("at_home")
 
 
 def left(folder: str | Path) -> list[str]:
-    """Return all there is that no run should leave: neither results nor the record."""
+    """Return the names of files other than results and databases."""
     return [p.name for p in Path(folder).rglob("*") if p.is_file() and not p.name.endswith((".png", ".sqlite", ".csv"))]
 
 
@@ -44,7 +44,7 @@ def photographs(count: int, side: int = 120) -> None:
         ek.write_image(f"many/{n:02}.png", rng.integers(0, 256, (side, side), dtype=np.uint8))
 
 
-def test_on_a_full_disk_each_result_is_whole_or_not_there(tmp_path):
+def test_results_on_a_full_disk_are_complete_or_absent(tmp_path):
     photographs(20)
     run("sobel", "many", "-o", "whole")
     with mounted(tmp_path / "disk", "size=160k") as disk:
@@ -55,7 +55,7 @@ def test_on_a_full_disk_each_result_is_whole_or_not_there(tmp_path):
         assert 3 < len(made) < 20
         assert all(p.read_bytes() == Path("whole", p.name).read_bytes() for p in made)
         assert left(disk) == []
-        # With room again the rest is done, and what is there is not done again.
+        # With more space, only the missing results are written.
         subprocess.run(["mount", "-o", "remount,size=4m", disk], check=True)
         again = run("sobel", "many", "-o", str(disk / "edges"))
         assert again.exit_code == 0, again.output
@@ -78,7 +78,7 @@ def test_scores_on_a_full_disk(tmp_path):
         assert (disk / "scores.csv").read_bytes() == Path("whole.csv").read_bytes()
 
 
-def test_in_a_folder_that_cannot_be_written_to(tmp_path):
+def test_read_only_folders_are_reported(tmp_path):
     with mounted(tmp_path / "disk", "size=1m") as disk:
         (disk / "photo.png").write_bytes(Path("photo.png").read_bytes())
         subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
@@ -97,7 +97,7 @@ def test_in_a_folder_that_cannot_be_written_to(tmp_path):
 
 @pytest.mark.parametrize("engine", [(), ("--timeout", "20")], ids=["threads", "processes"])
 @pytest.mark.parametrize("seed", [0, *on_full(1, 2, 3, 4, 5)])
-def test_killed_at_any_moment_nothing_is_half_written(seed, engine):
+def test_killed_runs_leave_no_partial_results(seed, engine):
     photographs(24)
     run("sobel", "many", "-o", "whole")
     command = [sys.executable, "-m", "edgekit", "sobel", "many", "-o", "edges", "-j", "2", *engine]
@@ -121,7 +121,7 @@ def test_killed_at_any_moment_nothing_is_half_written(seed, engine):
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
-def test_permissions_follow_the_umask_whatever_was_left_there(umask):
+def test_permissions_follow_the_umask(umask):
     Path("edges").mkdir()
     for stale in (".photo.sobel.png.edgekit-part", "photo.sobel.png"):
         Path("edges", stale).write_bytes(b"x")
@@ -134,7 +134,7 @@ def test_permissions_follow_the_umask_whatever_was_left_there(umask):
     assert stat.S_IMODE(Path("edges/photo.sobel.png").stat().st_mode) == 0o666 & ~umask
 
 
-def test_an_unfinished_file_that_is_a_link_is_not_written_through():
+def test_draft_files_that_are_links_are_not_followed():
     Path("edges").mkdir()
     Path("precious").write_bytes(b"precious")
     for make in (Path.symlink_to, Path.hardlink_to):
@@ -145,7 +145,7 @@ def test_an_unfinished_file_that_is_a_link_is_not_written_through():
 
 
 @pytest.mark.parametrize("target", ["../precious.png", "nothing.png"])
-def test_an_output_that_is_a_link_is_replaced_only_by_force_and_never_followed(target):
+def test_symbolic_links_as_outputs_are_not_followed(target):
     Path("edges").mkdir()
     Path("precious.png").write_bytes(b"precious")
     link = Path("edges/photo.sobel.png")
@@ -160,7 +160,7 @@ def test_an_output_that_is_a_link_is_replaced_only_by_force_and_never_followed(t
     assert not Path("edges/nothing.png").exists()
 
 
-def test_an_output_that_is_a_hard_link_leaves_the_other_name_alone():
+def test_hard_links_as_outputs_do_not_change_the_other_file():
     Path("edges").mkdir()
     before = Path("photo.png").read_bytes()
     Path("edges/photo.sobel.png").hardlink_to("photo.png")
@@ -175,7 +175,7 @@ def test_an_output_that_is_a_hard_link_leaves_the_other_name_alone():
     ids=lambda a: a[0],
 )
 @pytest.mark.parametrize("force", [(), ("--force",)])
-def test_a_folder_below_the_output_folder_that_leads_out_is_not_followed(tmp_path, arguments, force):
+def test_links_out_of_the_output_folder_are_not_followed(tmp_path, arguments, force):
     Path("in/sub").mkdir(parents=True)
     for name in ("in/a.png", "in/sub/b.png"):
         Path(name).write_bytes(Path("photo.png").read_bytes())
@@ -188,12 +188,12 @@ def test_a_folder_below_the_output_folder_that_leads_out_is_not_followed(tmp_pat
     result = run(command, "in", "-r", *options, *force)
     assert result.exit_code in (1, 2)
     assert f"a symbolic link leads out of the output folder, to {elsewhere}" in result.stderr
-    # Nor was anything there for a moment.
+    # No file was created there, not even a temporary one.
     assert list(elsewhere.iterdir()) == []
     assert elsewhere.stat().st_mtime_ns == before
 
 
-def test_links_that_the_user_names_or_that_stay_inside_are_followed(tmp_path):
+def test_links_inside_the_output_folder_are_followed(tmp_path):
     Path("in/sub").mkdir(parents=True)
     Path("in/sub/b.png").write_bytes(Path("photo.png").read_bytes())
     (tmp_path / "elsewhere/deep").mkdir(parents=True)
@@ -206,7 +206,7 @@ def test_links_that_the_user_names_or_that_stay_inside_are_followed(tmp_path):
     assert (tmp_path / "elsewhere/deep/b.sobel.png").exists()
 
 
-def test_a_record_that_came_from_elsewhere_takes_nothing_away_outside():
+def test_foreign_logs_delete_no_files_outside_the_folder():
     from edgekit.batch.output_log import PICKED, OutputLog
 
     Path("in").mkdir()
@@ -222,7 +222,7 @@ def test_a_record_that_came_from_elsewhere_takes_nothing_away_outside():
     assert precious.exists()
 
 
-def test_what_is_picked_never_takes_the_names_of_what_tells_of_it():
+def test_picked_images_do_not_replace_picked_json():
     Path("in").mkdir()
     Path("in/picked.json").write_bytes(Path("photo.png").read_bytes())
     result = run("pick", "in", "-n", "1", "-o", "out")
@@ -235,17 +235,17 @@ def test_what_is_picked_never_takes_the_names_of_what_tells_of_it():
 
 
 @pytest.fixture
-def restless():
-    """Threads take turns as often as they can."""
+def fast_thread_switches():
+    """Threads switch as often as possible."""
     usual = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     yield
     sys.setswitchinterval(usual)
 
 
-@pytest.mark.usefixtures("restless")
+@pytest.mark.usefixtures("fast_thread_switches")
 @pytest.mark.parametrize("_", range(8))
-def test_of_some_that_write_one_file_at_a_time_none_appears_in_halves(_):
+def test_concurrent_writes_are_never_partial(_):
     path = Path("shared.bin")
     contents = [bytes([n]) * 300_000 for n in range(4)]
     failed: list[str] = []
@@ -271,7 +271,7 @@ def test_of_some_that_write_one_file_at_a_time_none_appears_in_halves(_):
     assert not list(Path().glob(".*part"))
 
 
-def test_the_one_that_came_first_is_not_disturbed():
+def test_second_writer_of_a_file_is_refused():
     with open_atomic(Path("a.bin")) as first:
         first.write(b"first")
         with pytest.raises(OutputError, match="something else is writing this very file"):
@@ -280,7 +280,7 @@ def test_the_one_that_came_first_is_not_disturbed():
     assert not list(Path().glob(".*part"))
 
 
-def test_a_draft_that_another_writes_anew_is_neither_published_nor_taken_away():
+def test_drafts_of_other_writers_are_not_published_or_deleted():
     first = write_draft(b"first", Path("a.bin"))
     with open_atomic(Path("a.bin")) as second:
         second.write(b"sec")
@@ -292,7 +292,7 @@ def test_a_draft_that_another_writes_anew_is_neither_published_nor_taken_away():
     assert Path("a.bin").read_bytes() == b"second"
 
 
-def test_a_file_that_another_has_just_begun_is_not_published():
+def test_draft_files_replaced_by_others_are_not_published():
     first = write_draft(b"first", Path("a.bin"))
     # Not locked yet.
     Path(".a.bin.edgekit-part").write_bytes(b"")
@@ -302,7 +302,7 @@ def test_a_file_that_another_has_just_begun_is_not_published():
     assert not Path("a.bin").exists()
 
 
-def test_a_folder_that_another_has_just_begun_is_not_published():
+def test_draft_folders_changed_by_others_are_not_published():
     with open_draft_folder(Path("a.zarr")) as (folder, first):
         (folder / "one").write_bytes(b"1")
     (folder / "one").unlink()
@@ -313,14 +313,14 @@ def test_a_folder_that_another_has_just_begun_is_not_published():
     assert Path("a.zarr/one").read_bytes() == b"1"
 
 
-@pytest.mark.parametrize("taken", ["before it is there", "before it is locked"])
-def test_of_two_that_begin_at_once_one_writes(taken, monkeypatch):
-    """Let another come in at the worst moment."""
+@pytest.mark.parametrize("taken", ["before creation", "before locking"])
+def test_writer_that_begins_at_the_same_time_is_refused(taken, monkeypatch):
+    """Another writer begins at the worst moment."""
     opened = Path.open
 
     def open_late(path, mode="r"):
         monkeypatch.setattr(Path, "open", opened)
-        if taken == "before it is there":
+        if taken == "before creation":
             path.write_bytes(b"other")
             return opened(path, mode)
         file = opened(path, mode)
@@ -331,11 +331,11 @@ def test_of_two_that_begin_at_once_one_writes(taken, monkeypatch):
     with pytest.raises(OutputError, match="something else is writing this very file"):
         write_atomic(b"mine", Path("a.bin"))
     assert not Path("a.bin").exists()
-    assert [p.read_bytes() for p in Path().glob(".*part")] == [b"other"][: taken == "before it is there"]
+    assert [p.read_bytes() for p in Path().glob(".*part")] == [b"other"][: taken == "before creation"]
 
 
 @pytest.mark.parametrize("stem", ["a" * 255, "写" * 85, os.fsdecode(b"\xff" * 255), "a" + "é" * 127])
-def test_names_as_long_as_they_can_be(stem):
+def test_names_of_maximum_length(stem):
     Path("in").mkdir()
     for other in ("x", "y"):
         name = os.fsdecode(os.fsencode(stem)[:250]) + other
@@ -349,7 +349,7 @@ def test_names_as_long_as_they_can_be(stem):
     assert run("sobel", "in", "-o", "out").stderr.startswith("edgekit: 2 up to date")
 
 
-def test_a_name_is_cut_between_characters():
+def test_names_are_shortened_between_characters():
     name = fit_name("é" * 127, ".sobel.png")
     assert len(os.fsencode(name)) in (254, 255)
     assert name.encode("utf-8").decode("utf-8") == name

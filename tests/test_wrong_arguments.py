@@ -1,4 +1,4 @@
-"""Arguments of the wrong kind, in the wrong order: one error of edgekit that says what was found, and what to do."""
+"""Arguments of wrong types or in the wrong order: errors of edgekit with the found value and a remedy."""
 
 import inspect
 import warnings
@@ -57,7 +57,7 @@ WRONG = {
     "number": np.array(3.0), "tensor": torch.zeros(3), "image": IMAGE,
 }  # fmt: skip
 
-#: What no function takes as its first argument. `to_display` takes arrays of any shape.
+#: Values that functions refuse as the first argument. `to_display` accepts arrays of any shape.
 NEVER_FIRST = ("none", "list", "dict", "function", "class", "line", "empty", "objects", "texts", "complex")
 ANY_SHAPE = {"to_display": ("line", "empty")}
 
@@ -97,7 +97,7 @@ def test_wrong_arguments_by_position(name):
 def test_wrong_options(name):
     function, valid = FUNCTIONS[name], VALID.get(name, (IMAGE,))
     for option, parameter in inspect.signature(function).parameters.items():
-        # A callback raises what it raises.
+        # Errors of a callback are not converted.
         if parameter.kind is parameter.KEYWORD_ONLY and option != "progress":
             for wrong in WRONG.values():
                 error_of(function, *valid, **{option: wrong})
@@ -160,7 +160,7 @@ def test_wrong_options(name):
         (lambda: ek.nn.GradientLoss(norm=np.nan), ek.ParameterError, "norm=nan must be at least 1"),
     ],
 )
-def test_messages(call, error, message):
+def test_messages_of_wrong_arguments(call, error, message):
     with pytest.raises(error, match=message):
         call()
 
@@ -169,7 +169,7 @@ OPENCV_BORDERS = ("BORDER_CONSTANT", "BORDER_REPLICATE", "BORDER_REFLECT", "BORD
 
 
 @pytest.mark.parametrize("name", OPENCV_BORDERS)
-def test_borders_of_opencv_are_translated(name):
+def test_messages_suggest_names_for_opencv_borders(name):
     constant = getattr(cv2, name)
     row = np.uint8([[1, 2, 3, 4]])
     padded = cv2.copyMakeBorder(row, 0, 0, 3, 3, constant, value=0)[0].tolist()
@@ -191,7 +191,7 @@ def test_borders_of_opencv_are_translated(name):
         ("zeros", "constant"),
     ],
 )
-def test_names_of_borders_elsewhere_are_translated(name, meant, capsys):
+def test_messages_suggest_names_for_borders_of_other_libraries(name, meant, capsys):
     with pytest.raises(ek.ParameterError, match=f"border='{name}' is not known. Did you mean '{meant}'"):
         ek.canny(IMAGE, border=name)
     with pytest.raises(SystemExit):
@@ -199,11 +199,11 @@ def test_names_of_borders_elsewhere_are_translated(name, meant, capsys):
     assert f"Did you mean '{meant}'?" in capsys.readouterr().err
 
 
-def test_numbers_that_are_no_border():
+def test_no_suggestion_for_other_numbers():
     assert did_you_mean(True, ["reflect"], OTHER_NAMES) == did_you_mean(7, ["reflect"], OTHER_NAMES) == ""
 
 
-def test_long_values_are_cut():
+def test_long_values_are_shortened():
     assert shown(np.zeros((20, 30))) == "<ndarray of shape (20, 30)>"
     assert shown(np.array([1, 2])) == "array([1, 2])"
     assert shown({"a": ["line"] * 99}).endswith("...")

@@ -43,14 +43,14 @@ PAGE = ROOT / "docs" / "remote.md"
 #: The injected faults, and the fraction of the responses that they affect.
 FAULTS = (
     (None, 0.0), ("error", 0.1), ("error", 0.4), ("slow down", 0.1), ("reset", 0.1), ("cut", 0.1), ("short", 0.1),
-    ("spoiled", 0.1), ("slow", 0.1),
+    ("corrupt", 0.1), ("slow", 0.1),
 )  # fmt: skip
 
 #: The names of the faults in the table.
 MEANING = {
     None: "none", "error": "500 Internal Server Error", "slow down": "503 Slow Down",
     "reset": "connection closed without a response", "cut": "body truncated",
-    "short": "body truncated, with a matching length", "spoiled": "other bytes of the same length",
+    "short": "body truncated, with a matching length", "corrupt": "other bytes of the same length",
     "slow": "body stops for longer than the timeout",
 }  # fmt: skip
 
@@ -87,13 +87,13 @@ def bucket(number: int, size: int) -> Iterator[store_server.Faulty]:
 
 def score(faulty: store_server.Faulty, workers: int) -> Run:
     """Score the bucket."""
-    faulty.asked.clear()
+    faulty.requests.clear()
     job = ScoreJob(("laplacian_variance",))
     begun = time.perf_counter()
     with ScoreCache(None, job.key) as book:
         sources = (source for _, source in find([f"s3://{BUCKET}/"], lambda path: None))
         rows = {row.path: row for row in score_sources(sources, job, book, Threads(workers))}
-    return Run(rows, time.perf_counter() - begun, sum(faulty.asked.values()))
+    return Run(rows, time.perf_counter() - begun, sum(faulty.requests.values()))
 
 
 def chance(method: str, path: str, attempt: int) -> float:
@@ -116,7 +116,7 @@ def faults(number: int, size: int, workers: int) -> list[str]:
             ran = score(faulty, workers)
             lost = sum(ran.rows.get(path) != row for path, row in expected.items())
             lines.append(
-                f"| {MEANING[fault]} | {share:.0%} | {sum(faulty.spoiled.values())} | {ran.requests} | "
+                f"| {MEANING[fault]} | {share:.0%} | {sum(faulty.injected.values())} | {ran.requests} | "
                 f"{lost} of {number} | {ran.seconds:.1f} |"
             )
     return lines
