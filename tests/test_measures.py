@@ -362,3 +362,23 @@ def test_results_do_not_depend_on_tiles_and_threads(name, dtype, monkeypatch):
         monkeypatch.setattr("edgekit.backends.opencv.tiling.cv2.getNumThreads", lambda threads=threads: threads)
         found.append(ek.sharpness(image, name))
     assert found[0] == found[1] == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("row", [0, 70, 130])
+@each
+def test_scaling_considers_all_valid_pixels(name, row, monkeypatch):
+    """A large value in any tile scales all tiles; a masked one does not."""
+    monkeypatch.setattr("edgekit.backends.opencv.tiling.TILE", 64)
+    small = picture("float64", (131, 29)).astype(float)
+    one = small.copy()
+    one[row, 7] *= 3
+    contrast = ek.MEASURES[name].contrast
+    # The squares of 2^600 overflow: a measure that is proportional to them is infinite.
+    with np.errstate(over="ignore"):
+        expected = np.ldexp(ek.sharpness(one, name), 600 * contrast)
+    assert ek.sharpness(np.ldexp(one, 600), name) == expected
+    mask = np.ones(small.shape, bool)
+    mask[row, 7] = False
+    large = small.copy()
+    large[row, 7] = 1e300
+    assert ek.sharpness(large, name, mask=mask) == ek.sharpness(small, name, mask=mask)

@@ -91,6 +91,8 @@ def test_steps_of_the_largest_float(row, dtype, reach, kind):
 @pytest.mark.parametrize("channel", ["each", "max", "dizenzo"])
 @pytest.mark.parametrize(("dtype", "exponent"), SIZED)
 def test_colour_gradients_scale_with_powers_of_two(dtype, exponent, channel, kind):
+    if exponent > EXPONENTS[dtype][-1] - 12:
+        pytest.skip("the response overflows")
     array = whole((9, 11, 3))
     usual, found = (
         ek.gradient(kind.image(np.ldexp(array, e).astype(dtype)), channel=channel, operator="scharr", scale="raw")
@@ -99,8 +101,6 @@ def test_colour_gradients_scale_with_powers_of_two(dtype, exponent, channel, kin
     parts = [(usual.gx, found.gx), (usual.gy, found.gy), (usual.magnitude, found.magnitude)]
     largest = kind.plain(usual.magnitude).max()
     slack = math.ldexp(4 * float(np.finfo(dtype).smallest_subnormal), -exponent)
-    if exponent > EXPONENTS[dtype][-1] - 12:
-        return  # The unscaled response would overflow.
     for before, after in parts:
         after = np.ldexp(kind.plain(after).astype(np.longdouble), -exponent)
         bound = 16 * np.finfo(dtype).eps * largest + slack
@@ -255,6 +255,7 @@ def test_stretch_of_integer_types(dtype, kind):
 @pytest.mark.parametrize("dtype", ["int64", *FLOATS])
 def test_overlay_of_extreme_values(dtype):
     array = np.array([[np.finfo(dtype).min, 0, np.finfo(dtype).max]], dtype) if dtype in FLOATS else extremes(dtype)
-    drawn = ek.overlay(array, np.zeros(array.shape, np.uint8))
-    if dtype in FLOATS:
-        np.testing.assert_array_equal(drawn[0, :, 0], [0, 128, 255])
+    drawn = ek.overlay(array, np.zeros(array.shape, np.uint8))[:, :, 0]
+    assert (drawn[array == array.min()] == 0).all()
+    assert (drawn[array == array.max()] == 255).all()
+    assert set(drawn[(array == 0) | (array == 1)]) <= {127, 128}

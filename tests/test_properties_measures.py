@@ -133,7 +133,8 @@ def test_canny_on_both_backends(image, sigma):
     expected = ek.canny(image, sigma=sigma, low=0.5, high=2.0, interpolate=False)
     if sigma == 0:
         np.testing.assert_array_equal(found, expected)
-    assert found.shape == expected.shape
+    # Rounding decides between neighbours of equal strength.
+    assert found.any() == expected.any()
 
 
 @given(any_numbers(), st.sampled_from(["otsu", "li", "triangle", "adaptive"]))

@@ -119,11 +119,18 @@ def test_damaged_clips_give_frames_and_a_reason():
     assert 20 <= len(rows("scores.csv")) - 1 < 40
 
 
-@pytest.mark.parametrize("options", [["--every", "0"], ["--fps", "0"], ["--map", "maps"]])
-def test_wrong_usage(clip, options):
+@pytest.mark.parametrize(
+    ("options", "status", "message"),
+    [
+        (["--every", "0"], 2, "'--every': 0 is not in the range"),
+        (["--fps", "0"], 2, "'--fps': 0.0 is not in the range"),
+        (["--map", "maps"], 1, "--map needs images; pick frames of the video"),
+    ],
+)
+def test_wrong_usage(clip, options, status, message):
     result = run("score", "clip.mp4", "-o", "scores.csv", *options)
-    assert result.exit_code in (1, 2)
-    assert result.stderr
+    assert result.exit_code == status
+    assert message in result.stderr
 
 
 def test_stopped_run_with_other_options_loses_no_rows(clip, monkeypatch):

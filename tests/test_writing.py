@@ -199,10 +199,10 @@ def test_links_inside_the_output_folder_are_followed(tmp_path):
     (tmp_path / "elsewhere/deep").mkdir(parents=True)
     Path("out").symlink_to(tmp_path / "elsewhere")
     Path("out/sub").symlink_to("deep")
-    for said in ("1 done", "1 up to date"):
+    for said in ("2 done", "2 up to date"):
         result = run("sobel", "in", "photo.png", "-r", "-o", "out", "--include", "b*")
         assert result.exit_code == 0, result.output
-        assert said in result.stderr or "2 " in result.stderr
+        assert said in result.stderr
     assert (tmp_path / "elsewhere/deep/b.sobel.png").exists()
 
 
