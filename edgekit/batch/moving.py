@@ -6,13 +6,13 @@ Each step can be repeated: a run that was killed at any moment is completed by t
 
 import contextlib
 import errno
-import filecmp
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from edgekit.batch.copies import is_equal, reason_to_keep
 from edgekit.batch.engines import Engine
 from edgekit.batch.move_log import NAME, MoveLog
 from edgekit.batch.runner import Failure, Known, Status, Work, run
@@ -145,7 +145,7 @@ def _rename(source: Path, target: Path, there: os.stat_result | None) -> None:
     """Rename a file, or copy and remove it if the target is on another file system; never replace another file."""
     if there is not None:
         # A run was killed after the copy was complete and before the original was removed.
-        if os.path.samestat(source.lstat(), there) or not _equal(source, target):
+        if os.path.samestat(source.lstat(), there) or not is_equal(source, target):
             raise OutputError(f"{target}: there is another file; rename it, and run the same command again")
         _copy_status(source, target)
         source.unlink()
@@ -162,7 +162,8 @@ def _rename(source: Path, target: Path, there: os.stat_result | None) -> None:
 
 
 def _copy(one: Transfer) -> None:
-    here, there = _status(one.source), _status(one.target)
+    # What a link leads to is copied.
+    here, there = _status(one.source, follow_symlinks=True), _status(one.target)
     _check_unchanged(one, here)
     if there is not None:
         if (there.st_size, there.st_mtime_ns) != (one.size, one.mtime):
@@ -188,19 +189,25 @@ def _content_of_link(one: Transfer) -> Path:
 
 
 def _remove(one: Transfer) -> None:
-    """Remove a copy or a link that nobody changed."""
+    """Remove a link that nobody changed, or a copy whose original still has its content."""
     there = _status(one.target)
     if there is None:
         return
-    same = (there.st_size, there.st_mtime_ns) == (one.size, one.mtime)
-    if not (_is_linked(one) if one.verb == "link" else same):
+    if one.verb == "link":
+        changed, only = not _is_linked(one), ""
+    else:
+        only = reason_to_keep(one.target, one.source)
+        changed = bool(only) and (there.st_size, there.st_mtime_ns) != (one.size, one.mtime)
+    if changed:
         raise OutputError(f"{one.target}: changed since it was made, and kept; delete it if you do not need it")
+    if only:
+        raise OutputError(f"{one.target}: may be the only copy, and is kept: {only}; delete it if you do not need it")
     one.target.unlink()
 
 
-def _status(path: Path) -> os.stat_result | None:
+def _status(path: Path, *, follow_symlinks: bool = False) -> os.stat_result | None:
     try:
-        return path.lstat()
+        return path.stat(follow_symlinks=follow_symlinks)
     except (FileNotFoundError, NotADirectoryError):
         return None
 
@@ -210,10 +217,6 @@ def _check_unchanged(one: Transfer, here: os.stat_result | None) -> None:
         raise UnreadableError(f"{one.source}: the file is gone since it was scored; run the same command again")
     if (here.st_size, here.st_mtime_ns) != (one.size, one.mtime):
         raise UnreadableError(f"{one.source}: the file was changed since it was scored; run the same command again")
-
-
-def _equal(source: Path, target: Path) -> bool:
-    return target.is_file() and not target.is_symlink() and filecmp.cmp(source, target, shallow=False)
 
 
 def _copy_whole(source: Path, target: Path) -> None:

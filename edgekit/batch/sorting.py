@@ -170,7 +170,8 @@ class Transfer(NamedTuple):
     source, target : Path
         Absolute paths. The name of the file at the source is not resolved if it is a link.
     size, mtime : int
-        Of the source when the transfer was planned: bytes, and nanoseconds.
+        Of the source when the transfer was planned: bytes, and nanoseconds; of the file that it leads to if it is a
+        link.
     path : str
         The source as it was found; rows of scores have this path.
     """
@@ -222,7 +223,8 @@ def plan(
             yield Plan(name, rule.folder, (), reason)
             continue
         try:
-            stats = {path: path.lstat() for path in photograph.files}
+            # A link is not moved, and what it leads to is copied.
+            stats = {path: path.stat() for path in photograph.files}
         except OSError as error:
             if not is_done(rule, photograph.files[0], None):
                 yield Plan(name, rule.folder, (), f"{error.filename}: cannot be sorted: {error.strerror}")

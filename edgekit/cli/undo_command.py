@@ -17,8 +17,8 @@ from edgekit.cli.parameter_types import PathOrUrl
 def undo(folder: str, **values: Any) -> int:
     """Put back the files that edgekit score or edgekit apply sorted into DIR.
 
-    Moved files return to their places, copies and links that were not changed are removed. A file whose place is taken
-    stays in DIR, and its name is printed.
+    Moved files return to their places. Links are removed, and copies whose originals still have the same content. A
+    file whose place is taken or that may be the only copy stays in DIR, and its name is printed.
     """
     from edgekit.batch.engines.local import Threads
     from edgekit.batch.move_log import NAME, MoveLog
