@@ -168,7 +168,7 @@ class OutputLog(SqliteStore):
     def origin(self, output: Path) -> Origin | None:
         """Return the input of a file that edgekit wrote and that was not changed since; None for other files."""
         row = self._select_file("input, input_size, input_mtime, jobs.job", output)
-        return row and Origin(path_of(os.fsdecode(row[0])), *row[1:])
+        return None if row is None else Origin(path_of(os.fsdecode(row[0])), *row[1:])
 
     def details(self, output: Path) -> Mapping[str, Any]:
         """Return the details that were added with `output`; none if version 1 of the log added it.

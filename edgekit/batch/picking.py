@@ -132,7 +132,7 @@ class PickJob:
     def choose_rows(self, rows: Sequence[Row], *, video: bool) -> list[Choice]:
         """Select by the rows. Frames of a camera that rests are one moment, of which one frame is a candidate."""
         positions = [float(n if row.time is None else row.time) for n, row in enumerate(rows)]
-        candidates = [n for n, row in enumerate(rows) if self.above is None or row.values[0] >= self.above]
+        candidates = [n for n, row in enumerate(rows) if self._is_above(row)]
         places = positions
         if video and self.compares:
             places = path_travelled([Fingerprint.from_bytes(row.fingerprint) for row in rows])
@@ -155,21 +155,23 @@ class PickJob:
         shots = group_rows(rows, self.burst or 0.0, self.score.measures[0])
         for number, members in itertools.groupby(shots, lambda shot: shot.group):
             group = list(members)
-            order, seconds = rank(group), group[-1].taken - group[0].taken
+            seconds = group[-1].taken - group[0].taken
+            ranked = rank([shot for shot in group if self._is_above(shot.row)])
             images = []
-            for place, shot in enumerate(order, 1):
-                enough = self.above is None or shot.row.values[0] >= self.above
-                kept = enough and place <= (self.count or 1)
-                if not enough:
-                    reason = f"score below {self.above:g}"
-                elif kept:
-                    reason = f"rank {place} of {len(group)} of moment {number}, taken within {seconds:.3g} s"
+            for place, shot in enumerate(ranked, 1):
+                kept = place <= (self.count or 1)
+                reason = f"less sharp than {ranked[0].row.path}"
+                if kept:
+                    reason = f"rank {place} of {len(ranked)} of moment {number}, taken within {seconds:.3g} s"
                     chosen.append(Choice(index[shot.row.path, shot.row.frame], reason))
-                else:
-                    reason = f"less sharp than {order[0].row.path}"
                 images.append(_shot_record(shot, picked=kept, reason=reason))
+            others = rank([shot for shot in group if not self._is_above(shot.row)])
+            images += [_shot_record(s, picked=False, reason=f"no score of {self.above:g} or more") for s in others]
             records.append({"moment": number, "images": images})
         return chosen, records
+
+    def _is_above(self, row: Row) -> bool:
+        return self.above is None or row.values[0] >= self.above
 
     def check(self) -> None:
         """Check the job itself, before anything is read.
