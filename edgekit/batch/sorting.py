@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import math
 import os
+import stat
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Literal, NamedTuple
@@ -14,6 +15,7 @@ from typing import Literal, NamedTuple
 from edgekit.batch.score_cache import Row
 from edgekit.batch.sources import Source
 from edgekit.io.formats import BY_ENDING, RAW_FORMAT
+from edgekit.io.stores import canonical_path
 from edgekit.io.writing import fit_name
 
 Verb = Literal["move", "copy", "link"]
@@ -102,10 +104,15 @@ def judged_sources(found: Iterable[tuple[str, Verdict]], sources: Mapping[str, S
 
 def photographs(judged: Iterable[Judged]) -> Iterator[Photograph]:
     """Yield the photographs that the files belong to, folder by folder."""
+    # A file under two names, by links or .., is one file.
+    folders: dict[Path, Path] = {}
     by_folder: dict[Path, dict[str, Judged]] = {}
     for one in judged:
-        by_folder.setdefault(one.path.parent, {})[one.path.name] = one
-    for folder, members in by_folder.items():
+        if one.path.parent not in folders:
+            folders[one.path.parent] = Path(canonical_path(one.path.parent))
+        by_folder.setdefault(folders[one.path.parent], {}).setdefault(one.path.name, one)
+    for members in by_folder.values():
+        folder = next(iter(members.values())).path.parent
         by_stem = _by_stem({*members, *_names(folder)})
         for stem in dict.fromkeys(PurePath(name).stem for name in members):
             yield from _of_stem(folder, stem, by_stem[stem], members)
@@ -114,7 +121,8 @@ def photographs(judged: Iterable[Judged]) -> Iterator[Photograph]:
 def _names(folder: Path) -> list[str]:
     """Return the names of the images and sidecar files in a folder."""
     try:
-        found = [path.name for path in folder.iterdir()]
+        with os.scandir(folder) as entries:
+            found = [entry.name for entry in entries if not entry.is_dir()]
     except OSError:
         return []
     return [name for name in found if _is_sidecar(name) or PurePath(name).suffix.lower() in BY_ENDING]
@@ -217,11 +225,6 @@ def plan(
         if rule is None:
             continue
         name = str(photograph.files[0])
-        linked = [path for path in photograph.files if path.is_symlink()]
-        if linked and rule.verb == "move":
-            reason = f"{linked[0]}: a symbolic link is not moved; move the file that it leads to"
-            yield Plan(name, rule.folder, (), reason)
-            continue
         try:
             # A link is not moved, and what it leads to is copied.
             stats = {path: path.stat() for path in photograph.files}
@@ -229,8 +232,22 @@ def plan(
             if not is_done(rule, photograph.files[0], None):
                 yield Plan(name, rule.folder, (), f"{error.filename}: cannot be sorted: {error.strerror}")
             continue
+        if reason := _reason_to_stay(rule, stats):
+            yield Plan(name, rule.folder, (), reason)
+            continue
         if rule.verb == "move" or not all(is_done(rule, path, stat) for path, stat in stats.items()):
             yield Plan(name, rule.folder, tuple(_transfers(photograph, rule, stats, taken)))
+
+
+def _reason_to_stay(rule: Rule, stats: Mapping[Path, os.stat_result]) -> str:
+    """Return why the files of a photograph cannot be sorted by a rule; an empty text if they can."""
+    for path, status in stats.items():
+        if not stat.S_ISREG(status.st_mode):
+            found = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, socket or device"
+            return f"{path}: only files are sorted; found {found}, which stays where it is"
+        if rule.verb == "move" and path.is_symlink():
+            return f"{path}: a symbolic link is not moved; move the file that it leads to"
+    return ""
 
 
 class _Names:
