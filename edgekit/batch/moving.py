@@ -17,7 +17,7 @@ from edgekit.batch.engines import Engine
 from edgekit.batch.move_log import NAME, MoveLog
 from edgekit.batch.runner import Failure, Known, Status, Work, run
 from edgekit.batch.score_cache import NAME as SCORES
-from edgekit.batch.sorting import Plan, Transfer
+from edgekit.batch.sorting import Plan, Transfer, Verb
 from edgekit.batch.sqlite_store import remove_store
 from edgekit.errors import EdgekitError, OutputError, UnreadableError
 from edgekit.io.writing import discard_draft, open_atomic
@@ -74,7 +74,7 @@ def resume(log: MoveLog, engine: Engine) -> Iterator[MoveOutcome]:
 
 
 def _complete(plans: list[Plan], log: MoveLog, engine: Engine) -> Iterator[MoveOutcome]:
-    yield from run(_MoveWork(_carry_out), plans, engine)
+    yield from run(_MoveWork(_carry_out, log.renew), plans, engine)
     log.end()
 
 
@@ -95,6 +95,11 @@ def undo(log: MoveLog, engine: Engine) -> Iterator[MoveOutcome]:
         # A folder with other files in it stays.
         with contextlib.suppress(OSError):
             folder.rmdir()
+
+
+def remaining(plan: Plan) -> tuple[Transfer, ...]:
+    """Return the transfers of an interrupted run that are not done yet."""
+    return tuple(one for one in plan.transfers if not _DONE[one.verb](one))
 
 
 def _carry_out(plan: Plan) -> None:
@@ -165,10 +170,15 @@ def _copy(one: Transfer) -> None:
     # What a link leads to is copied.
     here, there = _status(one.source, follow_symlinks=True), _status(one.target)
     _check_unchanged(one, here)
-    if there is not None:
-        if (there.st_size, there.st_mtime_ns) != (one.size, one.mtime):
-            raise OutputError(f"{one.target}: there is another file; rename it, and run the same command again")
+    if _is_copied(one):
         return
+    if there is not None:
+        if one.replaces is None:
+            raise OutputError(f"{one.target}: there is another file; rename it, and run the same command again")
+        if (there.st_size, there.st_mtime_ns) != one.replaces:
+            raise OutputError(
+                f"{one.target}: changed since it was made, and kept; delete it to copy {one.source} again"
+            )
     _copy_whole(one.source, one.target)
 
 
@@ -183,6 +193,19 @@ def _is_linked(one: Transfer) -> bool:
     return one.target.is_symlink() and one.target.readlink() == _content_of_link(one)
 
 
+def _is_copied(one: Transfer) -> bool:
+    there = _status(one.target)
+    return there is not None and (there.st_size, there.st_mtime_ns) == (one.size, one.mtime)
+
+
+#: How it is seen that a transfer is done.
+_DONE: dict[Verb, Callable[[Transfer], bool]] = {
+    "move": lambda one: _status(one.source) is None,
+    "copy": _is_copied,
+    "link": _is_linked,
+}
+
+
 def _content_of_link(one: Transfer) -> Path:
     """Return what the link contains: a relative path, so that both folders can be moved together."""
     return Path(os.path.relpath(one.source, os.path.realpath(one.target.parent)))
@@ -190,14 +213,13 @@ def _content_of_link(one: Transfer) -> Path:
 
 def _remove(one: Transfer) -> None:
     """Remove a link that nobody changed, or a copy whose original still has its content."""
-    there = _status(one.target)
-    if there is None:
+    if _status(one.target) is None:
         return
     if one.verb == "link":
         changed, only = not _is_linked(one), ""
     else:
         only = reason_to_keep(one.target, one.source)
-        changed = bool(only) and (there.st_size, there.st_mtime_ns) != (one.size, one.mtime)
+        changed = bool(only) and not _is_copied(one)
     if changed:
         raise OutputError(f"{one.target}: changed since it was made, and kept; delete it if you do not need it")
     if only:
