@@ -142,6 +142,14 @@ def test_a_dry_run_tells_what_a_resumed_run_does(photos, verb, count):
     assert sorted(told) == sorted({f"blurred/{name}" for name in files("blurred")} - made)
 
 
+def test_undo_counts_only_what_it_puts_back(photos):
+    before = tree()
+    interrupted("_move", 1, *COPY[:3], "--move-blurred", "blurred")
+    result = run("undo", "blurred")
+    assert (result.exit_code, tree()) == (0, before)
+    assert "edgekit: 1 put back in" in result.stderr
+
+
 def test_a_dry_run_knows_what_was_sorted(photos):
     run(*COPY)
     before = tree()

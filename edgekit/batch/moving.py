@@ -30,7 +30,7 @@ class MoveOutcome(NamedTuple):
     ----------
     plan : Plan
     status : Status
-        ``done`` or ``failed``.
+        ``done``, ``current`` if there was nothing to do, or ``failed``.
     reason : str
         Why it failed.
     """
@@ -40,10 +40,13 @@ class MoveOutcome(NamedTuple):
     reason: str = ""
 
 
-class _MoveWork(Work[Plan, Plan, None, MoveOutcome]):
-    """Carries out plans, or takes them back. `on_done` is called with each plan that is done."""
+class _MoveWork(Work[Plan, Plan, bool, MoveOutcome]):
+    """Carries out plans, or takes them back. `on_done` is called with each plan that is done.
 
-    def __init__(self, task: Callable[[Plan], None], on_done: Callable[[Plan], None] = lambda plan: None) -> None:
+    The task tells whether it had anything to do.
+    """
+
+    def __init__(self, task: Callable[[Plan], bool], on_done: Callable[[Plan], None] = lambda plan: None) -> None:
         self.task, self._on_done = task, on_done
 
     def name(self, item: Plan) -> str:
@@ -52,9 +55,9 @@ class _MoveWork(Work[Plan, Plan, None, MoveOutcome]):
     def prepare(self, item: Plan) -> Plan | Known[MoveOutcome]:
         return Known(MoveOutcome(item, Status.FAILED, item.reason)) if item.reason else item
 
-    def finish(self, prepared: Plan, result: None) -> MoveOutcome:
+    def finish(self, prepared: Plan, result: bool) -> MoveOutcome:
         self._on_done(prepared)
-        return MoveOutcome(prepared, Status.DONE)
+        return MoveOutcome(prepared, Status.DONE if result else Status.CURRENT)
 
     def fail(self, item: Plan, prepared: Plan | None, failure: Failure) -> MoveOutcome:
         return MoveOutcome(item, Status.FAILED, failure.reason)
@@ -102,15 +105,17 @@ def remaining(plan: Plan) -> tuple[Transfer, ...]:
     return tuple(one for one in plan.transfers if not _DONE[one.verb](one))
 
 
-def _carry_out(plan: Plan) -> None:
+def _carry_out(plan: Plan) -> bool:
     for one in plan.transfers:
         try:
             {"move": _move, "copy": _copy, "link": _link}[one.verb](one)
         except OSError as error:
             raise _failed(one.source, f"cannot be {_PAST[one.verb]} to {one.target}", error) from error
+    return True
 
 
-def _undo(plan: Plan) -> None:
+def _undo(plan: Plan) -> bool:
+    found = any(os.path.lexists(one.target) for one in plan.transfers)
     for one in reversed(plan.transfers):
         for path in (one.source, one.target):
             discard_draft(path)
@@ -118,6 +123,7 @@ def _undo(plan: Plan) -> None:
             _move_back(one) if one.verb == "move" else _remove(one)
         except OSError as error:
             raise _failed(one.target, f"cannot be put back to {one.source}", error) from error
+    return found
 
 
 #: The verbs in messages.

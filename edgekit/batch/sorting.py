@@ -235,6 +235,7 @@ def plan(
         Targets that do not exist yet, and are taken.
     """
     by_verdict = {rule.verdict: rule for rule in rules}
+    folders = {rule.folder: canonical_path(rule.folder) for rule in rules}
     taken = _Names(reserved)
     for photograph in found:
         rule = by_verdict.get(photograph.verdict)
@@ -247,6 +248,9 @@ def plan(
         except OSError as error:
             if find_earlier(rule, photograph.files[0], None) is None:
                 yield Plan(name, rule.folder, (), f"{error.filename}: cannot be sorted: {error.strerror}")
+            continue
+        if Path(canonical_path(photograph.files[0].parent)).is_relative_to(folders[rule.folder]):
+            yield Plan(name, rule.folder, (), f"{name}: is already in {rule.folder}, and stays there")
             continue
         if reason := _reason_to_stay(rule, stats):
             yield Plan(name, rule.folder, (), reason)

@@ -50,6 +50,18 @@ def rules_of(values: dict[str, Any]) -> "list[Rule]":
     return list(rules.values())
 
 
+def check_folders(inputs: tuple[str, ...], rules: "list[Rule]") -> None:
+    """Raise if all inputs are in a folder that receives files."""
+    from edgekit.errors import ParameterError
+    from edgekit.io.stores import canonical_path
+
+    found = [Path(canonical_path(name)) for name in inputs]
+    for rule in rules:
+        if all(path.is_relative_to(canonical_path(rule.folder)) for path in found):
+            folder = _shown(rule.folder)
+            raise ParameterError(f"{folder}: {rule.option} needs a folder outside of the inputs, or inside of them")
+
+
 class Sorter:
     """Sorts files by rules, with a log in each folder that receives files; a context manager.
 
@@ -58,10 +70,13 @@ class Sorter:
     rules : list of Rule
     values : dict
         The values of the options, by name.
+    names_done : bool
+        With ``--json``, print a line for each file that was sorted. Other commands print rows.
     """
 
-    def __init__(self, rules: "list[Rule]", values: dict[str, Any]) -> None:
+    def __init__(self, rules: "list[Rule]", values: dict[str, Any], *, names_done: bool = False) -> None:
         self._rules, self._values = rules, values
+        self._names_done = names_done and values["as_json"]
         self._shown = RunOutput(quiet=values["quiet"], debug=values["debug"], unit="photo")
         self._opened = ExitStack()
         self._logs: dict[Path, MoveLog] = {}
@@ -124,19 +139,28 @@ class Sorter:
         return None if log is None else log.find(rule, source, stat)
 
     def _run(self, outcomes: "Iterator[MoveOutcome]", total: int) -> None:
+        from edgekit.batch.runner import Status
+
         self._shown.expect(total)
         with self._shown:
             for outcome in outcomes:
                 self._shown.add(outcome)
+                if self._names_done and outcome.status != Status.FAILED:
+                    self._shown.progress.clear()
+                    _print(outcome.plan, as_json=True)
 
     def _show(self, plans: "list[Plan]") -> int:
         """Print what would be done."""
         for plan in plans:
             if plan.reason:
                 complain(plan.reason)
-            for one in plan.transfers:
-                click.echo(_line(one, as_json=self._values["as_json"]))
+            _print(plan, as_json=self._values["as_json"])
         return 0
+
+
+def _print(plan: "Plan", *, as_json: bool) -> None:
+    for one in plan.transfers:
+        click.echo(_line(one, as_json=as_json))
 
 
 def _line(one: "Transfer", *, as_json: bool) -> str:

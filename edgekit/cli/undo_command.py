@@ -23,6 +23,7 @@ def undo(folder: str, **values: Any) -> int:
     from edgekit.batch.engines.local import Threads
     from edgekit.batch.move_log import NAME, MoveLog
     from edgekit.batch.moving import undo as undone
+    from edgekit.batch.runner import Status
     from edgekit.errors import ParameterError
 
     path = Path(folder)
@@ -36,5 +37,7 @@ def undo(folder: str, **values: Any) -> int:
             for outcome in undone(log, Threads(1)):
                 shown.add(outcome)
     tally = shown.tally
-    shown.summarize([(tally.succeeded, "put back"), (tally.failed, "not put back")], (), none="nothing to put back")
+    shown.summarize(
+        [(tally.counts[Status.DONE], "put back"), (tally.failed, "not put back")], (), none="nothing to put back"
+    )
     return tally.exit_status
