@@ -116,6 +116,12 @@ def test_capture_times():
     assert np.isnan(capture_time(b"broken"))
 
 
+@pytest.mark.parametrize("offset", ["   :  ", "rubbish", "+02", "+99:00"])
+def test_an_offset_that_cannot_be_read_is_no_offset(offset):
+    write_photo(Path("p/a.jpg"), view(), "2024:05:01 08:00:00", "25", offset)
+    assert capture_time(Path("p/a.jpg").read_bytes()) == 1714550400.25
+
+
 def bursts():
     """Write three bursts of known blur, a pan, and a photograph by the time of its file; return the best names."""
     best = []
