@@ -1,6 +1,10 @@
 """``edgekit undo`` never removes the only copy of a file."""
 
 import os
+import signal
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -57,4 +61,30 @@ def test_copies_of_links_are_undone_and_resumed(photos):
     assert "nothing to sort" in run(*copy).stderr
     result = run("undo", "sharp")
     assert result.exit_code == 0, result.stderr
+    assert tree() == before
+
+
+@pytest.mark.parametrize("step", ["rmdir", "unlink"])
+def test_an_undo_that_was_killed_at_its_end_leaves_no_folder(photos, step):
+    """It is killed before it removes the first folder, or the log."""
+    before = tree()
+    assert run("score", "photos", "-r", "--move-blurred", "out/blurred").exit_code == 0
+    killed = textwrap.dedent(f"""
+        import os, signal
+        from edgekit.batch import moving, sqlite_store
+        from edgekit.cli import main
+        def kill(*arguments, **options):
+            os.kill(os.getpid(), signal.SIGKILL)
+        def remove_store(path, remove=moving.remove_store):
+            os.unlink = kill
+            remove(path)
+        if "{step}" == "rmdir":
+            os.rmdir = kill
+        else:
+            moving.remove_store = remove_store
+        main(["undo", "out/blurred"])
+    """)
+    ran = subprocess.run([sys.executable, "-c", killed], capture_output=True, text=True)
+    assert ran.returncode == -signal.SIGKILL, ran.stderr
+    run("undo", "out/blurred")
     assert tree() == before

@@ -126,7 +126,9 @@ class MoveLog(SqliteStore):
 
     def made(self) -> list[Path]:
         """Return the folders that were created, the innermost first."""
-        found = [self._target(name) for (name,) in self._run_sql("SELECT folder FROM made").fetchall()]
+        rows = self._run_sql("SELECT folder FROM made").fetchall()
+        # Parents of the folder are logged as .. of it, which cannot be found once the folder is removed.
+        found = [Path(os.path.normpath(self._target(name))) for (name,) in rows]
         return sorted(found, key=lambda folder: len(folder.parts), reverse=True)
 
     def is_empty(self) -> bool:

@@ -8,7 +8,7 @@ import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -88,13 +88,20 @@ def undo(log: MoveLog, engine: Engine) -> Iterator[MoveOutcome]:
     """
     yield from run(_MoveWork(_undo, log.remove), log.plans(), engine)
     made, empty = log.made(), log.is_empty()
+    inner = [folder for folder in made if log.folder in folder.parents]
+    _remove_empty(inner)
     log.end_undo()
     log.close()
     if empty:
-        remove_store(log.folder / NAME)
         if log.folder in made:
             remove_store(log.folder / SCORES)
-    for folder in made:
+        # After this nobody knows which folders were made: only the folder itself and its parents are left then.
+        remove_store(log.folder / NAME)
+    _remove_empty(folder for folder in made if folder not in inner)
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    for folder in folders:
         # A folder with other files in it stays.
         with contextlib.suppress(OSError):
             folder.rmdir()

@@ -190,8 +190,8 @@ _OPTIONS: dict[str, Callable[..., Decorator]] = {
              f"--fail-below. Choices: {', '.join((SCORE, *MEASURE_NAMES))}.", show_default=SCORE),
     "pick.measure": option(
         "--measure", "measures", type=Text((SCORE, *MEASURE_NAMES)), multiple=True, metavar="NAME",
-        help="Select by this measure, the highest values first. With --burst also compare the images of a moment by it. "
-             f"Choices: {', '.join((SCORE, *MEASURE_NAMES))}.", show_default=SCORE),
+        help="Select by this measure, the highest values first. With --burst also compare the images of a moment by "
+             f"it. Choices: {', '.join((SCORE, *MEASURE_NAMES))}.", show_default=SCORE),
     "at": option(
         "--at", type=Choice(JUDGED_AT), show_default=True,
         help="Judge the score at viewing size, 1024 pixels on the longer side, or at full size, where each pixel "
