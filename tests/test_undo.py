@@ -51,6 +51,14 @@ def test_a_copy_is_removed_if_only_the_time_of_the_original_changed(photos):
     assert not Path("sharp").exists()
 
 
+@pytest.mark.parametrize("folder", ["blurred", "out/of/blurred", "photos/../out/blurred"])
+def test_folders_that_were_made_are_removed(photos, folder):
+    before = tree()
+    assert run("score", "photos", "-r", "--move-blurred", folder).exit_code == 0
+    assert run("undo", folder).exit_code == 0
+    assert tree() == before
+
+
 def test_copies_of_links_are_undone_and_resumed(photos):
     Path("elsewhere.jpg").write_bytes(SHARP)
     (photos / "link.jpg").symlink_to("../elsewhere.jpg")

@@ -126,9 +126,13 @@ class MoveLog(SqliteStore):
 
     def made(self) -> list[Path]:
         """Return the folders that were created, the innermost first."""
-        rows = self._run_sql("SELECT folder FROM made").fetchall()
-        # Parents of the folder are logged as .. of it, which cannot be found once the folder is removed.
-        found = [Path(os.path.normpath(self._target(name))) for (name,) in rows]
+        found = []
+        for (name,) in self._run_sql("SELECT folder FROM made").fetchall():
+            folder = self.folder
+            for part in Path(os.fsdecode(name)).parts:
+                # With .. in its path a parent would not be found after the folder is removed.
+                folder = folder.parent if part == ".." else folder / part
+            found.append(folder)
         return sorted(found, key=lambda folder: len(folder.parts), reverse=True)
 
     def is_empty(self) -> bool:
