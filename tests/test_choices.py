@@ -40,8 +40,10 @@ def test_only_files_are_sorted(photos, verb):
 
 def test_a_folder_that_is_named_like_a_sidecar_file_stays(photos):
     (photos / "trip/b.xmp").mkdir()
+    (photos / "trip/loop.xmp").symlink_to("loop.xmp")
+    (photos / "trip/b.pp3").write_bytes(b"raw")
     assert carry_out("path,list\nphotos/trip/b.jpg,blurred\n").exit_code == 0
-    assert names("blurred") == ["b.jpg"]
+    assert names("blurred") == ["b.jpg", "b.pp3"]
     assert (photos / "trip/b.xmp").is_dir()
 
 

@@ -121,7 +121,7 @@ def _names(folder: Path) -> list[str]:
     """Return the names of the images and sidecar files in a folder."""
     try:
         with os.scandir(folder) as entries:
-            found = [entry.name for entry in entries if not entry.is_dir()]
+            found = [entry.name for entry in entries if not entry.is_dir(follow_symlinks=False)]
     except OSError:
         return []
     return [name for name in found if _is_sidecar(name) or PurePath(name).suffix.lower() in BY_ENDING]
