@@ -65,6 +65,13 @@ def test_examples_are_valid(name):
         command(other).make_context(other, arguments)
 
 
+def test_pick_explains_its_own_measure():
+    page = " ".join(run("pick", "--help").stdout.split())
+    assert "--measure NAME Select by this measure, the highest values first." in page
+    assert "--threshold" not in page
+    assert "--fail-below" not in page
+
+
 def test_choices_and_defaults_are_named():
     page = " ".join(run("canny", "--help").stdout.split())
     assert "Lower hysteresis threshold, in gray levels per pixel or as a percentile such as 95%. Default: 0.4" in page

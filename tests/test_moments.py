@@ -116,6 +116,12 @@ def test_capture_times():
     assert np.isnan(capture_time(b"broken"))
 
 
+@pytest.mark.parametrize("offset", ["   :  ", "rubbish", "+02", "+99:00"])
+def test_an_offset_that_cannot_be_read_is_no_offset(offset):
+    write_photo(Path("p/a.jpg"), view(), "2024:05:01 08:00:00", "25", offset)
+    assert capture_time(Path("p/a.jpg").read_bytes()) == 1714550400.25
+
+
 def bursts():
     """Write three bursts of known blur, a pan, and a photograph by the time of its file; return the best names."""
     best = []
@@ -151,6 +157,24 @@ def test_the_sharpest_of_each_burst():
     result = run("pick", "photos", "--burst", "2s", "--measure", "tenengrad", "--above", "1e9", "-o", "none")
     assert result.exit_code == 2
     assert "nothing with a score of 1e+09 or more to pick from" in result.stderr
+
+
+def test_the_lowest_score_comes_before_the_rank_in_the_burst():
+    """Noise looks sharper than the scene when images are compared, and has a lower score."""
+    noise = np.random.default_rng(0).normal(0, 14, view().shape)
+    noisy = np.clip(view(0, 3.0) + noise, 0, 255).astype(np.uint8)
+    for n, image in enumerate((view(0, 2.0), noisy)):
+        write_photo(Path("photos", f"{n}.jpg"), image, "2024:05:01 10:00:00", str(n))
+    run("pick", "photos", "--burst", "2s", "-o", "all")
+    assert [p.name for p in Path("all").glob("*.jpg")] == ["1.jpg"]
+    result = run("pick", "photos", "--burst", "2s", "--above", "0.02", "-o", "best")
+    assert result.exit_code == 0, result.stderr
+    assert [p.name for p in Path("best").glob("*.jpg")] == ["0.jpg"]
+    (moment,) = json.loads(Path("best/picked.json").read_text())["moments"]
+    assert [(image["picked"], image["reason"]) for image in moment["images"]] == [
+        (True, "rank 1 of 1 of moment 1, taken within 0.1 s"),
+        (False, "no score of 0.02 or more"),
+    ]
 
 
 def test_file_times_where_there_is_no_exif():

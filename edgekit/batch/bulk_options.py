@@ -44,8 +44,9 @@ def region(roi: Any) -> tuple[int, int, int, int] | None:
     """Return a region as a tuple."""
     if roi is None:
         return None
-    found = tuple(roi) if isinstance(roi, Sequence) else ()
-    if len(found) != 4 or not all(isinstance(value, int) for value in found):
+    several = isinstance(roi, Iterable) and getattr(roi, "ndim", 1) == 1
+    found = tuple(map(plain_number, roi)) if several else ()
+    if len(found) != 4 or not all(type(value) is int for value in found):
         raise ParameterError(f"roi={shown(roi)} must be four integers: x, y, width and height in pixels")
     return found
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 
-from edgekit.batch.sorting import Plan, Rule, Transfer, Verb
+from edgekit.batch.sorting import Earlier, Plan, Rule, Transfer, Verb
 from edgekit.batch.sqlite_store import Schema, SqliteStore
 from edgekit.errors import OutputError
 
@@ -43,6 +43,8 @@ class MoveLog(SqliteStore):
         The folder that receives files; it is created if it does not exist.
     undoing : bool
         Whether the log is opened by ``edgekit undo``.
+    read_only : bool
+        Only read. The log must exist.
 
     Raises
     ------
@@ -50,12 +52,13 @@ class MoveLog(SqliteStore):
         If the log cannot be opened, is damaged, or an undo of the folder was interrupted.
     """
 
-    def __init__(self, folder: Path, *, undoing: bool = False) -> None:
+    def __init__(self, folder: Path, *, undoing: bool = False, read_only: bool = False) -> None:
         self.folder = folder.absolute()
         made = [*_missing(self.folder)] or ([self.folder] if _was_just_made(self.folder) else [])
-        super().__init__(self.folder / NAME, SCHEMA, alone=True)
-        self._run_sql("PRAGMA synchronous = FULL")
-        self._add_made(made)
+        super().__init__(self.folder / NAME, SCHEMA, alone=not read_only, read_only=read_only)
+        if not read_only:
+            self._run_sql("PRAGMA synchronous = FULL")
+            self._add_made(made)
         if undoing:
             self._run_sql("INSERT INTO undo VALUES (1)")
         elif self._run_sql("SELECT 1 FROM undo").fetchone():
@@ -63,12 +66,12 @@ class MoveLog(SqliteStore):
             raise OutputError(f"{folder}: an undo was interrupted here; run it again: edgekit undo {folder}")
 
     def begin(self, plans: Iterable[Plan]) -> None:
-        """Log all transfers of a run, in one step."""
+        """Log all transfers of a run, in one step. Those that replace an earlier copy have their entry already."""
         first = 1 + (self._run_sql("SELECT max(photograph) FROM transfers").fetchone()[0] or 0)
         self._run_sql("BEGIN")
         folders: dict[Path, None] = {}
         for number, plan in enumerate(plans, first):
-            for one in plan.transfers:
+            for one in (one for one in plan.transfers if one.replaces is None):
                 target = one.target.relative_to(self.folder).as_posix()
                 values = (one.verb, os.fsencode(one.source), os.fsencode(target), one.size, one.mtime)
                 into = f"INSERT OR REPLACE INTO transfers ({_COLUMNS}, photograph, pending)"
@@ -76,6 +79,16 @@ class MoveLog(SqliteStore):
                 folders[one.target.parent] = None
         self._add_made([path for folder in folders for path in _missing(folder)])
         self._run_sql("COMMIT")
+
+    def renew(self, plan: Plan) -> None:
+        """Log the copies of a plan that replaced earlier ones.
+
+        If the run is killed before this, the next one finds the copy complete, and logs it.
+        """
+        for one in (one for one in plan.transfers if one.replaces is not None):
+            target = one.target.relative_to(self.folder).as_posix()
+            values = (one.size, one.mtime, os.fsencode(target))
+            self._run_sql("UPDATE transfers SET size = ?, mtime = ? WHERE target = ?", values)
 
     def end(self) -> None:
         """Log that the run did all it could. What failed is reported, and stays where it is."""
@@ -89,19 +102,21 @@ class MoveLog(SqliteStore):
         """Return all plans, the last one first."""
         return list(self._plans(""))[::-1]
 
-    def has(self, rule: Rule, source: Path, stat: os.stat_result | None) -> bool:
-        """Tell whether an earlier run sorted a file by this rule, and what it made still exists.
+    def find(self, rule: Rule, source: Path, stat: os.stat_result | None) -> Earlier | None:
+        """Return what an earlier run made of a file by this rule, if that still exists.
 
         Parameters
         ----------
         stat : os.stat_result or None
-            Status of the file, which must be unchanged; None if the file is no longer at the source.
+            Status of the file; None if the file is no longer at the source. What was made of its present state is
+            preferred to what was made last.
         """
-        sql = "SELECT target FROM transfers WHERE verb = ? AND source = ?"
-        known: tuple[str | bytes | int, ...] = (rule.verb, os.fsencode(source.absolute()))
-        if stat is not None:
-            sql, known = f"{sql} AND size = ? AND mtime = ?", (*known, stat.st_size, stat.st_mtime_ns)
-        return any(os.path.lexists(self._target(name)) for (name,) in self._run_sql(sql, known).fetchall())
+        sql = "SELECT target, size, mtime FROM transfers WHERE verb = ? AND source = ? ORDER BY photograph DESC"
+        rows = self._run_sql(sql, (rule.verb, os.fsencode(source.absolute()))).fetchall()
+        made = [Earlier(self._target(name), *state) for name, *state in rows]
+        found = [earlier for earlier in made if os.path.lexists(earlier.target)]
+        now = stat and (stat.st_size, stat.st_mtime_ns)
+        return next((earlier for earlier in found if earlier[1:] == now), found[0] if found else None)
 
     def remove(self, plan: Plan) -> None:
         """Remove the transfers of a plan from the log, after they were undone."""
@@ -111,7 +126,13 @@ class MoveLog(SqliteStore):
 
     def made(self) -> list[Path]:
         """Return the folders that were created, the innermost first."""
-        found = [self._target(name) for (name,) in self._run_sql("SELECT folder FROM made").fetchall()]
+        found = []
+        for (name,) in self._run_sql("SELECT folder FROM made").fetchall():
+            folder = self.folder
+            for part in Path(os.fsdecode(name)).parts:
+                # With .. in its path a parent would not be found after the folder is removed.
+                folder = folder.parent if part == ".." else folder / part
+            found.append(folder)
         return sorted(found, key=lambda folder: len(folder.parts), reverse=True)
 
     def is_empty(self) -> bool:

@@ -6,18 +6,18 @@ Each step can be repeated: a run that was killed at any moment is completed by t
 
 import contextlib
 import errno
-import filecmp
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from edgekit.batch.copies import is_equal, reason_to_keep
 from edgekit.batch.engines import Engine
 from edgekit.batch.move_log import NAME, MoveLog
 from edgekit.batch.runner import Failure, Known, Status, Work, run
 from edgekit.batch.score_cache import NAME as SCORES
-from edgekit.batch.sorting import Plan, Transfer
+from edgekit.batch.sorting import Plan, Transfer, Verb
 from edgekit.batch.sqlite_store import remove_store
 from edgekit.errors import EdgekitError, OutputError, UnreadableError
 from edgekit.io.writing import discard_draft, open_atomic
@@ -30,7 +30,7 @@ class MoveOutcome(NamedTuple):
     ----------
     plan : Plan
     status : Status
-        ``done`` or ``failed``.
+        ``done``, ``current`` if there was nothing to do, or ``failed``.
     reason : str
         Why it failed.
     """
@@ -40,10 +40,13 @@ class MoveOutcome(NamedTuple):
     reason: str = ""
 
 
-class _MoveWork(Work[Plan, Plan, None, MoveOutcome]):
-    """Carries out plans, or takes them back. `on_done` is called with each plan that is done."""
+class _MoveWork(Work[Plan, Plan, bool, MoveOutcome]):
+    """Carries out plans, or takes them back. `on_done` is called with each plan that is done.
 
-    def __init__(self, task: Callable[[Plan], None], on_done: Callable[[Plan], None] = lambda plan: None) -> None:
+    The task tells whether it had anything to do.
+    """
+
+    def __init__(self, task: Callable[[Plan], bool], on_done: Callable[[Plan], None] = lambda plan: None) -> None:
         self.task, self._on_done = task, on_done
 
     def name(self, item: Plan) -> str:
@@ -52,9 +55,9 @@ class _MoveWork(Work[Plan, Plan, None, MoveOutcome]):
     def prepare(self, item: Plan) -> Plan | Known[MoveOutcome]:
         return Known(MoveOutcome(item, Status.FAILED, item.reason)) if item.reason else item
 
-    def finish(self, prepared: Plan, result: None) -> MoveOutcome:
+    def finish(self, prepared: Plan, result: bool) -> MoveOutcome:
         self._on_done(prepared)
-        return MoveOutcome(prepared, Status.DONE)
+        return MoveOutcome(prepared, Status.DONE if result else Status.CURRENT)
 
     def fail(self, item: Plan, prepared: Plan | None, failure: Failure) -> MoveOutcome:
         return MoveOutcome(item, Status.FAILED, failure.reason)
@@ -74,7 +77,7 @@ def resume(log: MoveLog, engine: Engine) -> Iterator[MoveOutcome]:
 
 
 def _complete(plans: list[Plan], log: MoveLog, engine: Engine) -> Iterator[MoveOutcome]:
-    yield from run(_MoveWork(_carry_out), plans, engine)
+    yield from run(_MoveWork(_carry_out, log.renew), plans, engine)
     log.end()
 
 
@@ -85,27 +88,41 @@ def undo(log: MoveLog, engine: Engine) -> Iterator[MoveOutcome]:
     """
     yield from run(_MoveWork(_undo, log.remove), log.plans(), engine)
     made, empty = log.made(), log.is_empty()
+    inner = [folder for folder in made if log.folder in folder.parents]
+    _remove_empty(inner)
     log.end_undo()
     log.close()
     if empty:
-        remove_store(log.folder / NAME)
         if log.folder in made:
             remove_store(log.folder / SCORES)
-    for folder in made:
+        # After this nobody knows which folders were made: only the folder itself and its parents are left then.
+        remove_store(log.folder / NAME)
+    _remove_empty(folder for folder in made if folder not in inner)
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    for folder in folders:
         # A folder with other files in it stays.
         with contextlib.suppress(OSError):
             folder.rmdir()
 
 
-def _carry_out(plan: Plan) -> None:
+def remaining(plan: Plan) -> tuple[Transfer, ...]:
+    """Return the transfers of an interrupted run that are not done yet."""
+    return tuple(one for one in plan.transfers if not _DONE[one.verb](one))
+
+
+def _carry_out(plan: Plan) -> bool:
     for one in plan.transfers:
         try:
             {"move": _move, "copy": _copy, "link": _link}[one.verb](one)
         except OSError as error:
             raise _failed(one.source, f"cannot be {_PAST[one.verb]} to {one.target}", error) from error
+    return True
 
 
-def _undo(plan: Plan) -> None:
+def _undo(plan: Plan) -> bool:
+    found = any(os.path.lexists(one.target) for one in plan.transfers)
     for one in reversed(plan.transfers):
         for path in (one.source, one.target):
             discard_draft(path)
@@ -113,6 +130,7 @@ def _undo(plan: Plan) -> None:
             _move_back(one) if one.verb == "move" else _remove(one)
         except OSError as error:
             raise _failed(one.target, f"cannot be put back to {one.source}", error) from error
+    return found
 
 
 #: The verbs in messages.
@@ -145,7 +163,7 @@ def _rename(source: Path, target: Path, there: os.stat_result | None) -> None:
     """Rename a file, or copy and remove it if the target is on another file system; never replace another file."""
     if there is not None:
         # A run was killed after the copy was complete and before the original was removed.
-        if os.path.samestat(source.lstat(), there) or not _equal(source, target):
+        if os.path.samestat(source.lstat(), there) or not is_equal(source, target):
             raise OutputError(f"{target}: there is another file; rename it, and run the same command again")
         _copy_status(source, target)
         source.unlink()
@@ -162,12 +180,18 @@ def _rename(source: Path, target: Path, there: os.stat_result | None) -> None:
 
 
 def _copy(one: Transfer) -> None:
-    here, there = _status(one.source), _status(one.target)
+    # What a link leads to is copied.
+    here, there = _status(one.source, follow_symlinks=True), _status(one.target)
     _check_unchanged(one, here)
-    if there is not None:
-        if (there.st_size, there.st_mtime_ns) != (one.size, one.mtime):
-            raise OutputError(f"{one.target}: there is another file; rename it, and run the same command again")
+    if _is_copied(one):
         return
+    if there is not None:
+        if one.replaces is None:
+            raise OutputError(f"{one.target}: there is another file; rename it, and run the same command again")
+        if (there.st_size, there.st_mtime_ns) != one.replaces:
+            raise OutputError(
+                f"{one.target}: changed since it was made, and kept; delete it to copy {one.source} again"
+            )
     _copy_whole(one.source, one.target)
 
 
@@ -182,25 +206,43 @@ def _is_linked(one: Transfer) -> bool:
     return one.target.is_symlink() and one.target.readlink() == _content_of_link(one)
 
 
+def _is_copied(one: Transfer) -> bool:
+    there = _status(one.target)
+    return there is not None and (there.st_size, there.st_mtime_ns) == (one.size, one.mtime)
+
+
+#: How it is seen that a transfer is done.
+_DONE: dict[Verb, Callable[[Transfer], bool]] = {
+    "move": lambda one: _status(one.source) is None,
+    "copy": _is_copied,
+    "link": _is_linked,
+}
+
+
 def _content_of_link(one: Transfer) -> Path:
     """Return what the link contains: a relative path, so that both folders can be moved together."""
     return Path(os.path.relpath(one.source, os.path.realpath(one.target.parent)))
 
 
 def _remove(one: Transfer) -> None:
-    """Remove a copy or a link that nobody changed."""
-    there = _status(one.target)
-    if there is None:
+    """Remove a link that nobody changed, or a copy whose original still has its content."""
+    if _status(one.target) is None:
         return
-    same = (there.st_size, there.st_mtime_ns) == (one.size, one.mtime)
-    if not (_is_linked(one) if one.verb == "link" else same):
+    if one.verb == "link":
+        changed, only = not _is_linked(one), ""
+    else:
+        only = reason_to_keep(one.target, one.source)
+        changed = bool(only) and not _is_copied(one)
+    if changed:
         raise OutputError(f"{one.target}: changed since it was made, and kept; delete it if you do not need it")
+    if only:
+        raise OutputError(f"{one.target}: may be the only copy, and is kept: {only}; delete it if you do not need it")
     one.target.unlink()
 
 
-def _status(path: Path) -> os.stat_result | None:
+def _status(path: Path, *, follow_symlinks: bool = False) -> os.stat_result | None:
     try:
-        return path.lstat()
+        return path.stat(follow_symlinks=follow_symlinks)
     except (FileNotFoundError, NotADirectoryError):
         return None
 
@@ -210,10 +252,6 @@ def _check_unchanged(one: Transfer, here: os.stat_result | None) -> None:
         raise UnreadableError(f"{one.source}: the file is gone since it was scored; run the same command again")
     if (here.st_size, here.st_mtime_ns) != (one.size, one.mtime):
         raise UnreadableError(f"{one.source}: the file was changed since it was scored; run the same command again")
-
-
-def _equal(source: Path, target: Path) -> bool:
-    return target.is_file() and not target.is_symlink() and filecmp.cmp(source, target, shallow=False)
 
 
 def _copy_whole(source: Path, target: Path) -> None:

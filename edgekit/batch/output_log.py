@@ -7,11 +7,11 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from edgekit.batch.sqlite_store import Schema, SqliteStore
 from edgekit.errors import OutputError
-from edgekit.io.stores import StorePath
+from edgekit.io.stores import StorePath, path_of
 
 #: Name of the log in an output folder.
 NAME = ".edgekit.sqlite"
@@ -38,6 +38,15 @@ CREATE TABLE announced (output BLOB PRIMARY KEY) WITHOUT ROWID;
 _FROM = "FROM written JOIN jobs ON jobs.id = written.job WHERE"
 _FILE = "output = ? AND size = ? AND mtime = ?"
 _IS_STARTED = "SELECT 1 FROM announced WHERE output = ?"
+
+
+class Origin(NamedTuple):
+    """What an output was made from: the input, its size and time then, and the key of the job."""
+
+    path: Path
+    size: int
+    mtime: int
+    job_key: str
 
 
 class OutputLog(SqliteStore):
@@ -155,6 +164,11 @@ class OutputLog(SqliteStore):
         """Tell whether `output` is the result of the job for the input in its present state."""
         origin = (_encode(source.absolute()), source_stat.st_size, source_stat.st_mtime_ns, job_key)
         return self._select_file("input, input_size, input_mtime, jobs.job", output) == origin
+
+    def origin(self, output: Path) -> Origin | None:
+        """Return the input of a file that edgekit wrote and that was not changed since; None for other files."""
+        row = self._select_file("input, input_size, input_mtime, jobs.job", output)
+        return None if row is None else Origin(path_of(os.fsdecode(row[0])), *row[1:])
 
     def details(self, output: Path) -> Mapping[str, Any]:
         """Return the details that were added with `output`; none if version 1 of the log added it.

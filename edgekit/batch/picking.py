@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 from typing import Any, Literal, NamedTuple
 
 from edgekit.batch.bursts import Shot, group_rows, rank
+from edgekit.batch.copies import reason_to_keep
 from edgekit.batch.engines import Engine
 from edgekit.batch.jobs.scoring import ScoreJob
 from edgekit.batch.output_log import NAME, PICKED, OutputLog
@@ -27,7 +28,7 @@ from edgekit.focus.likeness import Fingerprint, path_travelled
 from edgekit.focus.selection import Choice, pick
 from edgekit.io.encoding import encode
 from edgekit.io.files import read_bytes, status_of
-from edgekit.io.stores import canonical_path
+from edgekit.io.stores import StorePath, canonical_path
 from edgekit.io.video import read_frames
 from edgekit.io.writing import write_atomic
 
@@ -131,7 +132,7 @@ class PickJob:
     def choose_rows(self, rows: Sequence[Row], *, video: bool) -> list[Choice]:
         """Select by the rows. Frames of a camera that rests are one moment, of which one frame is a candidate."""
         positions = [float(n if row.time is None else row.time) for n, row in enumerate(rows)]
-        candidates = [n for n, row in enumerate(rows) if self.above is None or row.values[0] >= self.above]
+        candidates = [n for n, row in enumerate(rows) if self._is_above(row)]
         places = positions
         if video and self.compares:
             places = path_travelled([Fingerprint.from_bytes(row.fingerprint) for row in rows])
@@ -154,21 +155,23 @@ class PickJob:
         shots = group_rows(rows, self.burst or 0.0, self.score.measures[0])
         for number, members in itertools.groupby(shots, lambda shot: shot.group):
             group = list(members)
-            order, seconds = rank(group), group[-1].taken - group[0].taken
+            seconds = group[-1].taken - group[0].taken
+            ranked = rank([shot for shot in group if self._is_above(shot.row)])
             images = []
-            for place, shot in enumerate(order, 1):
-                enough = self.above is None or shot.row.values[0] >= self.above
-                kept = enough and place <= (self.count or 1)
-                if not enough:
-                    reason = f"score below {self.above:g}"
-                elif kept:
-                    reason = f"rank {place} of {len(group)} of moment {number}, taken within {seconds:.3g} s"
+            for place, shot in enumerate(ranked, 1):
+                kept = place <= (self.count or 1)
+                reason = f"less sharp than {ranked[0].row.path}"
+                if kept:
+                    reason = f"rank {place} of {len(ranked)} of moment {number}, taken within {seconds:.3g} s"
                     chosen.append(Choice(index[shot.row.path, shot.row.frame], reason))
-                else:
-                    reason = f"less sharp than {order[0].row.path}"
                 images.append(_shot_record(shot, picked=kept, reason=reason))
+            others = rank([shot for shot in group if not self._is_above(shot.row)])
+            images += [_shot_record(s, picked=False, reason=f"no score of {self.above:g} or more") for s in others]
             records.append({"moment": number, "images": images})
         return chosen, records
+
+    def _is_above(self, row: Row) -> bool:
+        return self.above is None or row.values[0] >= self.above
 
     def check(self) -> None:
         """Check the job itself, before anything is read.
@@ -197,11 +200,17 @@ class Picker:
     engine : Engine
         Decodes and measures.
     force : bool
-        Score all images, and replace files that edgekit did not write.
+        Score all images, and replace files that edgekit did not write or that may be the only copy.
+
+    Attributes
+    ----------
+    kept : list of str
+        Messages about files of an earlier pick that may be the only copies, and are not removed.
     """
 
     def __init__(self, folder: Path, job: PickJob, engine: Engine, *, force: bool = False) -> None:
         self._folder, self._job, self._engine, self._force = folder, job, engine, force
+        self.kept: list[str] = []
 
     def run(self, sources: Sequence[Source], on_scored: Callable[[Row], object]) -> Iterator[Picked]:
         """Score all, select, and yield each one that is picked as soon as its file exists.
@@ -284,6 +293,11 @@ class Picker:
             if not self._force and log.is_current(output, source, status_of(source), one.key):
                 continue
             log.check_replaceable(output, force=self._force)
+            if not self._force and (reason := _reason_to_keep(output, log)):
+                raise OutputError(
+                    f"{output}: an earlier pick, which may be the only copy: {reason}; move it away, choose another "
+                    "folder, or replace it with --force"
+                )
             missing.append(one)
         return missing
 
@@ -310,11 +324,25 @@ class Picker:
             yield one
 
     def _remove_others(self, picked: Sequence[Picked], sources: Sequence[Source], log: OutputLog) -> None:
-        """Remove the files of earlier picks that are not picked now."""
-        kept = {canonical_path(p) for p in (*(p.output for p in picked), *(s.path for s in sources))}
+        """Remove the files of earlier picks that are not picked now and whose originals still exist."""
+        now = (*(p.output for p in picked), *(s.path for s in sources), self._folder / SUMMARY)
+        kept = set(map(canonical_path, now))
         for path in log.outputs(PICKED):
-            if canonical_path(path) not in kept and log.is_own(path):
+            if canonical_path(path) in kept or not log.is_own(path):
+                continue
+            if reason := _reason_to_keep(path, log):
+                self.kept.append(f"{path}: an earlier pick, which is kept: {reason}")
+            else:
                 path.unlink()
+
+
+def _reason_to_keep(path: Path, log: OutputLog) -> str:
+    """Return why a file of an earlier pick may be the only copy; an empty text if its original still exists."""
+    origin = log.origin(path)
+    if origin is None:
+        return ""
+    is_copy = origin.job_key == PICKED and not isinstance(origin.path, StorePath)
+    return reason_to_keep(path, origin.path, None if is_copy else (origin.size, origin.mtime))
 
 
 def _write(picked: Picked, data: bytes, stat: os.stat_result, log: OutputLog) -> None:

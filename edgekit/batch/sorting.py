@@ -3,10 +3,10 @@
 May import `io` and what is below it.
 """
 
-import contextlib
 import itertools
 import math
 import os
+import stat
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Literal, NamedTuple
@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 from edgekit.batch.score_cache import Row
 from edgekit.batch.sources import Source
 from edgekit.io.formats import BY_ENDING, RAW_FORMAT
+from edgekit.io.stores import canonical_path
 from edgekit.io.writing import fit_name
 
 Verb = Literal["move", "copy", "link"]
@@ -102,10 +103,15 @@ def judged_sources(found: Iterable[tuple[str, Verdict]], sources: Mapping[str, S
 
 def photographs(judged: Iterable[Judged]) -> Iterator[Photograph]:
     """Yield the photographs that the files belong to, folder by folder."""
+    # A file under two names, by links or .., is one file.
+    folders: dict[Path, Path] = {}
     by_folder: dict[Path, dict[str, Judged]] = {}
     for one in judged:
-        by_folder.setdefault(one.path.parent, {})[one.path.name] = one
-    for folder, members in by_folder.items():
+        if one.path.parent not in folders:
+            folders[one.path.parent] = Path(canonical_path(one.path.parent))
+        by_folder.setdefault(folders[one.path.parent], {}).setdefault(one.path.name, one)
+    for members in by_folder.values():
+        folder = next(iter(members.values())).path.parent
         by_stem = _by_stem({*members, *_names(folder)})
         for stem in dict.fromkeys(PurePath(name).stem for name in members):
             yield from _of_stem(folder, stem, by_stem[stem], members)
@@ -114,7 +120,8 @@ def photographs(judged: Iterable[Judged]) -> Iterator[Photograph]:
 def _names(folder: Path) -> list[str]:
     """Return the names of the images and sidecar files in a folder."""
     try:
-        found = [path.name for path in folder.iterdir()]
+        with os.scandir(folder) as entries:
+            found = [entry.name for entry in entries if not entry.is_dir(follow_symlinks=False)]
     except OSError:
         return []
     return [name for name in found if _is_sidecar(name) or PurePath(name).suffix.lower() in BY_ENDING]
@@ -170,9 +177,12 @@ class Transfer(NamedTuple):
     source, target : Path
         Absolute paths. The name of the file at the source is not resolved if it is a link.
     size, mtime : int
-        Of the source when the transfer was planned: bytes, and nanoseconds.
+        Of the source when the transfer was planned: bytes, and nanoseconds; of the file that it leads to if it is a
+        link.
     path : str
         The source as it was found; rows of scores have this path.
+    replaces : tuple of int, optional
+        Size and time of an earlier copy at the target, which is replaced if it still has them.
     """
 
     verb: Verb
@@ -181,6 +191,19 @@ class Transfer(NamedTuple):
     size: int
     mtime: int
     path: str
+    replaces: tuple[int, int] | None = None
+
+
+class Earlier(NamedTuple):
+    """What an earlier run made of a file: the target, which exists, and the size and time of the source."""
+
+    target: Path
+    size: int
+    mtime: int
+
+
+#: Returns what an earlier run made of a file by a rule, preferably in its present state, which is None if it is gone.
+FindEarlier = Callable[[Rule, Path, os.stat_result | None], Earlier | None]
 
 
 class Plan(NamedTuple):
@@ -195,7 +218,8 @@ class Plan(NamedTuple):
 def plan(
     found: Iterable[Photograph],
     rules: Sequence[Rule],
-    is_done: Callable[[Rule, Path, os.stat_result | None], bool] = lambda rule, source, stat: False,
+    find_earlier: FindEarlier = lambda rule, source, stat: None,
+    reserved: Iterable[Path] = (),
 ) -> Iterator[Plan]:
     """Yield what is to be done with each photograph, without touching a file.
 
@@ -206,44 +230,67 @@ def plan(
     found : iterable of Photograph
     rules : sequence of Rule
         At most one for each verdict.
-    is_done : callable
-        Tells whether an earlier run sorted a file by a rule; its status is None if it is no longer there.
+    find_earlier : callable
+    reserved : iterable of Path
+        Targets that do not exist yet, and are taken.
     """
     by_verdict = {rule.verdict: rule for rule in rules}
-    taken = _Names()
+    folders = {rule.folder: canonical_path(rule.folder) for rule in rules}
+    taken = _Names(reserved)
     for photograph in found:
         rule = by_verdict.get(photograph.verdict)
         if rule is None:
             continue
         name = str(photograph.files[0])
-        linked = [path for path in photograph.files if path.is_symlink()]
-        if linked and rule.verb == "move":
-            reason = f"{linked[0]}: a symbolic link is not moved; move the file that it leads to"
-            yield Plan(name, rule.folder, (), reason)
-            continue
         try:
-            stats = {path: path.lstat() for path in photograph.files}
+            # A link is not moved, and what it leads to is copied.
+            stats = {path: path.stat() for path in photograph.files}
         except OSError as error:
-            if not is_done(rule, photograph.files[0], None):
+            if find_earlier(rule, photograph.files[0], None) is None:
                 yield Plan(name, rule.folder, (), f"{error.filename}: cannot be sorted: {error.strerror}")
             continue
-        if rule.verb == "move" or not all(is_done(rule, path, stat) for path, stat in stats.items()):
-            yield Plan(name, rule.folder, tuple(_transfers(photograph, rule, stats, taken)))
+        if Path(canonical_path(photograph.files[0].parent)).is_relative_to(folders[rule.folder]):
+            yield Plan(name, rule.folder, (), f"{name}: is already in {rule.folder}, and stays there")
+            continue
+        if reason := _reason_to_stay(rule, stats):
+            yield Plan(name, rule.folder, (), reason)
+            continue
+        known = {path: find_earlier(rule, path, stat) for path, stat in stats.items() if rule.verb != "move"}
+        transfers = _transfers_of_sidecars(photograph, rule, stats, known)
+        if transfers is None:
+            transfers = tuple(_transfers(photograph, rule, stats, taken))
+        if transfers:
+            yield Plan(name, rule.folder, transfers)
+
+
+def _reason_to_stay(rule: Rule, stats: Mapping[Path, os.stat_result]) -> str:
+    """Return why the files of a photograph cannot be sorted by a rule; an empty text if they can."""
+    for path, status in stats.items():
+        if not stat.S_ISREG(status.st_mode):
+            found = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, socket or device"
+            return f"{path}: only files are sorted; found {found}, which stays where it is"
+        if rule.verb == "move" and path.is_symlink():
+            return f"{path}: a symbolic link is not moved; move the file that it leads to"
+    return ""
 
 
 class _Names:
     """The names that are taken in the folders that receive files."""
 
-    def __init__(self) -> None:
+    def __init__(self, reserved: Iterable[Path]) -> None:
         self._taken: dict[Path, dict[str, Path | None]] = {}
+        self._reserved: dict[Path, list[str]] = {}
+        for path in reserved:
+            self._reserved.setdefault(path.parent, []).append(path.name)
 
     def stem(self, folder: Path, photograph: Photograph) -> str:
         """Return the stem for the names of a photograph, with a number if another photograph has it.
 
         Two images of one folder may keep a common stem.
         """
-        taken, origin = self._taken.setdefault(folder, dict(_stems(folder))), photograph.files[0].parent
-        stem = photograph.files[0].stem
+        if folder not in self._taken:
+            self._taken[folder] = dict.fromkeys(_stems([*_listed(folder), *self._reserved.get(folder, [])]))
+        taken, origin, stem = self._taken[folder], photograph.files[0].parent, photograph.files[0].stem
         for number in itertools.count(1):
             name = stem if number == 1 else f"{stem}-{number}"
             if taken.setdefault(os.path.normcase(name), origin) == origin:
@@ -251,13 +298,46 @@ class _Names:
         raise AssertionError
 
 
-def _stems(folder: Path) -> Iterator[tuple[str, None]]:
-    """Yield the stems of the names in a folder, which may not exist."""
-    with contextlib.suppress(OSError):
-        for path in folder.iterdir():
-            yield os.path.normcase(path.stem), None
-            if _is_sidecar(path.name):
-                yield os.path.normcase(PurePath(path.stem).stem), None
+def _listed(folder: Path) -> list[str]:
+    """Return the names in a folder, which may not exist."""
+    try:
+        return [path.name for path in folder.iterdir()]
+    except OSError:
+        return []
+
+
+def _stems(names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        stem = PurePath(name).stem
+        yield os.path.normcase(stem)
+        if _is_sidecar(name):
+            yield os.path.normcase(PurePath(stem).stem)
+
+
+def _transfers_of_sidecars(
+    photograph: Photograph,
+    rule: Rule,
+    stats: Mapping[Path, os.stat_result],
+    known: Mapping[Path, Earlier | None],
+) -> tuple[Transfer, ...] | None:
+    """Return the transfers of what is new since an earlier run, if only sidecar files are; else None."""
+    first, found = photograph.files[0], []
+    image = known.get(first)
+    for path, status in stats.items():
+        earlier = known.get(path)
+        # A link to a file that changed still leads to it.
+        if earlier and (rule.verb == "link" or earlier[1:] == (status.st_size, status.st_mtime_ns)):
+            continue
+        if image is None or not _is_sidecar(path.name):
+            return None
+        begin = image.target.name.removesuffix(first.name.removeprefix(first.stem))
+        target = image.target.with_name(fit_name(begin, path.name.removeprefix(first.stem)))
+        if earlier:
+            target = earlier.target
+        elif os.path.lexists(target):
+            return None
+        found.append(_transfer(rule, path, target, status)._replace(replaces=earlier and earlier[1:]))
+    return tuple(found)
 
 
 def _transfers(
@@ -266,5 +346,8 @@ def _transfers(
     folder, stem = rule.folder / photograph.relative.parent, photograph.files[0].stem
     begin = taken.stem(folder, photograph)
     for path in photograph.files:
-        target = folder / fit_name(begin, path.name.removeprefix(stem))
-        yield Transfer(rule.verb, path.absolute(), target, stats[path].st_size, stats[path].st_mtime_ns, str(path))
+        yield _transfer(rule, path, folder / fit_name(begin, path.name.removeprefix(stem)), stats[path])
+
+
+def _transfer(rule: Rule, path: Path, target: Path, status: os.stat_result) -> Transfer:
+    return Transfer(rule.verb, path.absolute(), target, status.st_size, status.st_mtime_ns, str(path))

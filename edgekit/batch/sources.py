@@ -174,7 +174,7 @@ def find(
 
 def _common_folder(paths: Sequence[Path]) -> Path | None:
     """Return the folder that contains all files of a list; None if there is none, as for files in stores."""
-    local = {path.absolute().parent for path in paths if not isinstance(path, StorePath)}
+    local = {_normalized(path).parent for path in paths if not isinstance(path, StorePath)}
     try:
         return Path(os.path.commonpath(local))
     except ValueError:  # No files, or several drives.
@@ -184,7 +184,12 @@ def _common_folder(paths: Sequence[Path]) -> Path | None:
 def _relative(path: Path, folder: Path | None) -> PurePath:
     if isinstance(path, StorePath) or folder is None:
         return PurePath(path.name)
-    return path.absolute().relative_to(folder)
+    return _normalized(path).relative_to(folder)
+
+
+def _normalized(path: Path) -> Path:
+    """Return an absolute path without .., so that no output leaves its folder."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 - absolute() keeps ..
 
 
 def _images(

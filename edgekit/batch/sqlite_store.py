@@ -227,5 +227,6 @@ class SqliteStore:
 def remove_store(path: Path) -> None:
     """Remove a closed file, and what a process that was killed may have left beside it."""
     discard_draft(path.with_name(path.name + HOLDER))
-    for suffix in ("", "-journal", HOLDER):
+    # The file itself is the last: while it is there, what belongs to it can be completed.
+    for suffix in ("-journal", HOLDER, ""):
         path.with_name(path.name + suffix).unlink(missing_ok=True)

@@ -30,6 +30,6 @@ def apply(table: str, **values: Any) -> int:
     if not rules:
         raise click.UsageError(f"say what to do with the files, such as --{SORT[0].replace('_', '-')} DIR.")
     judged = read_choice(table)
-    with Sorter(rules, values) as sorter:
+    with Sorter(rules, values, names_done=True) as sorter:
         sorter.resume()
         return sorter.sort(judged)

@@ -58,6 +58,9 @@ _OPTIONS: dict[str, Callable[..., Decorator]] = {
     "force": option(
         "--force", is_flag=True,
         help="Recompute results that are up to date, and replace files that edgekit did not write."),
+    "pick.force": option(
+        "--force", is_flag=True,
+        help="Score images again, and replace files that edgekit did not write or that may be the only copy."),
     "format": option(
         "--format", "ending", type=Choice(("png", "jpg", "tif", "webp", "npy")), metavar="FORMAT",
         help="File format of the outputs.", show_default="png, or tif with --depth float"),
@@ -185,6 +188,10 @@ _OPTIONS: dict[str, Callable[..., Decorator]] = {
         "--measure", "measures", type=Text((SCORE, *MEASURE_NAMES)), multiple=True, metavar="NAME",
         help="What to compute. Can be repeated; the first one sorts the table, and is compared with --threshold and "
              f"--fail-below. Choices: {', '.join((SCORE, *MEASURE_NAMES))}.", show_default=SCORE),
+    "pick.measure": option(
+        "--measure", "measures", type=Text((SCORE, *MEASURE_NAMES)), multiple=True, metavar="NAME",
+        help="Select by this measure, the highest values first. With --burst also compare the images of a moment by "
+             f"it. Choices: {', '.join((SCORE, *MEASURE_NAMES))}.", show_default=SCORE),
     "at": option(
         "--at", type=Choice(JUDGED_AT), show_default=True, metavar="SIZE",
         help="Judge the score at viewing size, 1024 pixels on the longer side, or at full size, where each pixel "

@@ -52,6 +52,12 @@ class PathOrUrl(ParamType):
     def __init__(self, kind: str = "file") -> None:
         self._kind = kind
 
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        # An empty path would be the current folder.
+        if not value:
+            self.fail("the name is empty; is a shell variable not set?", param, ctx)
+        return value
+
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         return [CompletionItem(incomplete, type=self._kind)]
 

@@ -41,7 +41,8 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
 
     Video frames are written with their time and number in the name. Frames of a camera that rests count as one moment;
     the N intervals of a video are equal parts of the path of the camera. Images are copied unchanged. The files of an
-    earlier selection in the same folder are replaced. picked.json lists the selected images and the reasons.
+    earlier selection in the same folder are removed, unless their originals are gone or were changed. picked.json lists
+    the selected images and the reasons.
     """
     from edgekit.batch.jobs.scoring import ScoreJob
     from edgekit.batch.picking import Picker, PickJob
@@ -90,6 +91,8 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
         counts = ((picked, "picked"), (tally.succeeded, "scored"), (tally.failed, "failed"))
         none = "nothing scored" if found.sources else no_images(inputs, recursive=values["recursive"])
         shown.summarize(counts, skipped_counts(found.skipped, left_out), none=none)
+    for message in () if values["quiet"] else picker.kept:
+        complain(message)
     if job.compares and burst is None and not values["quiet"] and picked < (values["count"] or 0):
         complain(f"{picked} of {values['count']}: the other frames show the same moments, or are too near")
     return tally.exit_status

@@ -66,7 +66,7 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
     from edgekit.batch.sources import find
     from edgekit.cli.output import RunOutput, no_images, skipped_counts
     from edgekit.cli.score_summary import below_minimum, describe_scores, score_counts, suggest_next
-    from edgekit.cli.sorting import Sorter, rules_of
+    from edgekit.cli.sorting import Sorter, check_folders, rules_of
     from edgekit.cli.state_paths import open_results
     from edgekit.common.read_options import ReadOptions
     from edgekit.io.stores import path_of
@@ -83,6 +83,7 @@ def score(inputs: tuple[str, ...], **values: Any) -> int:
     job.check()
     rules = rules_of(values)
     _check_local(inputs, values, rules)
+    check_folders(inputs, rules)
     _check_verdicts(values, job, rules)
     report = None if values["report"] is None else Path(values["report"])
     keep = [*filter(None, [report]), *(rule.folder for rule in rules if not values["dry_run"])]

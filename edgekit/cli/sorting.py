@@ -16,7 +16,7 @@ from edgekit.common.escaping import escape_controls, unambiguous_path
 if TYPE_CHECKING:
     from edgekit.batch.move_log import MoveLog
     from edgekit.batch.moving import MoveOutcome
-    from edgekit.batch.sorting import Judged, Plan, Rule, Transfer
+    from edgekit.batch.sorting import Earlier, Judged, Plan, Rule, Transfer
 
 
 def rules_of(values: dict[str, Any]) -> "list[Rule]":
@@ -50,6 +50,18 @@ def rules_of(values: dict[str, Any]) -> "list[Rule]":
     return list(rules.values())
 
 
+def check_folders(inputs: tuple[str, ...], rules: "list[Rule]") -> None:
+    """Raise if all inputs are in a folder that receives files."""
+    from edgekit.errors import ParameterError
+    from edgekit.io.stores import canonical_path
+
+    found = [Path(canonical_path(name)) for name in inputs]
+    for rule in rules:
+        if all(path.is_relative_to(canonical_path(rule.folder)) for path in found):
+            folder = _shown(rule.folder)
+            raise ParameterError(f"{folder}: {rule.option} needs a folder outside of the inputs, or inside of them")
+
+
 class Sorter:
     """Sorts files by rules, with a log in each folder that receives files; a context manager.
 
@@ -58,22 +70,26 @@ class Sorter:
     rules : list of Rule
     values : dict
         The values of the options, by name.
+    names_done : bool
+        With ``--json``, print a line for each file that was sorted. Other commands print rows.
     """
 
-    def __init__(self, rules: "list[Rule]", values: dict[str, Any]) -> None:
+    def __init__(self, rules: "list[Rule]", values: dict[str, Any], *, names_done: bool = False) -> None:
         self._rules, self._values = rules, values
+        self._names_done = names_done and values["as_json"]
         self._shown = RunOutput(quiet=values["quiet"], debug=values["debug"], unit="photo")
         self._opened = ExitStack()
         self._logs: dict[Path, MoveLog] = {}
-        self._moved: list[Transfer] = []
+        self._pending: list[Plan] = []
 
     def __enter__(self) -> "Sorter":
-        from edgekit.batch.move_log import MoveLog
+        from edgekit.batch.move_log import NAME, MoveLog
 
+        dry_run = self._values["dry_run"]
         with ExitStack() as opened:
             for folder in {rule.folder: None for rule in self._rules}:
-                if not self._values["dry_run"]:
-                    self._logs[folder] = opened.enter_context(MoveLog(folder))
+                if not dry_run or (folder / NAME).is_file():
+                    self._logs[folder] = opened.enter_context(MoveLog(folder, read_only=dry_run))
             self._opened = opened.pop_all()
         return self
 
@@ -82,23 +98,32 @@ class Sorter:
 
     def resume(self) -> "list[Transfer]":
         """Complete what an interrupted run had planned, and return the files that it moved."""
-        from edgekit.batch.moving import resume
+        from edgekit.batch.moving import remaining, resume
 
         plans = [plan for log in self._logs.values() for plan in log.pending()]
+        moves = [one for plan in plans for one in plan.transfers if one.verb == "move"]
         if plans:
             complain(f"an earlier run was interrupted; {len(plans)} photographs that it had planned to sort come first")
+        if self._values["dry_run"]:
+            self._pending = [plan._replace(transfers=remaining(plan)) for plan in plans]
+            left = {one for plan in self._pending for one in plan.transfers}
+            return [one for one in moves if one not in left]
         for log in self._logs.values():
             self._run(resume(log, _engine()), 0)
-        return [one for plan in plans for one in plan.transfers if one.verb == "move"]
+        return moves
 
     def sort(self, judged: "Iterable[Judged]") -> int:
         """Move, copy and link files, or print what would be done; return the exit status."""
         from edgekit.batch.moving import carry_out
         from edgekit.batch.sorting import photographs, plan
 
-        plans = list(plan(photographs(judged), self._rules, self._is_done))
+        # In a dry run what an interrupted run had planned is still to be done.
+        pending = {(one.verb, one.source): one.target for plan in self._pending for one in plan.transfers}
+        verbs = {rule.verdict: rule.verb for rule in self._rules}
+        found = (p for p in photographs(judged) if (verbs.get(p.verdict), p.files[0].absolute()) not in pending)
+        plans = list(plan(found, self._rules, self._find_earlier, pending.values()))
         if self._values["dry_run"]:
-            return self._show(plans)
+            return self._show([*self._pending, *plans])
         for folder, log in self._logs.items():
             own = [one for one in plans if one.folder == folder]
             self._run(carry_out(own, log, _engine()), len(own))
@@ -109,24 +134,33 @@ class Sorter:
                 complain(f"to put all back: edgekit undo {escape_controls(_shown(folder))}")
         return tally.exit_status
 
-    def _is_done(self, rule: "Rule", source: Path, stat: Any) -> bool:
+    def _find_earlier(self, rule: "Rule", source: Path, stat: Any) -> "Earlier | None":
         log = self._logs.get(rule.folder)
-        return log is not None and log.has(rule, source, stat)
+        return None if log is None else log.find(rule, source, stat)
 
     def _run(self, outcomes: "Iterator[MoveOutcome]", total: int) -> None:
+        from edgekit.batch.runner import Status
+
         self._shown.expect(total)
         with self._shown:
             for outcome in outcomes:
                 self._shown.add(outcome)
+                if self._names_done and outcome.status != Status.FAILED:
+                    self._shown.progress.clear()
+                    _print(outcome.plan, as_json=True)
 
     def _show(self, plans: "list[Plan]") -> int:
         """Print what would be done."""
         for plan in plans:
             if plan.reason:
                 complain(plan.reason)
-            for one in plan.transfers:
-                click.echo(_line(one, as_json=self._values["as_json"]))
+            _print(plan, as_json=self._values["as_json"])
         return 0
+
+
+def _print(plan: "Plan", *, as_json: bool) -> None:
+    for one in plan.transfers:
+        click.echo(_line(one, as_json=as_json))
 
 
 def _line(one: "Transfer", *, as_json: bool) -> str:

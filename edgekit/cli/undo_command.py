@@ -17,12 +17,13 @@ from edgekit.cli.parameter_types import PathOrUrl
 def undo(folder: str, **values: Any) -> int:
     """Put back the files that edgekit score or edgekit apply sorted into DIR.
 
-    Moved files return to their places, copies and links that were not changed are removed. A file whose place is taken
-    stays in DIR, and its name is printed.
+    Moved files return to their places. Links are removed, and copies whose originals still have the same content. A
+    file whose place is taken or that may be the only copy stays in DIR, and its name is printed.
     """
     from edgekit.batch.engines.local import Threads
     from edgekit.batch.move_log import NAME, MoveLog
     from edgekit.batch.moving import undo as undone
+    from edgekit.batch.runner import Status
     from edgekit.errors import ParameterError
 
     path = Path(folder)
@@ -36,5 +37,7 @@ def undo(folder: str, **values: Any) -> int:
             for outcome in undone(log, Threads(1)):
                 shown.add(outcome)
     tally = shown.tally
-    shown.summarize([(tally.succeeded, "put back"), (tally.failed, "not put back")], (), none="nothing to put back")
+    shown.summarize(
+        [(tally.counts[Status.DONE], "put back"), (tally.failed, "not put back")], (), none="nothing to put back"
+    )
     return tally.exit_status

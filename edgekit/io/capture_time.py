@@ -17,7 +17,7 @@ _CHANGED = 0x0132
 def capture_time(data: Any) -> float:
     """Return when a photograph was taken, in seconds; NaN if its file does not say.
 
-    Without an offset from UTC in the file, which older cameras do not write, the time counts as UTC.
+    Without a valid offset from UTC in the file, which older cameras do not write, the time counts as UTC.
     """
     from PIL import Image
 
@@ -29,9 +29,11 @@ def capture_time(data: Any) -> float:
             found = {_TIME: exif.get(_CHANGED), **exif.get_ifd(_PHOTOGRAPH)}
     try:
         taken = datetime.datetime.strptime(str(found[_TIME])[:19], "%Y:%m:%d %H:%M:%S")
-        offset = datetime.datetime.strptime(str(found.get(_OFFSET) or "+00:00")[:6], "%z").tzinfo
     except (KeyError, ValueError):
         return math.nan
+    offset: datetime.tzinfo | None = datetime.UTC
+    with contextlib.suppress(KeyError, ValueError):
+        offset = datetime.datetime.strptime(str(found[_OFFSET])[:6], "%z").tzinfo
     digits = str(found.get(_FRACTION) or "").strip()
     fraction = float(f"0.{digits}") if digits.isdecimal() and digits.isascii() else 0.0
     return taken.replace(tzinfo=offset).timestamp() + fraction
