@@ -10,14 +10,14 @@ from edgekit.cli.parameter_types import PathOrUrl
 
 
 @command(
-    "apply", "Sort files by the verdicts in a table.",
+    "apply", "Sort files as a table says.",
     "edgekit apply choice.csv --move-blurred blurred/",
     "edgekit apply scores.csv --link-sharp sharp/ --dry-run",
 )  # fmt: skip
 @click.argument("table", type=PathOrUrl(), metavar="TABLE")
 @options("apply", {"Sorting": (*SORT, "dry_run"), MESSAGES: ("json", "quiet", "debug")})
 def apply(table: str, **values: Any) -> int:
-    """Sort files by the verdicts in TABLE, without scoring them again.
+    """Sort files as TABLE says, without scoring them again.
 
     TABLE is a .csv file: the choice that was saved on the review page of edgekit score --report, or the table of
     edgekit score -o. It has a column path, and a column list (sharp, blurred or undefined) or blurred (true or

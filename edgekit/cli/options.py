@@ -186,7 +186,7 @@ _OPTIONS: dict[str, Callable[..., Decorator]] = {
              "NAME.parquet/.", show_default="print a table"),
     "measure": option(
         "--measure", "measures", type=Text((SCORE, *MEASURE_NAMES)), multiple=True, metavar="NAME",
-        help="What to compute. Can be repeated; the first one sorts the table, and is compared with --threshold and "
+        help="Measure to compute. Can be repeated; the first one sorts the table, and is compared with --threshold and "
              f"--fail-below. Choices: {', '.join((SCORE, *MEASURE_NAMES))}.", show_default=SCORE),
     "pick.measure": option(
         "--measure", "measures", type=Text((SCORE, *MEASURE_NAMES)), multiple=True, metavar="NAME",

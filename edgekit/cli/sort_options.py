@@ -20,5 +20,5 @@ def sort_option(name: str) -> Callable[..., Callable[[Any], Any]]:
     """Return the decorator of one of the options `SORT`."""
     return partial(
         click.option, f"--{name.replace('_', '-')}", cls=SortOption, type=PathOrUrl("dir"), metavar="DIR",
-        help="Move the blurred images into DIR, with their sidecar files. Likewise copy or link for move, and sharp or "
-             "undefined for blurred.")  # fmt: skip
+        help="Move the blurred images into DIR, with their sidecar files. In the same way: copy or link in place of "
+             "move, and sharp or undefined in place of blurred.")  # fmt: skip

@@ -91,10 +91,9 @@ def _shrunk(image: NDArray[np.float32], longer: int) -> NDArray[np.float32]:
 
 
 def _detail(image: NDArray[np.float32]) -> float:
-    """Return how sharp an image is, by the energy of its Laplacian at three scales.
+    """Return how sharp an image is: E1 E2 / (E3 V), which does not depend on contrast and exposure, but on the scene.
 
-    The energies are divided by the variance and by one another: contrast and exposure cancel out. The value depends on
-    the scene.
+    E1, E2 and E3 are the variances of the Laplacian after Gaussians of 1, 2 and 4 pixels, V is that of the levels.
     """
     variance = float(image.var())
     if variance < FLAT**2:
