@@ -40,9 +40,9 @@ def pick(inputs: tuple[str, ...], **values: Any) -> int:
     INPUT is one video, or a folder, a glob in quotes, images, or URLs of images.
 
     Video frames are written with their time and number in the name. Frames during which the camera does not move count
-    as one moment; the N intervals of a video are equal parts of the path of the camera. Images are copied unchanged. The files of an
-    earlier selection in the same folder are removed, unless their originals are gone or were changed. picked.json lists
-    the selected images and the reasons.
+    as one moment; the N intervals of a video are equal parts of the path of the camera. Images are copied
+    unchanged. The files of an earlier selection in the same folder are removed, unless their originals are gone or
+    were changed. picked.json lists the selected images and the reasons.
     """
     from edgekit.batch.jobs.scoring import ScoreJob
     from edgekit.batch.picking import Picker, PickJob
