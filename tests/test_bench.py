@@ -87,7 +87,7 @@ def test_suite_results_are_written_to_the_page(run_suites):
     assert all(len(entry["seconds"]) == 1 for contest in contests for entry in contest["contenders"].values())
     written, before = ((folder / "docs" / "performance.md").read_text("utf-8") for folder in (output, ROOT))
     assert written != before
-    assert prose(written) == prose(before)
+    assert text_outside_blocks(written) == text_outside_blocks(before)
 
 
 @pytest.mark.parametrize("bars", [False, True])
@@ -122,7 +122,7 @@ def test_json_has_all_measurements(results):
     assert len({batch["facts"]["images"] for batch in batches}) == 2
     for batch in batches:
         assert all(batch["contenders"][name]["peak_mib"] > 10 for name in ("opencv", "edgekit"))
-    # Programs that take one file at a time are left out of large batches without a reason.
+    # Programs that take one file at a time are not listed for many files.
     few, many = ({*batch["contenders"], *batch["left_out"]} for batch in batches[1:])
     assert len(few - many) == 2
 
@@ -136,7 +136,7 @@ def test_missing_contenders_have_a_reason(results):
     assert {"scikit-image", "SciPy", "kornia, torch on the CPU", "pyvips, `conv`"} <= labels | missing
 
 
-def prose(text: str) -> str:
+def text_outside_blocks(text: str) -> str:
     """Return the text outside of generated blocks."""
     return re.sub(r"(<!-- (\w+) -->).*?(<!-- /\2 -->)", r"\1\3", text, flags=re.DOTALL)
 
@@ -150,7 +150,7 @@ def test_every_block_is_written(all_suites):
             assert "Not run_suites yet" not in content, block
             assert content.count("\n|") >= 3, block
         # The other text does not change.
-        assert prose(written) == prose(before)
+        assert text_outside_blocks(written) == text_outside_blocks(before)
 
 
 @pytest.mark.full

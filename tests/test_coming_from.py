@@ -106,9 +106,9 @@ def test_calls_of_matlab(row, names):
     what, theirs, ours, result = row
     expected, found = MATLAB[call(theirs)](names["I"], names["h"]), eval(call(ours), names)
     if what == "direction":
-        # The same direction, up to a whole turn.
+        # The same direction, modulo 360 degrees.
         assert np.abs(np.exp(1j * np.radians(expected)) - np.exp(1j * np.radians(found))).max() < 1e-9
-        # MATLAB's range is closed at 180.
+        # The range of MATLAB includes 180.
         assert found.min() >= -180
         assert math.isclose(np.abs(expected - found).max() % 360, 0, abs_tol=1e-9)
     else:

@@ -34,7 +34,7 @@ def test_loops_are_loaded_at_break_even(automatic):
     assert fused.loops(fused.SMALLEST) == "required=False"
 
 
-def test_small_images_do_not_count(automatic, monkeypatch):
+def test_small_images_are_not_counted(automatic, monkeypatch):
     monkeypatch.setattr(fused, "BREAK_EVEN", 2 * fused.SMALLEST)
     for _ in range(3):
         assert fused.loops(fused.SMALLEST - 1) is None

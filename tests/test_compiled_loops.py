@@ -244,7 +244,7 @@ def test_very_large_and_small_factors_are_not_compiled(power, taken, calls):
 
 
 def expected_sums(image):
-    """Return sum and sum of squares of the 4-neighbour Laplacian, in whole numbers."""
+    """Return the exact sum and sum of squares of the 4-neighbour Laplacian."""
     p = np.pad(image.astype(np.int64), 1, "reflect")
     laplacian = p[:-2, 1:-1] + p[2:, 1:-1] + p[1:-1, :-2] + p[1:-1, 2:] - 4 * p[1:-1, 1:-1]
     return int(laplacian.sum()), int((laplacian**2).sum())

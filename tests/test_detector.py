@@ -179,7 +179,7 @@ def test_object_edges_are_stronger_than_texture(contrast, texture, kind):
     rim, ground = np.abs(away) < 0.5, np.abs(away) > 6
     assert share_near(rim, found > SURE) >= 0.97
     assert (found > SURE)[ground].mean() < 0.004
-    # Nearly every edge of the texture is weaker than nearly every one of the rim.
+    # Nearly all edges of the texture are weaker than nearly all edges of the object.
     on_rim, on_ground = found[(np.abs(away) < 2) & (found > 0)], found[ground & (found > 0)]
     assert np.quantile(on_rim, 0.2) > np.quantile(on_ground, 0.98)
 
@@ -278,7 +278,7 @@ def test_invalid_pixels_do_not_change_distant_edges(kind):
 def test_faint_edges_are_stronger_in_a_long_line(kind):
     y, x = np.mgrid[:128, :128]
     height = np.where(y < 64, 30.0, 8)
-    # A clear edge and a faint one, as one line and as two.
+    # A strong and a weak edge, connected and not connected.
     whole, parted = (
         kind.plain(ek.detect(kind.image(100 + h * (x >= 60)))) for h in (height, height * (np.abs(y - 64) > 3))
     )
