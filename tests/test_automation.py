@@ -1,4 +1,4 @@
-"""The GitHub Action, the pre-commit hook and the Dockerfile, as far as a machine without GitHub and Docker can tell."""
+"""The GitHub Action, the pre-commit hook and the Dockerfile, checked without GitHub and Docker."""
 
 import os
 import re
@@ -22,7 +22,7 @@ ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
 HOOK = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())[0]
 
 
-def picture(sigma):
+def make_image(sigma):
     rough = np.random.default_rng(4).integers(30, 220, (16, 20, 3)).astype(np.uint8)
     image = cv2.resize(rough, (400, 320), interpolation=cv2.INTER_NEAREST)
     return cv2.GaussianBlur(image, (0, 0), sigma) if sigma else image
@@ -36,7 +36,7 @@ def repository(tmp_path, monkeypatch):
     for name in ("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"):
         monkeypatch.setenv(name, "someone")
     git("init", "-q")
-    ek.write_image("old.png", picture(9))
+    ek.write_image("old.png", make_image(9))
     commit()
     return tmp_path
 
@@ -57,9 +57,9 @@ def check(**extra):
     return subprocess.run([ROOT / ".ci" / "check-images"], env=environment, capture_output=True, text=True)
 
 
-def test_a_change_that_adds_a_blurred_image_fails(repository):
-    ek.write_image("new image.png", picture(9))
-    ek.write_image("sharp.png", picture(0))
+def test_check_images_fails_for_added_blurred_images(repository):
+    ek.write_image("new image.png", make_image(9))
+    ek.write_image("sharp.png", make_image(0))
     ek.write_image("icon.png", np.zeros((16, 16), np.uint8))
     commit()
     ran = check()
@@ -81,14 +81,14 @@ def test_the_action_runs_its_script_and_only_pinned_actions():
     assert all(PINNED.fullmatch(line) for line in lines)
     script = steps[-1]["run"].splitlines()[-1]
     assert script == '"$GITHUB_ACTION_PATH/.ci/check-images"'
-    # What users can set reaches the script by its environment, never by its text.
+    # Inputs are passed in the environment, never inserted into the script.
     assert "${{" not in steps[-1]["run"]
     assert {f"${{{{ inputs.{name} }}}}" for name in ACTION["inputs"]} == {*steps[-1]["env"].values()}
 
 
-def test_the_hook_fails_for_blurred_images_only(repository):
+def test_exit_codes_of_the_hook(repository):
     _, *command = shlex.split(HOOK["entry"])
-    ek.write_image("sharp.png", picture(0))
+    ek.write_image("sharp.png", make_image(0))
     ek.write_image("icon.png", np.zeros((16, 16), np.uint8))
     assert run(*command, "sharp.png", "icon.png").exit_code == 0
     found = run(*command, "sharp.png", "old.png")
@@ -98,12 +98,12 @@ def test_the_hook_fails_for_blurred_images_only(repository):
     assert HOOK["language"] == "python"
 
 
-def test_the_image_of_the_dockerfile_has_what_the_command_line_needs():
+def test_dockerfile_dependencies_and_files():
     text = (ROOT / "Dockerfile").read_text()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = re.search(r'"/src\[([\w,]+)\]"', text)[1].split(",")
     assert set(extras) <= set(project["optional-dependencies"])
-    # The headless package takes the place of a dependency, with the same lower bound.
+    # The headless package replaces opencv-python, with the same lower bound.
     (opencv,) = (name for name in project["dependencies"] if name.startswith("opencv-python"))
     assert opencv.replace("opencv-python", "opencv-python-headless") in text
     copied = {name for line in re.findall(r"^COPY (.*) /src", text, re.MULTILINE) for name in line.split()}

@@ -1,4 +1,4 @@
-"""Jobs as values, the journal under a sudden end, and a runner that loses nothing."""
+"""Jobs, the output log, the runner, and runs that are killed."""
 
 import contextlib
 import os
@@ -34,7 +34,7 @@ from edgekit.io.encoding import encode
 JOB = FilterJob("sobel", angle=45.0)
 
 
-def test_a_job_is_a_value():
+def test_jobs_with_equal_options_are_equal():
     same = FilterJob("sobel", angle=45.0)
     assert same == JOB
     assert hash(JOB) == hash(same)
@@ -54,11 +54,11 @@ def test_a_job_is_a_value():
     ],
     ids=str,
 )  # fmt: skip
-def test_every_option_that_decides_the_output_is_in_its_key(change):
+def test_options_that_change_the_output_change_the_key(change):
     assert replace(JOB, **change).key != JOB.key
 
 
-def test_how_large_an_image_may_be_decides_no_output():
+def test_max_pixels_does_not_change_the_key():
     assert replace(JOB, read_options=ReadOptions(max_pixels=9)).key == JOB.key
     assert (
         ScoreJob(read_options=ReadOptions(max_pixels=9)).key
@@ -67,14 +67,12 @@ def test_how_large_an_image_may_be_decides_no_output():
     )
 
 
-def test_every_field_of_a_job_has_been_changed_above():
-    mark = next(
-        m for m in test_every_option_that_decides_the_output_is_in_its_key.pytestmark if m.name == "parametrize"
-    )
+def test_the_test_of_keys_changes_every_field():
+    mark = next(m for m in test_options_that_change_the_output_change_the_key.pytestmark if m.name == "parametrize")
     assert {name for change in mark.args[1] for name in change} == set(FilterJob.__dataclass_fields__)
 
 
-def test_a_job_gives_the_same_bytes_every_time():
+def test_job_outputs_are_deterministic():
     photo = np.random.default_rng(5).integers(0, 256, (40, 50, 3), dtype=np.uint8)
     data = encode(photo, ".png")
     first, second = JOB.run(data, "a"), pickle.loads(pickle.dumps(JOB)).run(data, "a")
@@ -95,7 +93,7 @@ def files(tmp_path):
     return source, output
 
 
-def test_the_journal_knows_what_was_written_and_from_what(files, tmp_path):
+def test_is_own_and_is_current_of_the_output_log(files, tmp_path):
     source, output = files
     with OutputLog(tmp_path / "out" / NAME) as journal:
         assert not journal.is_own(output)
@@ -112,8 +110,8 @@ def test_the_journal_knows_what_was_written_and_from_what(files, tmp_path):
         assert not journal.is_own(output)
 
 
-def test_an_entry_without_its_file_does_not_disown_the_file_before_it(files, tmp_path):
-    """As after a kill between the entry and the rename."""
+def test_log_entry_without_file_keeps_the_previous_entry(files, tmp_path):
+    """As after a kill between the log entry and the rename."""
     source, output = files
     new = tmp_path / "new"
     new.write_bytes(b"the next output")
@@ -127,13 +125,13 @@ def test_an_entry_without_its_file_does_not_disown_the_file_before_it(files, tmp
 
 
 @pytest.mark.parametrize("content", [b"no database at all, but long enough to look at" * 30])
-def test_a_damaged_journal_is_named(tmp_path, content):
+def test_damaged_output_log_is_refused(tmp_path, content):
     (tmp_path / NAME).write_bytes(content)
     with pytest.raises(OutputError, match=r"cannot be used.*delete it"):
         OutputLog(tmp_path / NAME)
 
 
-def test_without_a_place_the_journal_forgets(files):
+def test_output_log_without_path_is_not_stored(files):
     source, output = files
     with OutputLog(None) as journal:
         journal.add(output, output.stat(), source, source.stat(), "job")
@@ -151,7 +149,7 @@ def items(folder: Path, count: int) -> list[Item]:
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
-def test_outcomes_come_in_order_whatever_the_number_of_workers(tmp_path, workers):
+def test_outcomes_keep_the_order_of_items(tmp_path, workers):
     todo = items(tmp_path / "in", 30)
     (tmp_path / "in" / "007.png").write_bytes(b"broken")
     with OutputLog(None) as journal:
@@ -164,7 +162,7 @@ def test_outcomes_come_in_order_whatever_the_number_of_workers(tmp_path, workers
     assert b"".join(p.read_bytes() for p in sorted((tmp_path / "out").glob("*.png"))) == data
 
 
-def test_items_are_taken_only_a_few_ahead(tmp_path):
+def test_runner_reads_few_items_ahead(tmp_path):
     todo, taken = items(tmp_path / "in", 1), []
 
     def endless():
@@ -180,8 +178,8 @@ def test_items_are_taken_only_a_few_ahead(tmp_path):
     assert len(taken) < 40
 
 
-class Dying:
-    """Does each item's work, and loses it: its worker died before it could say so, or the run was interrupted."""
+class LosingEngine:
+    """Process each item, then report its worker as dead, or interrupt the run."""
 
     def __init__(self, interrupted):
         self.interrupted = interrupted
@@ -195,29 +193,29 @@ class Dying:
 
 
 @pytest.mark.parametrize("interrupted", [False, True])
-def test_what_a_worker_leaves_unfinished_is_taken_away(tmp_path, interrupted):
+def test_outputs_of_lost_items_are_deleted(tmp_path, interrupted):
     todo = items(tmp_path / "in", 3)
     outcomes = []
     with OutputLog(None) as journal, contextlib.suppress(KeyboardInterrupt):
-        outcomes.extend(run(RenderWork(journal, []), todo, Dying(interrupted)))
+        outcomes.extend(run(RenderWork(journal, []), todo, LosingEngine(interrupted)))
     assert [o.reason for o in outcomes] == [f"{i.source.path}: its worker died" for i in todo if not interrupted]
     assert (tmp_path / "out").is_dir()
     assert not any((tmp_path / "out").iterdir())
 
 
 @pytest.mark.parametrize("interrupted", [False, True])
-def test_pictures_that_a_worker_leaves_unfinished_are_taken_away(tmp_path, interrupted):
+def test_sharpness_maps_of_lost_items_are_deleted(tmp_path, interrupted):
     sources = [item.source for item in items(tmp_path / "in", 3)]
     job, rows = ScoreJob(("tenengrad",)), []
-    with OutputLog(None) as journal, ScoreCache(None, job.key) as book, contextlib.suppress(KeyboardInterrupt):
+    with OutputLog(None) as journal, ScoreCache(None, job.key) as cache, contextlib.suppress(KeyboardInterrupt):
         maps = SharpnessMaps(tmp_path / "maps", journal)
-        rows.extend(score_sources(sources, job, book, Dying(interrupted), image_makers=[maps]))
+        rows.extend(score_sources(sources, job, cache, LosingEngine(interrupted), image_makers=[maps]))
     assert [r.reason for r in rows] == [f"{s.path}: its worker died" for s in sources if not interrupted]
     assert (tmp_path / "maps").is_dir()
     assert not any((tmp_path / "maps").iterdir())
 
 
-def test_an_unexpected_error_costs_one_item(tmp_path, monkeypatch):
+def test_unexpected_errors_fail_only_their_item(tmp_path, monkeypatch):
     todo = items(tmp_path / "in", 3)
 
     def failing(job, data, name, page):
@@ -240,7 +238,7 @@ def test_an_unexpected_error_costs_one_item(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("seed", [5, *on_full(0, 1, 2, 3, 4)])
-def test_a_killed_run_is_taken_up_without_repeating_or_losing_an_item(tmp_path, seed):
+def test_killed_runs_are_resumed(tmp_path, seed):
     items(tmp_path / "in", 40)
     command = [sys.executable, "-m", "edgekit", "sobel", "in", "-o", "out", "--angle", "45", "-j", "2"]
     killed = textwrap.dedent(f"""
@@ -250,7 +248,7 @@ def test_a_killed_run_is_taken_up_without_repeating_or_losing_an_item(tmp_path, 
         place, count = rendering.write_draft, itertools.count()
         def counted(*arguments):
             if next(count) == {seed * 6}:
-                # A moment later another worker is somewhere in the midst of an item.
+                # By then another worker is processing an item.
                 threading.Timer({seed} / 2000, os.kill, (os.getpid(), signal.SIGKILL)).start()
             return place(*arguments)
         rendering.write_draft = counted
@@ -264,16 +262,16 @@ def test_a_killed_run_is_taken_up_without_repeating_or_losing_an_item(tmp_path, 
     finished = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").glob("*.png")}
     again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
-    # What was finished is not touched; and of what was not, nothing is missing or left over.
+    # Finished outputs are not written again, none is missing, and no other file is left.
     assert all(p.stat().st_mtime_ns == t for p, t in finished.items())
-    # The database's own journal, where it has nothing to undo, stays until somebody writes.
+    # An empty journal of SQLite stays until the next write.
     names = {p.name for p in (tmp_path / "out").iterdir()} - {f"{NAME}-journal"}
     assert names == {NAME, *(f"{n:03}.sobel-45.png" for n in range(40))}
     with sqlite3.connect(tmp_path / "out" / NAME) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-def test_collecting_passes_over_what_is_no_image(tmp_path, monkeypatch):
+def test_collect_skips_files_that_are_not_images(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("folder").mkdir()
     image = encode(np.zeros((2, 2), np.uint8), ".png")

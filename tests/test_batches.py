@@ -1,4 +1,4 @@
-"""Each image of a batch is treated as if it were alone, whatever lies beside it."""
+"""Results of a batch equal those of its single images."""
 
 import math
 
@@ -44,7 +44,7 @@ def colored(plane):
 @pytest.mark.parametrize("name", FUNCTIONS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("shape", [(8, 1), (8, 3), (2, 4, 3)], ids=str)
-def test_an_image_is_not_changed_by_the_others(name, dtype, shape):
+def test_batch_results_equal_single_image_results(name, dtype, shape):
     planes = [plane.astype(dtype) for plane in IMAGES.values()]
     images = [plane[None] if shape[-1] == 1 else colored(plane) for plane in planes]
     together = FUNCTIONS[name](torch.from_numpy(np.stack(images).reshape(*shape, 96, 96)))
@@ -57,15 +57,15 @@ def test_an_image_is_not_changed_by_the_others(name, dtype, shape):
 
 
 @pytest.mark.parametrize("make", [ek.score, ek.sharpness_map])
-def test_a_tensor_is_scored_as_the_numpy_image_is(make):
+def test_tensors_and_arrays_have_equal_scores_and_maps(make):
     for image in (CHECKERS, CHECKERS * 400, (CHECKERS * 200).astype(np.uint8), colored(CHECKERS).transpose(1, 2, 0)):
         tensor = torch.from_numpy(image if image.ndim == 2 else image.transpose(2, 0, 1).copy())
         found = make(tensor)
         np.testing.assert_allclose(found.reshape(np.shape(make(image))), make(image), rtol=1e-6)
 
 
-def test_a_checkerboard_beside_a_brighter_one():
-    """A range taken over the whole batch made the first undefined."""
+def test_batch_of_checkerboards_with_different_ranges():
+    """With one range for the whole batch, the first score was NaN."""
     batch = torch.from_numpy(np.stack([CHECKERS, CHECKERS * 400])[:, None])
     first, second = ek.score(batch).tolist()
     assert first == pytest.approx(ek.score(CHECKERS))
@@ -74,19 +74,19 @@ def test_a_checkerboard_beside_a_brighter_one():
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_maps_of_half_precision(dtype):
+def test_sharpness_maps_of_half_precision(dtype):
     where = ek.sharpness_map(torch.from_numpy(CHECKERS).to(dtype)[None, None])
     assert (where.shape, where.dtype) == ((1, 1, 96, 96), torch.float32)
     np.testing.assert_allclose(where[0, 0], ek.sharpness_map(CHECKERS), rtol=1e-5)
 
 
-def test_scores_and_maps_under_a_graph_and_without_one():
+def test_scores_and_maps_have_no_gradient():
     image = torch.from_numpy(CHECKERS)[None].requires_grad_()
     for call in (ek.score, ek.sharpness_map):
         assert not call(image).requires_grad
     with torch.inference_mode():
         inside = ek.score(image.detach().clone())
     assert math.isclose(float(inside), ek.score(CHECKERS), rel_tol=1e-6)
-    # The score can be used where a graph is recorded.
+    # A score can be used as a constant in an autograd graph.
     (image.sum() * ek.score(image)).backward()
     assert image.grad.isfinite().all()

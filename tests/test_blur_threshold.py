@@ -1,4 +1,4 @@
-"""Thresholds that are found between two groups of scores."""
+"""Automatic thresholds between the scores of blurred and sharp images."""
 
 import numpy as np
 
@@ -16,11 +16,11 @@ def test_thresholds_of_probabilities():
     assert "too few" in automatic([0.1, 0.9], probabilities=True).note
 
 
-def test_one_group_is_not_parted():
+def test_one_group_of_scores_has_no_threshold():
     scores = np.random.default_rng(0).normal(0.7, 0.05, 500)
     assert automatic(scores).value is None
     assert "only one group" in automatic(scores).note
-    # The logarithm of most numbers is rounded, and so is their mean: equal scores still vary a little.
+    # Logarithms and their mean are rounded: equal scores seem to vary a little.
     for count in range(8, 60):
         for score in (0.1, 0.37, 0.5, 0.9, 123.4):
             assert automatic([score] * count).value is None
@@ -29,8 +29,8 @@ def test_one_group_is_not_parted():
     assert both.note == "found between 61 blurred and 500 sharp"
 
 
-def test_the_widest_of_gaps_that_are_nearly_as_good():
-    """Blurred images of many widths have many logits, and the sharp ones nearly one."""
+def test_threshold_is_in_the_widest_gap():
+    """The logits of blurred images vary widely, those of sharp images hardly."""
     blurred = [0.004, 0.01, 0.03, 0.06, 0.12, 0.2, 0.3, 0.33]
     sharp = [0.97, 0.98, 0.985, 0.99, 0.992, 0.994, 0.995, 0.996]
     found = automatic([*blurred, *sharp], probabilities=True)

@@ -1,4 +1,4 @@
-"""The width of the blur, on made pictures whose blur is known and on the samples."""
+"""The width of the blur, of synthetic images with known blur and of the samples."""
 
 import math
 from pathlib import Path
@@ -21,16 +21,16 @@ def squares(side=32, size=(256, 320), seed=0):
     return np.kron(levels, np.ones((side, side)))[: size[0], : size[1]].astype(np.float32)
 
 
-def turned(degrees, size=200):
-    """Return a half plane whose edge has a gradient in this direction, averaged over each pixel."""
+def step_edge(degrees, size=200):
+    """Return a step edge with a gradient in this direction, averaged over each pixel."""
     finer = 8
     y, x = (np.mgrid[: size * finer, : size * finer] + 0.5) / finer - size / 2
     inside = x * math.cos(math.radians(degrees)) + y * math.sin(math.radians(degrees)) > 0
     return cv2.resize(np.float32(inside) * 150 + 50, (size, size), interpolation=cv2.INTER_AREA)
 
 
-def smeared(image, length, degrees):
-    """Return an image moved by `length` pixels, by averaging many shifted copies."""
+def motion_blurred(image, length, degrees):
+    """Return an image with motion blur of `length` pixels: the mean of many shifted copies."""
     total = np.zeros_like(image)
     steps = np.linspace(-length / 2, length / 2, 8 * length)
     for step in steps:
@@ -40,23 +40,23 @@ def smeared(image, length, degrees):
     return total / len(steps)
 
 
-def bytes_of(image):
+def as_uint8(image):
     return np.rint(image).clip(0, 255).astype(np.uint8)
 
 
 @pytest.mark.parametrize("sigma", [0.7, 1, 1.5, 2, 3, 5, 8])
 @pytest.mark.parametrize("degrees", [0, 17, 45, 90, 130])
-def test_one_edge(sigma, degrees):
-    found = ek.blur_width(bytes_of(cv2.GaussianBlur(turned(degrees), (0, 0), sigma)))
+def test_width_of_one_edge(sigma, degrees):
+    found = ek.blur_width(as_uint8(cv2.GaussianBlur(step_edge(degrees), (0, 0), sigma)))
     # A pixel averages over its own width: a standard deviation of the root of 1/12.
     assert found.width == pytest.approx(math.hypot(sigma, math.sqrt(1 / 12)), rel=0.15)
     assert math.isnan(found.direction)
 
 
 @pytest.mark.parametrize("sigma", [0.7, 1, 2, 4])
-def test_squares(sigma):
+def test_blur_width_of_squares(sigma):
     blurred = cv2.GaussianBlur(squares(48), (0, 0), sigma)
-    found = ek.blur_width(bytes_of(blurred))
+    found = ek.blur_width(as_uint8(blurred))
     assert found.width == pytest.approx(math.hypot(sigma, math.sqrt(1 / 12)), rel=0.15)
     assert found.sharpest <= found.width
     assert found.across == found.width
@@ -68,17 +68,17 @@ def test_squares(sigma):
 
 @pytest.mark.parametrize("change", ["contrast", "exposure", "gamma", "bars", "round", "16 bits", "few levels", "float"])
 @pytest.mark.parametrize("sigma", [1, 3])
-def test_what_does_not_change_the_width(change, sigma):
+def test_changes_that_keep_the_width(change, sigma):
     bare = cv2.GaussianBlur(squares(), (0, 0), sigma)
-    image = bytes_of(bare)
+    image = as_uint8(bare)
     expected = ek.blur_width(image).width
     match change:
         case "contrast":
-            image = bytes_of(bare / 4 + 90)
+            image = as_uint8(bare / 4 + 90)
         case "exposure":
-            image = bytes_of(bare / 2)
+            image = as_uint8(bare / 2)
         case "gamma":
-            image = bytes_of(255 * (bare / 255) ** 0.8)
+            image = as_uint8(255 * (bare / 255) ** 0.8)
         case "bars":
             image = cv2.copyMakeBorder(image, 60, 60, 0, 0, cv2.BORDER_CONSTANT, value=0)
         case "round":
@@ -95,7 +95,7 @@ def test_what_does_not_change_the_width(change, sigma):
 
 @pytest.mark.parametrize("sigma", [0, 2, 4])
 @pytest.mark.parametrize("name", ["camera.png", "coffee.png", "chelsea.png"])
-def test_a_white_caption_does_not_count(name, sigma):
+def test_white_captions_are_ignored(name, sigma):
     image = ek.read_image(SAMPLES / name)
     bare = cv2.GaussianBlur(image, (0, 0), sigma) if sigma else image
     caption = cv2.putText(bare.copy(), "2031-07-04 12:00:00", (10, 40), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (255,) * 3, 2)
@@ -106,14 +106,16 @@ def test_a_white_caption_does_not_count(name, sigma):
 
 @pytest.mark.parametrize("degrees", [0, 30, 75, 120, 160])
 @pytest.mark.parametrize("length", [8, 16])
-def test_motion(length, degrees):
-    found = ek.blur_width(bytes_of(smeared(ek.read_image(SAMPLES / "camera.png").astype(np.float32), length, degrees)))
+def test_direction_and_length_of_motion_blur(length, degrees):
+    found = ek.blur_width(
+        as_uint8(motion_blurred(ek.read_image(SAMPLES / "camera.png").astype(np.float32), length, degrees))
+    )
     assert abs((found.direction - degrees + 90) % 180 - 90) < 10
     assert found.length == pytest.approx(length, rel=0.3)
     assert found.across < 0.6 * found.width
 
 
-def test_round_blur_has_no_direction():
+def test_gaussian_blur_has_no_direction():
     for name in ("camera.png", "coffee.png", "rocket.jpg"):
         image = ek.read_image(SAMPLES / name, colour=False)
         for sigma in (0, 1, 2, 4):
@@ -123,13 +125,13 @@ def test_round_blur_has_no_direction():
 
 
 @pytest.mark.parametrize("noise", [3, 8])
-def test_noise(noise):
+def test_width_of_noisy_images(noise):
     random = np.random.default_rng(0)
     image = ek.read_image(SAMPLES / "camera.png").astype(np.float32)
     for sigma in (1, 2, 4):
         blurred = cv2.GaussianBlur(image, (0, 0), sigma)
-        expected = ek.blur_width(bytes_of(blurred)).width
-        found = ek.blur_width(bytes_of(blurred + random.normal(0, noise, image.shape))).width
+        expected = ek.blur_width(as_uint8(blurred)).width
+        found = ek.blur_width(as_uint8(blurred + random.normal(0, noise, image.shape))).width
         assert found == pytest.approx(expected, rel=0.2)
 
 
@@ -142,35 +144,35 @@ def test_noise(noise):
         (np.full((64, 64), np.nan), "masked"),
     ],
 )
-def test_undefined(image, reason):
+def test_undefined_widths_have_a_reason(image, reason):
     found = ek.blur_width(image)
     assert found.reason == reason
     assert all(math.isnan(value) for value in found[:7])
     assert np.isnan(ek.blur_map(image)).all()
 
 
-def test_a_part():
+def test_roi_and_mask():
     image = np.concatenate([squares(), cv2.GaussianBlur(squares(), (0, 0), 3)], axis=1)
-    left, right = (ek.blur_width(bytes_of(image), roi=(x, 0, 320, 256)) for x in (0, 320))
+    left, right = (ek.blur_width(as_uint8(image), roi=(x, 0, 320, 256)) for x in (0, 320))
     assert left.width < 0.6 < 2.5 < right.width
     mask = np.zeros(image.shape, bool)
     mask[:, 330:] = True
-    assert ek.blur_width(bytes_of(image), mask=mask).width == pytest.approx(right.width, rel=0.1)
+    assert ek.blur_width(as_uint8(image), mask=mask).width == pytest.approx(right.width, rel=0.1)
     for roi in ((0, 0, 0, 5), (-1, 0, 5, 5), (600, 0, 100, 10), (1, 2), "abcd"):
         with pytest.raises(ek.ParameterError, match="must be x, y, width, height within the 640x256 pixels"):
-            ek.blur_width(bytes_of(image), roi=roi)
+            ek.blur_width(as_uint8(image), roi=roi)
 
 
-def test_large_images_are_searched_in_blocks():
+def test_width_of_large_images():
     image = np.tile(squares(48, (1200, 1600)), (2, 2))
     assert image.size > 1_500_000
     for sigma in (1, 4):
-        found = ek.blur_width(bytes_of(cv2.GaussianBlur(image, (0, 0), sigma)))
+        found = ek.blur_width(as_uint8(cv2.GaussianBlur(image, (0, 0), sigma)))
         assert found.width == pytest.approx(sigma, rel=0.2)
 
 
 def test_a_batch_of_tensors():
-    images = [bytes_of(cv2.GaussianBlur(squares(seed=n), (0, 0), n + 1)) for n in range(3)]
+    images = [as_uint8(cv2.GaussianBlur(squares(seed=n), (0, 0), n + 1)) for n in range(3)]
     found = ek.blur_width(torch.from_numpy(np.stack(images))[:, None])
     for n, image in enumerate(images):
         np.testing.assert_allclose([float(values[n]) for values in found[:-1]], ek.blur_width(image)[:-1], rtol=1e-6)
@@ -180,56 +182,56 @@ def test_a_batch_of_tensors():
     np.testing.assert_array_equal(maps[1, 0].numpy(), ek.blur_map(images[1]))
 
 
-def test_map():
+def test_blur_map():
     image = squares(24)
     image[:, 160:] = cv2.GaussianBlur(image[:, 160:], (0, 0), 3)
-    found = ek.blur_map(bytes_of(image))
+    found = ek.blur_map(as_uint8(image))
     assert found.shape == image.shape
     assert np.nanmedian(found[:, :120]) < 0.6
     assert np.nanmedian(found[:, 200:]) == pytest.approx(3, rel=0.2)
 
 
 @pytest.mark.parametrize("sigma", [1, 3])
-def test_every_type_and_offset(sigma):
-    image = bytes_of(cv2.GaussianBlur(squares(48), (0, 0), sigma))
+def test_types_scales_and_offsets(sigma):
+    image = as_uint8(cv2.GaussianBlur(squares(48), (0, 0), sigma))
     expected = ek.blur_width(image).width
     for same in (
         image.astype(np.uint16) + 10_000, image.astype(np.float32) + 10_000, image - 1e12, image * 1e300,
         image.astype(np.int64) - 128, image / 255, np.asfortranarray(image), np.repeat(image[..., None], 3, 2),
     ):  # fmt: skip
         assert ek.blur_width(same).width == pytest.approx(expected, rel=0.05), same.dtype
-    # Floating images within 0 and 1 range over it.
+    # Floating-point images within [0, 1] have the range 1.
     assert ek.blur_width(image * 1e-300).reason == "flat"
     hot = image.astype(np.float32)
     hot[70, 90] = 65535
     assert ek.blur_width(hot).width == pytest.approx(expected, rel=0.1)
 
 
-def test_bool():
+def test_width_of_boolean_images():
     found = ek.blur_width(squares(48) > 120)
     assert found.width < 0.6
     assert found.reason == ""
 
 
 @pytest.mark.parametrize("size", [(100, 16000), (40, 33000), (17, 5000)])
-def test_panoramas(size):
-    image = bytes_of(cv2.GaussianBlur(np.tile(squares(16, (size[0], 500)), (1, 66))[:, : size[1]], (0, 0), 1.5))
+def test_width_of_panoramas(size):
+    image = as_uint8(cv2.GaussianBlur(np.tile(squares(16, (size[0], 500)), (1, 66))[:, : size[1]], (0, 0), 1.5))
     assert ek.blur_width(image).width == pytest.approx(1.5, rel=0.25)
     assert ek.score(image) < 0.1 or size[1] > 10_000
 
 
 @pytest.mark.parametrize(("side", "sigma"), [(4000, 6), (4000, 3), (1500, 6)])
-def test_pixels_of_the_file(side, sigma):
-    """At viewing size the width is that of the reduced image; the row tells it in pixels of the whole one."""
-    image = bytes_of(cv2.GaussianBlur(np.tile(squares(48, (960, 960)), (5, 5))[:side, :side], (0, 0), sigma))
+def test_width_is_in_pixels_of_the_file(side, sigma):
+    """The width is measured in the reduced image and reported in pixels of the whole image."""
+    image = as_uint8(cv2.GaussianBlur(np.tile(squares(48, (960, 960)), (5, 5))[:side, :side], (0, 0), sigma))
     found = judge(image)
-    # Averaging over a reduced pixel would add a tenth of the width to 3 pixels of 4000.
+    # Without correction, the average over a reduced pixel would make a width of 3 pixels a tenth larger.
     whole = judge(image, at="full").blur_px
     assert whole == pytest.approx(sigma, rel=0.15)
     assert found.blur_px == pytest.approx(whole, rel=0.05)
 
 
-def test_a_line_of_text_is_no_border():
+def test_a_line_of_text_is_not_a_border():
     page = np.full((120, 400), 250, np.uint8)
     for n in range(12):
         cv2.putText(page, "edge", (10 + 30 * n, 64), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 10, 1)

@@ -1,4 +1,4 @@
-"""The index map against `numpy.pad`, at any size."""
+"""The index map of borders equals `numpy.pad` at any size."""
 
 import numpy as np
 import pytest
@@ -14,13 +14,13 @@ from edgekit.operators.table import find
 PADDING = [b for b in BORDERS if b not in ("valid", "constant")]
 
 
-def test_names():
+def test_names_of_borders():
     assert set(borders.BORDERS) == set(BORDERS)
 
 
 @pytest.mark.parametrize("border", PADDING)
 @pytest.mark.parametrize("size", range(1, 7))
-def test_index_map_is_that_of_numpy(border, size):
+def test_index_map_equals_numpy_pad(border, size):
     for before in range(3 * size + 1):
         for after in range(3 * size + 1):
             expected = np.pad(np.arange(size), (before, after), border)
@@ -28,14 +28,14 @@ def test_index_map_is_that_of_numpy(border, size):
 
 
 @pytest.mark.parametrize("size", range(1, 7))
-def test_beyond_a_constant_border_there_is_nothing(size):
+def test_constant_border_is_mapped_to_outside(size):
     halo = 3 * size
     expected = np.pad(np.arange(size), halo, constant_values=borders.OUTSIDE)
     assert borders.index_map(-halo, size + halo, size, "constant") == expected.tolist()
 
 
 @pytest.mark.parametrize("border", PADDING)
-def test_any_part_of_the_map_is_that_part_of_the_whole(border):
+def test_part_of_the_index_map_equals_a_slice(border):
     whole = borders.index_map(-9, 14, 5, border)
     for start in range(-9, 14):
         for stop in range(start, 14):
@@ -43,21 +43,21 @@ def test_any_part_of_the_map_is_that_part_of_the_whole(border):
 
 
 @pytest.mark.parametrize("border", ["mirrored", "REFLECT", "", None, 7])
-def test_unknown_name(border):
+def test_unknown_borders_are_refused(border):
     with pytest.raises(ParameterError, match=r"border=.* is not known; choose one of reflect, symmetric"):
         filter_spec(find("sobel"), border=border)
 
 
 @pytest.mark.parametrize("border", ["valid", "mirror"])
-def test_no_map_for_what_adds_nothing(border):
+def test_index_map_of_other_names_is_refused(border):
     with pytest.raises(ParameterError, match="no index map"):
         borders.index_map(-1, 3, 2, border)
 
 
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "uint16", "float32", "float64"])
 @pytest.mark.parametrize("border", BORDERS)
-def test_the_last_strip_may_be_one_row(border, dtype, monkeypatch):
-    """A strip of one row holds too little to be reflected by itself: the row above it is not part of it."""
+def test_last_strip_of_one_row(border, dtype, monkeypatch):
+    """One row cannot be reflected without the row above, which is in another strip."""
     monkeypatch.setattr(tiling, "TILE", 1)
     roberts = next(row for row in ROWS if row.operator == "roberts")
     # 16 strips: 15 of 16 rows, and the last row.

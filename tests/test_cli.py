@@ -1,4 +1,4 @@
-"""The command line as its users type it: what is written, what is said, and how it ends."""
+"""The command line: outputs, messages and exit codes."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from edgekit.operators.table import OPERATORS
 pytestmark = pytest.mark.usefixtures("at_home")
 
 
-def test_one_image_lies_beside_its_input_under_a_name_that_tells_the_filter():
+def test_output_name_and_values_of_one_image():
     result = run("sobel", "photo.png", "--angle", "45")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "photo.sobel-45.png\n", "")
     gray = cv2.imread("photo.png", cv2.IMREAD_GRAYSCALE)
@@ -51,7 +51,7 @@ def test_every_operator_is_a_command(name):
         (["prewitt", "--rotate", "ring", "--angle", "135", "--format", "jpg"], "photo.prewitt-135-ring.jpg"),
     ],
 )
-def test_names(arguments, name):
+def test_default_output_names(arguments, name):
     command, *rest = arguments
     result = run(command, "photo.png", *rest)
     assert result.stdout == f"{name}\n", result.output
@@ -64,14 +64,14 @@ def test_several_angles_give_several_outputs():
     assert run("sobel", "photo.png", "--angle", "0", "--angle", "90", "-o", "one.png").exit_code == 2
 
 
-def test_both_backends_write_the_same_picture():
+def test_backends_write_the_same_image():
     assert run("sobel", "photo.png", "--angle", "30", "-o", "a.png").exit_code == 0
     assert run("sobel", "photo.png", "--angle", "30", "-o", "b.png", "--backend", "torch").exit_code == 0
     assert run("sobel", "photo.png", "-o", "c.png", "--channel", "each").exit_code == 0
     assert run("sobel", "photo.png", "-o", "d.png", "--channel", "each", "--backend", "torch").exit_code == 0
     np.testing.assert_array_equal(shown("a.png"), shown("b.png"))
     assert shown("c.png").shape == (30, 40, 3)
-    # Magnitudes agree to two units in the last place, which may fall on either side of a rounding.
+    # Magnitudes agree to two units in the last place and may be rounded to neighbouring levels.
     np.testing.assert_allclose(shown("c.png").astype(int), shown("d.png"), atol=1)
 
 
@@ -90,8 +90,8 @@ def test_displays_and_depths():
 
 @pytest.mark.parametrize("tone", ["linear", "log"])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", ">u2", "int16", "int32", "float16", ">f4", "float64"])
-def test_numbers_are_those_of_the_functions(tone, dtype):
-    """Colour files of every type: what --depth float keeps is what Python gives."""
+def test_float_outputs_equal_the_python_functions(tone, dtype):
+    """Colour files of every type with `--depth float`."""
     colour = ek.read_image("photo.png").astype(dtype)
     np.save("photo.npy", colour)
     result = run("sobel", "photo.npy", "--tone", tone, "--depth", "float", "-o", "out.npy")
@@ -101,13 +101,13 @@ def test_numbers_are_those_of_the_functions(tone, dtype):
     np.testing.assert_array_equal(np.load("out.npy"), expected)
 
 
-def test_the_picture_of_eight_bits_is_made_of_the_decoders_gray():
+def test_8_bit_output_uses_the_gray_of_the_decoder():
     run("sobel", "photo.png", "-o", "picture.png")
     gray = cv2.imread("photo.png", cv2.IMREAD_GRAYSCALE)
     np.testing.assert_array_equal(shown("picture.png"), ek.to_display(ek.sobel(gray)).image)
 
 
-def test_overlay_draws_in_colour_where_the_edges_are():
+def test_overlay_colours_the_edges():
     assert run("sobel", "photo.png", "--overlay", "-o", "overlay.png").exit_code == 0
     drawn, photo = shown("overlay.png").astype(int), shown("photo.png").astype(int)
     edges = ek.sobel(cv2.cvtColor(cv2.imread("photo.png"), cv2.COLOR_BGR2GRAY))
@@ -118,7 +118,7 @@ def test_overlay_draws_in_colour_where_the_edges_are():
     assert changed[edges < 0.05].max() <= 1
 
 
-def test_streams():
+def test_standard_input_and_output():
     data = Path("photo.png").read_bytes()
     piped = run("sobel", "-", input=data)
     assert piped.exit_code == 0
@@ -127,7 +127,7 @@ def test_streams():
     run("sobel", "photo.png", "-o", "file.png")
     np.testing.assert_array_equal(shown("piped.png"), shown("file.png"))
     assert run("sobel", "photo.png", "-o", "-").stdout_bytes == piped.stdout_bytes
-    # What was made of a stream is edgekit's own as well.
+    # Outputs of streams are known and can be replaced, too.
     for _ in range(2):
         assert run("sobel", "-", "-o", "again.png", input=data).exit_code == 0
     empty = run("sobel", "-", input=b"")
@@ -169,7 +169,7 @@ def test_streams():
         (["kernels", "laplacian", "--angle", "45"], 2, "has no direction"),
     ],
 )  # fmt: skip
-def test_wrong_use_says_what_to_do(arguments, status, said):
+def test_error_messages_and_exit_codes(arguments, status, said):
     result = run(*arguments)
     assert result.exit_code == status
     assert said in result.stderr
@@ -180,7 +180,7 @@ def test_debug_shows_the_traceback():
     assert "Traceback" in run("sobel", "missing.png", "--debug").stderr
 
 
-def test_a_kernel_of_ones_own():
+def test_filter_with_kernel_files():
     Path("k.json").write_text('{"taps": [[-1, 0, 1]]}')
     Path("k.csv").write_text("-1, 0, 1\n")
     np.save("k.npy", [[-1, 0, 1]])

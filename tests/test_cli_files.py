@@ -1,4 +1,4 @@
-"""Folders, globs, outputs and what was there before: the command line among files."""
+"""Input folders and globs, output folders and existing files on the command line."""
 
 import json
 import os
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("at_home")
 
 @pytest.fixture
 def tree():
-    """A folder as they are: odd names, wrong endings, broken files, files that are no images."""
+    """A folder with odd names, wrong endings, broken files and files that are not images."""
     data = Path("photo.png").read_bytes()
     for name in (
         "a b.png",
@@ -45,7 +45,7 @@ def listing(folder: str) -> list[str]:
     ids=lambda command: command[0],
 )
 @pytest.mark.parametrize("content", ["nothing", "a text"])
-def test_a_folder_without_images_is_said_to_have_none(command, content):
+def test_folders_without_images_give_a_message(command, content):
     Path("folder").mkdir()
     if content == "a text":
         Path("folder/notes.txt").write_text("hello")
@@ -54,7 +54,7 @@ def test_a_folder_without_images_is_said_to_have_none(command, content):
     assert ("1 skipped (not images)" in said) == (content == "a text")
 
 
-def test_a_folder_is_mirrored_and_a_broken_file_costs_one_row(tree):
+def test_output_folder_mirrors_input_and_failures_are_listed(tree):
     result = run("sobel", "photos", "-r", "-o", "edges", "-j", "2")
     assert result.exit_code == 1
     assert listing("edges") == [
@@ -74,7 +74,7 @@ def test_a_folder_is_mirrored_and_a_broken_file_costs_one_row(tree):
     assert summary.startswith("edgekit: 6 done, 2 failed, 1 skipped (not images) in ")
 
 
-def test_a_name_that_is_no_text():
+def test_file_names_that_are_not_utf8():
     name = os.fsdecode(b"a\xff.png")
     Path("odd").mkdir()
     Path("odd", name).write_bytes(Path("photo.png").read_bytes())
@@ -86,7 +86,7 @@ def test_a_name_that_is_no_text():
     assert Path("edges", os.fsdecode(b"a\xff.sobel.png")).exists()
 
 
-def test_without_recursive_folders_within_are_left(tree):
+def test_subfolders_are_skipped_without_recursive(tree):
     run("sobel", "photos", "-o", "edges", "-q")
     assert listing("edges") == [".edgekit.sqlite", "a b.sobel.png", "ÜBER.sobel.png"]
 
@@ -96,7 +96,7 @@ def test_include_and_exclude(tree):
     assert listing("edges") == [".edgekit.sqlite", "a b.sobel.png"]
 
 
-def test_a_glob_keeps_the_tree_below_its_fixed_part(tree):
+def test_outputs_of_a_glob_keep_the_subfolders(tree):
     assert run("sobel", "photos/**/same.*", "-o", "edges").exit_code == 0
     assert listing("edges")[1:] == ["sub/same.bmp.sobel.png", "sub/same.png.sobel.png"]
     nothing = run("sobel", "photos/*.xyz", "-o", "edges")
@@ -104,20 +104,20 @@ def test_a_glob_keeps_the_tree_below_its_fixed_part(tree):
     assert "no file matches" in nothing.stderr
 
 
-def test_two_folders_keep_their_names(tree):
+def test_two_input_folders_give_two_output_folders(tree):
     Path("more").mkdir()
     Path("more/a b.png").write_bytes(Path("photo.png").read_bytes())
     run("sobel", "photos", "more", "-o", "edges", "--include", "a*")
     assert listing("edges")[1:] == ["more/a b.sobel.png", "photos/a b.sobel.png"]
 
 
-def test_a_folder_needs_a_place_for_its_results(tree):
+def test_folders_need_an_output_folder(tree):
     result = run("sobel", "photos")
     assert result.exit_code == 2
     assert "choose one with -o" in result.stderr
 
 
-def test_an_empty_folder_is_no_error():
+def test_empty_folders_exit_with_0():
     Path("empty").mkdir()
     result = run("sobel", "empty", "-o", "edges")
     assert (result.exit_code, result.stdout) == (0, "")
@@ -136,13 +136,13 @@ def test_json_has_one_object_for_each_item(tree):
     assert "0 bytes" in rows["photos/empty.jpg"]["reason"]
 
 
-def test_quiet_says_errors_only(tree):
+def test_quiet_prints_only_errors(tree):
     result = run("sobel", "photos", "-o", "edges", "-q")
     assert result.stdout == ""
     assert len(result.stderr.splitlines()) == 2
 
 
-def test_what_is_done_is_taken_up_again_and_what_is_stale_is_redone(tree):
+def test_rerun_skips_current_and_replaces_stale_outputs(tree):
     def made() -> dict[str, int]:
         return {p: Path("edges", p).stat().st_mtime_ns for p in listing("edges")[1:]}
 
@@ -163,7 +163,7 @@ def test_what_is_done_is_taken_up_again_and_what_is_stale_is_redone(tree):
 
 
 @pytest.mark.parametrize("output", ["photos/out", "photos"])
-def test_results_within_the_inputs_folder_are_no_inputs(tree, output):
+def test_outputs_in_the_input_folder_are_not_read(tree, output):
     first = run("sobel", "photos", "-r", "-o", output)
     made = listing(output)
     second = run("sobel", "photos", "-r", "-o", output)
@@ -172,7 +172,7 @@ def test_results_within_the_inputs_folder_are_no_inputs(tree, output):
     assert listing(output) == made
 
 
-def test_two_runs_into_one_folder_do_not_meet(tree):
+def test_second_run_into_one_folder_is_refused(tree):
     from edgekit.batch.output_log import NAME, OutputLog
 
     with OutputLog(Path("edges", NAME), alone=True):
@@ -182,7 +182,7 @@ def test_two_runs_into_one_folder_do_not_meet(tree):
     assert run("sobel", "photo.png", "-o", "edges/").exit_code == 0
 
 
-def test_a_single_result_in_a_runs_folder_is_known_there(tree):
+def test_single_output_in_an_output_folder_is_replaced(tree):
     run("sobel", "photo.png", "-o", "edges/")
     assert run("sobel", "photo.png", "-o", "edges/photo.sobel.png", "--border", "wrap").exit_code == 0
 
@@ -194,7 +194,7 @@ def test_an_output_folder_can_be_moved(tree):
 
 
 @pytest.mark.parametrize("output", ["mine.png", "edges/"])
-def test_a_file_that_edgekit_did_not_write_is_replaced_only_by_force(output):
+def test_files_of_others_are_replaced_only_with_force(output):
     target = Path(output if output.endswith(".png") else "edges/photo.sobel.png")
     target.parent.mkdir(exist_ok=True)
     target.write_bytes(b"precious")
@@ -204,14 +204,14 @@ def test_a_file_that_edgekit_did_not_write_is_replaced_only_by_force(output):
     assert target.read_bytes() == b"precious"
     assert run("sobel", "photo.png", "-o", output, "--force").exit_code == 0
     assert run("sobel", "photo.png", "-o", output, "--border", "wrap").exit_code == 0
-    # Once somebody has changed it, it is not edgekit's any more.
+    # A changed output counts as a file of others.
     target.write_bytes(b"precious again")
     assert run("sobel", "photo.png", "-o", output).exit_code == 1
     assert target.read_bytes() == b"precious again"
 
 
 @pytest.mark.parametrize("force", [[], ["--force"]])
-def test_an_output_never_falls_on_an_input(force):
+def test_inputs_are_never_replaced(force):
     before = Path("photo.png").read_bytes()
     Path("link.png").symlink_to("photo.png")
     for output in ("photo.png", "../album/photo.png", "link.png"):

@@ -1,4 +1,4 @@
-"""The tables of calls of other libraries: each row is run, and its result is what the last column says."""
+"""The tables of calls of other libraries: the results of each row agree as its last column states."""
 
 import math
 import re
@@ -31,7 +31,7 @@ def call(cell):
 
 @pytest.fixture
 def names(monkeypatch):
-    """What the calls refer to."""
+    """The names that the calls use."""
     import kornia
     from skimage import feature, filters, measure
 
@@ -67,7 +67,7 @@ CALLS = [(name, *row) for name in ("opencv", "scikit-image", "scipy", "kornia") 
 
 
 @pytest.mark.parametrize(("name", "what", "theirs", "ours", "result"), CALLS, ids=[f"{r[0]}: {r[1]}" for r in CALLS])
-def test_the_calls_of_a_row_agree(name, what, theirs, ours, result, names):
+def test_calls_of_a_row_agree_as_stated(name, what, theirs, ours, result, names):
     names["f"] = names["gray"].astype(np.float32 if name == "opencv" else np.float64)
     check(eval(call(theirs), names), eval(call(ours), names), result)
 
@@ -102,13 +102,13 @@ MATLAB = {
 
 
 @pytest.mark.parametrize("row", rows("matlab"), ids=lambda row: row[0])
-def test_the_calls_of_matlab(row, names):
+def test_calls_of_matlab(row, names):
     what, theirs, ours, result = row
     expected, found = MATLAB[call(theirs)](names["I"], names["h"]), eval(call(ours), names)
     if what == "direction":
-        # The same direction, up to a whole turn.
+        # The same direction, modulo 360 degrees.
         assert np.abs(np.exp(1j * np.radians(expected)) - np.exp(1j * np.radians(found))).max() < 1e-9
-        # MATLAB's range is closed at 180.
+        # The range of MATLAB includes 180.
         assert found.min() >= -180
         assert math.isclose(np.abs(expected - found).max() % 360, 0, abs_tol=1e-9)
     else:
@@ -119,7 +119,7 @@ COMMANDS = [(name, row[-1]) for name in ("cleanvision", "sharp-frames") for row 
 
 
 @pytest.mark.parametrize(("name", "command"), COMMANDS, ids=[f"{n}: {c}" for n, c in COMMANDS])
-def test_the_commands_of_a_row_run(name, command, tmp_path, monkeypatch):
+def test_commands_of_a_row_run(name, command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     (tmp_path / "samples").symlink_to(ROOT / "samples")

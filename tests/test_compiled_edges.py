@@ -58,7 +58,7 @@ def test_hysteresis(strength):
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
 @pytest.mark.parametrize("interpolate", [True, False])
-def test_canny_of_tiles(dtype, interpolate, calls, monkeypatch):
+def test_canny_in_tiles(dtype, interpolate, calls, monkeypatch):
     monkeypatch.setattr(tiling, "TILE", 64)
     image = np.array(picture(dtype, (120, 90)))
     plain, compiled = both(ek.canny, image, high="90%", interpolate=interpolate)

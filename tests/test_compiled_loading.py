@@ -1,4 +1,4 @@
-"""When compiled loops are loaded: once they pay, at once if asked, and never to anybody's harm."""
+"""When compiled loops are loaded, and what happens if they cannot be loaded."""
 
 import os
 import shutil
@@ -21,20 +21,20 @@ IMAGE = np.indices((300, 300)).sum(0).astype(np.uint8)
 
 @pytest.fixture
 def automatic(monkeypatch):
-    """A process that has met no image and not loaded Numba; who loads is told whether it was asked."""
+    """Automatic mode before the first image, without Numba. `_load` returns whether the loops are required."""
     monkeypatch.setattr(fused, "MODE", "")
     monkeypatch.setattr(fused, "_pixels", 0)
     monkeypatch.setattr(fused, "_load", lambda *, required: f"{required=}")
     monkeypatch.delitem(sys.modules, "numba", raising=False)
 
 
-def test_loops_wait_until_they_pay(automatic):
+def test_loops_are_loaded_at_break_even(automatic):
     assert fused.loops(fused.BREAK_EVEN - 1) is None
     assert fused.loops(fused.SMALLEST) == "required=False"
     assert fused.loops(fused.SMALLEST) == "required=False"
 
 
-def test_small_images_do_not_count(automatic, monkeypatch):
+def test_small_images_are_not_counted(automatic, monkeypatch):
     monkeypatch.setattr(fused, "BREAK_EVEN", 2 * fused.SMALLEST)
     for _ in range(3):
         assert fused.loops(fused.SMALLEST - 1) is None
@@ -43,7 +43,7 @@ def test_small_images_do_not_count(automatic, monkeypatch):
     assert fused.loops(fused.SMALLEST - 1) is None
 
 
-def test_loops_are_taken_at_once_where_numba_is(automatic, monkeypatch):
+def test_loops_are_used_at_once_if_numba_is_loaded(automatic, monkeypatch):
     assert fused.loops(fused.SMALLEST) is None
     monkeypatch.setitem(sys.modules, "numba", object())
     assert fused.loops(fused.SMALLEST) == "required=False"
@@ -51,7 +51,7 @@ def test_loops_are_taken_at_once_where_numba_is(automatic, monkeypatch):
 
 
 @pytest.mark.parametrize("pixels", [1, 10**9])
-def test_mode_1_asks_and_mode_0_never_does(pixels, automatic, monkeypatch):
+def test_mode_1_requires_loops_and_mode_0_disables_them(pixels, automatic, monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", object())
     monkeypatch.setattr(fused, "MODE", "1")
     assert fused.loops(pixels) == "required=True"
@@ -59,22 +59,22 @@ def test_mode_1_asks_and_mode_0_never_does(pixels, automatic, monkeypatch):
     assert fused.loops(pixels) is None
 
 
-def test_images_are_counted_by_their_pixels(automatic):
+def test_pixels_of_images_are_counted(automatic):
     ek.sobel(IMAGE)
     assert fused._pixels == 300 * 300
-    # No loop fits.
+    # No loop supports float16.
     ek.sobel(IMAGE.astype(np.float16))
     assert fused._pixels == 300 * 300
     ek.sharpness(IMAGE)
     assert fused._pixels == 2 * 300 * 300
-    # What becomes of a response saves little, compiled or not.
+    # Post-processing is not counted: compiled, it saves little.
     ek.picture(IMAGE)
     assert fused._pixels == 3 * 300 * 300
 
 
 @pytest.fixture
 def broken(monkeypatch):
-    """Return a function that lets the loops fail to load, and a list of the attempts."""
+    """Return a function that makes the import of the loops fail, and a list of the attempts."""
     monkeypatch.delattr(opencv, "jit_loops", raising=False)
     monkeypatch.delitem(sys.modules, "edgekit.backends.opencv.jit_loops", raising=False)
     fused._load.cache_clear()
@@ -102,7 +102,7 @@ ERRORS = (
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-def test_asking_for_what_is_missing_names_the_extra(error, broken, monkeypatch):
+def test_mode_1_without_loops_names_the_extra(error, broken, monkeypatch):
     broken[0](error)
     monkeypatch.setattr(fused, "MODE", "1")
     for _ in range(2):
@@ -112,7 +112,7 @@ def test_asking_for_what_is_missing_names_the_extra(error, broken, monkeypatch):
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-def test_what_is_missing_is_done_without(error, broken, monkeypatch):
+def test_automatic_mode_works_without_loops(error, broken, monkeypatch):
     expected = ek.sobel(IMAGE), ek.picture(IMAGE).image, ek.sharpness(IMAGE)
     fail, attempts = broken
     fail(error)
@@ -122,7 +122,7 @@ def test_what_is_missing_is_done_without(error, broken, monkeypatch):
         found = ek.sobel(IMAGE), ek.picture(IMAGE).image, ek.sharpness(IMAGE)
         for made, plain in zip(found, expected, strict=True):
             np.testing.assert_array_equal(made, plain)
-    # An import that fails is not tried again and again.
+    # A failed import is not repeated.
     assert len(attempts) == 1
 
 
@@ -185,15 +185,15 @@ CODE = """
         ("import numba; fused.BREAK_EVEN = 1", "0", ["False", "False", "False"]),
     ],
 )
-def test_what_the_environment_says(first, mode, expected):
+def test_environment_variable_edgekit_fast(first, mode, expected):
     assert run(CODE.format(first=first), **({"EDGEKIT_FAST": mode} if mode else {})) == expected
 
 
 @pytest.mark.parametrize("writable", [True, *on_full(False)])
-def test_compiled_code_is_kept_where_something_can_be_written(writable, tmp_path):
+def test_compiled_code_is_cached_if_a_folder_is_writable(writable, tmp_path):
     package, nowhere = tmp_path / "site" / "edgekit", tmp_path / "file"
     shutil.copytree(Path(ek.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
-    # Not even root can make a folder in a file.
+    # Not even root can create a folder in a file.
     nowhere.touch()
     (package / "backends" / "opencv" / "__pycache__").touch()
     home = str(nowhere / "home")
@@ -213,6 +213,6 @@ def test_compiled_code_is_kept_where_something_can_be_written(writable, tmp_path
     assert all("laplacian_sums" in name for name in kept)
 
 
-def test_loops_leave_the_interpreter_to_other_threads():
+def test_loops_release_the_gil():
     for name in ("gradient_magnitude", "laplacian_sums", "quantize"):
         assert getattr(jit_loops, name).targetoptions["nogil"]

@@ -1,4 +1,4 @@
-"""Compiled loops: to the same bits as without, and nowhere else."""
+"""Compiled loops give bit-identical results and are used only for supported inputs."""
 
 import numpy as np
 import pytest
@@ -20,8 +20,8 @@ SHAPES = ((2, 2), (2, 3), (3, 2), (2, 41), (41, 2), (13, 17), (3, 70), (90, 5))
 
 
 @pytest.fixture
-def cut(monkeypatch):
-    """Small strips on three threads."""
+def small_tiles(monkeypatch):
+    """Small tiles on three threads."""
     monkeypatch.setattr(tiling, "TILE", 64)
     monkeypatch.setattr(opencv.cv2, "getNumThreads", lambda: 3)
 
@@ -36,7 +36,7 @@ def calls(monkeypatch):
 
         def spy(*arguments):
             called.append(name)
-            # Each other layout would be compiled anew.
+            # Each other layout would be compiled separately.
             assert all(a.flags.c_contiguous for a in arguments if isinstance(a, np.ndarray))
             return loop(*arguments)
 
@@ -48,7 +48,7 @@ def calls(monkeypatch):
 
 
 def both(function, *arguments, **options):
-    """Return what a function gives without loops and with them, which stay on."""
+    """Return the results without loops and with them. The loops stay on."""
     found = []
     for fused.MODE in "01":
         found.append(function(*arguments, **options))
@@ -62,21 +62,21 @@ def extremes(dtype, shape):
 
 
 def own_operator(taps, across=None):
-    """Return a gradient operator of one's own, by its taps along x, and along y if they are not the same."""
+    """Return a gradient operator with a kernel along x and one along y (default: the transposed)."""
     along = Kernel.dense(taps)
     across = along.transposed if across is None else Kernel.dense(across)
     return Operator("own", "own", Kind.GRADIENT, 1, 2, "", choices={None: (along, across)})
 
 
 def own_3x3(corner, middle):
-    """Return one of three equal columns but for the sign."""
+    """Return an operator with the columns (-corner, -middle, -corner), 0 and (corner, middle, corner)."""
     return own_operator([[-corner, 0, corner], [-middle, 0, middle], [-corner, 0, corner]])
 
 
 @pytest.mark.parametrize("border", BORDERS[:-1])
 @pytest.mark.parametrize("scale", ["unit", "raw"])
 @pytest.mark.parametrize("row", SMALL, ids=lambda row: row.id)
-def test_gradients_have_the_same_bits(row, scale, border, cut, calls):
+def test_gradients_are_bit_identical(row, scale, border, small_tiles, calls):
     for dtype in TYPES:
         for shape in SHAPES:
             for image in (np.array(picture(dtype, shape)), extremes(dtype, shape)):
@@ -106,7 +106,7 @@ LINEAR = {
 @pytest.mark.parametrize("border", BORDERS[:-1])
 @pytest.mark.parametrize("scale", ["unit", "raw"])
 @pytest.mark.parametrize(("loop", "run"), [(loop, run) for loop, runs in LINEAR.items() for run in runs])
-def test_linear_responses_have_the_same_bits(loop, run, scale, border, cut, calls):
+def test_linear_responses_are_bit_identical(loop, run, scale, border, small_tiles, calls):
     for dtype in TYPES:
         for shape in SHAPES:
             for image in (np.array(picture(dtype, shape)), extremes(dtype, shape)):
@@ -132,7 +132,7 @@ def test_gradients_in_tiles_of_any_height(data):
 
 
 @pytest.mark.parametrize("where", ["new", "fitting", "strided", "over the image", "misaligned"])
-def test_gradients_are_written_where_they_belong(where, cut, calls):
+def test_out_arrays_of_all_layouts(where, small_tiles, calls):
     memory = np.zeros(70 * 9 * 4 + 1, np.uint8)
     image = memory[: 70 * 9].reshape(70, 9)
     image[...] = picture("uint8", (70, 9))
@@ -164,7 +164,7 @@ def test_gradients_are_written_where_they_belong(where, cut, calls):
         (picture("uint8", (9, 9)), lambda i: ek.sobel(i, angle=45, rotate="ring")),
         (picture("uint8", (9, 9)), ek.roberts),
         (picture("uint8", (9, 9)), ek.kirsch),
-        # Decimal taps, and whole ones of sums that single precision cannot hold.
+        # Decimal coefficients, and integers whose sums are not exact in single precision.
         (picture("uint8", (9, 9)), lambda i: ek.gaussian_gradient(i, sigma=0.3)),
         (picture("uint16", (9, 9)), lambda i: apply(i, own_3x3(171, 613), {})),
         (picture("int16", (9, 9)), lambda i: apply(i, own_3x3(342.5, 613), {})),
@@ -199,7 +199,7 @@ def test_small_images_are_compiled(shape, border, calls):
     assert calls == ["gradient_magnitude"]
 
 
-def test_own_operators_are_compiled_where_nothing_rounds(calls):
+def test_own_operators_are_compiled_if_sums_are_exact(calls):
     rows = own_3x3(171, 613), own_3x3(0.5, 2.25), own_3x3(-3, 1)
     for row in rows:
         plain, compiled = both(apply, np.array(picture("uint8")), row, {})
@@ -208,13 +208,13 @@ def test_own_operators_are_compiled_where_nothing_rounds(calls):
 
 
 @pytest.mark.parametrize("corner", [0.5, 1, 3, 5, 7, 171, -4])
-def test_multiples_of_sobel_have_the_same_bits(corner):
+def test_multiples_of_sobel_are_bit_identical(corner):
     image = extremes("uint8", (60, 70)) // 3 * np.arange(70, dtype=np.uint8)
     row = own_3x3(corner, 2 * corner)
     for angle in (None, 45, 200):
         plain, compiled = both(apply, image, row, {}, scale="raw", angle=angle)
         np.testing.assert_array_equal(compiled, plain)
-        # As from a type that OpenCV's function for both components does not take.
+        # OpenCV's function for both components does not support uint16.
         np.testing.assert_array_equal(plain, apply(image.astype(np.uint16), row, {}, scale="raw", angle=angle))
 
 
@@ -234,7 +234,7 @@ def test_other_3x3_operators_are_not_compiled(row, calls):
 
 
 @pytest.mark.parametrize(("power", "taken"), [(-150, 0), (-130, 0), (-80, 2), (80, 2), (117, 0)])
-def test_factors_out_of_the_range_of_single_precision_are_not_compiled(power, taken, calls):
+def test_very_large_and_small_factors_are_not_compiled(power, taken, calls):
     image, factor = np.array(picture("uint8")), 3 * 2.0**power
     taps = [[0, factor, 0], [factor, -4 * factor, factor], [0, factor, 0]]
     gradient = own_3x3(factor, 2 * factor)
@@ -243,30 +243,30 @@ def test_factors_out_of_the_range_of_single_precision_are_not_compiled(power, ta
     assert len(calls) == taken
 
 
-def sums(image):
-    """Return sum and sum of squares of the 4-neighbour Laplacian, in whole numbers."""
+def expected_sums(image):
+    """Return the exact sum and sum of squares of the 4-neighbour Laplacian."""
     p = np.pad(image.astype(np.int64), 1, "reflect")
     laplacian = p[:-2, 1:-1] + p[2:, 1:-1] + p[1:-1, :-2] + p[1:-1, 2:] - 4 * p[1:-1, 1:-1]
     return int(laplacian.sum()), int((laplacian**2).sum())
 
 
-def sums_of(image):
+def whole_sums(image):
     """Return the sums over a whole image."""
     return laplacian_sums(image, slice(0, image.shape[0]), slice(0, image.shape[1]))
 
 
 @pytest.mark.parametrize("shape", [*SHAPES, (1, 1), (1, 9), (9, 1), (301, 7), (64, 65), (17, 64)])
-def test_sums_are_exact(shape, calls):
+def test_laplacian_sums_are_exact(shape, calls):
     board = np.uint8(255) * (np.indices(shape).sum(0) % 2).astype(np.uint8)
     for image in (np.array(picture("uint8", shape)), extremes("uint8", shape), board, np.full(shape, 255, np.uint8)):
-        for found in both(sums_of, image):
-            assert found == sums(image)
+        for found in both(whole_sums, image):
+            assert found == expected_sums(image)
     assert set(calls) == ({"laplacian_sums"} if min(shape) > 1 else set())
 
 
-def test_sums_of_some_rows(calls):
+def test_laplacian_sums_of_some_rows(calls):
     image = np.array(picture("uint8", (40, 30)))
-    whole = sums(image)
+    whole = expected_sums(image)
     for first, stop in ((0, 7), (7, 40), (0, 40)):
         for found in both(laplacian_sums, image, slice(first, stop), slice(0, 30)):
             rest = [laplacian_sums(image, slice(*ends), slice(0, 30)) for ends in ((0, first), (stop, 40))]
@@ -274,27 +274,27 @@ def test_sums_of_some_rows(calls):
     assert calls
 
 
-def test_sums_of_many_pixels_do_not_overflow(calls):
-    # The squares add up to more than 32 bits hold.
+def test_laplacian_sums_do_not_overflow(calls):
+    # The sum of squares needs more than 32 bits.
     board = np.uint8(255) * (np.indices((512, 512)).sum(0) % 2).astype(np.uint8)
-    for found in both(sums_of, board):
+    for found in both(whole_sums, board):
         assert found == (0, 1020**2 * 512**2)
     assert calls == ["laplacian_sums"]
 
 
-def test_sums_of_strides_are_not_compiled(calls):
+def test_laplacian_sums_of_strided_images_are_not_compiled(calls):
     image = picture("uint8", (30, 40))[::2, ::3]
-    for found in both(sums_of, image):
-        assert found == sums(image)
+    for found in both(whole_sums, image):
+        assert found == expected_sums(image)
     assert not calls
 
 
-def test_sums_are_whole_where_a_norm_is_off(monkeypatch):
+def test_laplacian_sums_round_inexact_norms(monkeypatch):
     image = np.array(picture("uint8", (60, 70)))
     norm, sum_of = opencv.cv2.norm, opencv.cv2.sumElems
     monkeypatch.setattr(opencv.cv2, "norm", lambda *a: np.nextafter(norm(*a), 0))
     monkeypatch.setattr(opencv.cv2, "sumElems", lambda *a: (np.nextafter(sum_of(*a)[0], 1e9), 0, 0, 0))
-    assert sums_of(image) == sums(image)
+    assert whole_sums(image) == expected_sums(image)
 
 
 SPECIAL = st.sampled_from([np.nan, np.inf, -np.inf, 0.0, -0.0, 0.5, 1.5, -0.5, 127.5, -127.5, 128.0, 3e38, -3e38])
@@ -307,7 +307,7 @@ SPECIAL = st.sampled_from([np.nan, np.inf, -np.inf, 0.0, -0.0, 0.5, 1.5, -0.5, 1
     st.sampled_from(["full", "signed"]),
     st.sampled_from([8, 16]),
 )
-def test_levels_have_the_same_bits(values, white, mode, depth):
+def test_to_display_is_bit_identical(values, white, mode, depth):
     response = np.array([values], np.float32)
     with np.errstate(over="ignore"):
         plain, compiled = both(ek.to_display, response, mode, depth=depth, white=white)
@@ -318,7 +318,7 @@ def test_levels_have_the_same_bits(values, white, mode, depth):
 
 @pytest.mark.parametrize("mode", ["full", "stretch", "signed"])
 @pytest.mark.parametrize("depth", [8, 16])
-def test_levels_of_every_strip_are_counted(mode, depth, cut, calls):
+def test_clipped_values_of_all_tiles_are_counted(mode, depth, small_tiles, calls):
     response = np.random.default_rng(5).normal(0, 100, (40, 9, 3)).astype(np.float32)
     response[::7, 3] = np.nan
     plain, compiled = both(ek.to_display, response, mode, depth=depth)
@@ -331,14 +331,14 @@ def test_levels_of_every_strip_are_counted(mode, depth, cut, calls):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float64"])
-def test_levels_of_other_types_are_not_compiled(dtype, calls):
+def test_to_display_of_other_types_is_not_compiled(dtype, calls):
     response = np.array([[0, 0.25, -3, 500, np.nan]], dtype)
     plain, compiled = both(ek.to_display, response)
     assert plain.image.tolist() == compiled.image.tolist()
     assert not calls
 
 
-def test_pictures_are_compiled_from_end_to_end(cut, calls):
+def test_picture_uses_compiled_gradient_and_quantization(small_tiles, calls):
     image = np.array(picture("uint8", (70, 9)))
     into = np.zeros((140, 18), np.uint8)[::2, ::2]
     plain, compiled = both(ek.picture, image)
@@ -346,6 +346,6 @@ def test_pictures_are_compiled_from_end_to_end(cut, calls):
     assert compiled.clipped == plain.clipped
     assert set(calls) == {"gradient_magnitude", "quantize"}
     calls.clear()
-    # Levels are not written through strides.
+    # Quantization into strided arrays is not compiled.
     np.testing.assert_array_equal(ek.picture(image, out=into).image, plain.image)
     assert set(calls) == {"gradient_magnitude"}

@@ -1,4 +1,4 @@
-"""Shell completion, and the messages for mistyped names."""
+"""Shell completion, and suggestions for mistyped names."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ from edgekit.edges.thresholding import METHODS
 from edgekit.operators.table import OPERATORS
 
 
-def test_names_of_measures_are_those_of_their_rows():
+def test_measure_names_equal_the_table():
     assert tuple(ek.MEASURES) == MEASURE_NAMES
 
 
@@ -37,7 +37,7 @@ OFFERED = {
 
 
 def completion(words):
-    """Return the environment by which bash asks for the completion of words."""
+    """Return the environment in which bash asks for the completion of words."""
     last = len(words.split()) - (not words.endswith(" "))
     return {"_EDGEKIT_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(last)}
 
@@ -50,7 +50,7 @@ def offered(words):
 
 
 @pytest.mark.parametrize(("words", "expected"), OFFERED.items(), ids=OFFERED)
-def test_values_are_offered(words, expected, tmp_path):
+def test_completion_offers_values(words, expected, tmp_path):
     assert sorted(offered(words)) == sorted(f"plain,{word}" for word in expected)
     assert loaded([], tmp_path, **completion(words)) == set()
 
@@ -59,7 +59,7 @@ def test_values_are_offered(words, expected, tmp_path):
     ("shell", "expected"),
     [("zsh", ["plain", "sobel", "_", "plain", "scharr", "_"]), ("fish", ["plain,sobel", "plain,scharr"])],
 )
-def test_other_shells_get_the_same_values(shell, expected):
+def test_completion_of_zsh_and_fish(shell, expected):
     code = "from edgekit.cli import main; main(prog_name='edgekit')"
     words = {"COMP_WORDS": "edgekit kernels s", "COMP_CWORD": "2" if shell == "zsh" else "s"}
     asked = os.environ | words | {"_EDGEKIT_COMPLETE": f"{shell}_complete"}
@@ -71,13 +71,13 @@ def test_other_shells_get_the_same_values(shell, expected):
 
 
 @pytest.mark.parametrize("command", ["sobel", "canny", "score", "pick", "focus", "sobel -o", "score --rows x -o"])
-def test_files_are_offered_for_inputs_and_outputs(command):
-    """By `file` the shell itself is asked for their names."""
+def test_completion_offers_files(command):
+    """The answer `file` lets the shell complete file names."""
 
     assert offered(f"edgekit {command} pho") == ["file,pho"]
 
 
-def test_folders_are_offered_for_folders():
+def test_completion_offers_folders():
     assert offered("edgekit score --report pa") == ["dir,pa"]
 
 
@@ -96,7 +96,7 @@ MISTYPED = [
 
 
 @pytest.mark.parametrize(("command", "meant"), MISTYPED, ids=lambda value: " ".join(value))
-def test_what_was_probably_meant_is_named_on_the_command_line(command, meant, at_home):
+def test_command_line_suggests_similar_names(command, meant, at_home):
     ran = run(*command)
     assert ran.exit_code == 2
     assert "did you mean" in ran.stderr.lower()
@@ -104,7 +104,7 @@ def test_what_was_probably_meant_is_named_on_the_command_line(command, meant, at
 
 
 @pytest.mark.parametrize("command", [["qqqq", "a.png"], ["kernels", "qqqq"], ["sobel", "a.png", "--border", "qqqq"]])
-def test_nothing_is_suggested_for_a_name_like_no_other(command, at_home):
+def test_no_suggestion_without_a_similar_name(command, at_home):
     ran = run(*command)
     assert ran.exit_code == 2
     assert "did you mean" not in ran.stderr.lower()
@@ -121,6 +121,6 @@ CALLS = [
 
 
 @pytest.mark.parametrize(("call", "meant"), CALLS, ids=[meant for _, meant in CALLS])
-def test_what_was_probably_meant_is_named_in_python(call, meant):
+def test_python_errors_suggest_similar_names(call, meant):
     with pytest.raises(ek.ParameterError, match=f"Did you mean '{meant}'\\?"):
         call()

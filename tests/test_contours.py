@@ -1,4 +1,4 @@
-"""Contours and what is fitted to them, on edges that are known exactly."""
+"""Contours and fits, on synthetic edges with known positions."""
 
 import importlib
 import json
@@ -29,7 +29,7 @@ def analytic():
 
 
 def errors_of_edges(analytic, noise, count, seed, blurs=BLURS):
-    """Return the errors across edges of the points of contours, and the stated standard errors."""
+    """Return the position errors of contour points across edges, and their stated standard errors."""
     rng = np.random.default_rng(seed)
     errors, stated = [], []
     for blur in np.repeat(blurs, count):
@@ -50,7 +50,7 @@ def rms(values):
 
 
 @pytest.mark.parametrize(("noise", "most"), [(0.0, 0.002), (0.005, 0.010), (0.02, 0.040)])
-def test_edges_are_placed_to_thousandths(analytic, noise, most):
+def test_position_errors_of_contour_points(analytic, noise, most):
     errors, stated = errors_of_edges(analytic, noise, 4, seed=101)
     assert rms(errors) <= most
     if noise:
@@ -60,7 +60,7 @@ def test_edges_are_placed_to_thousandths(analytic, noise, most):
 @pytest.mark.full
 @pytest.mark.parametrize("blur", [0.35, 0.7, 1.4, 2.5])
 @pytest.mark.parametrize("noise", [0.005, 0.02])
-def test_standard_errors_are_right_at_each_blur(analytic, noise, blur):
+def test_standard_errors_equal_position_errors(analytic, noise, blur):
     errors, stated = errors_of_edges(analytic, noise, 25, seed=102, blurs=[blur])
     assert 0.75 < rms(stated) / rms(errors) < 1.33
 
@@ -68,7 +68,7 @@ def test_standard_errors_are_right_at_each_blur(analytic, noise, blur):
 @pytest.mark.parametrize("blur", [0.5, 1.0, 2.0])
 @pytest.mark.parametrize("radius", [10.0, 20.0, 47.3])
 @pytest.mark.parametrize("inside", [100.0, -100.0])
-def test_circles_are_free_of_the_inward_bias(analytic, radius, blur, inside):
+def test_circles_have_no_inward_bias(analytic, radius, blur, inside):
     size = int(2 * radius) + 30
     x, y = size / 2 + 0.3, size / 2 - 0.21
     (contour,) = ek.contours(150 + inside * analytic.disc((size, size), x, y, radius, blur))
@@ -101,7 +101,7 @@ def test_tensors_give_tensors_with_the_same_points(analytic):
         ek.contours(torch.zeros(2, 1, 30, 30))
 
 
-def test_contours_are_the_edges_of_canny():
+def test_contours_are_near_the_edges_of_canny():
     camera = ek.read_image(ROOT / "samples" / "camera.png")
     found = ek.contours(camera, low=4, high=9, min_length=0)
     edges = ek.canny(camera, low=4, high=9)
@@ -138,7 +138,7 @@ def test_masked_pixels_have_no_contour(analytic):
         ([".#.", "#.#", ".#."], [(4, True)]),
     ],
 )
-def test_pixels_are_linked(mask, expected):
+def test_pixels_are_linked_to_chains(mask, expected):
     pixels = np.array([[c == "#" for c in row] for row in mask])
     chains, meeting = link(np.pad(pixels, 1))
     assert sorted((len(c.nodes), c.closed) for c in chains) == sorted(expected)
@@ -161,13 +161,13 @@ def test_noise_is_estimated_beside_edges(shape):
     assert noise_of((edge + np.zeros(shape)).astype(np.uint8)) == pytest.approx(12**-0.5)
 
 
-def test_integers_have_the_error_of_their_rounding():
+def test_errors_of_integer_images_include_rounding():
     image = np.where(np.arange(40) > 20, 110, 100).astype(np.uint8) * np.ones((40, 1), np.uint8)
     (exact,), (rounded,) = ek.contours(image.astype(float)), ek.contours(image)
     assert rounded.error.min() > 2 * exact.error.max()
 
 
-def test_fits_resist_outliers():
+def test_fits_are_robust_to_outliers():
     rng = np.random.default_rng(3)
     turn = rng.uniform(0, 2 * np.pi, 300)
     noise = 0.1 * rng.standard_normal((300, 2))
@@ -209,7 +209,7 @@ def test_standard_errors_of_fits_are_right():
     assert np.std(pulls, axis=0) == pytest.approx(1, abs=0.35)
 
 
-def test_neighbours_with_equal_errors_count_less():
+def test_correlation_of_neighbouring_errors():
     rng = np.random.default_rng(5)
     independent = rng.standard_normal(4000)
     assert correlation(independent) == pytest.approx(1, abs=0.2)
@@ -217,7 +217,7 @@ def test_neighbours_with_equal_errors_count_less():
 
 
 @pytest.mark.parametrize("fit", [ek.fit_line, ek.fit_circle, ek.fit_ellipse])
-def test_points_that_determine_nothing(fit):
+def test_fits_refuse_invalid_points(fit):
     with pytest.raises(ek.ParameterError, match="needs at least"):
         fit(np.zeros((1, 2)))
     with pytest.raises(ek.ParameterError, match="is determined"):
@@ -233,7 +233,7 @@ def test_points_that_determine_nothing(fit):
 
 @pytest.mark.parametrize("slant", [0, 12])
 @pytest.mark.parametrize("width", [4.0, 8.7, 20.0])
-def test_distances_across_bars(analytic, width, slant):
+def test_edge_distance_across_bars(analytic, width, slant):
     rng = np.random.default_rng(6)
     errors, stated = [], []
     for _ in range(8):
@@ -254,7 +254,7 @@ def test_distances_across_bars(analytic, width, slant):
 
 
 @pytest.mark.parametrize("slope", [0, 0.2])
-def test_a_strip_of_one_row(analytic, slope):
+def test_edge_distance_with_thickness_1(analytic, slope):
     y, x = np.mgrid[:20, :60]
     bar = sum(s * 50 * np.tanh(1.5 * (x + slope * (y - 10) - at)) for s, at in ((1, 20.3), (-1, 33.7)))
     bar = bar + np.random.default_rng(0).standard_normal(bar.shape)
@@ -264,12 +264,12 @@ def test_a_strip_of_one_row(analytic, slope):
         assert all(map(math.isnan, found.slants))
 
 
-def test_lines_without_valid_pixels():
+def test_lines_without_valid_pixels_are_refused():
     with pytest.raises(ek.ParameterError, match="no valid pixels"):
         ek.edge_distance(np.full((20, 60), np.nan), (5, 10), (45, 10))
 
 
-def test_masked_pixels_have_no_noise():
+def test_masked_and_nan_pixels_give_equal_errors():
     y, x = np.mgrid[:96, :96] - 47.5
     inside = np.hypot(x, y) < 45
     image = np.where(np.hypot(x, y) < 20, 150.0, 50) + 5 * np.random.default_rng(0).standard_normal(x.shape)
@@ -278,7 +278,7 @@ def test_masked_pixels_have_no_noise():
     assert errors[0] == pytest.approx(errors[1], rel=0.05)
 
 
-def test_lines_that_do_not_cross_two_edges(analytic):
+def test_lines_that_do_not_cross_two_edges_are_refused(analytic):
     edge = 100 * analytic.half_plane((40, 60), 0, 0, 0.7)
     bars = edge * 0 + 100 * (np.arange(60) // 10 % 2)
     for image, count in ((edge, "1"), (bars, "4"), (np.zeros((40, 60)), "none")):
@@ -293,12 +293,12 @@ def test_lines_that_do_not_cross_two_edges(analytic):
 
 
 @pytest.mark.parametrize("option", [{"sigma": 0.5}, {"min_length": None}, {"noise": -1}])
-def test_wrong_options_of_contours(option):
+def test_invalid_options_of_contours_are_refused(option):
     with pytest.raises(ek.ParameterError, match=next(iter(option))):
         ek.contours(np.zeros((30, 30)), **option)
 
 
-def test_files_of_contours(tmp_path):
+def test_contour_files_of_all_formats(tmp_path):
     y, x = np.mgrid[:50, :60]
     image = np.where(np.hypot(x - 20, y - 25) < 9, 200, 50) + np.where(x > 45, 60, 0)
     ek.write_image(tmp_path / "image.png", image.astype(np.uint8))

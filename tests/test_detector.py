@@ -1,4 +1,4 @@
-"""What people's edges need of a detector: objects above texture, colours, the dark, and no regard for exposure."""
+"""The edge detector: texture, colours, dark images, exposure and invalid pixels."""
 
 import math
 from pathlib import Path
@@ -12,7 +12,7 @@ import edgekit as ek
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 
-#: Above it edges agree best with people's.
+#: The threshold with the best agreement with annotators.
 SURE = 0.4
 DTYPES = ("bool", "uint8", "uint16", "int16", "int32", "float16", "float32", "float64")
 
@@ -36,7 +36,7 @@ def test_lines_are_one_pixel_wide_and_in_range(name):
     assert is_thin(found)
     assert found.min() == 0
     assert found.max() <= 1
-    # No 5x5 Sobel kernel sees the finest checkerboard: its smoothing taps 1 4 6 4 1 cancel it.
+    # 5x5 Sobel kernels do not respond to the finest checkerboard: the smoothing by 1 4 6 4 1 removes it.
     assert found.any() == (name != "checkerboard")
 
 
@@ -44,7 +44,7 @@ def test_lines_are_one_pixel_wide_and_in_range(name):
     ("size", "level"), [((1, 9), 0.3), ((9, 1), -0.7), ((17, 16), 200), ((50, 33), 0.1), ((7, 7), 0)]
 )
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_flat_ground(dtype, size, level, kind):
+def test_constant_images_have_no_edges(dtype, size, level, kind):
     array = np.full(size, level, float)
     if "float" not in dtype:
         array = array.clip(0, 1 if dtype == "bool" else 255)
@@ -65,17 +65,17 @@ def test_small_images(size, kind):
 
 
 @pytest.mark.parametrize("angle", [0, 25, 45, 90, 160])
-def test_straight_edge_lies_where_it_is(angle, kind):
+def test_position_of_a_straight_edge(angle, kind):
     y, x = np.mgrid[:96, :96]
     away = (x - 47.7) * math.cos(math.radians(angle)) + (y - 47.7) * math.sin(math.radians(angle))
     found = kind.plain(ek.detect(kind.image(90 + 20 * (0.5 + away).clip(0, 1))))
-    # At the border a slanted edge goes on as its mirror image: it bends.
+    # The border mode mirrors a slanted edge, so it bends at the border.
     sure, away = (a[8:-8, 8:-8] for a in (found > SURE, away))
     assert np.abs(away[sure]).max() <= 1.0
     assert share_near(np.abs(away) < 0.5, sure) == 1
 
 
-def test_every_type_has_the_same_edges(kind):
+def test_all_dtypes_have_the_same_edges(kind):
     expected = ek.detect(soft())
     assert (expected > SURE).any()
     for dtype in DTYPES[1:]:
@@ -90,16 +90,16 @@ def test_every_type_has_the_same_edges(kind):
 
 
 @pytest.mark.parametrize("name", ["camera", "coffee"])
-def test_kinds_agree(name, kind):
+def test_arrays_and_tensors_have_the_same_edges(name, kind):
     image = photograph(name)
     expected = ek.detect(image)
     found = flattened(kind, ek.detect(kind.image(image)))
-    # A rounding may decide which of two equals stays.
+    # Rounding may decide which of two equal pixels is kept.
     assert (np.abs(found - expected) > 1e-5).mean() < 1e-3
     assert agreement(found > SURE, expected > SURE) > 0.999
 
 
-def test_each_image_of_a_batch_is_as_if_alone():
+def test_batch_results_equal_single_image_results():
     tensors = torch.from_numpy(np.stack([photograph("coffee"), photograph("chelsea")])).permute(0, 3, 1, 2)
     images = torch.cat([tensors, tensors // 3]).reshape(2, 2, 3, 160, 176)
     found = ek.detect(images)
@@ -111,40 +111,40 @@ def test_each_image_of_a_batch_is_as_if_alone():
 @pytest.mark.parametrize(
     ("dtype", "power"), [("float32", 100), ("float32", -100), ("float64", 1000), ("float64", -990)]
 )
-def test_exposure_in_powers_of_two(dtype, power, kind):
+def test_factors_of_powers_of_two_change_nothing(dtype, power, kind):
     image = (photograph("coffee") / 256).astype(dtype)
     found = kind.plain(ek.detect(kind.image(np.ldexp(image, power))))
     np.testing.assert_array_equal(found, kind.plain(ek.detect(kind.image(image))))
 
 
 @pytest.mark.parametrize("factor", [1e-3, 0.37, 60])
-def test_exposure(factor, kind):
+def test_exposure_changes_no_edges(factor, kind):
     image = photograph("chelsea").astype(np.float64) / 255
     found, expected = (kind.plain(ek.detect(kind.image(image * k))) for k in (factor, 1))
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["camera", "coffee", "chelsea"])
-def test_sixteen_bits(name):
-    # Of 257 times as many levels a half is less: what is darkest weighs more. Measured: 0.97 and more.
+def test_16_bit_images_have_nearly_the_same_edges(name):
+    # The detector adds half a level, which is less at 16 bits: dark edges are stronger. Measured: at least 0.97.
     deep, plain = (ek.detect(photograph(name).astype(np.uint16) * k) > SURE for k in (257, 1))
     assert agreement(deep, plain) >= 0.95
 
 
 @pytest.mark.parametrize(("name", "bound"), [("camera", 0.94), ("coffee", 0.95), ("chelsea", 0.9)])
-def test_the_dark_has_the_same_edges(name, bound):
-    # Divided by 8 only 32 levels are left. Measured on the whole photographs: 0.966, 0.970 and 0.931;
-    # the fine fur of the cat has steps of less than 8.
+def test_dark_images_have_nearly_the_same_edges(name, bound):
+    # Divided by 8, only 32 levels are left. Measured on the whole photographs: 0.966, 0.970 and 0.931.
+    # The fine fur of the cat has steps of less than 8.
     image = photograph(name, slice(None), slice(None))
     light, dark = (ek.detect(i) > SURE for i in (image, np.rint(image / 8).astype(np.uint8)))
     assert agreement(light, dark) >= bound
 
 
 @pytest.mark.parametrize("name", ["camera", "coffee", "chelsea"])
-def test_transposition(name):
+def test_transposed_images_have_nearly_the_same_edges(name):
     image = photograph(name)
     found, turned = ek.detect(image), ek.detect(np.ascontiguousarray(image.swapaxes(0, 1))).T
-    # Thinning begins at one corner, and of equals the first stays: lines may differ by a pixel.
+    # Thinning starts at one corner and keeps the first of equal pixels: lines may differ by a pixel.
     assert agreement(found > SURE, turned > SURE) >= 0.998
     both = (found > 0) & (turned > 0)
     assert both.sum() > 0.8 * (found > 0).sum()
@@ -152,8 +152,8 @@ def test_transposition(name):
 
 
 @pytest.mark.parametrize(("down", "right"), [(16, 0), (0, 16), (32, 48)])
-def test_translation(down, right, kind):
-    # Five octaves halve the image four times. Only the mean over the surroundings is taken in larger steps.
+def test_shifted_objects_have_nearly_the_same_edges(down, right, kind):
+    # Multiples of 16, because five octaves halve the image four times. Only local means use larger steps.
     ground = np.full((256, 256, 3), 100, np.uint8)
     here, there = ground.copy(), ground.copy()
     here[80:144, 64:128] = photograph("coffee")[:64, :64]
@@ -161,7 +161,7 @@ def test_translation(down, right, kind):
     found, shifted = (flattened(kind, ek.detect(kind.image(i))) for i in (here, there))
     rolled = np.roll(found, (down, right), (0, 1))
     assert (rolled > SURE).sum() > 200
-    # No kernel reaches as far as that from the patch: roundings make no lines.
+    # These rows are outside of all kernels: rounding errors make no lines.
     assert (found[:20] == 0).all()
     assert agreement(shifted > SURE, rolled > SURE) > 0.99
     both = (shifted > 0) & (rolled > 0)
@@ -170,7 +170,7 @@ def test_translation(down, right, kind):
 
 
 @pytest.mark.parametrize(("contrast", "texture"), [(25, 10), (40, 20), (60, 30)])
-def test_object_above_texture(contrast, texture, kind):
+def test_object_edges_are_stronger_than_texture(contrast, texture, kind):
     y, x = np.mgrid[:192, :192]
     away = np.hypot(x - 95, y - 97) - 50
     noise = np.random.default_rng(2).normal(0, texture, away.shape)
@@ -179,13 +179,13 @@ def test_object_above_texture(contrast, texture, kind):
     rim, ground = np.abs(away) < 0.5, np.abs(away) > 6
     assert share_near(rim, found > SURE) >= 0.97
     assert (found > SURE)[ground].mean() < 0.004
-    # Nearly every edge of the texture is weaker than nearly every one of the rim.
+    # Nearly all edges of the texture are weaker than nearly all edges of the object.
     on_rim, on_ground = found[(np.abs(away) < 2) & (found > 0)], found[ground & (found > 0)]
     assert np.quantile(on_rim, 0.2) > np.quantile(on_ground, 0.98)
 
 
 @pytest.mark.parametrize("depth", [0.1, 0.3])
-def test_colours_of_one_lightness(depth, kind):
+def test_edges_between_colours_of_equal_luminance(depth, kind):
     for colour in (np.array([1, -0.299 / 0.587, 0]), np.array([0, -0.114 / 0.587, 1])):
         roots = np.full((64, 96, 3), 0.6)
         roots[:, 45:] += depth * colour
@@ -197,19 +197,19 @@ def test_colours_of_one_lightness(depth, kind):
         assert (found > SURE).sum() == 64
 
 
-def test_a_difference_of_colours_counts_as_one_of_lightness(kind):
+def test_colour_steps_are_at_least_as_strong_as_gray_steps(kind):
     step, colour = 0.1, np.array([1, -0.299 / 0.587, 0])
     roots = np.full((64, 144, 3), 0.6)
     roots[:, 48:] += step * colour / (colour[0] - colour[1])
     roots[:, 96:] += step
-    # Half a level is added below the root, and white is the largest value.
+    # The detector adds half a level before the root, and white is the largest value.
     roots *= math.sqrt(1 + 0.5 / 255) / roots.max()
     found = flattened(kind, ek.detect(kind.image(roots**2 - 0.5 / 255)))
     between_colours, between_grays = (found[20:44, c - 2 : c + 2].max(1) for c in (48, 96))
     assert between_colours.min() >= between_grays.max() > SURE
 
 
-def test_object_in_the_shade(kind):
+def test_edges_of_objects_in_the_shade(kind):
     y, x = np.mgrid[:96, :192]
     surface = np.where((np.abs(x % 96 - 48) < 20) & (np.abs(y - 48) < 20), 200.0, 160)
     found = kind.plain(ek.detect(kind.image(np.where(x < 96, surface, surface / 8))))
@@ -217,7 +217,7 @@ def test_object_in_the_shade(kind):
         assert (found[40:56, column - 2 : column + 2].max(1) > SURE).all()
 
 
-def test_only_the_first_three_of_four_channels_are_seen(kind):
+def test_alpha_channel_is_ignored(kind):
     for dtype, dim, opaque in (("uint8", 1, 255), ("uint8", 4, 255), ("float32", 5, 1), ("float32", 5, math.nan)):
         colour = photograph("chelsea") // dim if dtype == "uint8" else photograph("chelsea").astype(dtype) / 255 / dim
         alpha = np.full(colour.shape[:2], opaque, dtype)
@@ -226,18 +226,18 @@ def test_only_the_first_three_of_four_channels_are_seen(kind):
         np.testing.assert_array_equal(found, kind.plain(ek.detect(kind.image(colour.astype(dtype)))))
 
 
-def test_gray_in_any_number_of_channels(kind):
+def test_equal_channels_have_the_edges_of_one(kind):
     gray = photograph("camera")
     expected = kind.plain(ek.detect(kind.image(gray)))
     for channels in (1, 2, 3, 5):
         found = ek.detect(kind.image(np.repeat(gray[..., None], channels, 2)))
         assert tuple(found.shape) == ((1, *gray.shape) if kind.is_torch else gray.shape)
-        # All strengths are relative: as many equal channels as may be change nothing but roundings.
+        # Strengths are relative: equal channels change only rounding errors.
         different = np.abs(flattened(kind, found) - expected) > 1e-4
         assert different.mean() < 1e-3
 
 
-def test_any_of_many_channels_may_have_the_edge(kind):
+def test_edges_in_a_single_channel_are_found(kind):
     for channels in (2, 5):
         for c in range(channels):
             image = np.full((48, 64, channels), 90, np.uint8)
@@ -247,13 +247,13 @@ def test_any_of_many_channels_may_have_the_edge(kind):
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_unknown_pixels_invent_nothing(value, kind):
+def test_invalid_pixels_make_no_edges(value, kind):
     for image in (np.full((64, 90), 0.7), np.tile(np.repeat([0.3, 0.8], [64, 26]), (64, 1))):
         holed = image.copy()
         holed[25:40, 30:45] = value
         clean, found = (kind.plain(ek.detect(kind.image(i))) for i in (image, holed))
         assert (clean > SURE).sum() == (found > SURE).sum()
-        # What is there of edges is the step between the columns 63 and 64.
+        # The only edge is the step between the columns 63 and 64.
         assert (found[:, :62] == 0).all()
         assert (found[:, 66:] == 0).all()
     holed = photograph("chelsea") / 255
@@ -265,7 +265,7 @@ def test_unknown_pixels_invent_nothing(value, kind):
     assert (kind.plain(everywhere) == 0).all()
 
 
-def test_hole_leaves_the_rest_as_it_is(kind):
+def test_invalid_pixels_do_not_change_distant_edges(kind):
     image = photograph("camera") / 255
     holed = image.copy()
     holed[60:70, 60:70] = math.nan
@@ -275,10 +275,10 @@ def test_hole_leaves_the_rest_as_it_is(kind):
     assert agreement(clean & far, found & far) > 0.97
 
 
-def test_long_line_keeps_its_faint_parts(kind):
+def test_faint_edges_are_stronger_in_a_long_line(kind):
     y, x = np.mgrid[:128, :128]
     height = np.where(y < 64, 30.0, 8)
-    # A clear edge and a faint one, as one line and as two.
+    # A strong and a weak edge, connected and not connected.
     whole, parted = (
         kind.plain(ek.detect(kind.image(100 + h * (x >= 60)))) for h in (height, height * (np.abs(y - 64) > 3))
     )
@@ -286,7 +286,7 @@ def test_long_line_keeps_its_faint_parts(kind):
     assert whole[faint].max(1).min() > parted[faint].max(1).max()
 
 
-def test_input_is_left_alone(kind):
+def test_input_is_not_changed(kind):
     image = kind.image(photograph("coffee"))
     ek.detect(image)
     np.testing.assert_array_equal(kind.plain(image, channels=True), photograph("coffee"))
@@ -308,6 +308,6 @@ def test_input_is_left_alone(kind):
         (torch.zeros(5, 5, dtype=torch.complex64), ek.DtypeError, "found torch.complex64"),
     ],
 )
-def test_wrong_image(image, error, message):
+def test_invalid_images_are_refused(image, error, message):
     with pytest.raises(error, match=message):
         ek.detect(image)

@@ -1,4 +1,4 @@
-"""Edges of large images, of framed ones, all edges, and the network that was trained."""
+"""Edges of large and framed images, `what="edges"`, and the trained network."""
 
 import math
 from pathlib import Path
@@ -33,7 +33,7 @@ def flattened(kind, found):
 
 @pytest.mark.parametrize("size", [(800, 1000), (1501, 1203)])
 @pytest.mark.parametrize("model", ["gradients", "learned-fast"])
-def test_lines_of_large_images_are_thin_whole_and_exact(size, model, kind):
+def test_lines_of_large_images_are_thin_and_complete(size, model, kind):
     image, away = slanted(*size)
     found = flattened(kind, ek.detect(kind.image(image), model=model))
     assert found.shape == size
@@ -43,7 +43,7 @@ def test_lines_of_large_images_are_thin_whole_and_exact(size, model, kind):
     sure = (found > SURE)[inner]
     assert np.abs(away[inner][sure]).max() <= 1.5
     assert np.median(np.abs(away[inner][sure])) < 0.5
-    # Every row has its pixel of the line.
+    # Every row has a pixel of the line.
     assert sure.any(1).all()
 
 
@@ -54,7 +54,7 @@ def test_probabilities_do_not_depend_on_the_size():
     assert np.median(big[big > 0.2]) == pytest.approx(np.median(small[small > 0.2]), abs=0.12)
 
 
-def test_detail_searches_finer_edges():
+def test_detail_finds_finer_edges():
     y, x = np.mgrid[:1600, :1600]
     stripes = np.where((np.abs(y - 800) < 300) & (np.abs(x - 800) < 300), 100 + 80 * (x // 4 % 2), 100).astype(np.uint8)
     plain, fine = ((ek.detect(stripes, what="edges", detail=d) > SURE)[600:1000, 600:1000].mean() for d in (0, 2))
@@ -79,7 +79,7 @@ def test_edges_of_a_large_batch():
 
 
 @pytest.mark.parametrize("frame", [0, 255])
-def test_frames_are_outside_the_picture(frame):
+def test_frames_have_no_edges(frame):
     picture = ek.read_image(SAMPLES / "chelsea.png")[40:200, 60:300]
     framed = np.full((220, 320, 3), frame, np.uint8)
     framed[30:190, 40:280] = picture
@@ -88,17 +88,17 @@ def test_frames_are_outside_the_picture(frame):
     outside[33:187, 43:277] = False
     assert (found[outside] == 0).all()
     assert share_near((alone > SURE)[8:-8, 8:-8], (found > SURE)[38:182, 48:272]) > 0.9
-    # An object on a uniform ground is no picture in a frame.
+    # An object on a uniform background is not a framed image.
     ground = np.full((220, 320), 255 - frame, np.uint8)
     ground[30:190, 40:280] = 120
     assert (ek.detect(ground) > SURE).sum() > 700
 
 
-def test_colours_that_are_noise_make_no_lines():
+def test_colour_noise_makes_no_lines():
     random = np.random.default_rng(3)
     x = np.mgrid[:160, :200][1]
     gray = np.where(x < 100, 20.0, 26)
-    # Noise of the colours alone, as of dark photographs.
+    # Noise of the colours only, as in dark photographs.
     noise = random.normal(0, 3, (160, 200, 3))
     noise -= (noise @ [0.299, 0.587, 0.114])[..., None]
     image = np.clip(np.rint(gray[..., None] + noise), 0, 255).astype(np.uint8)
@@ -107,7 +107,7 @@ def test_colours_that_are_noise_make_no_lines():
     assert (found > SURE)[:, :90].mean() < 0.01
 
 
-def test_all_edges_have_texture_and_boundaries_have_not():
+def test_edges_include_texture_and_boundaries_do_not():
     x = np.mgrid[:200, :300][1]
     image = (100 + 50 * (x // 5 % 2)).astype(np.uint8)
     edges, boundaries = (ek.detect(image, what=w)[20:-20, 40:-40] for w in ("edges", "boundaries"))
@@ -117,7 +117,7 @@ def test_all_edges_have_texture_and_boundaries_have_not():
 
 @pytest.mark.parametrize("what", ["boundaries", "edges"])
 @pytest.mark.parametrize("model", ["learned", "learned-fast"])
-def test_the_network_gives_the_same_in_both_libraries(what, model, kind):
+def test_networks_of_arrays_and_tensors_agree(what, model, kind):
     image = ek.read_image(SAMPLES / "coffee.png")[60:190, 100:260]
     expected = ek.detect(image, what=what, model=model)
     found = flattened(kind, ek.detect(kind.image(image), what=what, model=model))
@@ -126,7 +126,7 @@ def test_the_network_gives_the_same_in_both_libraries(what, model, kind):
 
 
 class Plain:
-    """The functions of the network, slowly, in double precision."""
+    """A plain implementation of the layers in double precision."""
 
     def __init__(self, weights):
         self.weights = weights
@@ -156,7 +156,7 @@ class Plain:
         return x.reshape(2, 2, rows, columns).transpose(2, 0, 3, 1).reshape(1, 2 * rows, 2 * columns)
 
 
-def test_the_network_is_what_it_says(kind):
+def test_network_equals_a_plain_implementation(kind):
     weights = learned._weights()
     assert sum(values.size for values in weights.values()) <= 75_000
     image = np.random.default_rng(0).normal(0, 1, (3, 48, 64)).astype(np.float32)
@@ -172,14 +172,14 @@ def test_the_network_is_what_it_says(kind):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-def test_gradients_reach_the_image():
+def test_detect_is_differentiable():
     image = torch.rand(1, 3, 64, 80, requires_grad=True)
     ek.detect(image, model="learned-fast").sum().backward()
     assert torch.isfinite(image.grad).all()
     assert image.grad.abs().sum() > 0
 
 
-def test_moved_lines_follow_their_edge():
+def test_refined_lines_follow_the_edge():
     large = np.zeros((64, 64), np.float32)
     large[:, 37:] = 1
     lines = np.zeros((32, 32), bool)
@@ -201,12 +201,12 @@ def test_moved_lines_follow_their_edge():
         ({"detail": True}, "detail=True"),
     ],
 )
-def test_wrong_options(options, message):
+def test_invalid_options_are_refused(options, message):
     with pytest.raises(ek.ParameterError, match=message):
         ek.detect(np.zeros((20, 20)), **options)
 
 
-def test_strong_edges_do_not_hide_the_others():
+def test_canny_finds_weak_edges_beside_strong_ones():
     x = np.mgrid[:200, :200][1]
     image = (100 + 70 * (x // 20 % 2)).astype(np.uint8)
     image[140:] = 255 * (x[140:] // 10 % 2)

@@ -92,7 +92,7 @@ def test_rescale_slope_and_intercept():
     assert (wide.array.dtype, wide.range) == (np.float64, None)
 
 
-def test_inverted_gray_is_made_plain():
+def test_monochrome1_is_inverted():
     """MONOCHROME1: the least value is white."""
     for array, bits in ((GRAY, 8), (DEEP[:, :, 0].copy(), 12), (SIGNED, 12), (DEEP[:, :, 0] * 16, 16)):
         low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if array.dtype.kind == "i" else (0, 2**bits - 1)
@@ -103,14 +103,14 @@ def test_inverted_gray_is_made_plain():
     measured = read(GRAY, PhotometricInterpretation="MONOCHROME1", RescaleSlope=2, RescaleIntercept=1)
     np.testing.assert_array_equal(measured.array, 2.0 * (255 - GRAY.astype(int)) + 1)
     assert measured.range == (1, 511)
-    # A compressed image may have values beyond the bits stored.
+    # A compressed image may have values that need more than the stored bits.
     large = DEEP[:, :, 0] * 16
     coded = {"syntax": JPEGLSLossless, "coded": [bytes(imagecodecs.jpegls_encode(large))]}
     beyond = read(large, BitsStored=12, PhotometricInterpretation="MONOCHROME1", **coded)
     np.testing.assert_array_equal(beyond.array, np.clip(4095 - large.astype(int), 0, None))
 
 
-def test_colours():
+def test_colour_spaces_and_palettes():
     pixels = read(RGB)
     np.testing.assert_array_equal(pixels.array, RGB)
     assert (pixels.rgb, pixels.range, pixels.nodata) == (True, None, None)
@@ -128,7 +128,7 @@ def test_colours():
     assert pixels.rgb
 
 
-def test_frames():
+def test_frames_are_read_by_number():
     stack = np.stack((GRAY, 255 - GRAY, GRAY // 2))
     data = dicom(stack, frames=3)
     assert (count_frames(data, "scan"), count_frames(dicom(GRAY), "scan")) == (3, 1)
@@ -140,7 +140,7 @@ def test_frames():
 
 
 def group(**elements):
-    """Return a data set with a sequence of one item by each name."""
+    """Return a data set with one sequence of one item for each name."""
     data = Dataset()
     for name, values in elements.items():
         item = Dataset()
@@ -152,7 +152,7 @@ def group(**elements):
 
 def test_spacing():
     assert read(GRAY).spacing is None
-    # The distance of rows stands first (PS3.3, 10.7.1.3).
+    # The spacing of rows is first (PS3.3, 10.7.1.3).
     assert read(GRAY, PixelSpacing=[0.5, 0.25]).spacing == Spacing(0.5, 0.25, "mm")
     assert read(GRAY, ImagerPixelSpacing=[0.1, 0.2]).spacing == Spacing(0.1, 0.2, "mm")
     assert read(GRAY, PixelSpacing=[3, 4], ImagerPixelSpacing=[1, 2]).spacing == Spacing(3, 4, "mm")
@@ -179,7 +179,7 @@ def test_spacing_and_rescaling_of_frames():
     (np.full((16, 24), 3000, np.uint16), JPEGExtended12Bit,
      lambda a: imagecodecs.jpeg8_encode(a, level=100, bitspersample=12), {"BitsStored": 12}),
 ])  # fmt: skip
-def test_compressed_files_that_pydicom_needs_other_packages_for(array, syntax, encode, elements, monkeypatch):
+def test_compressed_files_that_imagecodecs_decodes(array, syntax, encode, elements, monkeypatch):
     stack = np.stack((array, array[::-1]))
     coded = [bytes(encode(np.ascontiguousarray(plane))) for plane in stack]
     data = dicom(stack, frames=2, syntax=syntax, coded=coded, **elements)
@@ -201,8 +201,8 @@ def test_compressed_files_that_pydicom_needs_other_packages_for(array, syntax, e
     ("MR_small_jpeg_ls_lossless", "MR_small"), ("MR_small_jp2klossless", "MR_small"), ("MR_small_RLE", "MR_small"),
     ("MR_small_bigendian", "MR_small"), ("SC_rgb_jpeg_gdcm", "SC_rgb_rle"), ("SC_rgb_gdcm_KY", "SC_rgb_rle"),
 ])  # fmt: skip
-def test_the_same_image_in_other_forms(name, same):
-    """Files that come with pydicom. Some begin like TIFF files."""
+def test_encodings_of_the_same_image_have_equal_pixels(name, same):
+    """Sample files of pydicom. Some begin like TIFF files."""
     first, second = (by_pydicom(content((SAMPLES / f"{n}.dcm").read_bytes())) for n in (name, same))
     assert first.array.dtype.isnative
     np.testing.assert_array_equal(first.array, second.array)

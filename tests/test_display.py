@@ -1,4 +1,4 @@
-"""Pictures of responses: levels by hand, what is clipped, and what is white."""
+"""8-bit and 16-bit images of responses: levels, clipped values and white levels."""
 
 import math
 
@@ -23,16 +23,16 @@ def test_full_is_the_absolute_response(kind):
     assert shown(kind, [0, 12.75, 31.875], "full", depth=16) == ([0, 26214, 65535], "uint16", 0)
 
 
-def test_full_counts_what_it_clips(kind):
+def test_full_counts_clipped_values(kind):
     assert shown(kind, [31.9, 32, -300, 1e30, np.inf, -np.inf]) == ([255] * 6, "uint8", 5)
 
 
-def test_white_may_be_given(kind):
+def test_white_option(kind):
     assert shown(kind, [0, 1, -2, 4, 5], white=4) == ([0, 64, 128, 255, 255], "uint8", 1)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_what_is_rounded_to_the_highest_level_is_not_clipped(dtype, kind):
+def test_values_rounded_to_the_highest_level_are_not_clipped(dtype, kind):
     assert shown(kind, [255.25, 255.5, -256, 3], white=255, dtype=dtype) == ([255, 255, 255, 3], "uint8", 2)
 
 
@@ -51,15 +51,15 @@ def test_stretch_makes_the_largest_white(kind):
     assert shown(kind, [0, 1, np.inf, np.nan], "stretch") == ([0, 255, 255, 0], "uint8", 1)
 
 
-def test_stretch_of_nothing(kind):
+def test_stretch_of_zeros(kind):
     assert shown(kind, [0, 0, np.nan], "stretch") == ([0, 0, 0], "uint8", 0)
 
 
-def test_stretch_of_infinity_alone(kind):
+def test_stretch_of_zero_and_infinity(kind):
     assert shown(kind, [0, np.inf], "stretch") == ([0, 255], "uint8", 1)
 
 
-def test_stretch_of_very_little(kind):
+def test_stretch_of_tiny_values(kind):
     assert shown(kind, [0, 1e-30, 5e-31], "stretch") == ([0, 255, 128], "uint8", 0)
 
 
@@ -76,7 +76,7 @@ def test_nan_is_shown_as_zero_and_not_counted(dtype, kind):
     assert shown(kind, [np.nan, 31.875], dtype=dtype) == ([0, 255], "uint8", 0)
 
 
-def test_the_response_stays_as_it_is(kind):
+def test_to_display_does_not_change_the_response(kind):
     values = np.float32([[np.nan, -3, 500]])
     image = kind.image(values)
     for mode in ("full", "stretch", "signed"):
@@ -85,7 +85,7 @@ def test_the_response_stays_as_it_is(kind):
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 3), (2, 3, 4, 5), (0, 3, 5, 5)])
-def test_any_shape(shape):
+def test_to_display_of_any_shape(shape):
     for response in (np.ones(shape, np.float32), torch.ones(shape)):
         for mode in ("full", "stretch", "signed"):
             assert ek.to_display(response, mode).image.shape == shape
@@ -102,26 +102,26 @@ def test_any_shape(shape):
         ({"white": math.inf}, "white=inf must be positive"),
     ],
 )
-def test_wrong_options(options, message, kind):
+def test_invalid_options_are_refused(options, message, kind):
     with pytest.raises(ek.ParameterError, match=message):
         ek.to_display(kind.image(np.zeros((2, 2))), **options)
 
 
-def test_wrong_type():
+def test_invalid_type_is_refused():
     with pytest.raises(ek.DtypeError, match=r"found list"):
         ek.to_display([[1.0]])
 
 
 @pytest.mark.parametrize(
     ("operator", "parameters", "options", "expected"),
-    # What each reads on a step from 0 to 1 across its direction, times 255.
+    # The largest response to a step from 0 to 1 across the direction.
     [
         ("sobel", {}, {}, 4 / 8),
         ("sobel", {}, {"scale": "raw"}, 4),
         ("sobel", {}, {"angle": 90}, 4 / 8),
         ("sobel", {"size": 5}, {}, 48 / 128),
         ("sobel", {"size": 7}, {}, 640 / 2048),
-        # Across the diagonal 2 + 4 of √½ [[-2, -2, 0], [-2, 0, 2], [0, 2, 2]], and 2 + 1 + 1 of the ring.
+        # Sums on one side of the diagonal: 2 + 4 of √½ [[-2, -2, 0], [-2, 0, 2], [0, 2, 2]]; ring: 2 + 1 + 1.
         ("sobel", {}, {"angle": 45}, 6 * math.sqrt(0.5) / 8),
         ("sobel", {}, {"angle": 45, "rotate": "ring"}, 4 / (6 * math.sqrt(2))),
         ("sobel", {}, {"angle": 135, "angle_of": "edge"}, 6 * math.sqrt(0.5) / 8),
@@ -129,7 +129,7 @@ def test_wrong_type():
         ("scharr", {}, {"scale": "raw"}, 16),
         ("prewitt", {}, {"scale": "raw"}, 3),
         ("central", {}, {}, 0.5),
-        # A step across x is seen by both diagonals; one across a diagonal by one.
+        # Both diagonal kernels respond to a step across x, one responds to a step across a diagonal.
         ("roberts", {}, {"scale": "raw"}, math.sqrt(2)),
         ("roberts", {}, {}, 1),
         ("roberts", {}, {"scale": "raw", "angle": 45}, 1),
@@ -143,14 +143,14 @@ def test_wrong_type():
         ("laplacian", {"stencil": "isotropic"}, {"scale": "raw"}, 6),
     ],
 )
-def test_a_fraction_of_an_ideal_step(operator, parameters, options, expected, kind):
+def test_white_level_is_a_fraction_of_an_ideal_step(operator, parameters, options, expected, kind):
     image = kind.image(np.zeros((5, 5), np.uint8))
     for fraction in (1.0, 0.3):
         found = ek.white_level(image, operator, parameters, step_fraction=fraction, **options)
         assert found == pytest.approx(255 * expected * fraction, rel=1e-12)
 
 
-def test_an_ideal_step_is_what_the_filters_read_on_it(kind):
+def test_white_level_equals_the_response_to_a_step(kind):
     for angle in (0, 90):
         image = np.zeros((16, 16), np.uint8)
         image[(slice(None), slice(8, None)) if angle == 0 else slice(8, None)] = 255
@@ -160,21 +160,21 @@ def test_an_ideal_step_is_what_the_filters_read_on_it(kind):
             assert found == pytest.approx(largest, rel=1e-6)
 
 
-def test_a_kernel_that_does_not_respond_to_steps(kind):
-    # The mixed derivative: its largest response to values of 0 and 1 is 2, that to a checkerboard.
+def test_white_level_of_a_kernel_without_response_to_steps(kind):
+    # The mixed derivative: its largest response to values of 0 and 1 is 2, to a checkerboard.
     row = own_operator([[1, -1, 0], [-1, 1, 0], [0, 0, 0]])
     assert ek.white_level(kind.image(np.zeros((5, 5), np.uint8)), row) == 255 * 2 / 4
 
 
 @pytest.mark.parametrize("row", oracle.GRADIENTS + oracle.COMPASSES, ids=lambda row: row.id)
-def test_first_derivatives_show_an_eighth_of_the_range_per_pixel_white(row, kind):
+def test_white_level_of_first_derivatives(row, kind):
     image = kind.image(np.zeros((5, 5), np.uint8))
     for angle in (None, 0, 45) if row.kind == "compass" else (None, 0, 30, 45, 90):
         for scale, factor in (("unit", 1), ("raw", row.divisor)):
             found = ek.white_level(image, row.operator, row.parameters, angle=angle, scale=scale)
             assert found == pytest.approx(255 / 8 * factor, rel=1e-9)
     if row.kind == "gradient" and row.along.shape == (3, 3):
-        # On the ring the kernel of 45 degrees reads more on its own ramp.
+        # The ring kernel of 45 degrees has a larger response to a ramp in its direction.
         turned = oracle.turn(row.along, 1)
         divisor = ((np.arange(3) - 1) * (turned + turned.T)).sum() * np.sqrt(0.5)
         found = ek.white_level(image, row.operator, row.parameters, angle=45, scale="raw", rotate="ring")
@@ -182,7 +182,7 @@ def test_first_derivatives_show_an_eighth_of_the_range_per_pixel_white(row, kind
 
 
 @pytest.mark.parametrize("row", oracle.LAPLACIANS, ids=lambda row: row.id)
-def test_other_operators_show_a_quarter_of_an_ideal_step_white(row, kind):
+def test_white_level_of_laplacians(row, kind):
     image = kind.image(np.zeros((5, 5), np.uint8))
     # The response to a step across x: the sum of the columns up to the step.
     step = np.abs(np.cumsum(row.along.sum(axis=0))).max()
@@ -191,7 +191,7 @@ def test_other_operators_show_a_quarter_of_an_ideal_step_white(row, kind):
         assert found == pytest.approx(255 * step / abs(divisor) / 4, rel=1e-6)
 
 
-def test_the_picture_of_sobel_is_that_of_opencv(kind):
+def test_picture_of_sobel_equals_opencv(kind):
     gray = oracle.picture("uint8", (60, 70))
     for angle, order in ((0, (1, 0)), (90, (0, 1))):
         sobel = cv2.Sobel(np.array(gray), cv2.CV_32F, *order)
@@ -200,7 +200,7 @@ def test_the_picture_of_sobel_is_that_of_opencv(kind):
         assert found.clipped == (np.abs(sobel) > 255).sum()
 
 
-def test_white_of_a_logarithm(kind):
+def test_white_level_with_log_tone(kind):
     # From log(1/2) to log(255 + 1/2); of floats from log(a + 1/510), with a the least value, to the largest.
     assert ek.white_level(kind.image(np.zeros((2, 2), np.uint8)), tone="log") == pytest.approx(math.log(511) / 8)
     for values in ([[0, 1.0]], [[0.25, 0.5]], [[0.0, 40.0]]):
@@ -210,14 +210,14 @@ def test_white_of_a_logarithm(kind):
         assert ek.white_level(image, "laplacian", tone="log") == pytest.approx(span / 4)
 
 
-def test_the_range_may_be_given(kind):
+def test_in_range_option(kind):
     image = kind.image(np.array([[0, 5000]], np.uint16))
     assert ek.white_level(image, in_range=(0, 4095)) == 4095 / 8
     assert ek.white_level(image, "laplacian", in_range=(-1000, 3000)) == 1000
 
 
-def test_what_has_no_range_is_black(kind):
-    # A border of zeros makes a response even here.
+def test_pictures_of_constant_images_are_black(kind):
+    # The border of zeros has a response.
     image = kind.image(np.full((9, 9), 3000, np.uint16))
     for found in (ek.picture(image, border="constant"), ek.picture(image, border="constant", depth=16)):
         assert not kind.plain(found.image).any()
@@ -237,8 +237,8 @@ def test_overlay():
 
 
 @pytest.mark.parametrize("dtype", ["int16", "uint16", "float32", "int32"])
-def test_an_overlay_shows_the_range_of_the_image(dtype):
-    # Values from 101 to 2098, but for one hot and one dead pixel: the percentiles leave out one at each end.
+def test_overlay_scales_the_range_of_the_image(dtype):
+    # Values from 101 to 2098, one hot and one dead pixel: the percentiles exclude one value at each end.
     values = 100 + np.arange(2000)
     values[0], values[-1] = 0, 30000
     shown = ek.overlay(values.reshape(40, 50).astype(dtype), np.zeros((40, 50), np.uint8)).reshape(2000, 3)
@@ -250,6 +250,6 @@ def test_an_overlay_shows_the_range_of_the_image(dtype):
     np.testing.assert_array_equal(stated.reshape(2000, 3), np.repeat(expected[:, None], 3, axis=1))
 
 
-def test_overlay_of_two_sizes():
+def test_overlay_of_different_sizes_is_refused():
     with pytest.raises(ek.ShapeError, match=r"size of the edges, \(2, 3\); found \(3, 2\)"):
         ek.overlay(np.zeros((3, 2), np.uint8), np.zeros((2, 3), np.uint8))

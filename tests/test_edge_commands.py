@@ -1,4 +1,4 @@
-"""The commands canny, threshold and detect, as their users run them."""
+"""The commands canny, threshold and detect."""
 
 from pathlib import Path
 
@@ -11,8 +11,8 @@ from edgekit.batch.jobs.edges import EdgeJob
 
 pytestmark = pytest.mark.usefixtures("at_home")
 
-#: Command lines, the name of what they write, and what Python says it holds.
-WAYS = [
+#: Command lines, the tag of the output name, and the equal call of Python.
+CASES = [
     ("canny", "canny", lambda i: ek.canny(i)),
     ("canny --sigma 2 --low 1 --high 97%", "canny-sigma2-low1-high97%",
      lambda i: ek.canny(i, sigma=2, low=1, high="97%")),
@@ -31,8 +31,8 @@ WAYS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("line", "tag", "expected"), WAYS, ids=[w[0] for w in WAYS])
-def test_a_command_draws_what_the_function_finds(line, tag, expected):
+@pytest.mark.parametrize(("line", "tag", "expected"), CASES, ids=[case[0] for case in CASES])
+def test_command_output_equals_the_function(line, tag, expected):
     command, *options = line.split()
     result = run(command, "photo.png", *options)
     assert result.exit_code == 0, result.stderr
@@ -43,17 +43,17 @@ def test_a_command_draws_what_the_function_finds(line, tag, expected):
 
 
 @pytest.mark.parametrize("command", ["canny", "threshold", "detect"])
-def test_both_backends_draw_the_same(command):
+def test_backends_write_nearly_the_same_edges(command):
     run(command, "photo.png", "-o", "numpy.png")
     result = run(command, "photo.png", "-o", "torch.png", "--backend", "torch")
     assert result.exit_code == 0, result.stderr
     one, other = shown("numpy.png").astype(int), shown("torch.png").astype(int)
-    # A tie may fall either way, and takes its line's mean with it.
+    # Ties may be resolved differently, which changes the mean of a line.
     assert (abs(one - other) > 1).mean() < 1e-3
 
 
 @pytest.mark.parametrize("command", ["canny", "threshold", "detect"])
-def test_depths(command):
+def test_output_depths(command):
     assert run(command, "photo.png", "--depth", "16", "-o", "deep.png").exit_code == 0
     deep = shown("deep.png")
     assert deep.dtype == np.uint16
@@ -63,7 +63,7 @@ def test_depths(command):
     assert 0 < np.load("kept.npy").max() <= 1
 
 
-def test_an_overlay_draws_lines_over_the_photograph():
+def test_overlay_draws_lines_over_the_image():
     assert run("canny", "photo.png", "--overlay").exit_code == 0
     drawn = ek.read_image("photo.canny-overlay.png")
     lines = ek.canny(ek.read_image("photo.png"))
@@ -71,7 +71,7 @@ def test_an_overlay_draws_lines_over_the_photograph():
     assert drawn.shape == (*lines.shape, 3)
 
 
-def test_a_broken_file_costs_its_own_result():
+def test_broken_file_fails_and_others_succeed():
     Path("photos").mkdir()
     data = Path("photo.png").read_bytes()
     Path("photos/good.png").write_bytes(data)
@@ -100,7 +100,7 @@ def test_a_broken_file_costs_its_own_result():
         ("canny --overlay --border valid", "valid"),
     ],
 )
-def test_wrong_usage_is_said_before_any_image_is_read(line, said):
+def test_options_are_checked_before_images_are_read(line, said):
     command, *options = line.split()
     result = run(command, "missing.png", *options)
     assert result.exit_code == 2
@@ -108,7 +108,7 @@ def test_wrong_usage_is_said_before_any_image_is_read(line, said):
     assert "missing.png: " not in result.stderr
 
 
-def test_what_decides_the_output_is_in_the_key():
+def test_options_that_change_the_output_change_the_key():
     jobs = [
         EdgeJob(method="canny"),
         EdgeJob(method="detect"),

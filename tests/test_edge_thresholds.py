@@ -1,4 +1,4 @@
-"""The unit of Canny's thresholds, and the messages where no edge is found."""
+"""Units of the thresholds of Canny, and messages where no edge is found."""
 
 import csv
 import json
@@ -19,14 +19,14 @@ SAMPLES = Path(__file__).parents[1] / "samples"
 
 
 def magnitude(image, sigma=1.4):
-    """Return the magnitude of a Gaussian gradient that reads 1 on a ramp of one level per pixel."""
+    """Return the magnitude of a Gaussian gradient in gray levels per pixel."""
     smooth, slope = gaussian(sigma, radius(sigma)), gaussian_derivative(sigma)
     reads = (slope * np.arange(-radius(sigma), radius(sigma) + 1)).sum()
     return np.hypot(*(correlate(image, np.outer(*pair)) for pair in ((smooth, slope), (slope, smooth)))) / reads
 
 
 @pytest.mark.parametrize("fraction", [0, 0.2, 0.5, 0.92, 1])
-def test_quantile(fraction):
+def test_quantile_equals_numpy(fraction):
     values = np.random.default_rng(0).normal(size=(37, 41))
     values[3, 4], values[5] = np.nan, np.inf
     expected = np.quantile(values[np.isfinite(values)], fraction)
@@ -39,7 +39,7 @@ def luminance(path):
 
 
 @pytest.mark.parametrize("sigma", [0, 0.8, 1.4, 3])
-def test_raw_thresholds_are_eight_times_as_large_at_every_sigma(sigma, kind):
+def test_raw_thresholds_are_eight_times_as_large(sigma, kind):
     image = kind.image(soft())
     for low, high in ((50, 150), (8, 30.5), (None, 100), (20, None)):
         eighth = {n: v / 8 for n, v in (("low", low), ("high", high)) if v is not None}
@@ -49,9 +49,9 @@ def test_raw_thresholds_are_eight_times_as_large_at_every_sigma(sigma, kind):
 
 @pytest.mark.parametrize("height", [40.0, -180.0])
 @pytest.mark.parametrize("sigma", [0, 1.0, 1.4, 2.5])
-def test_a_step_is_found_up_to_its_magnitude_in_opencvs_units(sigma, height, kind):
+def test_raw_threshold_of_a_step_is_its_magnitude(sigma, height, kind):
     step = np.tile(np.where(np.arange(40) < 20, 190.0, 190 + height), (33, 1))
-    # At sigma 0 what cv2.Sobel reads: 1 + 2 + 1 of the pixels on one side of the step are brighter.
+    # At sigma 0 the response of cv2.Sobel: (1 + 2 + 1) times the height of the step.
     largest = 8 * magnitude(step, sigma).max() if sigma else 4 * abs(height)
     for factor, pixels in ((1.001, 0), (0.999, 33)):
         found = ek.canny(kind.image(step), sigma=sigma, low=0, high=factor * largest, scale="raw")
@@ -59,24 +59,24 @@ def test_a_step_is_found_up_to_its_magnitude_in_opencvs_units(sigma, height, kin
 
 
 @pytest.mark.parametrize("name", ["camera", "chelsea", "coffee"])
-def test_edges_at_50_and_150_are_those_of_opencv_after_a_gaussian(name):
+def test_edges_at_50_and_150_agree_with_opencv(name):
     image = ek.read_image(SAMPLES / f"{name}.png")
     gray = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     sigma = 1.4
     blurred = cv2.GaussianBlur(gray, (0, 0), sigma)
-    # OpenCV's Sobel operator smooths by a variance of 1/2 along the edge and 1/3 across it. Near the thresholds the two
-    # still differ, and so that no line of one is missing for that, the other has lower ones.
+    # OpenCV's Sobel operator smooths by a variance of 1/2 along the edge and 1/3 across it. Each result is compared
+    # with one of lower thresholds, because the two still differ near the thresholds.
     same = math.sqrt(sigma**2 + 5 / 12)
     found, more = (ek.canny(gray, sigma=same, low=50 * k, high=150 * k, scale="raw") for k in (1, 0.8))
     theirs, more_of_theirs = (cv2.Canny(blurred, 50 * k, 150 * k, L2gradient=True) > 0 for k in (1, 0.8))
     assert found.mean() > 0.01
-    # Measured: 0.940 and more.
+    # Measured: at least 0.940.
     assert share_near(found, more_of_theirs) >= 0.93
     assert share_near(theirs, more) >= 0.93
 
 
 @pytest.mark.parametrize("options", [{}, {"low": "70%"}, {"high": "95%"}, {"low": "60%", "high": "90%"}])
-def test_thresholds_that_follow_from_the_image_do_not_depend_on_the_unit(options, kind):
+def test_automatic_thresholds_do_not_depend_on_scale(options, kind):
     for sigma in (0, 1.4):
         found, expected = (
             kind.plain(ek.canny(kind.image(soft()), sigma=sigma, scale=s, **options)) for s in ("raw", "unit")
@@ -86,17 +86,17 @@ def test_thresholds_that_follow_from_the_image_do_not_depend_on_the_unit(options
 
 
 @pytest.mark.parametrize("sigma", [0, 1.4])
-def test_unknown_scale(sigma):
+def test_unknown_scale_is_refused(sigma):
     with pytest.raises(ek.ParameterError, match="scale='books' is not known; choose one of unit, raw"):
         ek.canny(soft(), sigma=sigma, scale="books")
 
 
 @pytest.mark.usefixtures("at_home")
 class TestNothingFound:
-    """The command line writes the black image, and says why it is black."""
+    """The command line writes a black image and prints the reason."""
 
     def reason(self, *arguments):
-        """Return the reason on standard error, which is that of the row."""
+        """Return the reason on standard error, which equals the reason in the row."""
         result = run(*arguments, "--force", "--rows", "rows.csv")
         assert result.exit_code == 0, result.output
         output = result.stdout.strip()
@@ -127,19 +127,19 @@ class TestNothingFound:
             f"no pixel reaches high=5000 in units of OpenCV's 3x3 Sobel operator; the largest gradient is {largest:g}"
         )
 
-    def test_the_largest_is_not_above_itself(self):
+    def test_high_of_100_percent(self):
         largest = magnitude(luminance("photo.png")).max()
         said = self.reason("canny", "photo.png", "--high", "100%")
         assert said.startswith("no local maximum of the gradient is above high=")
         assert said.endswith(f" gray levels per pixel; the largest gradient is {largest:.3g}")
 
     @pytest.mark.parametrize("thresholds", [(), ("--high", "3")])
-    def test_a_flat_image(self, thresholds):
+    def test_constant_image(self, thresholds):
         ek.write_image("flat.png", np.full((20, 30), 77, np.uint8))
         said = "every gradient is 0: the image has the same level everywhere"
         assert self.reason("canny", "flat.png", *thresholds) == said
 
-    def test_an_image_without_a_finite_pixel(self):
+    def test_image_without_finite_pixels(self):
         ek.write_image("nan.tif", np.full((20, 30), np.nan, np.float32))
         assert self.reason("canny", "nan.tif").startswith("no gradient is finite: every pixel is NaN or infinite")
         assert self.reason("threshold", "nan.tif") == "no pixel is finite"
@@ -166,7 +166,7 @@ class TestNothingFound:
         ek.write_image("flat.png", np.full((40, 40), 77, np.uint8))
         assert self.reason("detect", "flat.png") == "no pixel has a probability above 0; the largest is 0"
 
-    def test_an_overlay_is_the_photograph(self):
+    def test_overlay_is_the_unchanged_image(self):
         result = run("canny", "photo.png", "--high", "150", "--overlay", "-o", "over.png")
         assert "no pixel reaches high=150" in result.stderr
         np.testing.assert_array_equal(ek.read_image("over.png"), ek.read_image("photo.png"))

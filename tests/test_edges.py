@@ -1,4 +1,4 @@
-"""Thin edges: OpenCV's to the pixel, where a formula puts them, and as a slow plain answer has them."""
+"""Thin edges, compared with OpenCV, scikit-image, formulas and plain implementations."""
 
 import math
 from functools import partial
@@ -39,7 +39,7 @@ def opencv(image, low, high):
 FINDERS = {
     "canny": ek.canny,
     "sobel": lambda image: ek.canny(image, sigma=0),
-    "parts": lambda image: ek.canny(image, sigma=1.0, low="60%", high="90%"),
+    "percentiles": lambda image: ek.canny(image, sigma=1.0, low="60%", high="90%"),
     "opencv": lambda image: ek.canny(image, interpolate=False),
     "zero_crossings": lambda image: ek.zero_crossings(image) > 0,
 }
@@ -48,15 +48,15 @@ finders = pytest.mark.parametrize("finder", FINDERS.values(), ids=FINDERS)
 
 @pytest.mark.parametrize(("low", "high"), [(0, 0), (0, 1.5), (33.3, 77.7), (100, 100), (50, 300)])
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
-def test_canny_of_photographs_is_opencvs(name, low, high):
+def test_canny_of_photographs_equals_opencv(name, low, high):
     gray = photograph(name, slice(None), slice(None))
     np.testing.assert_array_equal(ek.canny(gray, low=low, high=high, **LIKE_OPENCV), opencv(gray, low, high))
 
 
 @pytest.mark.parametrize("levels", [2, 6, 256])
 @pytest.mark.parametrize("size", [*SIZES, (64, 50)])
-def test_canny_of_noise_is_opencvs(size, levels, kind):
-    # Of few levels many neighbours are equal.
+def test_canny_of_noise_equals_opencv(size, levels, kind):
+    # With few levels, many neighbours are equal.
     gray = np.random.default_rng(levels).integers(0, levels, size, np.uint8)
     for low, high in ((0, 0), (1, 3), (levels / 2, 1.5 * levels)):
         found = kind.plain(ek.canny(kind.image(gray), low=low, high=high, **LIKE_OPENCV))
@@ -65,18 +65,18 @@ def test_canny_of_noise_is_opencvs(size, levels, kind):
 
 @settings(deadline=None)
 @given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12)), st.tuples(THRESHOLD, THRESHOLD))
-def test_canny_is_opencvs(gray, thresholds):
+def test_canny_of_random_arrays_equals_opencv(gray, thresholds):
     low, high = sorted(thresholds)
     np.testing.assert_array_equal(ek.canny(gray, low=low, high=high, **LIKE_OPENCV), opencv(gray, low, high))
 
 
 @pytest.mark.parametrize("sigma", [1, 1.4, 2, 3])
 @pytest.mark.parametrize("name", ["camera", "chelsea", "coffee"])
-def test_canny_lies_by_that_of_scikit_image(name, sigma):
+def test_canny_is_near_that_of_scikit_image(name, sigma):
     image = photograph(name, slice(None), slice(None)) / 255
-    # scikit-image applies Sobel, raw (8 per unit), after the Gaussian: that smooths by a variance of 1/2
-    # along the edge and 1/3 across it. Near the thresholds the two still differ, and so that no line of
-    # one is missing for that, the other has a tenth lower ones.
+    # scikit-image applies Sobel, raw (8 per unit), after the Gaussian. It smooths by a variance of 1/2 along
+    # the edge and 1/3 across it. Each result is compared with one of a tenth lower thresholds, because the
+    # two still differ near the thresholds.
     same = math.sqrt(sigma**2 + 5 / 12)
     high = np.quantile(ek.gaussian_gradient(image, sigma=same), 0.95)
     inner = (slice(4, -4), slice(4, -4))
@@ -84,18 +84,18 @@ def test_canny_lies_by_that_of_scikit_image(name, sigma):
     theirs, more_of_theirs = (
         feature.canny(image, sigma, 3.2 * h, 8 * h, mode="reflect")[inner] for h in (high, 0.9 * high)
     )
-    # Measured: 0.983 and more.
+    # Measured: at least 0.983.
     assert share_near(found, more_of_theirs) >= 0.975
     assert share_near(theirs, more) >= 0.975
 
 
 @pytest.mark.parametrize("levels", [None, 3])
 @pytest.mark.parametrize("interpolate", [True, False])
-def test_suppression(interpolate, levels, kind):
+def test_suppress_equals_a_plain_implementation(interpolate, levels, kind):
     rng = np.random.default_rng(1)
     for size in (*SIZES, (23, 31)):
         if levels:
-            # Equal neighbours, and directions that pass through pixels: no rounding decides.
+            # Equal neighbours, and directions through pixel centres: rounding has no effect.
             strength, gx, gy = rng.integers(0, levels, size), *rng.integers(-1, 2, (2, *size))
         else:
             strength, (gx, gy) = rng.random(size), rng.normal(size=(2, *size))
@@ -105,7 +105,7 @@ def test_suppression(interpolate, levels, kind):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_nonmax_suppress(dtype, kind):
+def test_nonmax_suppress_and_subpixel_offsets(dtype, kind):
     rng = np.random.default_rng(2)
     for size in (*SIZES, (23, 31)):
         strength = rng.random(size).astype(dtype)
@@ -117,13 +117,13 @@ def test_nonmax_suppress(dtype, kind):
         np.testing.assert_array_equal(thin, thinned(maxima(strength, gx, gy)))
         expected = np.where(thin > 0, tops(strength.astype(float), gx, gy), np.nan)
         np.testing.assert_allclose(offset, expected, atol=1e-4 if dtype == "float32" else 1e-9)
-        # Half a diagonal is as far as a top can lie.
+        # A maximum is at most half a diagonal from its pixel.
         assert not (np.abs(offset) > math.sqrt(0.5) + 1e-6).any()
         opposite = kind.plain(ek.nonmax_suppress(kind.image(strength), kind.image((direction + 180) % 360)))
         np.testing.assert_array_equal(opposite > 0, thin > 0)
 
 
-def test_nan_and_the_ground_beyond_the_border_have_no_strength(kind):
+def test_nan_and_pixels_outside_have_no_strength(kind):
     strength = kind.image(np.array([[np.nan, 1, 2, np.nan, 3]]))
     thin = ek.nonmax_suppress(strength, kind.image(np.array([[0, 0, 180, np.nan, 0.0]])))
     np.testing.assert_array_equal(kind.plain(thin), [[0, 0, 2, 0, 3]])
@@ -131,12 +131,12 @@ def test_nan_and_the_ground_beyond_the_border_have_no_strength(kind):
 
 @settings(deadline=None)
 @given(hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=9), elements=st.integers(0, 3)))
-def test_hysteresis(strength):
+def test_hysteresis_equals_a_flood_fill(strength):
     for low, high in ((0, 0), (0, 1), (1, 2), (0, 2), (3, 3)):
         np.testing.assert_array_equal(ek.hysteresis(strength, low, high), flood(strength > low, strength > high))
 
 
-def test_hysteresis_of_planes(kind):
+def test_hysteresis_of_channels_and_threshold_arrays(kind):
     strength = np.random.default_rng(3).random((30, 33, 3))
     found = kind.plain(ek.hysteresis(kind.image(strength), 0.55, 0.9), channels=True)
     for c in range(3):
@@ -148,7 +148,7 @@ def test_hysteresis_of_planes(kind):
 
 
 @pytest.mark.parametrize("size", [*SIZES, (40, 37)])
-def test_zero_crossings(size, kind):
+def test_zero_crossings_equal_a_plain_implementation(size, kind):
     for image in (np.random.default_rng(4).integers(0, 256, size, np.uint8), np.indices(size).sum(0) % 2 / 2):
         for sigma in (0.5, 2.0):
             response = kind.plain(ek.laplacian(kind.image(image), sigma=sigma))
@@ -157,7 +157,7 @@ def test_zero_crossings(size, kind):
 
 
 def test_zero_crossings_at_a_pixel(kind):
-    # Three taps at σ 0.3, and unit scale makes them 1, -2 and 1: 1, 0 and -1 round the middle of this step.
+    # At σ 0.3 and unit scale the kernel is 1, -2, 1. The response around the middle of this step is 1, 0, -1.
     image = np.tile(np.repeat([-1.0, 0, 1], [10, 1, 10]), (9, 1))
     found = kind.plain(ek.zero_crossings(kind.image(image), sigma=0.3))
     np.testing.assert_allclose(found, np.tile(np.arange(21) == 10, (9, 1)), rtol=1e-12)
@@ -178,7 +178,7 @@ def test_lines_are_one_pixel_wide(name):
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (40, 200), (200, 40)])
 @pytest.mark.parametrize("sigma", [1, 1.4, 2])
 @pytest.mark.parametrize("radius", [10, 25.4, 40])
-def test_rim_of_a_disc(radius, sigma, low, high):
+def test_position_of_the_edge_of_a_disc(radius, sigma, low, high):
     size = round(2 * radius) + 24
     for x, y in ((size / 2, size / 2), (size / 2 + 0.25, size / 2 - 0.3), (size / 2 - 0.1, size / 2 + 0.45)):
         image = disc(radius, x, y, size, low, high)
@@ -200,7 +200,7 @@ def test_rim_of_a_disc(radius, sigma, low, high):
 
 @pytest.mark.parametrize("sigma", [0, 0.8, 1.4, 2.5])
 @pytest.mark.parametrize("height", [3.0, -90.0])
-def test_step_is_found_up_to_its_magnitude(height, sigma, kind):
+def test_threshold_of_a_step_is_its_magnitude(height, sigma, kind):
     step = np.where(np.arange(40) < 20, 100.0, 100 + height)
     slope = gaussian_derivative(sigma) if sigma else np.array([-0.5, 0, 0.5])
     reach = len(slope) // 2
@@ -210,13 +210,13 @@ def test_step_is_found_up_to_its_magnitude(height, sigma, kind):
         above, below = (kind.plain(find(kind.image(image), high=magnitude * k)) for k in (1.001, 0.999))
         assert not above.any()
         axis = int(image[0, 0] == image[0, -1])
-        # Both pixels at the step are equally steep: the first stays.
+        # Both pixels at the step have the same gradient: the first is kept.
         assert (np.flatnonzero(below.all(axis)) == 19).all()
         assert below.sum() == 33
 
 
 @finders
-def test_every_type_has_the_same_edges(finder, kind):
+def test_all_dtypes_have_the_same_edges(finder, kind):
     for dtype in DTYPES:
         image = soft() > 127 if dtype == "bool" else soft()
         expected = finder(image.astype(np.float64))
@@ -226,7 +226,7 @@ def test_every_type_has_the_same_edges(finder, kind):
         found = finder(given)
         assert kind.dtype(found) == "bool"
         if dtype == "bool":
-            # Both pixels at a step are equally steep but for rounding, which depends on the precision.
+            # Both pixels at a step have the same gradient except for rounding, which depends on the dtype.
             assert min(share_near(kind.plain(found), expected), share_near(expected, kind.plain(found))) >= 0.99
         else:
             np.testing.assert_array_equal(kind.plain(found), expected)
@@ -234,7 +234,7 @@ def test_every_type_has_the_same_edges(finder, kind):
 
 
 @finders
-def test_each_plane_of_a_batch_is_as_if_alone(finder):
+def test_batch_results_equal_single_plane_results(finder):
     arrays = np.stack([soft(seed=s) * (s + 1) for s in range(6)])
     found = finder(torch.from_numpy(arrays.reshape(3, 2, 1, 40, 52)))
     assert found.shape == (3, 2, 1, 40, 52)
@@ -244,7 +244,7 @@ def test_each_plane_of_a_batch_is_as_if_alone(finder):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @finders
-def test_flat_ground_has_no_edges(finder, dtype, kind):
+def test_constant_images_have_no_edges(finder, dtype, kind):
     for size in (*SIZES, (20, 17)):
         found = finder(kind.image(np.full(size, 0.3 if "float" in dtype else 1, dtype)))
         assert tuple(found.shape) == size
@@ -254,7 +254,7 @@ def test_flat_ground_has_no_edges(finder, dtype, kind):
 
 
 @finders
-def test_one_bright_line_of_pixels(finder, kind):
+def test_shapes_of_edges_of_tiny_images(finder, kind):
     for size in ((1, 15), (15, 1), (1, 1), (2, 3)):
         image = np.zeros(size)
         image[0, 0] = 1
@@ -263,7 +263,7 @@ def test_one_bright_line_of_pixels(finder, kind):
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("finder", [partial(ek.canny, low=1e-4, high=1e-3), ek.canny, ek.zero_crossings])
-def test_unknown_pixels_invent_nothing(finder, value, kind):
+def test_invalid_pixels_make_no_edges(finder, value, kind):
     y, x = np.mgrid[:64, :90] / 64
     for image in (np.full((64, 90), 0.7), x**2, (x - 1) ** 2 + y**2, (x > 1.2) + 0.3):
         holed = image.copy()
@@ -275,10 +275,10 @@ def test_unknown_pixels_invent_nothing(finder, value, kind):
 
 
 @pytest.mark.parametrize("thresholds", [{}, {"high": "90%"}, {"low": "70%"}])
-def test_thresholds_are_those_of_what_is_known(thresholds, kind):
+def test_automatic_thresholds_use_only_valid_pixels(thresholds, kind):
     valid = np.indices((64, 64))[1] < 32
     for image in (soft((64, 64)), photograph("camera")[:64, :64].astype(float)):
-        # The kernel of σ 1 reaches four pixels: what is known of the half is the half's inner part.
+        # The kernel of σ 1 has a radius of four pixels: the gradient is valid in the first 28 of 32 columns.
         known = ek.gaussian_gradient(image, sigma=1.0)[:, :28]
         if thresholds:
             high = {"high": np.quantile(known, 0.9), "low": np.quantile(known, 0.7) / 0.4}[next(iter(thresholds))]
@@ -298,9 +298,9 @@ def test_thresholds_are_those_of_what_is_known(thresholds, kind):
     [("float16", 8), ("float16", -6), ("float32", 100), ("float32", -100), ("float64", 990), ("float64", -990)],
 )
 @finders
-def test_range(finder, dtype, power, kind):
+def test_factors_of_powers_of_two_change_no_edges(finder, dtype, power, kind):
     image = (soft() / 255).astype(dtype)
-    # Powers of two round nothing.
+    # Scaling by powers of two is exact.
     found = kind.plain(finder(kind.image(np.ldexp(image, power))))
     np.testing.assert_array_equal(found, kind.plain(finder(kind.image(image))))
 
@@ -317,7 +317,7 @@ def test_thresholds_are_in_levels_per_pixel(factor, kind):
         np.testing.assert_array_equal(dim, bright)
 
 
-def test_one_threshold_follows_from_the_other(kind):
+def test_default_thresholds(kind):
     array = photograph("camera").astype(float)
     image, magnitude = kind.image(array), ek.gaussian_gradient(array, sigma=1.4)
     part = np.quantile(magnitude, 0.9)
@@ -335,9 +335,9 @@ def test_one_threshold_follows_from_the_other(kind):
         np.testing.assert_array_equal(found, expected)
 
 
-def test_colour(kind):
+def test_edges_of_colours_for_each_channel_option(kind):
     step = np.full((24, 30, 3), 0.5)
-    # As much luminance goes with the green as comes with the red.
+    # The luminance of green decreases as much as that of red increases.
     step[:, 15:] += [0.3, -0.3 * 0.299 / 0.587, 0]
     for options, pixels in (({}, 0), ({"channel": "dizenzo"}, 24), ({"channel": "max"}, 24)):
         found = kind.plain(ek.canny(kind.image(step), low=0.01, high=0.02, **options))
@@ -360,13 +360,13 @@ def test_colour(kind):
         (np.ma.masked_array(np.zeros((5, 5))), ek.DtypeError, "pass image.data and mask=~image.mask"),
     ],
 )
-def test_wrong_image(image, error, message):
+def test_invalid_images_are_refused(image, error, message):
     for function in (ek.canny, ek.zero_crossings, lambda i: ek.hysteresis(i, 0, 1), lambda i: ek.nonmax_suppress(i, i)):
         with pytest.raises(error, match=message):
             function(image)
 
 
-def test_two_kinds_of_array():
+def test_different_kinds_and_shapes_are_refused():
     for strength, direction, found in (
         (np.zeros((5, 6)), np.zeros((6, 5)), r"ndarray \(5, 6\) and ndarray \(6, 5\)"),
         (np.zeros((5, 6)), torch.zeros(5, 6), r"ndarray \(5, 6\) and Tensor \(5, 6\)"),
@@ -395,6 +395,6 @@ def test_two_kinds_of_array():
         (ek.hysteresis, {"low": 0, "high": math.nan}, "high=nan"),
     ],
 )
-def test_wrong_option(function, options, message, kind):
+def test_invalid_options_are_refused(function, options, message, kind):
     with pytest.raises(ek.ParameterError, match=message):
         function(kind.image(soft()), **options)

@@ -1,4 +1,4 @@
-"""PNG files: what other readers make of them, with ISA-L and without."""
+"""PNG files, decoded by OpenCV and Pillow, with ISA-L and without."""
 
 import io
 import struct
@@ -34,7 +34,7 @@ def by_pillow(data):
 
 
 def chunks(data):
-    """Return names and contents, checked against their sums."""
+    """Return the names and contents of the chunks, and check their CRCs."""
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
     found, at = [], 8
     while at < len(data):
@@ -47,12 +47,12 @@ def chunks(data):
 
 
 def stream(data):
-    """Return the packed lines."""
+    """Return the compressed data."""
     return b"".join(content for name, content in chunks(data) if name == b"IDAT")
 
 
 def check(image, data):
-    """Check that readers see `image`; Pillow has colour in 8 bits only."""
+    """Check that decoders return `image`; Pillow reads colour with 8 bits only."""
     expected = image.reshape(*image.shape[:2], -1)
     np.testing.assert_array_equal(by_opencv(data), expected)
     assert by_opencv(data).dtype == image.dtype
@@ -63,7 +63,7 @@ def check(image, data):
 @pytest.mark.parametrize("tail", TAILS)
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-def test_pixels_are_kept(dtype, shape, tail):
+def test_encode_png_is_lossless(dtype, shape, tail):
     image = picture(dtype, (*shape, *tail))
     assert not image.flags.writeable
     data = encoding.encode_png(image)
@@ -82,7 +82,7 @@ def test_pixels_are_kept(dtype, shape, tail):
         st.tuples(st.integers(1, 12), st.integers(1, 12)) | st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3)),
     )
 )
-def test_any_pixels_are_kept(image):
+def test_encode_png_of_random_images_is_lossless(image):
     check(image, encoding.encode_png(image))
 
 
@@ -100,7 +100,7 @@ def test_any_pixels_are_kept(image):
         lambda a: np.asfortranarray(a),
     ],
 )
-def test_pixels_of_any_strides_are_kept(view, dtype):
+def test_encode_png_of_strided_arrays_is_lossless(view, dtype):
     image = view(np.array(picture(dtype, (13, 17, 3))))
     before = image.copy()
     check(before, encoding.encode_png(image))
@@ -109,13 +109,13 @@ def test_pixels_of_any_strides_are_kept(view, dtype):
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 @pytest.mark.parametrize("block", [1, 90, 1000])
-def test_blocks_of_any_size_are_one_picture(block, dtype, monkeypatch):
+def test_block_size_does_not_change_the_image(block, dtype, monkeypatch):
     image = picture(dtype, (40, 30, 3))
     monkeypatch.setattr(encoding, "_BLOCK", block)
     check(image, encoding.encode_png(image))
 
 
-def test_much_is_written_in_many_chunks():
+def test_large_images_have_several_idat_chunks():
     data = encoding.encode_png(np.random.default_rng(1).integers(0, 256, (1000, 1000), np.uint8))
     parts = [content for name, content in chunks(data) if name == b"IDAT"]
     assert len(parts) > 1
@@ -123,27 +123,27 @@ def test_much_is_written_in_many_chunks():
 
 
 @pytest.mark.parametrize("columns", [90, 2000])
-def test_nothing_refers_back_further_than_the_header_says(columns):
+def test_window_size_in_the_header_is_sufficient(columns):
     tile = np.random.default_rng(1).integers(0, 256, (20, 400), np.uint8)
     data = stream(encoding.encode_png(np.ascontiguousarray(np.tile(tile, (10, 5))[:, :columns])))
     assert data[0] >> 4 == 9 - 8
     unpacker, found = zlib.decompressobj(9), []
-    # Whoever keeps no more than what the header asks for can read it.
+    # A decoder with the window size of the header can read it.
     while data and not unpacker.eof:
         found.append(unpacker.decompress(data, 64))
         data = unpacker.unconsumed_tail
     assert len(b"".join(found)) == 200 * (1 + columns)
 
 
-def test_smooth_pictures_are_small():
+def test_smooth_images_compress_well():
     ramp = np.tile(np.arange(256, dtype=np.uint8), (256, 1))
-    # Of a ramp the filter leaves lines of ones.
+    # The filtered rows of a ramp are ones.
     assert len(encoding.encode_png(ramp)) < ramp.size / 50
     assert zlib.decompress(stream(encoding.encode_png(ramp)))[:258] == b"\1\0" + b"\1" * 255 + b"\1"
 
 
-def test_the_same_picture_has_the_same_bytes_wherever_the_packer_lies():
-    # Rows of zeros are looked for at once, and ISA-L's first look goes by the packer's address.
+def test_bytes_do_not_depend_on_memory_addresses():
+    # For rows of zeros, the first search of ISA-L depends on the address of the compressor.
     image = np.zeros((9, 90), np.uint8)
     beside, packed = [], set()
     for _ in range(2**13):
@@ -153,7 +153,7 @@ def test_the_same_picture_has_the_same_bytes_wherever_the_packer_lies():
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (3, 3), (500, 800)])
-def test_the_start_is_packed_apart(shape):
+def test_first_8_bytes_are_compressed_separately(shape):
     packed = stream(encoding.encode_png(picture("uint8", shape)))
     start, _, _ = packed.partition(b"\0\0\xff\xff")
     assert zlib.decompressobj().decompress(start) == zlib.decompress(packed)[:8]
@@ -161,9 +161,9 @@ def test_the_start_is_packed_apart(shape):
 
 @pytest.mark.parametrize("tail", TAILS)
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-@pytest.mark.parametrize("there", [True, False])
-def test_opencv_writes_where_isal_is_not(there, dtype, tail, monkeypatch):
-    monkeypatch.setattr(encoding, "has_isal", lambda: there)
+@pytest.mark.parametrize("isal", [True, False])
+def test_opencv_encodes_without_isal(isal, dtype, tail, monkeypatch):
+    monkeypatch.setattr(encoding, "has_isal", lambda: isal)
     calls = []
     for name, module in (("encode_png", encoding), ("imencode", cv2)):
         function = getattr(module, name)
@@ -171,19 +171,19 @@ def test_opencv_writes_where_isal_is_not(there, dtype, tail, monkeypatch):
     image = picture(dtype, (13, 17, *tail))
     for ending in (".png", ".PNG"):
         check(image, encode(image, ending))
-    assert calls == ["encode_png" if there else "imencode"] * 2
+    assert calls == ["encode_png" if isal else "imencode"] * 2
 
 
-@pytest.mark.parametrize("there", [True, False])
-def test_byte_order_makes_no_difference(there, monkeypatch):
-    monkeypatch.setattr(encoding, "has_isal", lambda: there)
+@pytest.mark.parametrize("isal", [True, False])
+def test_byte_order_does_not_change_the_image(isal, monkeypatch):
+    monkeypatch.setattr(encoding, "has_isal", lambda: isal)
     image = picture("uint16")
     check(image, encode(image.astype(">u2"), ".png"))
     check(image, encoding.encode_png(image.astype(">u2")))
 
 
 @pytest.mark.parametrize("found", [None, object()])
-def test_isal_is_looked_for(found, monkeypatch):
+def test_has_isal_searches_only_once(found, monkeypatch):
     asked = []
     monkeypatch.setattr(encoding.importlib.util, "find_spec", lambda name: (asked.append(name), found)[1])
     encoding.has_isal.cache_clear()
@@ -192,5 +192,4 @@ def test_isal_is_looked_for(found, monkeypatch):
         assert encoding.has_isal() == (found is not None)
     finally:
         encoding.has_isal.cache_clear()
-    # Once.
     assert asked == ["isal"]

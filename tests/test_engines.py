@@ -1,4 +1,4 @@
-"""Engines: results in order, and what dies, hangs or eats memory costs exactly one item."""
+"""Engines: order of results; crashes, timeouts and memory limits fail exactly one item."""
 
 import multiprocessing.forkserver
 import os
@@ -27,11 +27,11 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="limits of memory, an
 
 @pytest.fixture(scope="module")
 def notes(tmp_path_factory):
-    """A file that workers write down in what they begin."""
+    """A file to which workers write the items that they start."""
     path = tmp_path_factory.mktemp("notes") / "seen"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(tasks.SEEN, str(path))
-        # Workers are forked from a process that has the environment of before; a new one takes seconds to load.
+        # Workers are forked from a server with the previous environment; a new server takes seconds to start.
         multiprocessing.forkserver._forkserver._stop()
         yield path
     multiprocessing.forkserver._forkserver._stop()
@@ -39,7 +39,7 @@ def notes(tmp_path_factory):
 
 @pytest.fixture
 def seen(notes):
-    """What was begun, and how often."""
+    """Return a function that counts how often each item was started."""
     notes.unlink(missing_ok=True)
     return lambda: Counter(notes.read_text().splitlines())
 
@@ -55,7 +55,7 @@ def test_results_come_in_the_order_of_the_items(engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=["one", "threads", "process", "processes"])
-def test_items_are_taken_a_few_ahead(engine):
+def test_engines_read_few_items_ahead(engine):
     taken = []
 
     def endless():
@@ -70,7 +70,7 @@ def test_items_are_taken_a_few_ahead(engine):
     assert not multiprocessing.active_children()
 
 
-def test_few_items_stay_in_this_process():
+def test_few_items_run_in_this_process():
     for number, kind in ((FEW - 1, Threads), (FEW, Processes)):
         engine, items = choose(iter(range(number)), 2)
         assert type(engine) is kind
@@ -82,7 +82,7 @@ def test_few_items_stay_in_this_process():
 
 @linux
 @pytest.mark.parametrize("workers", [2, *on_full(1)])
-def test_a_crash_costs_one_item_and_nothing_is_done_twice(workers, seen):
+def test_crashes_fail_one_item_and_others_run_once(workers, seen):
     bad = {5: signal.SIGSEGV, 6: signal.SIGABRT, 19: signal.SIGBUS}
     items = [bad.get(n, n) for n in range(20)]
     results = run(Processes(workers), tasks.crashing, items)
@@ -97,12 +97,12 @@ def test_a_crash_costs_one_item_and_nothing_is_done_twice(workers, seen):
     assert sum(begun.values()) == 17 + MAX_CRASHES * 3
 
 
-def test_what_comes_further_may_take_longer():
+def test_heartbeats_restart_the_timeout():
     assert run(Processes(2, WorkerLimits(timeout=1)), tasks.long, [2, 0.2, 0.4]) == [2, 0.2, 0.4]
 
 
 @linux
-def test_a_hang_costs_one_item_and_the_other_worker_goes_on(seen):
+def test_timeout_fails_one_item_and_other_workers_continue(seen):
     items = [1, "hang", *range(2, 8), "hang"]
     begin = time.monotonic()
     results = run(Processes(2, WorkerLimits(timeout=0.5)), tasks.hanging, items)
@@ -112,14 +112,14 @@ def test_a_hang_costs_one_item_and_the_other_worker_goes_on(seen):
     assert set(seen().values()) == {1}
 
 
-def test_the_time_is_that_of_one_item():
-    """Each takes 20 ms, all together longer than one may."""
+def test_timeout_is_per_item():
+    """Each item takes 20 ms, all together longer than the timeout."""
     assert run(Processes(1, WorkerLimits(timeout=0.5)), tasks.slow, range(40)) == list(range(40))
 
 
 @linux
-def test_memory_beyond_the_limit_costs_one_item():
-    # Room for all that other tests have loaded into this process, and workers with it.
+def test_memory_limit_fails_one_item():
+    # Large enough for the modules that other tests have loaded into this process, and so into its workers.
     limit, most = 2**30, 3 * 2**29
     results = run(Processes(2, WorkerLimits(memory=limit)), tasks.allocating, ["a", most, "b", 100 * 2**20, "c"])
     assert results[0::2] == ["a", "b", "c"]
@@ -129,35 +129,35 @@ def test_memory_beyond_the_limit_costs_one_item():
 
 
 @linux
-def test_what_items_before_left_in_memory_is_not_held_against_one():
+def test_leaked_memory_does_not_fail_later_items():
     each = 250 * 2**20
     assert run(Processes(1, WorkerLimits(memory=2**30)), tasks.leaking, [each] * 8) == [each] * 8
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries are not asked")
-def test_workers_use_their_memory_again():
+def test_workers_reuse_freed_memory():
     assert max(Processes(1).run(tasks.page_faults, range(2), tasks.lost)) < 100
 
 
-def test_a_limit_below_what_a_worker_needs_is_refused():
+def test_too_low_memory_limits_are_refused():
     with pytest.raises(ParameterError, match=r"100 MiB is less than a worker needs.*256 MiB"):
         WorkerLimits(memory=100 * 2**20).check()
 
 
 @linux
-def test_workers_that_are_killed_lose_nothing(seen):
-    """From outside, whether they do something or wait for it."""
+def test_killed_workers_lose_no_items(seen):
+    """Workers are killed while they process an item or wait for one."""
     results = []
     for n, result in enumerate(Processes(2).run(tasks.recorded, range(100), tasks.lost)):
         results.append(result)
         if n % 20 == 0:
             os.kill(multiprocessing.active_children()[n // 20 % 2].pid, signal.SIGKILL)
     assert results == list(range(100))
-    # At most what a killed worker was at was begun again.
+    # Only items of killed workers are started again.
     assert sum(seen().values()) <= 100 + 5
 
 
-def test_workers_that_end_at_once_end_the_run(monkeypatch):
+def test_workers_that_cannot_start_raise_worker_error(monkeypatch):
     from edgekit.batch.engines import processes
 
     monkeypatch.setattr(processes, "_work", tasks.exiting)
@@ -166,13 +166,13 @@ def test_workers_that_end_at_once_end_the_run(monkeypatch):
     assert not multiprocessing.active_children()
 
 
-def test_a_task_that_leaves_costs_its_item():
+def test_exit_of_a_worker_fails_its_item():
     results = run(Processes(1), tasks.exiting, [3])
     assert "status 3" in results[0][1]
 
 
 def interrupted(engine, tmp_path, times=1):
-    """Run a program that gets Ctrl-C while the first items are under way, and return what it printed."""
+    """Run a program that gets Ctrl-C while the first items are processed, and return its output."""
     code = textwrap.dedent(f"""
         import os, signal, sys, threading
         sys.path.insert(0, {str(Path(__file__).parent)!r})
@@ -198,7 +198,7 @@ def interrupted(engine, tmp_path, times=1):
 
 
 @pytest.mark.parametrize("engine", ["Threads(2)", "Processes(2)"])
-def test_ctrl_c_finishes_what_is_under_way(engine, tmp_path):
+def test_ctrl_c_finishes_running_items(engine, tmp_path):
     *results, end, restored = interrupted(engine, tmp_path)
     assert (end, restored) == ("interrupted", "True")
     assert results == [str(n) for n in range(len(results))]
@@ -213,8 +213,8 @@ def test_a_second_ctrl_c_ends_at_once(engine, tmp_path):
 
 
 @linux
-def test_workers_end_with_the_process_that_started_them(tmp_path):
-    """Even one that hangs; the next run may be at the same item at once."""
+def test_workers_end_with_their_parent_process(tmp_path):
+    """Even workers that hang, because the next run may process the same item."""
     code = textwrap.dedent(f"""
         import multiprocessing, os, sys, threading, time
         sys.path.insert(0, {str(Path(__file__).parent)!r})
@@ -238,7 +238,7 @@ def test_workers_end_with_the_process_that_started_them(tmp_path):
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
-def test_no_descriptor_thread_or_process_stays():
+def test_engines_leave_no_descriptors_and_processes():
     def held():
         return sum(1 for _ in Path("/proc/self/fd").iterdir()) if sys.platform == "linux" else 0
 

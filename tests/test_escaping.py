@@ -1,4 +1,4 @@
-"""Names that nobody can trust: where results go, and what is printed, written and shown of them."""
+"""Hostile file names: output paths, messages, tables and terminal output."""
 
 import csv
 import json
@@ -20,13 +20,13 @@ from edgekit.batch.score_cache import Row
 from edgekit.batch.sources import collect
 from edgekit.common.escaping import escape_controls, unambiguous_path
 
-#: What a terminal acts on, or shows in another order.
+#: Control characters of terminals and of text direction.
 ACTIVE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 @pytest.fixture(autouse=True)
 def hostile(at_home):
-    """A folder of images, and of files that are none, under all those names."""
+    """A folder of images and broken files with all hostile names."""
     data = Path("photo.png").read_bytes()
     Path("in/sub").mkdir(parents=True)
     for name in NAMES:
@@ -36,12 +36,12 @@ def hostile(at_home):
     return Path("in")
 
 
-def everything(folder: Path) -> set[Path]:
+def all_files(folder: Path) -> set[Path]:
     return {p.relative_to(folder) for p in folder.rglob("*") if p.is_file()}
 
 
 def on_a_terminal(*arguments: str) -> str:
-    """Run a command of which standard output and standard error are a terminal; return what came there."""
+    """Run a command with a terminal as standard output and standard error; return its output."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, "PYTHONUTF8": "1", "TERM": "xterm"}
     command = [sys.executable, "-m", "edgekit", *arguments]
@@ -51,27 +51,27 @@ def on_a_terminal(*arguments: str) -> str:
     try:
         while part := os.read(ours, 1 << 16):
             seen += part
-    except OSError:  # All of it was read.
+    except OSError:  # End of the output.
         pass
     process.wait()
     os.close(ours)
     return seen.decode().replace("\r\n", "\n")
 
 
-def test_results_stay_where_they_belong(hostile, tmp_path):
-    before = everything(tmp_path)
+def test_outputs_stay_in_the_output_folder(hostile, tmp_path):
+    before = all_files(tmp_path)
     result = run("sobel", "in", "-r", "-o", "out")
     assert result.exit_code == 1
-    made = {p for p in everything(tmp_path) - before if p.parts[:2] == ("album", "out")}
-    assert everything(tmp_path) - before == made
+    made = {p for p in all_files(tmp_path) - before if p.parts[:2] == ("album", "out")}
+    assert all_files(tmp_path) - before == made
     assert made == {Path("album/out", f"{n}.sobel.png") for n in NAMES} | {Path("album/out/.edgekit.sqlite")}
     assert len(result.stderr.splitlines()) == len(NAMES) + 1
     assert not ACTIVE.search(result.stderr)
-    # To a program names go byte for byte.
+    # Names are written byte for byte to a pipe.
     assert set(result.stdout_bytes.split(b".sobel.png\n")[:-1]) == {os.fsencode(f"out/{n}") for n in NAMES}
 
 
-def test_beside_the_input_and_from_where_one_stands(hostile, monkeypatch):
+def test_names_in_json_rows_of_the_current_folder(hostile, monkeypatch):
     monkeypatch.chdir("in")
     result = run("sobel", ".", "-o", "out", "--json", "--exclude", "sub/*")
     rows = [json.loads(line) for line in result.stdout_bytes.splitlines()]
@@ -81,8 +81,8 @@ def test_beside_the_input_and_from_where_one_stands(hostile, monkeypatch):
     assert {r["input"][0] for r in rows}.isdisjoint("-=+@")
 
 
-def test_a_file_named_as_standard_input_is_a_file(hostile, monkeypatch):
-    """Else who names a file so stops a run: it would wait for what nobody types."""
+def test_a_file_named_dash_is_not_standard_input(hostile, monkeypatch):
+    """Otherwise a run would wait for standard input."""
     monkeypatch.chdir("in")
     Path("-.png").rename("-")
     for inputs in (["."], ["*"]):
@@ -96,7 +96,7 @@ def test_a_file_named_as_standard_input_is_a_file(hostile, monkeypatch):
     assert Path("../out/-.sobel.png").exists()
 
 
-def test_a_pattern_cannot_lead_up_again(hostile, tmp_path):
+def test_patterns_with_parent_folders_are_refused(hostile, tmp_path):
     result = run("sobel", "in/*/../../in/*.png", "-o", "out/deep")
     assert result.exit_code == 2
     assert "must not contain .." in result.stderr
@@ -104,7 +104,7 @@ def test_a_pattern_cannot_lead_up_again(hostile, tmp_path):
 
 
 @pytest.mark.parametrize("names", [("a.jpg", "a.png", "a.jpg.png"), ("a.png", "a.png.png", "a.bmp"), ("a", "a.png")])
-def test_no_choice_of_names_stops_a_run(names, tmp_path):
+def test_colliding_names_get_different_outputs(names, tmp_path):
     from edgekit.batch.jobs.filtering import FilterJob
 
     folder = tmp_path / "clash"
@@ -125,20 +125,20 @@ def test_no_choice_of_names_stops_a_run(names, tmp_path):
      )],
     ids=lambda a: "-".join(a).replace("\x1b", "ESC"),
 )  # fmt: skip
-def test_a_terminal_is_told_nothing_but_text(arguments):
+def test_terminal_output_has_no_control_characters(arguments):
     seen = on_a_terminal(*arguments)
-    # The bar moves the cursor to the begin of its line and up: nothing but that, and nothing of a name.
+    # Only the progress bar moves the cursor, to the beginning of its line and up.
     said = re.sub(r"\x1b\[(A|K)|\r", "", seen)
     assert not ACTIVE.search(said), ACTIVE.search(said)
     assert re.search(r"\\[xnu]", said)
 
 
-def test_on_a_terminal_a_name_is_one_line():
+def test_names_on_a_terminal_are_one_line():
     for name, said in (("new\nline", r"new\nline"), ("turned\u202egnp.exe", r"turned\u202egnp.exe")):
         assert on_a_terminal("sobel", f"in/{name}.png", "-o", "out/") == f"out/{said}.sobel.png\n"
 
 
-def test_tables_to_read_have_a_line_for_each_image_everywhere():
+def test_score_table_has_one_line_per_image():
     result = run("score", "in")
     assert len(result.stdout.splitlines()) == len(NAMES) + 1
     assert not ACTIVE.search(result.stdout)
@@ -146,7 +146,7 @@ def test_tables_to_read_have_a_line_for_each_image_everywhere():
 
 @pytest.mark.parametrize("command", [("score", "in", "-r", "-o"), ("sobel", "in", "-r", "-o", "out", "--rows")])
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])
-def test_rows_hold_every_name_as_it_is(command, ending):
+def test_rows_contain_names_unchanged(command, ending):
     result = run(*command, f"rows.{ending}")
     assert result.exit_code == 1
     text = Path(f"rows.{ending}").read_bytes().decode("utf-8", "surrogateescape")
@@ -166,7 +166,7 @@ def test_rows_hold_every_name_as_it_is(command, ending):
 
 
 def _lines(text: str) -> object:
-    """Give what `csv` reads of a file that is opened as its manual says."""
+    """Return the text as a file opened with `newline=""`, as the manual of `csv` requires."""
     import io
 
     return io.StringIO(text, newline="")
@@ -174,8 +174,8 @@ def _lines(text: str) -> object:
 
 @pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t=", "\r="])
 @pytest.mark.parametrize("between", ["", ";", "\t", "a;", 'a";"'])
-def test_no_cell_is_a_formula(begin, between):
-    """Not where cells are parted by semicolons or tabs either, as in many a country."""
+def test_csv_cells_are_never_formulas(begin, between):
+    """Not even if a program splits cells at semicolons or tabs."""
     name = f"{between}{begin}1+2.png" if between else f"{begin}1+2.png"
     row = Row(name, 1, 1, 2, 2, (0.5,), "failed", f"{name}: no image")
     table = ScoreTable(("score",), 0.5)
@@ -187,7 +187,7 @@ def test_no_cell_is_a_formula(begin, between):
             assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
 
 
-def test_what_is_printable():
+def test_escape_controls():
     for name in NAMES:
         said = escape_controls(name)
         assert not ACTIVE.search(said)

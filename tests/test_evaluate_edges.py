@@ -1,4 +1,4 @@
-"""The evaluation of edge detectors, on photographs made here: what it measures, keeps, survives and draws."""
+"""The evaluation of edge detectors on synthetic images: table, stored results, failures and plots."""
 
 import importlib
 import json
@@ -16,7 +16,7 @@ SHAPE = (120, 160)
 
 @pytest.fixture
 def script(monkeypatch):
-    """Import a script by its name, as if it were run where it lies."""
+    """Return a function that imports a script by its name."""
     monkeypatch.syspath_prepend(ROOT / "scripts")
     return importlib.import_module
 
@@ -30,7 +30,7 @@ def write_boundaries(path, *people):
 
 @pytest.fixture
 def data(tmp_path):
-    """Three pictures of a bright rectangle, the last one faint; two people drew each rectangle's inner rim."""
+    """Three images of a bright rectangle, the last with low contrast, and the boundaries of two annotators."""
     images, boundaries = tmp_path / "images", tmp_path / "boundaries"
     images.mkdir()
     boundaries.mkdir()
@@ -48,7 +48,7 @@ def data(tmp_path):
 
 @pytest.fixture
 def run(script, data):
-    """Run the script on the pictures, and return where it wrote."""
+    """Return a function that runs the script on the images and returns its output folder."""
 
     def go(*options, methods="opencv-canny", thresholds=19):
         script("evaluation.edge_detection").main(
@@ -62,7 +62,7 @@ def run(script, data):
 
 @pytest.fixture
 def calls(script, monkeypatch):
-    """Count what is measured anew."""
+    """List the strengths that are measured, not read from stored results."""
     evaluate_edges = script("evaluation.edge_detection")
     measured = []
 
@@ -80,7 +80,7 @@ def cells(text):
     return [[c.strip() for c in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
 
 
-def test_a_table_of_what_was_measured(run, capsys):
+def test_table_of_results(run, capsys):
     out = run(methods="skimage-canny,opencv-canny")
     text = (out / "table.md").read_text(encoding="utf-8")
     printed = capsys.readouterr()
@@ -98,7 +98,7 @@ def test_a_table_of_what_was_measured(run, capsys):
     assert scores["opencv-canny"]["dark"] is None
 
 
-def test_what_is_done_is_not_done_again(run, calls, script, data, monkeypatch):
+def test_stored_results_are_not_measured_again(run, calls, script, data, monkeypatch):
     run()
     assert len(calls) == 3
     run()
@@ -108,11 +108,11 @@ def test_what_is_done_is_not_done_again(run, calls, script, data, monkeypatch):
     assert len(calls) == 6
     run("--dark")
     assert len(calls) == 9
-    # Another photograph under the same name is another photograph.
+    # A changed photograph with the same name is measured again.
     ek.write_image(data / "images" / "p1.png", np.zeros((*SHAPE, 3), np.uint8))
     run()
     assert len(calls) == 10
-    # The method's name is the same, its answers are not.
+    # A changed method with the same name is measured again.
     methods = script("evaluation.edge_methods")
     other = methods.METHODS["skimage-canny"]._replace(name="opencv-canny")
     monkeypatch.setitem(methods.METHODS, "opencv-canny", other)
@@ -120,7 +120,7 @@ def test_what_is_done_is_not_done_again(run, calls, script, data, monkeypatch):
     assert len(calls) == 13
 
 
-def test_a_killed_run_goes_on(run, calls, script, monkeypatch):
+def test_killed_runs_are_resumed(run, calls, script, monkeypatch):
     evaluate_edges = script("evaluation.edge_detection")
     counting = evaluate_edges.tally
 
@@ -137,7 +137,7 @@ def test_a_killed_run_goes_on(run, calls, script, monkeypatch):
     assert len(calls) == 3
 
 
-def test_broken_files_cost_a_row_each(run, data, capsys):
+def test_broken_files_are_reported(run, data, capsys):
     whole = cells((run() / "table.md").read_text(encoding="utf-8"))[2]
     capsys.readouterr()
     picture = np.full((*SHAPE, 3), 90, np.uint8)
@@ -154,13 +154,13 @@ def test_broken_files_cost_a_row_each(run, data, capsys):
     assert [row.split(":")[0] for row in rows] == ["broken", "garbled", "lonely", "turned"]
     assert "lonely.mat" in rows[2]
     assert "(160, 120)" in rows[3]
-    # What is whole is measured as if it were alone.
+    # The results of valid files do not change.
     text = (data / "out" / "table.md").read_text(encoding="utf-8")
     assert text.startswith("3 photographs")
     assert cells(text)[2][:5] == whole[:5]
 
 
-def test_a_method_that_fails_costs_a_row(run, script, monkeypatch, capsys):
+def test_failing_methods_are_reported(run, script, monkeypatch, capsys):
     methods = script("evaluation.edge_methods")
     good = methods.METHODS["opencv-canny"]
 
@@ -177,22 +177,22 @@ def test_a_method_that_fails_costs_a_row(run, script, monkeypatch, capsys):
     assert len(cells(printed.out)) == 3
 
 
-def test_nothing_to_measure(run, data, capsys):
+def test_photographs_without_boundaries_are_reported(run, data, capsys):
     for path in (data / "boundaries").iterdir():
         path.unlink()
     with pytest.raises(SystemExit):
         run()
-    assert capsys.readouterr().err.count("\n") == 4  # The photographs, and that none is left.
+    assert capsys.readouterr().err.count("\n") == 4  # One line for each photograph, and one that none is left.
 
 
-def test_the_dark_shows_what_depends_on_exposure(run, script, monkeypatch):
+def test_dark_columns_show_dependence_on_exposure(run, script, monkeypatch):
     methods = script("evaluation.edge_methods")
     seen = []
 
     def strength(image):
-        # Of the rims only the sides, in the light 0.94, 0.63 and 0.16, and two false edges in each photograph, at most
-        # 0.2. In the dark an eighth of that: there the best threshold finds the same two rims, but the one that is best
-        # in the light finds nothing.
+        # The left and right sides of the rectangles, with strengths of 0.94, 0.63 and 0.16, and two false edges in each
+        # image, with at most 0.2. In dark images the strengths are an eighth: their best threshold finds the same two
+        # rectangles, but the best threshold of the light images finds nothing.
         seen.append(int(image.max()))
         gray = image[..., 0].astype(np.float32)
         out = 2 / 255 * np.abs(np.diff(gray, axis=1, append=gray[:, -1:]))
@@ -207,13 +207,13 @@ def test_the_dark_shows_what_depends_on_exposure(run, script, monkeypatch):
     # 200 / 8 is 25, 160 / 8 is 20, and 100 / 8 rounds to 12.
     assert {25, 20, 12} < set(seen)
     assert 0.2 < float(at) < 0.65
-    # Two sides of 60 pixels on two photographs, all of them drawn, of 256 + 236 + 216 that were.
+    # Found: two sides of 60 pixels in two photographs, all drawn. Drawn in total: 256 + 236 + 216 pixels.
     assert float(ods) == pytest.approx(2 / (1 + 708 / 240), abs=2e-3)
     assert float(dark) == float(ods)
     assert (float(loss), float(fixed)) == (0, 0)
 
 
-def test_a_limit_takes_photographs_evenly(script, data):
+def test_find_with_a_limit_and_with_missing_boundaries(script, data):
     good, bad = script("evaluation.edge_detection").find(data / "images", data / "boundaries", 2)
     assert [pair.image.stem for pair, _ in good] == ["p0", "p1"]
     assert bad == []
@@ -224,7 +224,7 @@ def test_a_limit_takes_photographs_evenly(script, data):
 
 
 @pytest.mark.full
-def test_processes_count_alike(run, data):
+def test_results_do_not_depend_on_processes(run, data):
     def numbers():
         row = json.loads((data / "out" / "scores.json").read_text(encoding="utf-8"))["opencv-canny"]
         return row["light"]
@@ -239,7 +239,7 @@ def test_processes_count_alike(run, data):
 @pytest.mark.parametrize(
     "options", [["--methods", "nothing"], ["--thresholds", "0"], ["-j", "-1"], ["--limit", "none"]], ids=lambda o: o[0]
 )
-def test_options_are_checked(run, options, capsys):
+def test_invalid_options_are_refused(run, options, capsys):
     with pytest.raises(SystemExit) as stop:
         run(*options)
     assert stop.value.code == 2
@@ -256,7 +256,7 @@ def test_curves_are_drawn(run):
         return [int((np.abs(curves.astype(int) - colour).sum(2) < 12).sum()) for colour in colours]
 
     first, second, third = coloured()
-    # A colour for each method, and the dark ones in the same.
+    # One colour for each method, also for its dark curve.
     assert first > 50
     assert second > 50
     assert third == 0
@@ -273,20 +273,20 @@ def test_sheets_are_drawn(run, script, data):
     edge_sheet.main([str(data / "images"), str(data / "boundaries"), "--stems", "p0,p2", "--scores", str(scores),
                      "--methods", "opencv-canny", "-o", str(sheet)])  # fmt: skip
     picture = ek.read_image(sheet)
-    # Two rows of pictures at three quarters of their width.
+    # Two rows of images at three quarters of their width.
     assert picture.shape[1] == 1080
     assert 2 * 180 < picture.shape[0] < 2 * 320
     edge_sheet.main(["--methods", "opencv-canny", "-o", str(sheet)])
     assert ek.read_image(sheet).shape[0] > picture.shape[0]
 
 
-def test_no_sheet_of_others_photographs_in_the_project(script, data, capsys):
+def test_sheets_of_other_photographs_need_an_output_path(script, data, capsys):
     with pytest.raises(SystemExit):
         script("figures.edges").main([str(data / "images"), str(data / "boundaries")])
     assert "-o" in capsys.readouterr().err
 
 
-def test_ink_keeps_thin_lines(script):
+def test_inked_keeps_thin_lines(script):
     line = np.zeros((90, 90), np.float32)
     line[:, 44] = 1
     shown = script("figures.edges").inked(line, np.zeros((30, 30, 3), np.uint8))
@@ -295,7 +295,7 @@ def test_ink_keeps_thin_lines(script):
     assert (np.delete(shown, 14, axis=1) == 255).all()
 
 
-def test_the_strongest_edges_are_as_many_at_every_scale(script):
+def test_strongest_edges_do_not_depend_on_scale(script):
     strength = np.random.default_rng(3).random((40, 50))
     strength[:, 25:] = 0
     shown = script("figures.edges").strongest(strength)
@@ -328,7 +328,7 @@ def test_methods_find_a_step(script, step, name):
     assert strength.dtype == np.float32
     assert strength.max() <= 1
     inner = strength[5:-5]
-    # The strongest step there can be; edgekit's detector weighs strengths with their surroundings.
+    # The strongest possible step. edgekit's detector weights strengths by their surroundings.
     found, elsewhere = (0.5, 0.25) if name.startswith(("detect", "learned")) else (0.9, 0.001)
     assert (inner[:, 28:32].max(axis=1) > found).all()
     assert max(inner[:, :27].max(), inner[:, 33:].max()) < elsewhere
@@ -336,18 +336,18 @@ def test_methods_find_a_step(script, step, name):
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_methods_find_nothing_on_plain_ground(script, name):
+def test_methods_find_nothing_in_constant_images(script, name):
     row = script("evaluation.edge_methods").METHODS[name]
     assert not row.strength(np.full((40, 60, 3), 90, np.uint8)).any()
 
 
 @pytest.mark.parametrize("name", ["opencv-canny", "skimage-canny", "canny"])
-def test_swept_strength_is_the_largest_threshold_survived(script, name):
+def test_strength_is_the_largest_threshold_with_an_edge(script, name):
     row = script("evaluation.edge_methods").METHODS[name]
     image = ek.read_image(ROOT / "samples" / "chelsea.png")[60:160, 60:200]
     strength = row.strength(image)
     for threshold in (0.1, 0.33, 0.5):
         survived, edges = strength >= threshold, row.once(image, threshold) != 0
         assert not (edges & ~survived).any()
-        # What edgekit thins, it may thin elsewhere at another threshold.
+        # edgekit may thin lines to other pixels at another threshold.
         assert (survived & ~edges).sum() <= (0.02 * edges.sum() if name == "canny" else 0)

@@ -1,4 +1,4 @@
-"""Images of 8 bits, whose sums are exact: fused functions give the same bits as the plain steps, for any tile."""
+"""8-bit images, whose sums are exact: fused functions are bit-identical to single steps, for any tile size."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ FILTERS = {
     "sobel along y": lambda i, **o: ek.sobel(i, angle=90, **o),
     "sobel of 5x5": lambda i, **o: ek.sobel(i, size=5, **o),
     "scharr": lambda i, **o: ek.scharr(i, **o),
-    "scharr at many": lambda i, **o: ek.oriented(i, [0, 30, 90], operator="scharr", **o),
+    "scharr at three angles": lambda i, **o: ek.oriented(i, [0, 30, 90], operator="scharr", **o),
     "laplacian": lambda i, **o: ek.laplacian(i, **o),
     "own": lambda i, **o: ek.correlate(i, [[1, 2, 3, 4, 5], [0, -7, 1, 9, 2], [1, 1, 0, 0, -3]], **o),
     "own of 9x9": lambda i, **o: ek.correlate(i, np.outer(range(9), [1, 2, 3, 4, 5, 4, 3, 2, 1]), **o),
@@ -27,18 +27,18 @@ FILTERS = {
     "kirsch": lambda i, **o: ek.kirsch(i, **o),
     "gaussian": lambda i, **o: ek.gaussian_gradient(i, sigma=1, **o),
     "decimal": lambda i, **o: ek.correlate(i, [[0.1, 0.2, 0.7]], **o),
-    "many taps": lambda i, **o: ek.correlate(i, np.arange(81).reshape(9, 9) % 7, **o),
+    "many coefficients": lambda i, **o: ek.correlate(i, np.arange(81).reshape(9, 9) % 7, **o),
 }
 
 
 @pytest.fixture(autouse=True)
-def plain(monkeypatch):
+def no_compiled_loops(monkeypatch):
     monkeypatch.setattr(fused, "MODE", "0")
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.data())
-def test_fused_functions_give_the_bits_of_the_plain_steps(data):
+def test_fused_functions_are_bit_identical_to_single_steps(data):
     shape = data.draw(st.tuples(st.integers(1, 40), st.integers(1, 20)))
     image = np.array(picture("uint8", shape, seed=data.draw(st.integers(0, 9))))
     name, border = data.draw(st.sampled_from(sorted(FILTERS))), data.draw(st.sampled_from(BORDERS[:-1]))
@@ -52,7 +52,7 @@ def test_fused_functions_give_the_bits_of_the_plain_steps(data):
         np.testing.assert_array_equal(made, FILTERS[name](image, border=border))
 
 
-def test_sums_that_single_precision_does_not_hold():
+def test_sums_beyond_single_precision():
     taps = [[0, 2.0**17, 0], [0, 1.0, 0], [0, 0, 0]]
     image = np.array(picture("uint8", (9, 9)))
     made = ek.correlate(image, taps)
@@ -62,16 +62,16 @@ def test_sums_that_single_precision_does_not_hold():
 
 
 def gradient(along, across):
-    """Return a gradient operator of one's own."""
+    """Return a gradient operator that is not in the table."""
     return Operator("own", "own", Kind.GRADIENT, 1, 2, "", choices={None: (along, across)})
 
 
 def expected(image, kernel, **options):
-    """Return a linear response by sums in double precision."""
+    """Return a linear response computed in double precision."""
     return ek.correlate(image.astype(np.float64), kernel.coefficients, **options)
 
 
-def test_kernels_of_several_chains():
+def test_kernel_that_is_a_sum_of_separable_kernels():
     one, two = ([1, 2, 1], [-1, 0, 1]), ([0, 1, 0], [1, -2, 1])
     kernel = Kernel.separable(one, two)
     sum_of_two = Operator("own", "own", Kind.KERNEL, 0, 1, "", choices={None: (kernel,)})
@@ -79,7 +79,7 @@ def test_kernels_of_several_chains():
     np.testing.assert_array_equal(apply(image, sum_of_two, {}), expected(image, kernel))
 
 
-def test_kernels_of_two_types_of_response():
+def test_kernels_with_different_response_types():
     small = Kernel.dense([[1, 0, 0], [0, 0, 0], [0, 0, -1]])
     large = Kernel.dense([[0, 0, 100], [0, 3, 0], [-103, 0, 0]])
     operator, image = gradient(small, large), np.array(picture("uint8", (20, 30)))
@@ -100,7 +100,7 @@ def test_wide_kernels_are_combined_in_double_precision(angle):
 
 
 def views(image):
-    """Give images whose rows overlap, are one and the same, or lie elsewhere than OpenCV looks."""
+    """Yield images whose rows overlap, are the same memory, or have strides that OpenCV does not support."""
     line = image.reshape(-1)
     yield from (image.T, image[::-1], image[:, ::2], image[::2], image[3:9, 5:14], image[:, 3:4])
     yield from (np.lib.stride_tricks.sliding_window_view(line, 30)[::step] for step in (1, 2, 10))
@@ -108,9 +108,9 @@ def views(image):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
-@pytest.mark.parametrize("name", ["sobel", "scharr", "laplacian", "own", "one tap"])
-def test_pixels_that_do_not_lie_in_rows(name, dtype):
-    run = {**FILTERS, "one tap": lambda i, **o: ek.correlate(i, [[3]], **o)}[name]
+@pytest.mark.parametrize("name", ["sobel", "scharr", "laplacian", "own", "one coefficient"])
+def test_strided_images_equal_their_copies(name, dtype):
+    run = {**FILTERS, "one coefficient": lambda i, **o: ek.correlate(i, [[3]], **o)}[name]
     for odd in views(np.array(picture("uint8", (30, 40))).astype(dtype)):
         for border in BORDERS:
             if border != "valid" or min(odd.shape) > 4:
@@ -119,7 +119,7 @@ def test_pixels_that_do_not_lie_in_rows(name, dtype):
 
 @pytest.mark.parametrize("shape", [(1, 9), (9, 1), (1, 1)])
 @pytest.mark.parametrize("name", ["sobel", "sobel at 45", "scharr", "laplacian"])
-def test_results_go_where_a_line_has_any_stride(name, shape):
+def test_out_of_any_strides(name, shape):
     image = np.array(picture("uint8", shape))
     out = np.zeros(shape[::-1], np.float32).T
     np.testing.assert_array_equal(FILTERS[name](image, out=out), FILTERS[name](image))

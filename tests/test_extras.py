@@ -1,4 +1,4 @@
-"""What an error advises to install, by how edgekit was installed."""
+"""Install commands in error messages, for each way of installing edgekit."""
 
 import json
 import re
@@ -27,7 +27,7 @@ Requires-Dist: pyarrow>=17; extra == "ray"
 
 @pytest.fixture
 def installed(tmp_path):
-    """Return a function that installs edgekit into a folder, as the record of its source says."""
+    """Return a function that installs edgekit into a folder, with a record of its source."""
     package = tmp_path / "site" / "edgekit"
     package.mkdir(parents=True)
 
@@ -65,17 +65,17 @@ ELSEWHERE = {
 
 
 @pytest.mark.parametrize(("source", "expected"), ELSEWHERE.values(), ids=ELSEWHERE)
-def test_what_came_over_the_network_comes_from_there(source, expected, installed):
+def test_requirement_of_a_remote_source(source, expected, installed):
     assert extras.requirements("report", *installed(source)) == [expected]
 
 
-def test_a_copy_of_a_clone_comes_from_the_clone(installed, tmp_path):
+def test_requirement_of_a_copied_clone(installed, tmp_path):
     folder = clone(tmp_path / "my clone")
     source = {"url": folder.as_uri(), "dir_info": {}}
     assert extras.requirements("report", *installed(source)) == [f"{folder}[report]"]
 
 
-def test_a_wheel_on_this_machine(installed, tmp_path):
+def test_requirement_of_a_local_wheel(installed, tmp_path):
     wheel = tmp_path / "edgekit-0.1.0-py3-none-any.whl"
     wheel.touch()
     source = {"url": wheel.as_uri(), "archive_info": {}}
@@ -83,35 +83,35 @@ def test_a_wheel_on_this_machine(installed, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["dir_info", "archive_info"])
-def test_of_a_source_that_is_gone_the_libraries_are_named(kind, installed, tmp_path):
+def test_requirements_of_a_missing_source_are_its_libraries(kind, installed, tmp_path):
     source = {"url": (tmp_path / "gone").as_uri(), kind: {}}
     found, package = installed(source)
     assert extras.requirements("report", found, package) == ["jinja2>=3.1"]
     assert extras.requirements("ray", found, package) == ["ray[data]>=2.40", "pyarrow>=17"]
 
 
-def test_the_package_that_runs_is_found():
+def test_package_is_the_imported_folder():
     assert Path(edgekit.__file__).resolve().parent == extras.PACKAGE
 
 
-def test_a_clone_stays_editable(installed, tmp_path):
+def test_requirement_of_an_editable_clone(installed, tmp_path):
     folder = clone(tmp_path / "clone")
     found, _ = installed({"url": folder.as_uri(), "dir_info": {"editable": True}})
     assert extras.requirements("report", found, folder / "edgekit") == ["-e", f"{folder}[report]"]
-    # What runs is another clone, found by PYTHONPATH or the working folder.
+    # Another clone is imported, by PYTHONPATH or the working folder.
     other = clone(tmp_path / "other")
     assert extras.requirements("report", found, other / "edgekit") == [f"{other}[report]"]
     assert extras.requirements("report", None, other / "edgekit") == [f"{other}[report]"]
 
 
-def test_a_clone_that_is_installed_as_a_copy_stays_one(installed, tmp_path):
+def test_requirement_of_a_copied_clone_is_not_editable(installed, tmp_path):
     folder = clone(tmp_path / "clone")
     found, _ = installed({"url": folder.as_uri(), "dir_info": {}})
     # In the folder of the clone `python -m edgekit` runs the clone.
     assert extras.requirements("report", found, folder / "edgekit") == [f"{folder}[report]"]
 
 
-def test_the_command_is_of_this_interpreter(monkeypatch):
+def test_pip_command_uses_this_interpreter(monkeypatch):
     monkeypatch.setattr(sys, "executable", "/my environments/one/bin/python")
     command = shlex.split(extras.pip_command("install", "edgekit[report]"))
     assert command == ["/my environments/one/bin/python", "-m", "pip", "install", "edgekit[report]"]
@@ -120,8 +120,8 @@ def test_the_command_is_of_this_interpreter(monkeypatch):
     assert command == ["uv", "pip", "install", "--python", "/my environments/one/bin/python", "edgekit[report]"]
 
 
-def test_an_error_names_a_command_that_works(tmp_path):
-    """In any folder: it names an interpreter, and a project that defines the extra."""
+def test_install_command_of_an_error_is_valid(tmp_path):
+    """In any folder, because it has absolute paths of the interpreter and of the project."""
     code = "import sys; sys.modules['jinja2'] = None; from edgekit.cli import run; run()"
     ran = subprocess.run(
         [sys.executable, "-c", code, "score", "a", "--report", "page"], cwd=tmp_path, capture_output=True, text=True
@@ -133,12 +133,12 @@ def test_an_error_names_a_command_that_works(tmp_path):
     folder = Path(requirement.removesuffix("[report]"))
     assert folder.is_absolute()
     assert re.search(r'^name = "edgekit"$.*^report = \[', (folder / "pyproject.toml").read_text(), re.M | re.S)
-    # pip takes the words as they are; it would install, so it is asked for nothing but its help.
+    # The command is run with `--help`, so that it installs nothing.
     help_of_pip = subprocess.run([python, *pip[:3], "--help"], capture_output=True, text=True, check=False)
     assert help_of_pip.returncode == 0
 
 
-def test_every_advice_is_made_in_one_place():
+def test_only_extras_contains_pip_install():
     texts = {path: path.read_text("utf-8") for path in Path(edgekit.__file__).parent.rglob("*.py")}
     assert [path.name for path, text in texts.items() if "pip install" in text] == ["extras.py"]
     named = {extra for text in texts.values() for extra in re.findall(r"""install_command\(["'](\w+)""", text)}
@@ -147,8 +147,8 @@ def test_every_advice_is_made_in_one_place():
     assert {"torch", "fast", "video", "remote", "report", "parquet", "ray", "plot", "large"} <= named
 
 
-def test_the_distutils_of_setuptools_are_left_to_the_host():
-    # Compilers of torch fail where the distutils of Python are loaded before those of setuptools.
+def test_install_command_keeps_the_distutils_of_setuptools():
+    # torch cannot compile if the distutils of Python are loaded before those of setuptools.
     code = (
         "from edgekit.common.extras import install_command; install_command('report'); "
         "import distutils; print(distutils)"

@@ -1,4 +1,4 @@
-"""The scripts that make faults and long runs: few of each, and what they would say of a loss."""
+"""The scripts of fault injection and long runs, with few trials."""
 
 import importlib
 import re
@@ -16,7 +16,7 @@ def faults(monkeypatch):
 
 
 @pytest.mark.full
-def test_a_few_faults_lose_nothing(faults, capsys, tmp_path, monkeypatch):
+def test_faults_lose_no_items(faults, capsys, tmp_path, monkeypatch):
     page = tmp_path / "faults.md"
     page.write_text("<!-- faults -->\n<!-- /faults -->\n")
     monkeypatch.setattr(faults, "PAGE", page)
@@ -24,11 +24,11 @@ def test_a_few_faults_lose_nothing(faults, capsys, tmp_path, monkeypatch):
     rows = [[cell.strip() for cell in line.split("|")] for line in page.read_text().splitlines() if "|" in line][2:]
     assert [row[2] for row in rows] == ["2", "2"]
     assert [row[6:9] for row in rows] == [["0", "0", "0"]] * 2
-    # Each image that a worker crashed with has its reason.
+    # Each image that made a worker crash has a reason.
     assert rows[0][4] == rows[0][5] != "0"
 
 
-def test_what_is_lost_wrong_or_left_is_counted(faults, tmp_path):
+def test_tally_counts_missing_wrong_and_left_files(faults, tmp_path):
     tally = faults.Tally()
     (tmp_path / ".a.png.edgekit-part").touch()
     tally.count({"b": b"1", "c": b"other", "d": "a reason"}, {n: b"1" for n in "abcd"}, where="here")
@@ -39,7 +39,7 @@ def test_what_is_lost_wrong_or_left_is_counted(faults, tmp_path):
 
 
 @pytest.mark.full
-def test_a_long_run_is_looked_at(monkeypatch, tmp_path, capsys):
+def test_long_run_prints_its_measurements(monkeypatch, tmp_path, capsys):
     monkeypatch.syspath_prepend(ROOT / "scripts")
     long_run = importlib.import_module("faults.long_run")
     monkeypatch.setattr(long_run, "PERIOD", 0.02)

@@ -1,4 +1,4 @@
-"""Invalid pixels, results into given arrays, arrays of angles, and inputs that stay as they are."""
+"""Invalid pixels, `out` arrays, arrays of angles, and unchanged inputs."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ def by_id(row):
     return row.id
 
 
-def holes(shape, seed=3):
+def random_mask(shape, seed=3):
     """Return a mask with a few invalid pixels, one at the corner."""
     valid = np.random.default_rng(seed).random(shape) > 0.02
     valid[0, 0] = False
@@ -27,8 +27,8 @@ def assert_nan_where(found, expected):
 
 @pytest.mark.parametrize("border", BORDERS)
 @pytest.mark.parametrize("row", ROWS, ids=by_id)
-def test_nan_where_a_tap_meets_an_invalid_pixel(row, border, kind):
-    valid = holes((17, 19))
+def test_nan_where_a_coefficient_meets_an_invalid_pixel(row, border, kind):
+    valid = random_mask((17, 19))
     expected = np.any([affected(valid, k, border) for k in row.bank], axis=0)
     array = picture("float32", valid.shape)
     for bad in (np.nan, np.inf, -np.inf):
@@ -41,8 +41,8 @@ def test_nan_where_a_tap_meets_an_invalid_pixel(row, border, kind):
 
 
 @pytest.mark.parametrize("row", ROWS, ids=by_id)
-def test_what_invalid_pixels_do_not_touch_is_as_without_them(row, kind):
-    valid, array = holes((40, 41)), picture("uint8", (40, 41))
+def test_finite_responses_equal_those_without_a_mask(row, kind):
+    valid, array = random_mask((40, 41)), picture("uint8", (40, 41))
     image = kind.image(array)
     whole = kind.plain(apply(image, row.operator, row.parameters))
     masked = kind.plain(apply(image, row.operator, row.parameters, mask=kind.image(valid)))
@@ -53,23 +53,23 @@ def test_what_invalid_pixels_do_not_touch_is_as_without_them(row, kind):
 
 @pytest.mark.parametrize("angle", [0, 45, 90, 135, 225, 30])
 @pytest.mark.parametrize("row", GRADIENTS, ids=by_id)
-def test_steered_kernels_have_their_own_footprint(row, angle, kind):
+def test_nan_region_of_steered_kernels(row, angle, kind):
     image = np.array(picture("float64", (19, 19)))
     image[9, 9] = np.nan
     response = kind.plain(apply(kind.image(image), row.operator, row.parameters, angle=angle))
     assert_nan_where(response, affected(np.isfinite(image), row.at(angle)))
 
 
-def test_two_corners_of_sobel_at_45_do_not_count(kind):
+def test_nan_region_of_sobel_at_45_degrees(kind):
     image = np.zeros((5, 5))
     image[2, 2] = np.nan
     lost = np.isnan(kind.plain(ek.sobel(kind.image(image), angle=45)))
-    # The middle has no tap, nor have the upper right and the lower left corner.
+    # The coefficients in the middle, the upper right and the lower left corner are 0.
     np.testing.assert_array_equal(lost[1:4, 1:4], [[1, 1, 0], [1, 0, 1], [0, 1, 1]])
     assert lost.sum() == 6
 
 
-def test_large_kernels_spread_nothing(kind):
+def test_nan_region_of_large_kernels(kind):
     image = np.array(picture("float32", (60, 70)))
     image[20, 30] = np.nan
     row, column = np.abs(np.arange(60) - 20), np.abs(np.arange(70) - 30)
@@ -79,13 +79,13 @@ def test_large_kernels_spread_nothing(kind):
         (ek.correlate(kind.image(image), np.ones((15, 15))), 7, True),
     ):
         expected = (row[:, None] <= radius) & (column <= radius)
-        # A first derivative has no tap in the middle.
+        # The middle coefficient of a first derivative is 0.
         expected[20, 30] = middle
         assert_nan_where(kind.plain(response), expected)
 
 
-def test_channels_have_their_own_holes(kind):
-    valid = holes((9, 10, 3))
+def test_nan_region_of_each_channel(kind):
+    valid = random_mask((9, 10, 3))
     image = np.where(valid, picture("float32", (9, 10, 3)), np.nan)
     sobel = next(row for row in ROWS if row.id == "sobel-size3")
     expected = np.any([affected(valid, k) for k in sobel.bank], axis=0)
@@ -100,8 +100,8 @@ def test_channels_have_their_own_holes(kind):
 
 
 @pytest.mark.parametrize("channel", ["luminance", "max", "dizenzo"])
-def test_a_pixel_is_invalid_where_any_of_its_channels_is(channel, kind):
-    """A mask for each channel: what combines the channels needs all of them."""
+def test_combined_channels_need_all_channels_valid(channel, kind):
+    """With a mask for each channel."""
     image = picture("float32", (12, 13, 3))
     valid = np.ones(image.shape, bool)
     for n, place in enumerate([(2, 3), (8, 4), (5, 9)]):
@@ -114,7 +114,7 @@ def test_a_pixel_is_invalid_where_any_of_its_channels_is(channel, kind):
     np.testing.assert_allclose(found[~np.isnan(found)], whole[~np.isnan(found)], rtol=1e-5)
 
 
-def test_direction_where_the_gradient_is_unknown(kind):
+def test_direction_and_magnitude_of_invalid_gradients(kind):
     image = np.array(picture("float64"))
     image[5, 5] = np.nan
     gradient = ek.gradient(kind.image(image))
@@ -126,7 +126,7 @@ def test_direction_where_the_gradient_is_unknown(kind):
 @pytest.mark.parametrize("options", [{}, {"angle": 30}, {"tone": "log"}, {"border": "wrap"}])
 @pytest.mark.parametrize("dtype", ["uint8", "float16", "float32", "float64", "int64"])
 def test_inputs_are_never_changed(dtype, options, kind):
-    array, valid = picture(dtype, (9, 8, 3)), holes((9, 8))
+    array, valid = picture(dtype, (9, 8, 3)), random_mask((9, 8))
     image, mask = kind.image(array), kind.image(valid)
     for row in ROWS:
         given = {k: v for k, v in options.items() if row.kind == "gradient" or k != "angle"}
@@ -140,7 +140,7 @@ def test_inputs_are_never_changed(dtype, options, kind):
 def test_out_is_filled_and_returned(row, shape, kind):
     image = kind.image(picture("float32", shape))
     expected = apply(image, row.operator, row.parameters)
-    # A result is written through any strides.
+    # `out` may have any strides.
     out = kind.image(np.full(shape, np.nan, np.float32), writeable=True)
     assert apply(image, row.operator, row.parameters, out=out) is out
     np.testing.assert_array_equal(kind.plain(out), kind.plain(expected))
@@ -159,7 +159,7 @@ def test_out_may_be_the_input_or_overlap_it(name, kind_of, monkeypatch):
     np.testing.assert_array_equal(kind.plain(ground[1:]), expected)
 
 
-def test_out_of_a_bank_and_of_angles(kind_of):
+def test_out_of_several_angles_and_of_angle_arrays(kind_of):
     for name in ("numpy", "torch"):
         kind = kind_of[name]
         image = kind.image(picture("float32"))
@@ -172,7 +172,7 @@ def test_out_of_a_bank_and_of_angles(kind_of):
         np.testing.assert_array_equal(kind.plain(bank[0]), kind.plain(ek.sobel(image, angle=theta)))
 
 
-def test_out_that_does_not_fit(kind_of):
+def test_invalid_out_is_refused(kind_of):
     for name in ("numpy", "torch"):
         kind = kind_of[name]
         image = kind.image(picture("uint8"))
@@ -187,7 +187,7 @@ def test_out_that_does_not_fit(kind_of):
         ek.sobel(picture("uint8"), out=torch.empty(13, 17))
 
 
-def test_an_angle_for_each_pixel(kind):
+def test_array_of_angles(kind):
     theta = np.random.default_rng(1).uniform(-720, 720, (13, 17))
     theta[:, :4] = [0, 90, 180, 270]
     for dtype in ("uint8", "float64"):
@@ -205,7 +205,7 @@ def test_an_angle_for_each_pixel(kind):
 
 
 @pytest.mark.parametrize("angle", [0, 90, 180, 270])
-def test_what_an_angle_leaves_out_does_not_spoil_it(angle, kind):
+def test_nan_region_of_arrays_of_angles(angle, kind):
     array = np.arange(99, dtype=np.float32).reshape(9, 11) % 17
     array[4, 5] = np.nan
     image, angles = kind.image(array), kind.image(np.full(array.shape, angle, np.float32))
@@ -214,7 +214,7 @@ def test_what_an_angle_leaves_out_does_not_spoil_it(angle, kind):
     np.testing.assert_array_equal(kind.plain(ek.sobel(image, angle=angles)), expected)
 
 
-def test_angles_that_do_not_fit(kind):
+def test_invalid_arrays_of_angles_are_refused(kind):
     image = kind.image(picture("uint8"))
     with pytest.raises(ek.ShapeError, match="do not broadcast"):
         ek.sobel(image, angle=kind.image(np.zeros((5, 17))))

@@ -1,4 +1,4 @@
-"""Wrong input gives one clear error that names what was found and what to do; the host is left alone."""
+"""Error messages for invalid input, and unchanged global state."""
 
 import logging
 import math
@@ -51,7 +51,7 @@ def masked():
     ],
 )
 @pytest.mark.parametrize("row", ROWS[:: len(ROWS) // 3], ids=lambda row: row.id)
-def test_wrong_image(row, image, error, message):
+def test_invalid_images_are_refused(row, image, error, message):
     with pytest.raises(error, match=message) as caught:
         filter_image(image, row.operator, row.parameters)
     assert isinstance(caught.value, ek.EdgekitError)
@@ -112,7 +112,7 @@ def test_wrong_image(row, image, error, message):
         (ek.oriented, {"angles": [0], "operator": None}, "operator=None is not known"),
     ],
 )
-def test_wrong_option(function, options, message):
+def test_invalid_options_are_refused(function, options, message):
     for image in (GRAY, torch.zeros(6, 7)):
         with pytest.raises(ek.ParameterError, match=message) as caught:
             function(image, **options)
@@ -135,7 +135,7 @@ def test_wrong_option(function, options, message):
         (ek.zero_crossings, {"out": GRAY}),
     ],
 )
-def test_an_option_that_there_is_not(function, options):
+def test_unknown_options_are_refused(function, options):
     error, message = TypeError, f"unexpected keyword argument '{next(iter(options))}'"
     if "operator" in options:
         error, message = ek.ParameterError, "scharr does not take size=; it takes no parameter of its own"
@@ -143,8 +143,8 @@ def test_an_option_that_there_is_not(function, options):
         function(GRAY, **options)
 
 
-def test_an_option_is_checked_whatever_was_called_before():
-    # True equals 1, and so does 1.0: what is remembered of one must not answer for the other.
+def test_bool_sigma_is_refused_after_an_equal_number():
+    # True equals 1, but the cached result for 1 must not be used for True.
     ek.gaussian_gradient(GRAY, sigma=1)
     ek.dog(GRAY, sigma=1)
     for function in (ek.gaussian_gradient, ek.dog):
@@ -153,7 +153,7 @@ def test_an_option_is_checked_whatever_was_called_before():
 
 
 @pytest.mark.parametrize("sigma", [np.float32(1.5), np.float64(1.5), np.int64(2)])
-def test_numbers_of_numpy_are_numbers(sigma):
+def test_sigma_may_be_a_numpy_scalar(sigma):
     np.testing.assert_array_equal(
         ek.gaussian_gradient(GRAY, sigma=sigma), ek.gaussian_gradient(GRAY, sigma=float(sigma))
     )
@@ -175,13 +175,13 @@ def test_numbers_of_numpy_are_numbers(sigma):
         ([[1j, 0, 0]], "table of numbers"),
     ],
 )
-def test_wrong_kernel(taps, message, kind):
+def test_invalid_kernels_are_refused(taps, message, kind):
     with pytest.raises(ek.KernelError, match=message) as caught:
         ek.correlate(kind.image(GRAY), taps)
     assert isinstance(caught.value, ValueError)
 
 
-def test_wrong_mask(kind):
+def test_invalid_masks_are_refused(kind):
     image = kind.image(GRAY)
     for mask, error, message in (
         (
@@ -201,43 +201,43 @@ def test_wrong_mask(kind):
         ek.sobel(image, mask=other)
 
 
-def test_valid_border_of_a_small_image(kind):
+def test_valid_border_of_a_too_small_image_is_refused(kind):
     with pytest.raises(ek.ShapeError, match="the kernel of 5x5 is larger than the image of 4x9; choose another border"):
         ek.sobel(kind.image(picture("uint8", (4, 9))), size=5, border="valid")
 
 
 @pytest.mark.parametrize("channels", [2, 5])
-def test_luminance_of_other_than_colour(channels, kind):
+def test_luminance_of_2_or_5_channels_is_refused(channels, kind):
     image = kind.image(picture("uint8", (5, 6, channels)))
     with pytest.raises(ek.ShapeError, match=rf"needs 1, 3 \(RGB\) or 4 \(RGBA\) channels; found {channels}. Choose"):
         ek.sobel(image, channel="luminance")
 
 
-def test_image_and_angles_of_two_kinds():
+def test_image_and_angles_of_two_kinds_are_refused():
     with pytest.raises(ek.DtypeError, match="image is a ndarray and its angles a Tensor; convert one"):
         ek.sobel(GRAY, angle=torch.zeros(13, 17))
     with pytest.raises(ek.DtypeError, match="image is a Tensor and its angles a ndarray; convert one"):
         ek.sobel(torch.zeros(13, 17), angle=np.zeros((13, 17)))
 
 
-def host():
-    """Return everything around a library that is not the library's."""
+def global_state():
+    """Return the state of the process and of the libraries that filters must not change."""
     return (
         cv2.getNumThreads(), cv2.useOptimized(), torch.get_num_threads(), torch.is_grad_enabled(),
         torch.get_default_dtype(), torch.initial_seed(), torch.get_rng_state().tolist(),
         torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark,
-        # The old generator's state is the one that a host may have set.
+        # An application may have set the state of the legacy generator.
         str(np.random.get_state()), np.geterr(), np.get_printoptions(),  # noqa: NPY002
         list(warnings.filters), logging.getLogger().handlers[:], logging.getLogger().level,
     )  # fmt: skip
 
 
-def test_the_host_is_left_alone(kind):
-    before = host()
+def test_filters_do_not_change_global_state(kind):
+    before = global_state()
     for row in ROWS:
         for dtype in ("uint8", "float32"):
             response = apply(kind.image(picture(dtype)), row.operator, row.parameters)
             ek.to_display(response)
     with pytest.raises(ek.ParameterError):
         ek.sobel(kind.image(GRAY), border="mirror")
-    assert host() == before
+    assert global_state() == before

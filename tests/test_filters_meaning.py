@@ -1,4 +1,4 @@
-"""What the numbers mean: ramps, parabolas, signs and angles, flat ground, channels and tone."""
+"""Values of responses: ramps, parabolas, signs, angles, constant images, channels and tone."""
 
 import math
 
@@ -33,28 +33,28 @@ def ramp(angle):
 
 @pytest.mark.parametrize("angle", [0, 30, 45, 90, 135, 217.3, 315])
 @pytest.mark.parametrize("row", GRADIENTS, ids=by_id)
-def test_ramp_reads_one_along_its_direction(row, angle, kind):
+def test_response_to_a_ramp_along_its_direction_is_1(row, angle, kind):
     response = kind.plain(apply(kind.image(ramp(angle)), row.operator, row.parameters, angle=angle))
     np.testing.assert_allclose(inner(response), 1, rtol=1e-12)
 
 
 @pytest.mark.parametrize("angle", [0, 60, 135, 270])
 @pytest.mark.parametrize("row", GRADIENTS, ids=by_id)
-def test_ramp_has_magnitude_one_whatever_its_direction(row, angle, kind):
+def test_magnitude_of_a_ramp_is_1(row, angle, kind):
     response = kind.plain(apply(kind.image(ramp(angle)), row.operator, row.parameters))
     np.testing.assert_allclose(inner(response), 1, rtol=1e-12)
 
 
 @pytest.mark.parametrize("angle", range(0, 360, 45))
 @pytest.mark.parametrize("operator", ["sobel", "scharr", "prewitt", "central"])
-def test_ring_reads_one_along_its_direction(operator, angle, kind):
+def test_ring_response_to_a_ramp_is_1(operator, angle, kind):
     response = kind.plain(apply(kind.image(ramp(angle)), operator, {}, angle=angle, rotate="ring"))
     np.testing.assert_allclose(inner(response), 1, rtol=1e-12)
 
 
 @pytest.mark.parametrize("angle", [0, 90, 180, 270])
 @pytest.mark.parametrize("row", COMPASSES, ids=by_id)
-def test_compass_reads_one_along_the_axes(row, angle, kind):
+def test_compass_response_to_ramps_along_the_axes_is_1(row, angle, kind):
     image = kind.image(ramp(angle))
     for options in ({}, {"angle": angle}):
         response = kind.plain(apply(image, row.operator, row.parameters, **options))
@@ -62,7 +62,7 @@ def test_compass_reads_one_along_the_axes(row, angle, kind):
 
 
 @pytest.mark.parametrize("row", LAPLACIANS, ids=by_id)
-def test_parabola_reads_one(row, kind):
+def test_laplacian_of_a_parabola_is_1(row, kind):
     x, y = grid()
     for image in ((x - 15) ** 2 / 2, (y - 15) ** 2 / 2):
         response = kind.plain(apply(kind.image(image), row.operator, row.parameters))
@@ -77,14 +77,14 @@ def test_gradient_of_a_polynomial(row, kind):
     np.testing.assert_allclose(inner(kind.plain(gradient.gy)), inner(x), rtol=1e-12)
 
 
-def test_roberts_belongs_half_a_pixel_to_the_lower_right(kind):
+def test_roberts_is_offset_by_half_a_pixel(kind):
     x, y = grid()
     gradient = ek.gradient(kind.image(x**2 + x * y), operator="roberts")
     np.testing.assert_allclose(inner(kind.plain(gradient.gx)), inner(2 * (x + 0.5) + y + 0.5), rtol=1e-12)
     np.testing.assert_allclose(inner(kind.plain(gradient.gy)), inner(x + 0.5), rtol=1e-12)
 
 
-def test_signs(kind):
+def test_signs_of_gradients(kind):
     x, y = grid()
     for image, signs in ((x, (1, 0)), (y, (0, 1)), (-x, (-1, 0)), (-y, (0, -1)), (x + y, (1, 1))):
         gradient = ek.gradient(kind.image(image))
@@ -93,7 +93,7 @@ def test_signs(kind):
             assert (sign == expected).all()
 
 
-def test_sobel_at_45_looks_to_the_lower_right(kind):
+def test_sobel_at_45_degrees_points_to_the_lower_right(kind):
     image = np.zeros((5, 5))
     image[3:, 3:] = 1
     assert kind.plain(ek.sobel(kind.image(image), angle=45))[2, 2] > 0
@@ -108,7 +108,7 @@ def test_direction_of_a_ramp(angle, kind):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
-def test_direction_is_atan2_in_a_full_turn(dtype, kind):
+def test_direction_is_atan2_modulo_360(dtype, kind):
     gradient = ek.gradient(kind.image(picture(dtype)))
     gx, gy, direction = (kind.plain(g) for g in (gradient.gx, gradient.gy, gradient.direction))
     assert direction.dtype == gx.dtype
@@ -124,7 +124,7 @@ def test_direction_is_atan2_in_a_full_turn(dtype, kind):
 
 @pytest.mark.parametrize("largest", [60000, 0.002])
 def test_half_precision_is_computed_in_single(largest, kind):
-    """Squares of such values do not fit in half precision; their root does."""
+    """The squares are out of the range of half precision, their root is not."""
     array = (np.random.default_rng(2).random((9, 11)) * largest).astype(np.float16)
     gradient = ek.gradient(kind.image(array))
     gx, gy, magnitude, direction = (
@@ -146,14 +146,14 @@ def test_direction_is_zero_without_a_gradient(kind):
     np.testing.assert_array_equal(kind.plain(ek.Gradient(zeros, signs).direction), 0)
 
 
-def test_direction_just_short_of_a_full_turn(kind):
+def test_direction_just_below_360_is_0(kind):
     gx, gy = (kind.image(np.array([[v]])) for v in (1.0, -1e-300))
     assert kind.plain(ek.Gradient(gx, gy).direction)[0, 0] == 0
 
 
 @pytest.mark.parametrize("rotate", ["steer", "ring"])
 @pytest.mark.parametrize("angle", [0, 45, 90, 225])
-def test_the_line_of_an_edge_is_90_degrees_on(angle, rotate, kind):
+def test_angle_of_edge_is_angle_of_gradient_plus_90(angle, rotate, kind):
     image = kind.image(picture("uint8"))
     edge = ek.sobel(image, angle=angle, angle_of="edge", rotate=rotate)
     gradient = ek.sobel(image, angle=angle - 90, rotate=rotate)
@@ -161,14 +161,14 @@ def test_the_line_of_an_edge_is_90_degrees_on(angle, rotate, kind):
 
 
 @pytest.mark.parametrize("angle", [30, -330, 390, 30.0, np.float32(30), np.int64(30), np.array(30.0)])
-def test_angles_repeat_after_a_turn(angle):
+def test_angles_repeat_after_360_degrees(angle):
     image = picture("uint8")
     np.testing.assert_array_equal(ek.sobel(image, angle=angle), ek.sobel(image, angle=30))
 
 
 @pytest.mark.parametrize("border", ["reflect", "symmetric", "edge", "wrap", "valid"])
 @pytest.mark.parametrize("row", ROWS, ids=by_id)
-def test_flat_ground_reads_exactly_zero(row, border, kind):
+def test_constant_images_give_exactly_zero(row, border, kind):
     for dtype in ("float16", "float32", "float64"):
         for level in FLAT:
             image = kind.image(np.full((17, 14), level, dtype))
@@ -179,7 +179,7 @@ def test_flat_ground_reads_exactly_zero(row, border, kind):
 
 @pytest.mark.parametrize("channel", ["each", "luminance", "max", "dizenzo"])
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
-def test_flat_colour_reads_exactly_zero(dtype, channel, kind):
+def test_constant_colours_give_exactly_zero(dtype, channel, kind):
     for levels in ((0.1, 0.7, 1 / 3), (200, 31, 7)):
         image = kind.image(np.full((9, 8, 3), levels).astype(dtype))
         for options in ({}, {"angle": 45}, {"angle": 10}, {"tone": "log"}):
@@ -197,7 +197,7 @@ def test_linearity(row, kind):
 
 
 @pytest.mark.parametrize("row", ROWS, ids=by_id)
-def test_transposition(row, kind):
+def test_transposed_images_have_transposed_responses(row, kind):
     array = picture("uint8")
     there, back = (kind.plain(apply(kind.image(i), row.operator, row.parameters)) for i in (array, array.T))
     np.testing.assert_allclose(there, back.T, rtol=1e-5, atol=1e-4)
@@ -209,7 +209,7 @@ def test_transposition(row, kind):
 
 @pytest.mark.parametrize("angles", [[0, 22.5, 45], [90.0], (10, 350), np.array([1.0, 2.0])])
 @pytest.mark.parametrize("operator", ["sobel", "farid", "roberts"])
-def test_a_bank_is_its_separate_calls(operator, angles, kind):
+def test_oriented_equals_separate_calls(operator, angles, kind):
     for array in (picture("uint8"), picture("float32", (9, 8, 3))):
         image = kind.image(array)
         bank = kind.plain(ek.oriented(image, angles, operator=operator))
@@ -218,7 +218,7 @@ def test_a_bank_is_its_separate_calls(operator, angles, kind):
             np.testing.assert_array_equal(response, kind.plain(apply(image, operator, {}, angle=angle)))
 
 
-def test_a_bank_of_turned_templates(kind):
+def test_oriented_with_rotated_templates(kind):
     image = kind.image(picture("uint8"))
     for operator, options in (("kirsch", {}), ("robinson", {"levels": 5}), ("sobel", {"rotate": "ring"})):
         bank = kind.plain(ek.oriented(image, range(0, 360, 45), operator=operator, **options))
@@ -246,7 +246,7 @@ def reduced(kind, response):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float64"])
-def test_luminance(dtype, kind):
+def test_channel_luminance(dtype, kind):
     array = colour(dtype)
     for image in (array, np.concatenate([array, array[:, :, :1]], axis=2)):
         gray = array @ np.array([0.299, 0.587, 0.114])
@@ -254,7 +254,7 @@ def test_luminance(dtype, kind):
         np.testing.assert_allclose(response, components(gray)[0], rtol=0, atol=1e-6 * np.abs(gray).max())
 
 
-def test_strongest_channel(kind):
+def test_channel_max(kind):
     image, (gx, gy) = kind.image(colour()), components(colour())
     strength = np.hypot(gx, gy)
     best = strength.argmax(2)[..., None]
@@ -263,14 +263,14 @@ def test_strongest_channel(kind):
     found = reduced(kind, kind.plain(ek.sobel(image, channel="max", angle=90)))
     largest = np.abs(gy).argmax(2)[..., None]
     np.testing.assert_allclose(found, np.take_along_axis(gy, largest, 2)[..., 0], rtol=1e-12, atol=1e-15)
-    # A vector is kept whole: both components come from one channel.
+    # Both components of a gradient come from the same channel.
     gradient = ek.gradient(image, channel="max")
     for found, part in ((gradient.gx, gx), (gradient.gy, gy)):
         expected = np.take_along_axis(part, best, 2)[..., 0]
         np.testing.assert_allclose(reduced(kind, kind.plain(found)), expected, rtol=1e-12, atol=1e-15)
 
 
-def test_dizenzo(kind):
+def test_channel_dizenzo(kind):
     image, (gx, gy) = kind.image(colour()), components(colour())
     tensor = np.array([[(gx * gx).sum(2), (gx * gy).sum(2)], [(gx * gy).sum(2), (gy * gy).sum(2)]])
     values, vectors = np.linalg.eigh(np.moveaxis(tensor, (0, 1), (2, 3)))
@@ -288,18 +288,18 @@ def test_dizenzo(kind):
 
 
 @pytest.mark.parametrize("channel", ["each", "luminance", "max", "dizenzo"])
-def test_gray_needs_no_reducing(channel, kind):
+def test_channel_does_not_change_gray_images(channel, kind):
     image = kind.image(picture("uint8"))
     expected = kind.plain(ek.sobel(image))
     np.testing.assert_array_equal(kind.plain(ek.sobel(image, channel=channel)), expected)
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "float64"])
-def test_logarithm_does_not_see_exposure(dtype, kind):
+def test_log_tone_is_independent_of_exposure(dtype, kind):
     level = 1 if dtype == "uint16" else 1 / 255
     array = (picture("uint8").astype(float) + 600) * level
     dark, bright = (kind.plain(ek.sobel(kind.image((array * k).astype(dtype)), tone="log")) for k in (1, 8))
-    # Half a level in 600 is what is left of the exposure.
+    # Half a level is added to 600, so the results differ by about 1/1200.
     np.testing.assert_allclose(dark, bright, rtol=2e-3, atol=1e-6)
     expected = np.hypot(*components(np.log(array / level + 0.5)))
     np.testing.assert_allclose(dark, expected, rtol=2e-5, atol=2e-6)
@@ -307,7 +307,7 @@ def test_logarithm_does_not_see_exposure(dtype, kind):
 
 @pytest.mark.parametrize("row", ROWS, ids=by_id)
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "int32", "float32", "float64"])
-def test_logarithm_of_flat_ground(dtype, row, kind):
+def test_log_tone_of_constant_images_is_zero(dtype, row, kind):
     for level in (7, 200):
         image = kind.image(np.full((13, 11), level, dtype))
         assert (kind.plain(apply(image, row.operator, row.parameters, tone="log")) == 0).all()
@@ -323,7 +323,7 @@ def test_logarithm_of_flat_ground(dtype, row, kind):
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )  # fmt: skip
-def test_a_function_is_its_operator_with_all_options(function, operator, usual):
+def test_functions_equal_apply_with_all_options(function, operator, usual):
     other = {"size": 7, "sigma": 1.5, "levels": 5, "stencil": 8, "sigma2": 3.0}
     image = picture("float32", (12, 14))
     options = {"border": "wrap", "scale": "raw", "mask": np.arange(image.size).reshape(image.shape) != 75}
@@ -333,7 +333,7 @@ def test_a_function_is_its_operator_with_all_options(function, operator, usual):
         np.testing.assert_array_equal(function(image, **given, **options), apply(image, operator, chosen, **options))
 
 
-def test_correlating_takes_all_options():
+def test_correlate_with_border_and_mask():
     image, taps = picture("float32", (12, 14)), np.array([[0, 1, 0], [2, -5, 1], [0, 1, 0]])
     mask = np.arange(image.size).reshape(image.shape) != 75
     expected = ek.correlate(image, taps.tolist(), border="wrap")

@@ -1,4 +1,4 @@
-"""Every operator on every kind of array, border and type, against a plain correlation."""
+"""Every operator on every kind of array, border and dtype, compared with a plain correlation."""
 
 import numpy as np
 import oracle
@@ -19,17 +19,17 @@ def by_id(row):
 
 
 def directed(image, row, **options):
-    """Filter towards the operator's own direction: one kernel, no mixing."""
+    """Filter in the operator's own direction, with a single kernel."""
     angle = None if row.kind == "laplacian" else row.axis
     return apply(image, row.operator, row.parameters, angle=angle, **options)
 
 
 def tolerance(array, taps, dtype, border="reflect", divisor=1.0, weights=None):
-    """Return the error allowed: four roundings of the sum of absolute products, and one to a half type."""
+    """Return the allowed error: four roundings of the sum of absolute products, and one to half precision."""
     work = max(EPS["float64"], min(EPS[dtype], EPS["float32"]))
     allowed = 4 * work * oracle.weight(array, taps if weights is None else weights, border) / abs(divisor)
     if EPS[dtype] > work:
-        # Below the least normal half the distance between numbers is 2^-24.
+        # Subnormal numbers of half precision have a distance of 2^-24.
         size = np.abs(oracle.correlate(array, taps, border) / divisor)
         allowed += np.maximum(EPS[dtype] / 2 * (size + allowed), 2.0**-25)
     return allowed
@@ -72,17 +72,17 @@ def check(row, array, border, kinds, scales=("raw", "unit")):
 @pytest.mark.parametrize("border", BORDERS)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("row", ROWS, ids=by_id)
-def test_linear(row, dtype, border, kinds):
+def test_linear_responses_equal_the_oracle(row, dtype, border, kinds):
     check(row, picture(dtype), border, kinds)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("row", ROWS, ids=by_id)
-def test_error_is_bounded_by_the_pixels_that_count(row, dtype, kinds):
+def test_error_is_bounded_by_the_pixels_in_the_kernel(row, dtype, kinds):
     spot = np.zeros((13, 17), dtype)
     spot[6, 8] = 0.1
     for array in (picture(dtype), spot):
-        # In double precision the taps of Gaussians are rounded as well.
+        # The coefficients of Gaussians are rounded to double precision, too.
         slack = 4 * np.finfo(float).eps * oracle.reach(array, row.along) * (not row.integer)
         allowed = tolerance(array, row.along, dtype, weights=row.weights[0]) + slack
         for kind in kinds:
@@ -92,7 +92,7 @@ def test_error_is_bounded_by_the_pixels_that_count(row, dtype, kinds):
 
 @pytest.mark.parametrize("dtype", ["uint16", "int16", "int32", "uint32", "int64", "float32", "float64"])
 @pytest.mark.parametrize("row", [r for r in ROWS if r.integer], ids=by_id)
-def test_exact_up_to_24_bits(row, dtype, kinds):
+def test_sums_up_to_24_bits_are_exact(row, dtype, kinds):
     largest = (EXACT - 1) // int(max(np.abs(k).sum() for k in row.bank))
     array = picture("int64", largest=largest)
     if dtype.startswith("u"):
@@ -106,7 +106,7 @@ def test_exact_up_to_24_bits(row, dtype, kinds):
 
 @pytest.mark.parametrize("dtype", ["uint16", "float32", "float64"])
 @pytest.mark.parametrize("row", [r for r in ROWS if r.integer], ids=by_id)
-def test_exact_where_partial_sums_are_largest(row, dtype, kinds):
+def test_largest_partial_sums_are_exact(row, dtype, kinds):
     largest = (EXACT - 1) // int(max(np.abs(k).sum() for k in row.bank))
     largest = min(largest, np.iinfo("uint16").max)
     rng = np.random.default_rng(2)
@@ -121,7 +121,7 @@ def test_exact_where_partial_sums_are_largest(row, dtype, kinds):
 
 @pytest.mark.parametrize("border", BORDERS)
 @pytest.mark.parametrize("row", ROWS, ids=by_id)
-def test_bfloat16(row, border):
+def test_bfloat16_responses_equal_the_oracle(row, border):
     tensor = torch.from_numpy(np.array(picture("float32"))).to(torch.bfloat16)
     array = tensor.float().numpy()
     response = directed(tensor, row, border=border)
@@ -132,7 +132,7 @@ def test_bfloat16(row, border):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("row", ROWS, ids=by_id)
-def test_without_an_angle(row, dtype, kinds):
+def test_responses_without_angle_equal_the_oracle(row, dtype, kinds):
     array = picture(dtype)
     result = RESULT[dtype]
     expected = row.answer(array)
@@ -152,7 +152,7 @@ def test_without_an_angle(row, dtype, kinds):
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (7, 1), (2, 2), (3, 5), (3, 2, 3)])
 @pytest.mark.parametrize("border", BORDERS)
 @pytest.mark.parametrize("row", ROWS, ids=by_id)
-def test_small_sizes(row, border, shape, kinds):
+def test_small_images(row, border, shape, kinds):
     if border == "valid" and any(n < k for n, k in zip(shape, row.along.shape, strict=False)):
         for kind in kinds:
             with pytest.raises(ek.ShapeError, match="leaves no pixels"):
@@ -164,7 +164,7 @@ def test_small_sizes(row, border, shape, kinds):
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 5, 9])
 @pytest.mark.parametrize("row", ROWS, ids=by_id)
-def test_each_channel_by_itself(row, channels, kinds):
+def test_channels_are_filtered_separately(row, channels, kinds):
     for dtype in ("uint8", "float32"):
         array = picture(dtype, (6, 7, channels))
         check(row, array, "reflect", kinds, ["unit"])
@@ -191,7 +191,7 @@ def test_gaussians_wider_than_the_image(border, dtype, kind):
 
 @pytest.mark.parametrize("shape", [(15, 15), (1, 15), (15, 1), (9, 3), (7, 7), (9, 9), (1, 1), (3, 1)])
 @pytest.mark.parametrize("border", BORDERS[:-1])
-def test_own_kernels(border, shape, kind):
+def test_correlate_equals_the_oracle(border, shape, kind):
     rng = np.random.default_rng(shape)
     tables = [rng.integers(-20, 21, shape), rng.normal(size=shape)]
     along_y, along_x = (rng.normal(size=n) for n in shape)
@@ -211,7 +211,7 @@ def test_own_kernels(border, shape, kind):
 
 
 @pytest.mark.parametrize("taps", [(64, 1, 63), (65, 1, 63), (-65, -1, -63), (0.5, 0.25, 1), (16384, 0, 1)])
-def test_own_kernels_on_bytes_that_16_bits_do_not_hold(taps, kind):
+def test_correlate_sums_beyond_16_bits_are_exact(taps, kind):
     first, middle, last = taps
     taps = np.array([[first, 0, 0], [0, 0, middle], [0, last, 0]])
     for array in (picture("uint8"), np.full((9, 9), 255, np.uint8)):
@@ -228,7 +228,7 @@ def test_own_kernel_may_be_a_tensor_or_a_list(kind):
 
 @pytest.mark.parametrize("border", BORDERS)
 @pytest.mark.parametrize("row", ROWS, ids=by_id)
-def test_strips_are_the_whole(row, border, monkeypatch):
+def test_tiles_do_not_change_the_response(row, border, monkeypatch):
     rng = np.random.default_rng(4)
     image = picture("float32", (150, 17))
     mask = rng.random(image.shape) < 0.999
@@ -244,7 +244,7 @@ def test_strips_are_the_whole(row, border, monkeypatch):
     monkeypatch.setattr(backend, "pad", counted)
     cut = [apply(image, row.operator, row.parameters, border=border, mask=m) for m in (None, mask)]
     assert len(set(starts)) > 1
-    # Decimal taps round, and not always in the same order.
+    # Sums of decimal coefficients are rounded, and not always in the same order.
     allowed = 0 if row.integer else 4 * EPS["float32"]
     for part, expected in zip(cut, whole, strict=True):
         np.testing.assert_allclose(part, expected, rtol=0, atol=allowed)
@@ -261,7 +261,7 @@ def test_strips_are_the_whole(row, border, monkeypatch):
     ids=["magnitude", "angle", "bank", "vector"],
 )
 @pytest.mark.parametrize("channel", ["each", "luminance", "max", "dizenzo"])
-def test_strips_of_colour_are_the_whole(channel, run, monkeypatch):
+def test_tiles_do_not_change_colour_responses(channel, run, monkeypatch):
     image = picture("uint8", (100, 7, 3))
     whole = run(image, channel=channel)
     monkeypatch.setattr(tiling, "TILE", 64)
@@ -269,7 +269,7 @@ def test_strips_of_colour_are_the_whole(channel, run, monkeypatch):
 
 
 @pytest.mark.parametrize("dtype", [">i2", ">f4", ">f8", ">u4"])
-def test_byte_order_makes_no_difference(dtype):
+def test_byte_order_does_not_change_the_response(dtype):
     array = picture(np.dtype(dtype).newbyteorder("=").name)
     response = ek.sobel(array.astype(dtype))
     np.testing.assert_array_equal(response, ek.sobel(array))
@@ -284,7 +284,7 @@ def test_byte_order_makes_no_difference(dtype):
         (ek.dog, "dog-sigma1.0"), (ek.kirsch, "kirsch"), (ek.robinson, "robinson-levels3"),
     ],
 )  # fmt: skip
-def test_functions_by_name(function, row, kind):
+def test_functions_equal_the_oracle(function, row, kind):
     row = next(r for r in ROWS if r.id == row)
     array = picture("uint8")
     for scale in ("unit", "raw"):
@@ -293,7 +293,7 @@ def test_functions_by_name(function, row, kind):
 
 
 @pytest.mark.parametrize("row", oracle.GRADIENTS, ids=by_id)
-def test_gradient_has_both_components(row, kind):
+def test_components_of_gradient_equal_the_oracle(row, kind):
     array = picture("float64")
     gradient = ek.gradient(kind.image(array), operator=row.operator, **row.parameters)
     for found, angle in ((gradient.gx, 0), (gradient.gy, 90)):

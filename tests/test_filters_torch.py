@@ -1,4 +1,4 @@
-"""Tensors: batches, gradients through the filters, devices, and graphs that nobody asked for."""
+"""Tensors: batches, autograd through the filters, and devices."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def tensor(dtype="float64", shape=(6, 7)):
 
 
 @pytest.mark.parametrize("row", ROWS, ids=by_id)
-def test_gradcheck(row):
+def test_gradcheck_of_operators(row):
     image = tensor(shape=(4, 5)).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: apply(x, row.operator, row.parameters), image)
 
@@ -38,7 +38,7 @@ def test_gradcheck_of_channels(channel):
 
 
 @pytest.mark.parametrize("row", ROWS, ids=by_id)
-def test_slope_of_the_magnitude_is_zero_on_flat_ground(row):
+def test_autograd_of_constant_images_is_finite(row):
     image = torch.full((9, 9), 0.1, requires_grad=True)
     (slope,) = torch.autograd.grad(apply(image, row.operator, row.parameters).sum(), image)
     assert torch.isfinite(slope).all()
@@ -47,14 +47,14 @@ def test_slope_of_the_magnitude_is_zero_on_flat_ground(row):
 
 
 @pytest.mark.parametrize("channel", ["each", "max", "dizenzo"])
-def test_slope_is_finite_where_channels_are_flat(channel):
+def test_autograd_of_constant_channels_is_finite(channel):
     image = torch.zeros(3, 8, 8, requires_grad=True)
     half = torch.cat([image[..., :4], image[..., 4:] + 1], -1)
     (slope,) = torch.autograd.grad(ek.sobel(half, channel=channel).sum(), image)
     assert torch.isfinite(slope).all()
 
 
-def test_slope_beside_invalid_pixels_is_finite():
+def test_autograd_beside_invalid_pixels_is_finite():
     image = tensor("float32").requires_grad_()
     mask = torch.ones(6, 7, dtype=torch.bool)
     mask[2, 3] = False
@@ -62,7 +62,7 @@ def test_slope_beside_invalid_pixels_is_finite():
     assert torch.isfinite(slope).all()
 
 
-def test_angles_that_are_learned():
+def test_gradcheck_of_arrays_of_angles():
     image = tensor(shape=(2, 1, 5, 6))
     for shape in ((2, 1, 1, 1), (2, 1, 5, 6)):
         theta = torch.linspace(10, 80, int(np.prod(shape)), dtype=torch.float64).reshape(shape).requires_grad_()
@@ -78,15 +78,15 @@ def test_an_angle_for_each_sample():
 
 
 @pytest.mark.parametrize("row", GRADIENTS, ids=by_id)
-def test_no_graph_for_tensors_that_need_none(row):
+def test_no_autograd_graph_unless_required(row):
     assert not apply(tensor(), row.operator, row.parameters).requires_grad
     assert not ek.gradient(tensor(), operator=row.operator, **row.parameters).direction.requires_grad
     with torch.no_grad():
         assert not apply(tensor().requires_grad_(), row.operator, row.parameters).requires_grad
 
 
-def test_a_call_under_inference_mode_spoils_no_later_one():
-    # Taps that sum to zero would be run as differences, and none would be kept.
+def test_autograd_works_after_a_call_in_inference_mode():
+    # The sum is not zero: kernels of zero sum are computed from differences and not cached.
     taps = [[0.0, 3.125, 0.0], [0.0, 0.0, 0.0], [0.0, 2.875, 0.0]]
     with torch.inference_mode():
         ek.correlate(tensor(), taps)
@@ -95,7 +95,7 @@ def test_a_call_under_inference_mode_spoils_no_later_one():
     assert image.grad is not None
 
 
-def test_a_single_angle_has_a_gradient_too():
+def test_autograd_of_a_scalar_angle():
     angle = torch.tensor(33.0, requires_grad=True)
     ek.sobel(tensor(), angle=angle).sum().backward()
     one = torch.tensor([[33.0]], requires_grad=True)
@@ -105,7 +105,7 @@ def test_a_single_angle_has_a_gradient_too():
 
 @pytest.mark.parametrize("shape", [(0, 3, 5, 5), (0, 1, 9, 2), (2, 0, 3, 5, 5)])
 @pytest.mark.parametrize("row", ROWS, ids=by_id)
-def test_empty_batch(row, shape):
+def test_empty_batches_keep_their_shape(row, shape):
     for dtype in (torch.uint8, torch.float32):
         assert apply(torch.zeros(shape, dtype=dtype), row.operator, row.parameters).shape == shape
     if row.kind == "gradient":
@@ -114,7 +114,7 @@ def test_empty_batch(row, shape):
 
 
 @pytest.mark.parametrize("row", ROWS, ids=by_id)
-def test_a_batch_is_its_samples(row):
+def test_batch_responses_equal_sample_responses(row):
     batch = tensor("uint8", (2, 2, 3, 6, 7))
     whole = apply(batch, row.operator, row.parameters)
     assert whole.shape == batch.shape
@@ -124,13 +124,13 @@ def test_a_batch_is_its_samples(row):
 
 
 @pytest.mark.parametrize("memory", [torch.channels_last, torch.contiguous_format])
-def test_memory_format_makes_no_difference(memory):
+def test_memory_format_does_not_change_the_response(memory):
     batch = tensor("float32", (2, 3, 6, 7))
     torch.testing.assert_close(ek.sobel(batch.contiguous(memory_format=memory)), ek.sobel(batch), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("shape", [(5, 6), (3, 5, 6), (2, 3, 5, 6)])
-def test_layout_of_results(shape):
+def test_shapes_of_results(shape):
     image = tensor("uint8", shape)
     assert ek.sobel(image).shape == shape
     assert ek.sobel(image, border="valid").shape == (*shape[:-2], 3, 4)
@@ -142,7 +142,7 @@ def test_layout_of_results(shape):
 
 
 @pytest.mark.parametrize("device", ["cpu", CUDA])
-def test_results_live_where_the_image_does(device):
+def test_results_are_on_the_device_of_the_image(device):
     image = tensor("uint8").to(device)
     cpu = ek.sobel(image.cpu())
     for response in (ek.sobel(image), ek.sobel(image, mask=image > 3), ek.gradient(image).direction):

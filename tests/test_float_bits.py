@@ -1,4 +1,4 @@
-"""Responses of floats: the same bits at every place of an image, with and without compiled loops."""
+"""Responses of floating-point images: bit-identical at all positions, with and without compiled loops."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def mode(monkeypatch):
 
 
 def pixels(dtype, shape, seed=0):
-    """Return values of all sizes around 1, and some zeros."""
+    """Return values of many magnitudes around 1, and some zeros."""
     random = np.random.default_rng((seed, *shape))
     image = random.standard_normal(shape) * 10.0 ** random.integers(-3, 3, shape)
     image[random.random(shape) < 0.1] = 0
@@ -53,7 +53,7 @@ def test_a_response_does_not_depend_on_its_column(name, dtype):
 @pytest.mark.parametrize("mode", ["0", "1"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", FILTERS)
-def test_a_flat_image_has_no_response(name, dtype, mode, monkeypatch):
+def test_constant_images_give_exactly_zero(name, dtype, mode, monkeypatch):
     monkeypatch.setattr(fused, "MODE", mode)
     for value in np.random.default_rng(0).standard_normal(30):
         flat = np.full((7, 45), value, dtype)
@@ -62,7 +62,7 @@ def test_a_flat_image_has_no_response(name, dtype, mode, monkeypatch):
 
 @settings(max_examples=150, deadline=None)
 @given(st.data())
-def test_compiled_loops_have_the_same_bits(data):
+def test_compiled_loops_are_bit_identical(data):
     shape = data.draw(st.tuples(st.integers(2, 20), st.integers(2, 40)))
     image = pixels(data.draw(st.sampled_from(["float32", "float64"])), shape, data.draw(st.integers(0, 9)))
     for value in data.draw(st.lists(st.sampled_from([np.nan, np.inf, 3e38, 1e-30, -1e-44, -3e25, -0.0]), max_size=3)):
@@ -98,7 +98,7 @@ def test_compiled_loops_are_used(name, loop, dtype, monkeypatch):
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.floats(width=32), min_size=1), st.floats(2.0**-100, 1.0), st.sampled_from(["float32", "float64"]))
-def test_tiny_values_are_found(values, tiny, dtype):
+def test_extent_of_arrays(values, tiny, dtype):
     array = np.array([values]).astype(dtype)
     sizes = [abs(float(v)) for v in array[0]]
     size, finite, some_tiny = correlation.extent(array, tiny)
@@ -111,7 +111,7 @@ def test_tiny_values_are_found(values, tiny, dtype):
     ("dtype", "size"), [("float32", 1e-24), ("float32", 1e22), ("float64", 1e-170), ("float64", 1e160)]
 )
 @pytest.mark.parametrize("name", FILTERS)
-def test_compiled_loops_leave_tiny_and_large_values_to_the_plain_steps(name, dtype, size, monkeypatch):
+def test_tiny_and_large_values_with_compiled_loops(name, dtype, size, monkeypatch):
     image = (np.random.default_rng(0).random((9, 20)) * size).astype(dtype)
     plain = FILTERS[name](image)
     monkeypatch.setattr(fused, "MODE", "1")

@@ -31,7 +31,7 @@ HALVES = FLOATS.astype(np.float16)
     ("RGB", RGB, 8), ("RGBA", RGBA, 8), ("RGBa", RGBA, 8), ("L", GRAY, 8), ("RGB;10", DEEP[:, :, :3] // 4, 10),
     ("RGB;12", DEEP[:, :, :3], 12), ("RGBA;12", DEEP, 12), ("L;12", DEEP[:, :, 0], 12),
 ])  # fmt: skip
-def test_heif(mode, array, bits):
+def test_heif_modes(mode, array, bits):
     pixels = by_pillow_heif(content(heif(mode, array)))
     np.testing.assert_array_equal(pixels.array, array)
     assert pixels.array.dtype == array.dtype
@@ -41,8 +41,8 @@ def test_heif(mode, array, bits):
 
 
 @pytest.mark.parametrize("orientation", STORED)
-def test_the_orientation_of_heif_is_applied_once(orientation):
-    """pillow-heif writes it into the EXIF block, and as the properties that libheif applies."""
+def test_orientation_of_heif_is_applied_once(orientation):
+    """pillow-heif writes it to the EXIF block and to the properties that libheif applies."""
     upright = np.repeat(np.repeat(RGB[::4, ::6], 8, 0), 8, 1)
     stored = np.ascontiguousarray(STORED[orientation](upright))
     file = io.BytesIO()
@@ -52,9 +52,9 @@ def test_the_orientation_of_heif_is_applied_once(orientation):
     assert exif(orientation)[6:] in file.getvalue()
 
 
-def test_the_images_of_heif():
+def test_heif_files_with_two_images():
     data = heif_of(RGB, 255 - RGB, primary=1)
-    # The primary image is the first, wherever it lies in the file.
+    # The primary image is page 0, wherever it is in the file.
     for page, array in enumerate((255 - RGB, RGB)):
         found = by_pillow_heif(content(data)._replace(page=page)).array
         assert np.abs(found.astype(int) - array).max() <= 2 * page
@@ -68,7 +68,7 @@ def test_the_images_of_heif():
     (RGB, 8), (RGBA, 8), (GRAY, 8), (LA, 8), (DEEP[:, :, 0] // 4, 10), (DEEP[:, :, :3], 12), (DEEP, 12),
     (DEEP[:, :, :3] * 16, 16), (FLOATS[:, :, :3], 0), (HALVES[:, :, 0], 0),
 ])  # fmt: skip
-def test_jpeg_xl(array, bits, container):
+def test_jpeg_xl_modes(array, bits, container):
     depth = bits if bits not in (0, 8, 16) else None
     data = imagecodecs.jpegxl_encode(
         np.ascontiguousarray(array), lossless=True, bitspersample=depth, usecontainer=container
@@ -88,7 +88,7 @@ def test_jpeg_xl(array, bits, container):
     (6, 3),
 ])  # fmt: skip
 def test_sizes_of_jpeg_xl(width, height):
-    """A size is written in one of several ways: multiples of 8, and ratios of width and height, are shorter."""
+    """The header has short codes for multiples of 8 and for some ratios of width and height."""
     data = imagecodecs.jpegxl_encode(np.zeros((height, width), np.uint8), usecontainer=False)
     header = jpeg_xl_header(data)
     assert (header.width, header.height) == (width, height)
@@ -97,7 +97,7 @@ def test_sizes_of_jpeg_xl(width, height):
 
 @pytest.mark.parametrize("associated", [0, 1])
 def test_premultiplied_jpeg_xl(associated):
-    """The header of ISO/IEC 18181-1, field by field: numbers and their bits, the least significant first."""
+    """The header of ISO/IEC 18181-1, field by field: value and number of bits, least significant bit first."""
     fields = [
         (1, 1), (1, 5), (1, 3),  # Multiples of 8: a height of 16, and the width the same.
         (0, 1), (0, 1),  # Other fields follow, without the ones for orientation and animation.
@@ -115,7 +115,7 @@ def test_premultiplied_jpeg_xl(associated):
 
 
 @pytest.mark.parametrize("orientation", STORED)
-def test_the_orientation_of_jpeg_xl_is_applied_once(orientation):
+def test_orientation_of_jpeg_xl_is_applied_once(orientation):
     smooth = np.dstack([np.add.outer(np.arange(16) * 9, np.arange(24) * 4)] * 3).astype(np.uint8)
     file = io.BytesIO()
     Image.fromarray(smooth).save(file, "JPEG", exif=exif(orientation), quality=95, subsampling=0)
@@ -141,7 +141,7 @@ def test_frames_and_further_channels_of_jpeg_xl():
 @pytest.mark.parametrize("array", [
     RGB, RGBA, GRAY, DEEP[:, :, 0] * 16, DEEP[:, :, :3] * 16, DEEP * 16, HALVES[:, :, :3], FLOATS, FLOATS[:, :, 0],
 ])  # fmt: skip
-def test_jpeg_xr(array):
+def test_jpeg_xr_modes(array):
     pixels = by_jpeg_xr(content(jpeg_xr(np.ascontiguousarray(array))))
     # jxrlib keeps 15 bits of a fraction.
     np.testing.assert_allclose(pixels.array, array, rtol=0, atol=2**-15 if array.dtype == np.float32 else 0)
@@ -157,7 +157,7 @@ def test_jpeg_xr_of_one_bit():
     (0, RGB), (1, RGB[::-1]), (2, RGB[:, ::-1]), (3, RGB[::-1, ::-1]), (4, np.rot90(RGB, -1)),
     (5, np.rot90(RGB, -1)[::-1]), (6, np.rot90(RGB, -1)[:, ::-1]), (7, np.rot90(RGB, -1)[::-1, ::-1]),
 ])  # fmt: skip
-def test_the_orientation_of_jpeg_xr(turn, expected):
+def test_orientation_of_jpeg_xr(turn, expected):
     """ITU-T T.832, annex A: flips, from 4 on after a quarter turn clockwise."""
     data = jpeg_xr(RGB, turn)
     np.testing.assert_array_equal(by_jpeg_xr(content(data)).array, expected)
@@ -165,7 +165,7 @@ def test_the_orientation_of_jpeg_xr(turn, expected):
         np.testing.assert_array_equal(imagecodecs.jpegxr_decode(data), expected)
 
 
-def test_a_jpeg_xr_file_that_contradicts_itself_is_refused():
+def test_contradictory_jpeg_xr_files_are_refused():
     """jxrlib would crash on some of these."""
     data = jpeg_xr(RGBA)
     image, opacity = data.index(b"WMPHOTO"), data.rindex(b"WMPHOTO")
@@ -201,7 +201,7 @@ def test_lossless_jpeg(array, bits):
     assert pixels.range == ((0, 4095) if bits == 12 else None)
 
 
-def test_usual_jpeg_is_left_to_other_decoders():
+def test_deep_jpeg_decoder_ignores_8_bit_jpeg():
     assert by_deep_jpeg(content(jpeg(RGB))) is None
     assert by_deep_jpeg(content(jpeg(RGB)[:30])) is None
 
@@ -215,7 +215,7 @@ def test_usual_jpeg_is_left_to_other_decoders():
     ({"Z": DEEP[:, :, 0].astype(np.uint32)}, False, False, "channels Z"),
 ])  # fmt: skip
 @pytest.mark.parametrize("window", [(0, 0), (-5, 7)])
-def test_openexr(channels, rgb, opacity, note, window):
+def test_openexr_channels(channels, rgb, opacity, note, window):
     corner = np.array(window, np.int32)
     channels = {name: np.ascontiguousarray(array) for name, array in channels.items()}
     data = exr(dict(channels), dataWindow=(corner, corner + np.int32((23, 15))))
@@ -235,7 +235,7 @@ def test_openexr(channels, rgb, opacity, note, window):
     )
 
 
-def test_parts_and_channels_of_openexr_that_are_not_read():
+def test_notes_list_unread_parts_and_channels_of_openexr():
     parts = [
         OpenEXR.Part({}, {"RGB": FLOATS[:, :, :3].copy(), "depth.Z": FLOATS[:, :, 3].copy()}, "first"),
         OpenEXR.Part({}, {"Z": HALVES[:, :, 0].copy()}, "second"),
@@ -272,7 +272,7 @@ FILES = {
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_size_above_the_limit_is_refused_before_decoding(name, monkeypatch):
+def test_sizes_above_the_limit_are_refused_before_decoding(name, monkeypatch):
     decode, data = FILES[name]
     assert decode(content(data, 16 * 24)).array.shape[:2] == (16, 24)
     for codec in ("jpegxl_decode", "jpegxr_decode", "jpegls_decode", "jpeg8_decode"):
@@ -313,7 +313,7 @@ def test_truncated_and_damaged_files(name, capfd):
     (by_pydicom, bytes(128) + b"DICM", "pydicom", "photo: DICOM needs pydicom: .*dicom"),
     (by_rawpy, dng(), "rawpy", "photo: a raw photograph needs rawpy: .*raw"),
 ])  # fmt: skip
-def test_a_missing_extra_is_named(decode, data, module, said, monkeypatch):
+def test_missing_packages_name_the_extra(decode, data, module, said, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingExtraError, match=said) as raised:
         decode(content(data))

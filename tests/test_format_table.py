@@ -1,4 +1,4 @@
-"""The table of formats is what reading files gives."""
+"""The table of formats in the docs equals the results of reading files."""
 
 import re
 
@@ -16,5 +16,5 @@ def test_every_format_has_its_row():
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_the_row_of_a_format(name):
+def test_rows_equal_the_results_of_reading(name):
     assert row(name) in ROWS

@@ -21,7 +21,7 @@ def headings(page):
     return re.findall(r"^(\S.*):$", page, re.MULTILINE)
 
 
-def test_the_commands_are_listed_in_groups():
+def test_commands_are_listed_in_groups():
     page = run("--help").stdout
     assert headings(page)[-7:] == [
         "First derivatives", "Second derivatives", "Kernels", "Edges and regions", "Sharpness and focus",
@@ -31,11 +31,11 @@ def test_the_commands_are_listed_in_groups():
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_option_stands_below_a_heading_once(name):
+def test_every_option_is_listed_once_below_a_heading(name):
     page = run(name, "--help").stdout
     for option in command(name).params:
         if isinstance(option, SortOption) and option.opts != ["--move-blurred"]:
-            # The first one explains all; its text names the words that can be exchanged.
+            # Only the first of these options is explained; its help names the other verbs and verdicts.
             _, verb, verdict = re.split("-+", option.opts[0])
             assert verb in f"move, {option.help}"
             assert verdict in option.help
@@ -49,7 +49,7 @@ def test_every_option_stands_below_a_heading_once(name):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_nan_is_not_a_number(name):
+def test_nan_is_refused_for_options_with_numbers(name):
     for option in command(name).params:
         if option.type.name in ("float", "float range", "number"):
             with pytest.raises(click.BadParameter, match="is not a number"):
@@ -72,7 +72,7 @@ def test_pick_explains_its_own_measure():
     assert "--fail-below" not in page
 
 
-def test_choices_and_defaults_are_named():
+def test_help_shows_choices_and_defaults():
     page = " ".join(run("canny", "--help").stdout.split())
     assert "Lower hysteresis threshold, in gray levels per pixel or as a percentile such as 95%. Default: 0.4" in page
     assert "Choices: reflect, symmetric, edge, constant, wrap, valid. Default: reflect." in page

@@ -1,4 +1,4 @@
-"""Files that claim too much, break off, are damaged, or are called what they are not."""
+"""Files with huge stated sizes, truncated and damaged files, and files with wrong names."""
 
 import io
 import os
@@ -25,16 +25,16 @@ from edgekit.io.tiff import read_pages
 
 WIDTH, HEIGHT = 56000, 8000
 
-#: How each format is made to claim other sides: byte order and size of a number, and where width and height stand.
-CLAIMS = {
+#: The size in the header of each format: byte order and bytes of a number, and offsets of width and height.
+SIZE_FIELDS = {
     "PNG": (">4", 16, 20), "BMP": ("<4", 18, 22), "GIF": ("<2", 6, 8), "Sun raster": (">4", 4, 8),
     "JPEG 2000 bare": (">4", 8, 12), "TGA": ("<2", 12, 14), "QOI": (">4", 4, 8), "farbfeld": (">4", 8, 12),
     "SGI": (">2", 6, 8), "DDS": ("<4", 16, 12),
 }  # fmt: skip
 
 
-def claiming(name: str) -> bytes:
-    """Return a file of this format whose header claims to be large."""
+def with_huge_size(name: str) -> bytes:
+    """Return a file of this format whose header states a huge size."""
     data = bytearray(FILES[name])
     match name:
         case "JPEG" | "progressive JPEG":
@@ -59,7 +59,7 @@ def claiming(name: str) -> bytes:
             at = data.index(b"ispe") + 8
             data[at : at + 8] = WIDTH.to_bytes(4, "big") + HEIGHT.to_bytes(4, "big")
         case _:
-            order, *places = CLAIMS[name]
+            order, *places = SIZE_FIELDS[name]
             length = int(order[1])
             for at, value in zip(places, (WIDTH, HEIGHT), strict=True):
                 data[at : at + length] = value.to_bytes(length, "big" if order[0] == ">" else "little")
@@ -71,7 +71,7 @@ def claiming(name: str) -> bytes:
 
 @pytest.fixture
 def no_decoding(monkeypatch):
-    """Fail where a decoder of OpenCV's gets the content."""
+    """Fail if a decoder of OpenCV gets the content."""
 
     def decode_anyway(*_: object) -> None:
         pytest.fail("decoded")
@@ -84,14 +84,14 @@ def no_decoding(monkeypatch):
     "PNG", "JPEG", "progressive JPEG", "GIF", "BMP", "WebP", "TIFF", "BigTIFF", "netpbm", "PAM", "PFM", "Radiance HDR",
     "Sun raster", "JPEG 2000 bare", "AVIF", "TGA", "QOI", "farbfeld", "SGI", "DDS",
 ])  # fmt: skip
-def test_a_bomb_is_refused_by_what_it_claims(name):
+def test_huge_stated_sizes_are_refused_before_decoding(name):
     said = "claims 16,383 x 16,383" if name == "WebP" else "claims 56,000 x 8,000"
     for read in (decode, decode_gray, decode_reduced):
         with pytest.raises(TooLargeError, match=f"^bomb: {said} pixels; at most 134,217,728 are read"):
-            read(claiming(name), "bomb")
+            read(with_huge_size(name), "bomb")
 
 
-def test_the_limit_itself_is_allowed():
+def test_max_pixels_option():
     pixels = COLOUR.shape[0] * COLOUR.shape[1]
     for name, data in FILES.items():
         if name != "NPY":
@@ -105,30 +105,30 @@ def test_the_limit_itself_is_allowed():
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_sizes_by_header(name):
+def test_size_by_header_of_all_formats(name):
     found = sniff(FILES[name][:18])
     size = size_by_header(FILES[name], found.name)
-    # The others are opened by libraries that tell before they decode.
+    # For the other formats, libraries report the size before decoding.
     assert size == (31, 24) or (size is None and found.name in ("TGA", "PCX", "SGI", "DDS", "QOI", "NPY", "farbfeld"))
 
 
 @pytest.mark.parametrize("marker", [0xC4, 0xC8, 0xCC, 0xDB, 0xE1, 0xFE])
-def test_only_a_frame_header_tells_the_size_of_a_jpeg(marker):
+def test_jpeg_size_is_read_from_frame_headers_only(marker):
     """Huffman tables, extensions and arithmetic conditioning have numbers between those of frame headers (ITU T.81)."""
     other = bytes((0xFF, marker, 0, 8, 8, 0x11, 0x11, 0x22, 0x22, 3))
     assert size_by_header(FILES["JPEG"][:2] + other + FILES["JPEG"][2:], "JPEG") == (31, 24)
 
 
 @pytest.mark.usefixtures("no_decoding")
-def test_a_png_chunk_gets_no_memory_that_the_file_does_not_fill():
+def test_png_chunk_with_huge_stated_length():
     data = bytearray(FILES["PNG"])
     at = data.index(b"IDAT") - 4
     data[at : at + 4] = b"\xff\xff\xff\xf0"
-    # All pixels are there, and Pillow reads no further.
+    # All pixels are present, and Pillow reads no further.
     np.testing.assert_array_equal(decode(bytes(data), "a.png").image, COLOUR)
 
 
-def test_pages_have_the_limit_each(tmp_path):
+def test_max_pixels_applies_to_each_page(tmp_path):
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
         for side in (4, 9, 5):
             file.write(np.zeros((side, side), np.uint8), photometric="minisblack")
@@ -140,13 +140,13 @@ def test_pages_have_the_limit_each(tmp_path):
     assert "claims an array of 4 x 4 x 40" in str(deep)
 
 
-#: Where Pillow or OpenCV decode as far as the content goes.
+#: Formats that Pillow or OpenCV decode up to the end of the content.
 IN_PART = ("PNG", "JPEG", "progressive JPEG", "GIF", "BMP", "netpbm", "Sun raster", "TGA", "packed TGA", "PCX")
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_what_is_cut_off_is_no_image_unless_all_is_there(name):
-    """Whatever is accepted has every pixel; no decoder fills up silently."""
+def test_truncated_files_are_refused_by_default(name):
+    """Files are accepted only if all pixels are present; no decoder fills missing pixels silently."""
     data = FILES[name]
     whole = decode(data, name).image
     for end in {1, 2, 3, 4, 12, 40, len(data) // 10, len(data) // 2}:
@@ -159,8 +159,8 @@ def test_what_is_cut_off_is_no_image_unless_all_is_there(name):
 
 
 @pytest.mark.parametrize("name", IN_PART)
-def test_what_breaks_off_is_kept_if_that_is_asked_for(name, tmp_path):
-    # Of a JPEG this small the header is most.
+def test_truncated_keep_returns_the_decoded_part(name, tmp_path):
+    # Most of such a small JPEG file is the header.
     data = FILES[name][:-40] if "JPEG" in name else FILES[name][: len(FILES[name]) * 2 // 3]
     with pytest.raises(DecodeError, match=r"truncated: only a part of it can be decoded.*--truncated keep"):
         decode(data, name)
@@ -170,7 +170,7 @@ def test_what_breaks_off_is_kept_if_that_is_asked_for(name, tmp_path):
     whole = decode(FILES[name], name).image
     assert kept.image.shape == whole.shape
     same = (kept.image == whole).reshape(len(whole), -1).all(axis=1)
-    # BMP and this TGA begin with the last row.
+    # BMP and this TGA store the last row first.
     rows = same[::-1] if name == "BMP" or "TGA" in name else same
     if "JPEG" in name:
         (tmp_path / "cut.jpg").write_bytes(data)
@@ -180,7 +180,7 @@ def test_what_breaks_off_is_kept_if_that_is_asked_for(name, tmp_path):
         assert not rows.all()
 
 
-def test_a_jpeg_that_lacks_its_end_marker_is_truncated_and_kept_whole():
+def test_jpeg_without_end_marker_is_truncated_but_complete():
     data = FILES["JPEG"]
     for missing in (1, 2):
         with pytest.raises(DecodeError, match="truncated"):
@@ -191,7 +191,7 @@ def test_a_jpeg_that_lacks_its_end_marker_is_truncated_and_kept_whole():
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P"])
 @pytest.mark.parametrize("own_frame", [False, True])
-def test_an_animated_png_is_what_imread_makes_of_it(mode, own_frame, tmp_path):
+def test_animated_png_equals_cv2_imread(mode, own_frame, tmp_path):
     frames = [Image.fromarray(COLOUR).convert(mode) for _ in range(3)]
     for number, frame in enumerate(frames):
         if mode == "RGBA":
@@ -200,7 +200,7 @@ def test_an_animated_png_is_what_imread_makes_of_it(mode, own_frame, tmp_path):
     frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:], default_image=own_frame, blend=1)
     expected = cv2.imread(str(tmp_path / "a.png"), cv2.IMREAD_GRAYSCALE)
     if mode == "RGBA":
-        # Laid over black, since the opaque pixels are bright.
+        # Composed on black, because the opaque pixels are bright.
         laid = np.rint(COLOUR * (COLOUR[:, :, [0]] / 255)).astype(np.uint8)
         expected = cv2.cvtColor(laid, cv2.COLOR_RGB2GRAY)
     np.testing.assert_allclose(
@@ -208,7 +208,7 @@ def test_an_animated_png_is_what_imread_makes_of_it(mode, own_frame, tmp_path):
     )
 
 
-def test_content_decides():
+def test_formats_are_detected_by_content():
     icon, cursor = pillow("ICO"), bytearray(pillow("ICO"))
     cursor[2] = 2
     for data, name in ((icon, "ICO"), (bytes(cursor), "CUR"), (FILES["TGA"], "TGA"), (FILES["packed TGA"], "TGA")):
@@ -217,7 +217,7 @@ def test_content_decides():
     assert sniff(gray[:18]).name == "TGA"
     np.testing.assert_array_equal(ek.read_image(gray), COLOUR[:, :, 0])
     np.testing.assert_array_equal(ek.read_image(FILES["farbfeld"]), np.rint(COLOUR * (COLOUR[:, :, [0]] / 255) * 257))
-    # PostScript would start another program.
+    # PostScript is refused, because it would start another program.
     for other in (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", bytes(64), b"\0\0\2\0" + bytes(60)):
         with pytest.raises(DecodeError, match="no format that can be read"):
             decode(other, "a.png")
@@ -236,12 +236,12 @@ def test_content_decides():
         (farbfeld(np.zeros((2, 2, 4)))[:-1], "cannot be decoded"),
     ],
 )
-def test_arrays_that_are_not_what_they_claim(data, said):
+def test_invalid_npy_and_farbfeld_files_are_refused(data, said):
     with pytest.raises(DecodeError, match=said):
         decode(data, "a")
 
 
-def test_numbers_come_through_unharmed():
+def test_npy_and_tiff_values_are_unchanged():
     values = np.array([[np.nan, np.inf, -np.inf, 1e300], [5e-324, -0.0, 1.5, 2**60]])
     for data in (npy(values), npy(np.asfortranarray(values)), tiff(values)):
         assert decode(data, "a").image.tobytes() == values.tobytes()
@@ -257,8 +257,8 @@ def test_numbers_come_through_unharmed():
             np.testing.assert_array_equal(read, whole)
 
 
-def test_damage_raises_nothing_of_its_own_and_pixels_are_those_of_imread(tmp_path):
-    """Under warnings as errors, which pytest has for the whole suite."""
+def test_damaged_files_raise_edgekit_errors_or_equal_imread(tmp_path):
+    """Warnings are errors in the whole test suite."""
     decoded, refused = 0, []
     for name, data in all_damaged(30):
         for read in (
@@ -273,7 +273,7 @@ def test_damage_raises_nothing_of_its_own_and_pixels_are_those_of_imread(tmp_pat
                 decoded += 1
                 assert image.image.dtype.kind in "buif"
         (tmp_path / "a").write_bytes(data)
-        # What is refused for its size would take long here, too.
+        # cv2.imread would take long for sizes above the limit.
         if 0 < np.prod(size_by_header(data, sniff(data[:18]).name) or (0,) if sniff(data[:18]) else 0) < 2**22:
             expected = cv2.imread(str(tmp_path / "a"), cv2.IMREAD_GRAYSCALE)
             try:
@@ -286,7 +286,7 @@ def test_damage_raises_nothing_of_its_own_and_pixels_are_those_of_imread(tmp_pat
     assert all(name in said for name, said in refused)
 
 
-def test_what_runs_out_of_memory_is_no_matter_of_the_file(monkeypatch):
+def test_memory_error_is_not_a_decode_error(monkeypatch):
     def exhausted(*_: object) -> None:
         raise MemoryError
 
@@ -296,8 +296,8 @@ def test_what_runs_out_of_memory_is_no_matter_of_the_file(monkeypatch):
 
 
 @pytest.mark.parametrize("command", [["score"], ["sobel", "--force", "-o", "out"]])
-def test_libraries_say_nothing_of_damaged_files(command, tmp_path):
-    """A damaged profile, a JPEG with rubbish between its segments, a TIFF with a strip that is cut off."""
+def test_libraries_print_nothing_for_damaged_files(command, tmp_path):
+    """A damaged profile, a JPEG with garbage between its segments, a TIFF with a truncated strip."""
     profile = bytearray(pillow("PNG", icc_profile=bytes(200)))
     profile[profile.index(b"iCCP") + 20] ^= 255
     jpeg = FILES["JPEG"]

@@ -1,4 +1,4 @@
-"""Image files as the world has them, and files that are none."""
+"""Reading and writing image files of many formats, and errors for other files."""
 
 import io
 import os
@@ -22,7 +22,7 @@ from edgekit.io.writing import write_atomic
 
 @pytest.fixture
 def photo():
-    """Three flat fields side by side, which every codec keeps: 40x60, RGB."""
+    """Three uniform fields side by side, which every codec keeps: 40x60, RGB."""
     out = np.empty((40, 60, 3), np.uint8)
     out[:, :20], out[:, 20:40], out[:, 40:] = (250, 30, 40), (30, 200, 60), (20, 40, 240)
     return out
@@ -35,18 +35,18 @@ def saved(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM", "JPEG2000", "TGA", "PCX", "SGI"])
-def test_colours_are_read_as_they_are(photo, kind, tmp_path):
+def test_colours_of_formats_with_a_wrong_ending(photo, kind, tmp_path):
     path = tmp_path / "wrong.ending"
     path.write_bytes(saved(Image.fromarray(photo), kind))
     read = ek.read_image(path)
     assert read.shape == photo.shape
     assert read.dtype == np.uint8
-    # The middle of each field, away from what the lossy codecs do at its sides.
+    # The middle of each field, away from the artefacts of lossy codecs.
     np.testing.assert_allclose(read[20, [10, 30, 50]].astype(int), photo[20, [10, 30, 50]], atol=6)
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "1", "RGBA", "CMYK", "I;16", "F"])
-def test_modes(photo, mode):
+def test_pixel_modes(photo, mode):
     image = Image.fromarray(photo)
     kind = {"CMYK": "JPEG", "F": "TIFF"}.get(mode, "PNG")
     if mode == "I;16":
@@ -65,7 +65,7 @@ def test_modes(photo, mode):
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_the_cameras_orientation_is_applied(photo, kind, orientation):
+def test_exif_orientation_is_applied(photo, kind, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     read = ek.read_image(saved(Image.fromarray(photo), kind, exif=exif), colour=False)
@@ -79,7 +79,7 @@ def test_the_cameras_orientation_is_applied(photo, kind, orientation):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_deep_planes_are_turned_upright_as_others_are(photo, orientation, tmp_path):
+def test_orientation_of_16_bit_tiff_planes(photo, orientation, tmp_path):
     tag = [(274, "H", 1, orientation, True)]
     tifffile.imwrite(tmp_path / "8.tif", photo, photometric="rgb", extratags=tag)
     planes = np.moveaxis(photo, -1, 0).astype(np.uint16)
@@ -90,7 +90,7 @@ def test_deep_planes_are_turned_upright_as_others_are(photo, orientation, tmp_pa
 @pytest.mark.parametrize(
     "dtype", ["uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64"]
 )
-def test_tiff_keeps_its_depth(dtype, tmp_path):
+def test_tiff_dtypes_are_kept(dtype, tmp_path):
     values = (np.arange(600).reshape(20, 30) % 120).astype(dtype)
     tifffile.imwrite(tmp_path / "a.tif", values)
     read = ek.read_image(tmp_path / "a.tif")
@@ -98,14 +98,14 @@ def test_tiff_keeps_its_depth(dtype, tmp_path):
     np.testing.assert_array_equal(read, values)
 
 
-def test_gray_is_what_opencv_makes_of_it(photo):
+def test_gray_equals_cv2_imdecode(photo):
     for kind in ("PNG", "JPEG", "WEBP"):
         data = saved(Image.fromarray(photo), kind)
         expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
         np.testing.assert_array_equal(ek.read_image(data, colour=False), expected)
 
 
-def test_tifffile_reads_what_the_others_do_not(tmp_path):
+def test_tiff_files_that_need_tifffile(tmp_path):
     planes = np.random.default_rng(0).random((3, 12, 17)).astype(np.float32)
     tifffile.imwrite(tmp_path / "p.tif", planes, photometric="rgb", planarconfig="separate")
     np.testing.assert_array_equal(ek.read_image(tmp_path / "p.tif"), np.moveaxis(planes, 0, -1))
@@ -114,7 +114,7 @@ def test_tifffile_reads_what_the_others_do_not(tmp_path):
         stored = inverted.astype(dtype)
         tifffile.imwrite(tmp_path / "white.tif", stored, photometric="miniswhite")
         np.testing.assert_array_equal(ek.read_image(tmp_path / "white.tif"), np.iinfo(dtype).max - stored)
-    # OpenCV takes these for other layouts, without a word.
+    # OpenCV misreads these layouts without an error.
     deep = (planes * 65535).astype(np.uint16)
     tifffile.imwrite(tmp_path / "q.tif", deep, photometric="rgb", planarconfig="separate", tile=(16, 16))
     np.testing.assert_array_equal(ek.read_image(tmp_path / "q.tif"), np.moveaxis(deep, 0, -1))
@@ -134,10 +134,10 @@ def test_tifffile_reads_what_the_others_do_not(tmp_path):
     (".TIF", "float64"), (".webp", "uint8"), (".npy", "uint8"), (".npy", "float64"), (".npy", "int32"),
 ])  # fmt: skip
 @pytest.mark.parametrize("shape", [(5, 7), (5, 7, 3)])
-def test_what_is_written_is_read_back(ending, dtype, shape, tmp_path):
+def test_written_images_are_read_back(ending, dtype, shape, tmp_path):
     image = (np.arange(np.prod(shape)).reshape(shape) * 2).astype(dtype)
     ek.write_image(tmp_path / f"a{ending}", image)
-    # Lossless WebP has no gray: it comes back as three equal channels.
+    # Lossless WebP has no gray images: three equal channels are read.
     read = ek.read_image(tmp_path / f"a{ending}", colour=len(shape) == 3)
     assert read.dtype == image.dtype
     np.testing.assert_array_equal(read, image)
@@ -153,13 +153,13 @@ def test_what_is_written_is_read_back(ending, dtype, shape, tmp_path):
         (np.zeros((2, 2), np.uint8), ""),
     ],
 )
-def test_what_a_format_cannot_hold_is_refused(image, ending):
+def test_unsupported_dtypes_and_endings_are_refused(image, ending):
     with pytest.raises(ParameterError, match=r"cannot (hold|write)"):
         encode(image, ending)
 
 
 @pytest.mark.parametrize("shape", [(4, 5, 2), (4, 5, 5), (4,), (0, 5), (2, 2, 2, 2)])
-def test_what_is_no_image_is_not_written(shape):
+def test_encode_refuses_invalid_images(shape):
     with pytest.raises(ek.ShapeError, match="PNG holds"):
         encode(np.zeros(shape, np.uint8), ".png")
     with pytest.raises(ek.DtypeError, match="found list"):
@@ -174,7 +174,7 @@ def test_four_channels_keep_their_order(ending):
 
 
 @pytest.mark.parametrize("dtype", [">f4", ">u2", ">f8", ">i4"])
-def test_byte_order_makes_no_difference_in_files(dtype, tmp_path):
+def test_byte_order_of_npy_files(dtype, tmp_path):
     image = (np.arange(60).reshape(4, 5, 3) * 7).astype(dtype)
     np.save(tmp_path / "a.npy", image)
     read = ek.read_image(tmp_path / "a.npy")
@@ -183,7 +183,7 @@ def test_byte_order_makes_no_difference_in_files(dtype, tmp_path):
     assert encode(image, ".npy") == encode(read, ".npy")
 
 
-def test_files_that_are_none_say_what_they_are(tmp_path):
+def test_errors_for_files_that_are_not_images(tmp_path):
     (tmp_path / "empty.png").write_bytes(b"")
     (tmp_path / "text.png").write_text("hello, world")
     (tmp_path / "cut.png").write_bytes(saved(Image.new("RGB", (99, 99)), "PNG")[:60])
@@ -202,7 +202,7 @@ def test_files_that_are_none_say_what_they_are(tmp_path):
         assert isinstance(raised.value, OSError)
 
 
-def test_every_format_is_known_by_its_first_bytes():
+def test_formats_are_detected_by_signature():
     for row in FORMATS:
         for offset, signature in row.signatures:
             head = bytes(offset) + signature + b"\n12 "
@@ -213,7 +213,7 @@ def test_every_format_is_known_by_its_first_bytes():
         assert sniff(text) is None
 
 
-def test_a_file_appears_whole_with_the_usual_permissions(tmp_path):
+def test_write_atomic_makes_folders_and_uses_the_umask(tmp_path):
     old = os.umask(0o027)
     try:
         write_atomic(b"content", tmp_path / "deep" / "er" / "a.bin")
@@ -225,7 +225,7 @@ def test_a_file_appears_whole_with_the_usual_permissions(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["a.bin"]
 
 
-def test_a_failure_before_the_last_step_leaves_the_old_file(tmp_path):
+def test_write_atomic_failure_keeps_the_old_file(tmp_path):
     path = tmp_path / "a.bin"
     path.write_bytes(b"old")
 
@@ -239,7 +239,7 @@ def test_a_failure_before_the_last_step_leaves_the_old_file(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a.bin"]
 
 
-def test_where_nothing_can_be_written_it_says_so(tmp_path):
+def test_write_atomic_below_a_file_raises_output_error(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutputError, match="cannot be written"):
         write_atomic(b"x", tmp_path / "file" / "a.bin")
@@ -260,7 +260,7 @@ def test_where_nothing_can_be_written_it_says_so(tmp_path):
         ("a.json", "[[0, 0, 0]]", "not zero"),
     ],
 )
-def test_a_kernel_file_that_holds_none_says_why(name, content, said, tmp_path):
+def test_invalid_kernel_files_are_refused(name, content, said, tmp_path):
     path = tmp_path / name
     path.write_text(content)
     with pytest.raises(KernelError, match=said) as raised:
@@ -278,7 +278,7 @@ def test_a_kernel_file_that_holds_none_says_why(name, content, said, tmp_path):
         ("a.JSON", '{"taps": [[-1,0,1],[-2,0,2],[-1,0,1]], "divisor": 8}'),
     ],
 )
-def test_kernel_files(name, content, tmp_path):
+def test_read_kernel_formats(name, content, tmp_path):
     Path(tmp_path, name).write_text(content)
     assert read_kernel(tmp_path / name) == ((-1, 0, 1), (-2, 0, 2), (-1, 0, 1))
 
@@ -286,7 +286,7 @@ def test_kernel_files(name, content, tmp_path):
 @pytest.mark.parametrize(
     ("least", "size"), [(1000, (600, 1000)), (501, (600, 1000)), (300, (300, 500)), (100, (75, 125))]
 )
-def test_a_jpeg_is_reduced_to_no_less_than_is_asked_for(least, size):
+def test_jpeg_is_reduced_to_at_least_the_requested_size(least, size):
     data = encode(np.full((600, 1000), 90, np.uint8), ".jpg")
     read = decode_gray(data, "photo.jpg", least=least)
     assert read.image.shape == size

@@ -1,4 +1,4 @@
-"""``edgekit kernels`` prints every kernel and divisor as its reference does."""
+"""`edgekit kernels` prints the kernels and divisors of all operators."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from oracle import GRADIENTS, ROWS, turn
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "operators.md"
 
-#: What the 3x3 templates turned by 45 degrees read on the ramp towards 45 degrees.
+#: Responses of the 3x3 ring kernels of 45 degrees to the ramp of 45 degrees.
 RING_AT_45 = {"sobel": 6 * 2**0.5, "scharr": 26 * 2**0.5, "prewitt": 4 * 2**0.5, "central": 2 * 2**0.5}
 
 TURNED = [row for row in GRADIENTS if row.operator in RING_AT_45 and row.along.shape == (3, 3)]
@@ -22,7 +22,7 @@ def by_id(row):
 
 
 def printed(row, *arguments):
-    """Return (angle, kernel, divisor) of each response, from the JSON; check that the text says the same."""
+    """Return (angle, kernel, divisor) of each response, from the JSON, and check that the text agrees."""
     options = [part for name, value in row.parameters.items() for part in (f"--{name}", str(value))]
     command = ["kernels", row.operator, *options, *arguments]
     entries = [json.loads(line) for line in run(*command, "--json").stdout.splitlines()]
@@ -47,7 +47,7 @@ def check(found, expected):
 
 
 @pytest.mark.parametrize("row", ROWS, ids=by_id)
-def test_without_an_angle(row):
+def test_kernels_without_an_angle(row):
     angles, tables = {
         "gradient": [(row.axis, row.axis + 90), (row.along, row.across)],
         "compass": [range(0, 360, 45), row.bank],
@@ -58,38 +58,38 @@ def test_without_an_angle(row):
 
 @pytest.mark.parametrize("angle", [0, 45, 90, 225, 20])
 @pytest.mark.parametrize("row", GRADIENTS, ids=by_id)
-def test_steered(row, angle):
+def test_steered_kernels(row, angle):
     check(printed(row, "--angle", str(angle)), [(angle, row.at(angle), row.divisor)])
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.kind == "compass"], ids=by_id)
-def test_a_compass_towards_angles(row):
+def test_compass_kernels_at_angles(row):
     found = printed(row, "--angle", "0", "--angle", "45")
     check(found, [(45 * steps, turn(row.along, steps), row.divisor) for steps in (0, 1)])
 
 
 @pytest.mark.parametrize("row", TURNED, ids=by_id)
-def test_ring(row):
+def test_ring_kernels(row):
     divisor = RING_AT_45[row.operator]
     check(printed(row, "--rotate", "ring", "--angle", "0"), [(0, row.along, row.divisor)])
     check(printed(row, "--rotate", "ring", "--angle", "45"), [(45, turn(row.along, 1), divisor)])
     check(printed(row, "--rotate", "ring", "--angle", "135", "--angle-of", "edge"), [(45, turn(row.along, 1), divisor)])
 
 
-def test_every_ring_has_its_divisor():
+def test_all_ring_operators_are_tested():
     assert {row.operator for row in TURNED} == {
         row.operator for row in GRADIENTS if row.along.shape == (3, 3) and row.axis == 0
     }
 
 
-def test_the_table_of_operators():
-    """The first row of each operator: whole 3x3 kernels in full, and every divisor in four digits."""
+def test_table_of_operators_in_the_docs():
+    """The default kernel of each operator: integer coefficients, divisor to four digits, and accuracy."""
     block = PAGE.read_text(encoding="utf-8").split("<!-- operators -->")[1].split("<!-- /operators -->")[0]
     table = {}
     for line in block.strip().splitlines()[2:]:
         command, _, taps, divisor, accuracy, _ = (cell.strip() for cell in line.strip("|").split("|"))
         table[command.split("`")[1]] = taps, divisor, int(accuracy)
-    # The defaults: for the Gaussian the row of sigma 1.
+    # The default of the Gaussian is sigma 1.
     defaults = {row.operator: row for row in reversed(ROWS) if row.parameters != {"sigma": 0.7}}
     assert table.keys() == defaults.keys()
     for name, (taps, divisor, accuracy) in table.items():

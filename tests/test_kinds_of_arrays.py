@@ -1,4 +1,4 @@
-"""Every public function and every kind of array: the right answer, or one error of edgekit's that says what to do."""
+"""Every public function with every kind of array: the correct result, or one clear error."""
 
 import io
 import warnings
@@ -16,7 +16,7 @@ TAPS = [[0, 1, 0], [1, -4, 1], [0, 1, 0]]
 
 
 def distance(image):
-    """Measure along a line that crosses two edges in few images."""
+    """Return the edge distance along the diagonal, or NaN if it does not cross two edges."""
     try:
         return ek.edge_distance(image, (0, 0), (7, 7)).distance
     except ek.ParameterError as error:
@@ -25,7 +25,7 @@ def distance(image):
         raise
 
 
-#: Every public function that takes an image, as it is called with one.
+#: Calls of all public functions that take an image.
 FUNCTIONS = {
     **{name: getattr(ek, name) for name in (
         "sobel", "scharr", "prewitt", "roberts", "farid", "gaussian_gradient", "kirsch", "robinson", "laplacian", "dog",
@@ -62,7 +62,7 @@ OTHERS = {
     "open_image", "ImageFile", "ImageInfo", "BlurWidth", "DepthMap", "Contour", "EdgeDistance", "Line", "Circle",
     "Ellipse", "Mtf", "Region", "fit_line", "fit_circle", "fit_ellipse", "Rows", "score_files", "filter_files",
     "kernel", "OperatorKernel",
-    # Draws one image; tests/test_notebook.py.
+    # Tested in tests/test_notebook.py.
     "show", "Panels",
     *(n for n in dir(ek) if n.endswith("Error")),
 }  # fmt: skip
@@ -82,7 +82,7 @@ class Broken:
         raise RuntimeError("no memory for it")
 
 
-#: No image can be made of these: what makes one, and whether `ELEMENTWISE` functions take it.
+#: Values that are not images: a function that makes one, and whether `ELEMENTWISE` functions accept it.
 WRONG = {
     "None": (lambda: None, False),
     "a number": (lambda: 3, False),
@@ -117,13 +117,13 @@ WRONG = {
 }  # fmt: skip
 
 
-def test_no_function_is_left_out():
+def test_all_public_functions_are_listed():
     assert {name for name in ek.__all__ if name not in OTHERS} <= set(FUNCTIONS)
     assert all(callable(getattr(ek, name)) or name in ("nn", "MEASURES") for name in ek.__all__)
 
 
 def outcome(name, image, errors=(ek.DtypeError, ek.ShapeError, ek.ParameterError)):
-    """Return what the error says that a function raises; nothing if it raises none."""
+    """Return the message of the error that a function raises, or an empty string."""
     try:
         FUNCTIONS[name](image)
     except errors as error:
@@ -133,7 +133,7 @@ def outcome(name, image, errors=(ek.DtypeError, ek.ShapeError, ek.ParameterError
 
 @pytest.mark.filterwarnings("ignore:.*prototype.*:UserWarning")
 @pytest.mark.parametrize("wrong", WRONG)
-def test_what_is_no_image_gives_an_error_that_says_so(wrong, tmp_path, monkeypatch):
+def test_values_that_are_not_images_are_refused(wrong, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     make, any_shape = WRONG[wrong]
     image = make()
@@ -145,7 +145,7 @@ def test_what_is_no_image_gives_an_error_that_says_so(wrong, tmp_path, monkeypat
 
 @pytest.mark.parametrize("shape", [(0, 9, 8), (0, 3, 9, 8), (2, 0, 3, 40, 40)])
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_an_empty_batch_gives_an_empty_result(name, shape, tmp_path, monkeypatch):
+def test_empty_batches_give_empty_results(name, shape, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     batch = torch.zeros(shape) if len(shape) > 3 else torch.zeros(shape)[:, None]
     if name == "outline":
@@ -154,7 +154,7 @@ def test_an_empty_batch_gives_an_empty_result(name, shape, tmp_path, monkeypatch
         "overlay", "overlay of", "write_image", "fit_kernel", "fuse", "depth_map", "nn.GradientLoss",
         "nn.SharpnessLoss", "contours", "mtf", "find_edges", "edge_distance",
     ):  # fmt: skip
-        # A picture, a loss, a fit or a measurement of nothing has no value.
+        # These functions have no result for an empty batch.
         with pytest.raises(ek.EdgekitError):
             FUNCTIONS[name](batch)
         return
@@ -193,7 +193,7 @@ def same(one, other, name=""):
         ("P", "RGB"), ("CMYK", "RGB"), ("YCbCr", "RGB"), ("HSV", "RGB"),
     ],
 )  # fmt: skip
-def test_images_of_pil_are_taken_in_rgb_order(mode, converted, tmp_path, monkeypatch):
+def test_pil_images_equal_their_arrays(mode, converted, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     image = pil(mode)
     array = np.asarray(image.convert(converted) if converted else image)
@@ -204,13 +204,13 @@ def test_images_of_pil_are_taken_in_rgb_order(mode, converted, tmp_path, monkeyp
             same(function(image), function(array), name)
 
 
-def test_transparency_of_a_palette_is_kept():
+def test_transparent_palettes_give_four_channels():
     image = pil("P")
     image.info["transparency"] = 0
     assert ek.sobel(image).shape == (60, 70, 4)
 
 
-def test_values_of_xarray_and_pandas(tmp_path, monkeypatch):
+def test_xarray_and_pandas_equal_their_arrays(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     values = np.random.default_rng(0).integers(0, 256, (60, 70), np.uint8)
     for name, function in PLAIN.items():
@@ -237,7 +237,7 @@ LARGE = (
 
 
 @pytest.mark.parametrize("image", LARGE, ids=lambda image: str(image.dtype))
-def test_integers_that_double_precision_does_not_hold(image, tmp_path, monkeypatch):
+def test_integers_from_2_to_the_53_are_refused(image, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = FUNCTIONS.keys() - {"to_display", "white_level", "outline"}
     said = {name: outcome(name, image, ek.EdgekitError) for name in names}
@@ -246,7 +246,7 @@ def test_integers_that_double_precision_does_not_hold(image, tmp_path, monkeypat
     assert {name: text for name, text in known.items() if "expected integers below 2^53" not in text} == {}
 
 
-def test_integers_just_below_are_exact():
+def test_integers_below_2_to_the_53_are_exact():
     image = np.array([[2**53 - 1, 2**53 - 2], [2**53 - 1, 2**53 - 2]])
     assert ek.correlate(image, [[0, 1, -1]], border="edge")[0].tolist() == [1, 0]
 
@@ -277,7 +277,7 @@ def test_files_are_read_from_paths_bytes_and_file_objects(tmp_path):
         (io.BytesIO(b"no image"), ek.DecodeError, "the given file object: expected an image"),
     ],
 )
-def test_sources_that_cannot_be_read(source, error, message):
+def test_invalid_sources_are_refused(source, error, message):
     with pytest.raises(error, match=message):
         ek.read_image(source)
 
@@ -288,19 +288,19 @@ def test_masks_are_written_as_black_and_white(ending, tmp_path):
     mask[:, 8:] = True
     ek.write_image(tmp_path / f"mask.{ending}", mask)
     read = ek.read_image(tmp_path / f"mask.{ending}")
-    # WebP has no images without colors.
+    # WebP always has colour channels.
     np.testing.assert_array_equal(read if read.ndim == 2 else read[:, :, 1], mask * np.uint8(255))
     ek.write_image(tmp_path / "mask.npy", mask)
     assert np.load(tmp_path / "mask.npy").dtype == bool
 
 
 @pytest.mark.parametrize("size", [3.0, "3", None, True, (3,), (3, 3.0), (3, 3, 3), 0, -3])
-def test_sizes_of_a_kernel_to_be_found(size):
+def test_invalid_sizes_of_fit_kernel_are_refused(size):
     with pytest.raises(ek.ParameterError, match="must be an odd integer, or two"):
         ek.fit_kernel(np.eye(9), np.eye(9), size=size)
 
 
-def test_a_second_argument_of_a_module_is_a_mask():
+def test_second_argument_of_modules_must_be_a_mask():
     with pytest.raises(ek.DtypeError, match="or a torch tensor; found int"):
         ek.nn.Sobel()(torch.zeros(1, 1, 9, 9), 3)
 
@@ -315,12 +315,12 @@ def test_a_second_argument_of_a_module_is_a_mask():
         (ek.to_display, "mode"), (ek.to_display, "depth"), (ek.to_display, "white"), (ek.gradient, "operator"),
     ],
 )  # fmt: skip
-def test_none_is_not_a_value_of_options_that_are_always_there(function, name):
+def test_none_is_refused_for_options_that_need_a_value(function, name):
     with pytest.raises(ek.ParameterError, match="None"):
         function(np.zeros((40, 40), np.float32), **{name: None})
 
 
-def test_none_switches_off_what_can_be_absent():
+def test_none_equals_the_default_of_optional_parameters():
     image = np.random.default_rng(0).normal(size=(40, 40))
     for function, names in (
         (ek.sobel, ("angle", "mask", "out", "channel_axis")), (ek.laplacian, ("sigma", "mask")), (ek.dog, ("sigma2",)),
@@ -342,12 +342,12 @@ def test_none_switches_off_what_can_be_absent():
         (lambda: ek.read_image(b"P5", max_pixels=None), "max_pixels=None must be a whole number"),
     ],
 )
-def test_values_of_a_wrong_kind(call, message):
+def test_options_of_wrong_types_are_refused(call, message):
     with pytest.raises(ek.EdgekitError, match=message):
         call()
 
 
-def test_numbers_of_numpy_and_torch_are_numbers():
+def test_numpy_and_torch_scalars_are_accepted():
     response = np.float32([[1, 2, 4]])
     for white in (np.float32(4), np.int64(4), torch.tensor(4.0), np.array(4)):
         assert ek.to_display(response, white=white).image.tolist() == [[64, 128, 255]]
@@ -356,7 +356,7 @@ def test_numbers_of_numpy_and_torch_are_numbers():
     assert ek.read_image(data, max_pixels=np.int64(9)).tolist() == [[1, 2]]
 
 
-def test_files_that_are_opened_as_text_or_closed(tmp_path):
+def test_files_opened_as_text_or_closed_are_refused(tmp_path):
     path = tmp_path / "a.png"
     ek.write_image(path, np.zeros((9, 8), np.uint8))
     with path.open() as file, pytest.raises(ek.ParameterError, match=r"a.png: opened as text"):
@@ -367,7 +367,7 @@ def test_files_that_are_opened_as_text_or_closed(tmp_path):
         ek.read_image(file)
 
 
-def test_masks_of_other_libraries():
+def test_masks_of_other_libraries_and_read_only_out():
     image, mask = np.arange(72.0).reshape(9, 8), np.eye(9, 8) == 0
     same(ek.sobel(xarray.DataArray(image), mask=xarray.DataArray(mask)), ek.sobel(image, mask=mask))
     with pytest.raises(ek.DtypeError, match=r"a mask that is a tensor of bool.*found ndarray of type bool"):

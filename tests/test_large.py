@@ -1,4 +1,4 @@
-"""Images done window by window: the result is that of the whole, whatever the file and wherever it is cut."""
+"""Images that are processed in windows: the results equal those of whole images."""
 
 import itertools
 import json
@@ -25,8 +25,8 @@ from edgekit.io.windows import Cache, read_error
 SIZE = (203, 331)
 
 
-def run_in_no_memory(*arguments):
-    """Run the command line where every image is too large."""
+def run_in_windows(*arguments):
+    """Run the command line as if every image were too large for the memory."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(large_files, "allowance", lambda: 0)
         return run(*arguments)
@@ -39,7 +39,7 @@ def pixels(dtype="uint8", shape=SIZE, seed=0):
 
 
 def filtered(path, job, tmp_path, window=1, threads=1):
-    """Filter a file by small windows, and return what the output holds."""
+    """Filter a file in small windows, and return the pixels of the output."""
     output = tmp_path / "made.tif"
     with open_windows(path) as source, output.open("wb") as file, TiffWriter(file, output, 0, source) as writer:
         filter_windows(source, job, writer, WindowOptions(threads=threads), window)
@@ -56,12 +56,12 @@ JOBS = [
 
 
 @pytest.mark.parametrize("job", JOBS, ids=lambda job: job.tag)
-@pytest.mark.parametrize("lies", [{"tile": (64, 80)}, {"rowsperstrip": 7, "compression": "zlib"}, {}], ids=str)
-def test_windows_give_what_the_whole_gives(job, lies, tmp_path):
+@pytest.mark.parametrize("storage", [{"tile": (64, 80)}, {"rowsperstrip": 7, "compression": "zlib"}, {}], ids=str)
+def test_windows_equal_the_whole_image(job, storage, tmp_path):
     image = pixels()
-    tifffile.imwrite(tmp_path / "in.tif", image, **lies)
+    tifffile.imwrite(tmp_path / "in.tif", image, **storage)
     expected = job.respond(image)
-    # Whole numbers that single precision holds are equal bit for bit; roots and cosines to 2 units in the last place.
+    # Integer responses are equal; roots and cosines agree to 2 units in the last place.
     exact = job.operator != "sobel"
     made = filtered(tmp_path / "in.tif", job, tmp_path)
     assert made.dtype == np.float32
@@ -73,10 +73,10 @@ def test_windows_give_what_the_whole_gives(job, lies, tmp_path):
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "int32", "float16", "float32", "float64"])
 @pytest.mark.parametrize("display", ["full", "stretch", "signed"])
-def test_pictures_of_all_types(dtype, display, tmp_path):
+def test_displays_of_all_dtypes(dtype, display, tmp_path):
     image = pixels(dtype)
     if image.dtype.kind == "f":
-        # Beyond [0, 1], so that the whole range decides what is white; in one corner, which other windows do not see.
+        # Values above 1 in one corner change the white level in all windows.
         image[180:, 300:] *= 7
         image[3, 5] = np.nan
     job = FilterJob("scharr", display=display, ending=".tif")
@@ -95,7 +95,7 @@ def test_kernels_wider_than_tiles(threads, tmp_path):
 
 @pytest.mark.parametrize("planar", ["contig", "separate"])
 @pytest.mark.parametrize("channel", ["each", "luminance", "max", "dizenzo"])
-def test_colour(planar, channel, tmp_path):
+def test_colours_and_channel_options(planar, channel, tmp_path):
     image = pixels(shape=(*SIZE, 3))
     stored = image if planar == "contig" else np.moveaxis(image, -1, 0)
     tifffile.imwrite(tmp_path / "in.tif", stored, photometric="rgb", planarconfig=planar, tile=(64, 64))
@@ -104,13 +104,13 @@ def test_colour(planar, channel, tmp_path):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-def test_gray_is_that_of_the_readers_of_whole_files(dtype, tmp_path):
+def test_gray_equals_read_image(dtype, tmp_path):
     image = pixels(dtype, (64, 4096, 3))
     tifffile.imwrite(tmp_path / "in.tif", image, photometric="rgb")
     np.testing.assert_array_equal(to_gray_as_tiff(image), ek.read_image(tmp_path / "in.tif", colour=False))
 
 
-def test_channels_that_are_no_colours_are_filtered_each(tmp_path):
+def test_channels_that_are_not_colours_are_filtered_each(tmp_path):
     image = pixels("uint16", (*SIZE, 5))
     tifffile.imwrite(tmp_path / "in.tif", image, photometric="minisblack", planarconfig="contig", tile=(64, 64))
     job = FilterJob("sobel", depth="float", angle=90.0, scale="raw")
@@ -118,7 +118,7 @@ def test_channels_that_are_no_colours_are_filtered_each(tmp_path):
     np.testing.assert_array_equal(filtered(tmp_path / "in.tif", job, tmp_path), expected)
 
 
-def test_white_is_dark_in_inverted_files(tmp_path):
+def test_miniswhite_is_inverted(tmp_path):
     image = pixels()
     tifffile.imwrite(tmp_path / "in.tif", 255 - image, photometric="miniswhite", tile=(64, 64))
     job = FilterJob("sobel", depth="float", angle=0.0, scale="raw")
@@ -126,7 +126,7 @@ def test_white_is_dark_in_inverted_files(tmp_path):
 
 
 @pytest.mark.parametrize(("tile", "size"), [((64, 64), (200, 300)), ((16, 16), (200, 300)), ((7, 300), (200, 300))])
-def test_places_cover_each_pixel_once_in_the_order_of_tiles(tile, size):
+def test_windows_cover_each_pixel_once_in_tile_order(tile, size):
     count = np.zeros((2, *size), int)
     tiles = []
     grid = grid_for(*size, tile, 5000)
@@ -144,7 +144,7 @@ def test_places_cover_each_pixel_once_in_the_order_of_tiles(tile, size):
     assert len(tiles) == 2 * -(-size[0] // tile[0]) * -(-size[1] // tile[1])
 
 
-def test_the_cache_keeps_no_more_than_it_may():
+def test_cache_drops_the_least_recently_used_item():
     cache, made = Cache(3000), []
 
     def get(key):
@@ -155,16 +155,16 @@ def test_the_cache_keeps_no_more_than_it_may():
     assert made == [1, 2, 3, 4, 2]
 
 
-@pytest.mark.parametrize("lies", [{"tile": (64, 80), "compression": "zlib"}, {"tile": (64, 80)}, {}], ids=str)
-def test_claims_that_a_file_cannot_hold_are_refused_before_anything_is_made(lies, tmp_path):
-    tifffile.imwrite(tmp_path / "in.tif", pixels(), **lies)
+@pytest.mark.parametrize("storage", [{"tile": (64, 80), "compression": "zlib"}, {"tile": (64, 80)}, {}], ids=str)
+def test_stated_sizes_larger_than_the_file_are_refused(storage, tmp_path):
+    tifffile.imwrite(tmp_path / "in.tif", pixels(), **storage)
     with tifffile.TiffFile(tmp_path / "in.tif", mode="r+") as file:
         file.pages.first.tags["ImageLength"].overwrite(2**30)
     with pytest.raises(DecodeError, match="claims 331 x 1,073,741,824 pixels, but the file is too short"):
         open_windows(tmp_path / "in.tif")
 
 
-def test_what_a_library_gives_up_on_is_an_error_of_the_file():
+def test_read_error_of_library_errors():
     path = Path("in.tif")
     assert "in.tif: cannot be read: broken pipe" in str(read_error(path, OSError(32, "broken pipe")))
     assert "in.tif: cannot be decoded: nonsense. Copy" in str(read_error(path, ValueError("nonsense")))
@@ -175,11 +175,11 @@ def test_what_a_library_gives_up_on_is_an_error_of_the_file():
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
-@pytest.mark.parametrize("lies", [{"tile": (64, 80)}, {"rowsperstrip": 7}], ids=str)
+@pytest.mark.parametrize("storage", [{"tile": (64, 80)}, {"rowsperstrip": 7}], ids=str)
 @pytest.mark.parametrize("measure", ek.MEASURES)
-def test_a_measure_is_that_of_the_whole(dtype, lies, measure, tmp_path):
+def test_measures_equal_those_of_the_whole_image(dtype, storage, measure, tmp_path):
     image = pixels(dtype)
-    tifffile.imwrite(tmp_path / "in.tif", image, **lies)
+    tifffile.imwrite(tmp_path / "in.tif", image, **storage)
     with open_windows(tmp_path / "in.tif") as source:
         scored = score_windows(source, ScoreJob((measure,)), "in.tif", WindowOptions(threads=2), 5000)
     expected = ek.sharpness(image, measure)
@@ -188,8 +188,8 @@ def test_a_measure_is_that_of_the_whole(dtype, lies, measure, tmp_path):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_variance_of_what_is_far_from_zero(dtype, tmp_path):
-    """The Laplacian of a bowl is 2 nearly everywhere: the square of the mean must not swallow the variance."""
+def test_variance_with_a_large_mean(dtype, tmp_path):
+    """The Laplacian of a paraboloid is 2 nearly everywhere: the mean is much larger than the variance."""
     y, x = np.mgrid[: SIZE[0], : SIZE[1]]
     image = (1e4 + (x - 165) ** 2 / 2 + (y - 101) ** 2 / 2).astype(dtype)
     tifffile.imwrite(tmp_path / "in.tif", image, tile=(64, 64))
@@ -198,7 +198,7 @@ def test_variance_of_what_is_far_from_zero(dtype, tmp_path):
     assert scored.values[0] == pytest.approx(ek.sharpness(image), rel=1e-9)
 
 
-def test_pixels_that_are_not_finite_do_not_count(tmp_path):
+def test_pixels_that_are_not_finite_are_excluded(tmp_path):
     image = pixels("float32")
     image[150, 200] = np.inf
     tifffile.imwrite(tmp_path / "in.tif", image, tile=(64, 64))
@@ -209,10 +209,10 @@ def test_pixels_that_are_not_finite_do_not_count(tmp_path):
     assert scored.values[0] == pytest.approx(np.nanvar(ek.laplacian(image).astype(float)), rel=1e-5)
 
 
-def test_a_region_is_measured_in_every_way(tmp_path):
+def test_score_of_a_roi(tmp_path):
     image = pixels()
     tifffile.imwrite(tmp_path / "in.tif", image, tile=(64, 64))
     path = tmp_path / "in.tif"
-    done = run_in_no_memory("score", path, "--measure", "tenengrad", "--roi", "100,50,120,90", "--json")
+    done = run_in_windows("score", path, "--measure", "tenengrad", "--roi", "100,50,120,90", "--json")
     assert done.exit_code == 0
     assert json.loads(done.stdout)["tenengrad"] == ek.sharpness(image[50:140, 100:220], "tenengrad")

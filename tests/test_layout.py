@@ -1,4 +1,4 @@
-"""`channel_axis`: where the channels are is told, or follows from the kind of array, and is never guessed wrongly."""
+"""`channel_axis`: the axis of the channels is given, or follows from the kind of array."""
 
 import numpy as np
 import pytest
@@ -9,15 +9,15 @@ import edgekit as ek
 
 IMAGE = picture("float32", (12, 17, 3)) * 100 + 100
 
-#: Functions of an image that take any layout; those with a response give it the image's.
+#: Functions that accept any layout. Their responses have the layout of the image.
 FUNCTIONS = {
     "sobel": ek.sobel,
     "one direction": lambda image, **o: ek.scharr(image, angle=30, **o),
     "laplacian": ek.laplacian,
     "correlate": lambda image, **o: ek.correlate(image, [[1, 2, 3]], **o),
     "luminance": lambda image, **o: ek.prewitt(image, channel="luminance", **o),
-    "strongest": lambda image, **o: ek.sobel(image, channel="max", **o),
-    "joined": lambda image, **o: ek.sobel(image, channel="dizenzo", **o),
+    "max": lambda image, **o: ek.sobel(image, channel="max", **o),
+    "dizenzo": lambda image, **o: ek.sobel(image, channel="dizenzo", **o),
     "canny": lambda image, **o: ek.canny(image, low=2, high=4, **o),
     "canny of each": lambda image, **o: ek.canny(image, channel="each", **o),
     "zero_crossings": ek.zero_crossings,
@@ -37,7 +37,7 @@ def in_numpy(result):
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 @pytest.mark.parametrize("axis", [0, 1, 2, -1, -2, -3])
-def test_a_numpy_image_with_its_channels_anywhere(name, axis):
+def test_channel_axis_of_arrays(name, axis):
     image = np.tile(IMAGE, (3, 3, 1))
     expected = FUNCTIONS[name](image)
     found = FUNCTIONS[name](np.moveaxis(image, -1, axis), channel_axis=axis)
@@ -48,15 +48,15 @@ def test_a_numpy_image_with_its_channels_anywhere(name, axis):
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 @pytest.mark.parametrize("axis", [0, 1, 3, -1, -4])
-def test_a_batch_of_tensors_with_its_channels_anywhere(name, axis):
+def test_channel_axis_of_batches_of_tensors(name, axis):
     batch = torch.from_numpy(np.stack([IMAGE.transpose(2, 0, 1), IMAGE.transpose(2, 0, 1)[:, ::-1] / 2]))
     expected = FUNCTIONS[name](batch)
     found = FUNCTIONS[name](batch.movedim(1, axis), channel_axis=axis)
     np.testing.assert_array_equal(found.movedim(axis, 1), expected)
 
 
-@pytest.mark.parametrize("name", [n for n in FUNCTIONS if n not in ("luminance", "joined")])
-def test_a_stack_of_tensors_without_channels(name):
+@pytest.mark.parametrize("name", [n for n in FUNCTIONS if n not in ("luminance", "dizenzo")])
+def test_channel_axis_none_of_stacks_of_tensors(name):
     stack = torch.from_numpy(IMAGE.transpose(2, 0, 1).copy())
     found = FUNCTIONS[name](stack, channel_axis=None)
     assert found.shape == stack.shape
@@ -65,7 +65,7 @@ def test_a_stack_of_tensors_without_channels(name):
 
 
 @pytest.mark.parametrize("axis", [0, 1])
-def test_gradients_and_banks_keep_the_new_axis_first(axis):
+def test_channel_axis_of_gradient_and_oriented(axis):
     image = np.moveaxis(IMAGE, -1, axis)
     bank = ek.oriented(image, [0, 45, 90], channel_axis=axis)
     np.testing.assert_array_equal(bank, np.moveaxis(ek.oriented(IMAGE, [0, 45, 90]), -1, axis + 1))
@@ -75,7 +75,7 @@ def test_gradients_and_banks_keep_the_new_axis_first(axis):
     np.testing.assert_array_equal(gradient.gy, np.moveaxis(ek.gradient(IMAGE, operator="farid").gy, -1, axis))
 
 
-def test_masks_angles_and_outputs_are_in_the_image_s_layout():
+def test_channel_axis_of_masks_angles_and_out():
     image, valid = IMAGE.transpose(2, 0, 1).copy(), IMAGE[:, :, 0] > 50
     each = np.moveaxis(IMAGE > 30, -1, 0)
     for mask in (valid, each):
@@ -88,7 +88,7 @@ def test_masks_angles_and_outputs_are_in_the_image_s_layout():
     expected = ek.sobel(IMAGE, angle=angles)
     found = ek.sobel(image, angle=angles[:, None, None], channel_axis=0)
     np.testing.assert_array_equal(found, np.moveaxis(expected, -1, 0))
-    # A direction for each pixel broadcasts against the response as the caller has it.
+    # Angles broadcast against the response in the layout of the image.
     each_pixel = np.linspace(0, 90, valid.size, dtype=np.float32).reshape(valid.shape)
     found = ek.sobel(image, angle=each_pixel, channel_axis=0)
     np.testing.assert_array_equal(found, np.moveaxis(ek.sobel(IMAGE, angle=each_pixel[:, :, None]), -1, 0))
@@ -104,7 +104,7 @@ def test_masks_angles_and_outputs_are_in_the_image_s_layout():
         ek.sobel(image, channel_axis=0, out=torch.empty(image.shape))
 
 
-def test_gradients_flow_to_a_tensor_with_its_channels_last():
+def test_autograd_of_tensors_with_channels_last():
     image = torch.from_numpy(IMAGE.copy()).requires_grad_()
     ek.sobel(image, channel_axis=-1).sum().backward()
     other = torch.from_numpy(IMAGE.transpose(2, 0, 1).copy()).requires_grad_()
@@ -113,7 +113,7 @@ def test_gradients_flow_to_a_tensor_with_its_channels_last():
 
 
 @pytest.mark.parametrize("measure", ek.MEASURES)
-def test_measures_and_scores(measure):
+def test_channel_axis_of_measures_and_scores(measure):
     image = np.kron(picture("uint8", (6, 8, 3)), np.ones((9, 9, 1))).astype(np.float32)
     batch = torch.from_numpy(np.stack([image, image / 2]))
     assert ek.sharpness(np.moveaxis(image, -1, 0), measure, channel_axis=0) == ek.sharpness(image, measure)
@@ -126,7 +126,7 @@ def test_measures_and_scores(measure):
     assert float(red[1]) == pytest.approx(ek.score(image[..., 0] / 2), rel=1e-6)
 
 
-SHAPES_OF_THE_OTHER = [
+WRONG_LAYOUTS = [
     (np.zeros((3, 20, 30)), "channel_axis=0", r"\(rows, columns, channels\); found \(3, 20, 30\)"),
     (np.zeros((4, 5, 5)), "channel_axis=0", "found"),
     (torch.zeros(20, 30, 3), "channel_axis=-1", r"\(channels, rows, columns\); found \(20, 30, 3\)"),
@@ -135,8 +135,8 @@ SHAPES_OF_THE_OTHER = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("image", "axis", "message"), SHAPES_OF_THE_OTHER)
-def test_the_layout_of_the_other_library_is_refused(image, axis, message):
+@pytest.mark.parametrize(("image", "axis", "message"), WRONG_LAYOUTS)
+def test_layouts_of_the_other_library_are_refused(image, axis, message):
     calls = [*FUNCTIONS.values(), ek.sharpness, ek.score, ek.gradient, lambda i: ek.oriented(i, [0, 45])]
     if isinstance(image, torch.Tensor):
         calls += [ek.nn.Sobel(), ek.nn.Filter([[1.0]]), ek.nn.Oriented(), ek.nn.Sharpness()]
@@ -146,8 +146,8 @@ def test_the_layout_of_the_other_library_is_refused(image, axis, message):
         assert f"Pass {axis} if it is" in str(caught.value)
 
 
-@pytest.mark.parametrize(("image", "axis", "message"), SHAPES_OF_THE_OTHER)
-def test_an_axis_that_is_given_is_believed(image, axis, message):
+@pytest.mark.parametrize(("image", "axis", "message"), WRONG_LAYOUTS)
+def test_explicit_channel_axis_is_accepted(image, axis, message):
     usual = -1 if isinstance(image, np.ndarray) else -3
     assert ek.sobel(image, channel_axis=usual).shape == image.shape
     assert ek.sobel(image, channel_axis=int(axis.partition("=")[2])).shape == image.shape
@@ -161,7 +161,7 @@ def test_an_axis_that_is_given_is_believed(image, axis, message):
         torch.zeros(20, 30, 5), torch.zeros(20, 3),
     ],
 )  # fmt: skip
-def test_shapes_that_may_be_meant_are_taken(image):
+def test_plausible_shapes_are_accepted(image):
     assert ek.sobel(image).shape == image.shape
 
 
@@ -177,18 +177,18 @@ def test_shapes_that_may_be_meant_are_taken(image):
         (np.zeros((3, 8, 8)), True, ek.ParameterError, "channel_axis=True must be"),
     ],
 )
-def test_an_axis_that_cannot_be(image, axis, error, message):
+def test_invalid_channel_axis_is_refused(image, axis, error, message):
     for call in (ek.sobel, ek.canny, ek.score, ek.outline):
         with pytest.raises(error, match=message):
             call(image, channel_axis=axis)
 
 
 @pytest.mark.parametrize("axis", [-1, -3])
-def test_modules_take_the_axis_as_functions_do(axis):
-    """What the message about a shape advises works for modules, too."""
+def test_channel_axis_of_modules(axis):
+    """Modules accept the `channel_axis` that the error message suggests."""
     batch = torch.rand(2, 12, 9, 4)
     modules = [ek.nn.Sobel, ek.nn.GradientMagnitude, ek.nn.Oriented, ek.nn.Laplacian]
-    # A measure takes the luminance, of which twelve channels have none.
+    # Measures use the luminance, which is not defined for twelve channels.
     modules += [ek.nn.Sharpness] if axis == -1 else []
     for module in (*modules, lambda **o: ek.nn.Filter([[1, 2, 3]], **o)):
         with pytest.raises(ek.ShapeError, match="Pass channel_axis=-1 if it is, or channel_axis=-3"):

@@ -1,4 +1,4 @@
-"""Learned kernels: what is recovered, how sure it is, and the command."""
+"""Learned kernels: recovered coefficients, standard errors, and the command."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ def photograph():
     return ek.read_image(SAMPLES / "camera.png")[150:278, 150:290]
 
 
-def test_sobel_from_a_photograph(photograph):
+def test_fit_of_sobel(photograph):
     fit = ek.fit_kernel(photograph, ek.sobel(photograph, angle=0))
     np.testing.assert_allclose(fit.kernel, SOBEL, atol=1e-4)
     assert fit.status == "converged"
@@ -36,61 +36,61 @@ FIVE, *LARGER = (row for row in ROWS if row.id in ("sobel-size5", "sobel-size7",
 
 
 @pytest.mark.parametrize("row", [FIVE, *on_full(*LARGER)], ids=lambda r: r.id)
-def test_larger_kernels(photograph, row):
+def test_fit_of_kernels_of_5x5_and_7x7(photograph, row):
     taps = row.along / np.abs(row.along).sum()
     fit = ek.fit_kernel(photograph, correlate(photograph, taps, "wrap"), size=taps.shape[0], border="wrap")
     np.testing.assert_allclose(fit.kernel, taps, atol=1e-4)
 
 
-def test_a_kernel_that_is_no_square():
+def test_fit_of_a_kernel_of_one_row():
     image = picture("float64", (30, 31))
     taps = np.array([[0.5, -1.0, 2.0, 0.0, 3.0]])
     np.testing.assert_allclose(ek.fit_kernel(image, correlate(image, taps), size=(1, 5)).kernel, taps, atol=1e-4)
 
 
 @pytest.mark.full
-def test_errors_are_those_of_repeated_trials():
-    """Independent noise in the target, many times: the taps scatter as the errors say."""
+def test_standard_errors_equal_those_of_repeated_trials():
+    """Independent noise in the target, many times: the coefficients scatter as the errors state."""
     image, rng = picture("float64", (24, 25)), np.random.default_rng(1)
     clean = correlate(image, SOBEL)
     fits = [ek.fit_kernel(image, clean + rng.normal(0, 0.3, clean.shape)) for _ in range(60)]
     scatter = np.std([f.kernel for f in fits], axis=0)
     ratio = np.mean([f.errors for f in fits], axis=0) / scatter
-    # The standard deviation of 60 is known to 9 %.
+    # The standard deviation of 60 trials has an error of 9 %.
     assert 0.7 < ratio.min() < ratio.max() < 1.4
     assert np.abs(np.mean([f.kernel for f in fits], axis=0) - SOBEL).max() < 4 * scatter.max() / np.sqrt(60)
 
 
-def test_noise_has_no_kernel():
+def test_fit_of_noise_explains_nothing():
     rng = np.random.default_rng(2)
     fit = ek.fit_kernel(rng.normal(size=(60, 60)), rng.normal(size=(60, 60)))
     assert fit.explained < 0.02
-    # White noise of variance 1 tells a tap to 1/√n.
+    # With white noise of variance 1, the standard error of a coefficient is 1/√n.
     np.testing.assert_allclose(fit.errors, 1 / 60, rtol=0.15)
     assert (np.abs(fit.kernel) < 4 * fit.errors).all()
 
 
 @pytest.mark.parametrize("steps", [1, 2, 4])
-def test_the_error_of_a_search_that_is_cut_short_covers_its_distance_from_the_best(photograph, steps):
+def test_errors_after_few_steps_include_the_remaining_error(photograph, steps):
     fit = ek.fit_kernel(photograph, ek.sobel(photograph, angle=0), steps=steps)
     distance = np.abs(fit.kernel - SOBEL)
     assert distance.max() > 1e-3
     assert (fit.errors >= (1 - 1e-3) * distance).all()
 
 
-def test_what_the_data_do_not_determine():
+def test_undetermined_coefficients():
     stripes = np.tile(np.random.default_rng(3).normal(size=40), (30, 1))
     fit = ek.fit_kernel(stripes, correlate(stripes, SOBEL))
     assert not fit.determined.any()
     assert fit.condition == np.inf
-    # Of all kernels that do as well, the smallest: each column's sum is determined, and shared.
+    # The smallest of all equivalent kernels: the sum of each column is determined, and divided equally.
     np.testing.assert_allclose(fit.kernel, np.tile(SOBEL.sum(0) / 3, (3, 1)), atol=1e-4)
     row = ek.fit_kernel(stripes, correlate(stripes, SOBEL), size=(1, 3))
     assert row.determined.all()
     np.testing.assert_allclose(row.kernel[0], SOBEL.sum(0), atol=1e-4)
 
 
-def test_several_pairs_of_several_sizes_and_kinds():
+def test_pairs_of_different_sizes_and_kinds():
     images = [picture("uint8", (20, 21)), picture("float32", (1, 15, 16)), picture("uint8", (18, 19, 3))]
     images[1] = torch.from_numpy(images[1].copy())
     targets = [ek.sobel(image, angle=0, channel="luminance") for image in images]
@@ -99,7 +99,7 @@ def test_several_pairs_of_several_sizes_and_kinds():
     assert fit.pixels == 20 * 21 + 15 * 16 + 18 * 19
 
 
-def test_pixels_that_are_not_known_are_left_out(photograph):
+def test_invalid_pixels_are_excluded(photograph):
     image = photograph.astype(np.float64)
     image[40, 40] = np.nan
     target = ek.sobel(photograph, angle=0).astype(np.float64)
@@ -109,7 +109,7 @@ def test_pixels_that_are_not_known_are_left_out(photograph):
     assert fit.pixels == photograph.size - 9 - 2
 
 
-def test_progress_and_the_limit(photograph):
+def test_progress_and_limit_of_steps(photograph):
     seen = []
     fit = ek.fit_kernel(photograph, ek.sobel(photograph, angle=0), steps=4, progress=lambda *step: seen.append(step))
     assert fit.status == "limit"
@@ -137,7 +137,7 @@ def test_progress_and_the_limit(photograph):
         ((np.eye(9), "b.png"), {}, ek.DtypeError, "found str"),
     ],
 )  # fmt: skip
-def test_bad_input(arguments, options, error, message):
+def test_invalid_input_is_refused(arguments, options, error, message):
     with pytest.raises(error, match=message):
         ek.fit_kernel(*arguments, **options)
 
@@ -164,7 +164,7 @@ def test_learn_and_filter():
 
 
 @pytest.mark.usefixtures("pair")
-def test_learn_says_what_is_not_to_be_relied_on():
+def test_learn_warns_of_unreliable_kernels():
     ek.write_image("flat.png", np.full((20, 20), 7, np.uint8))
     result = run("learn", "--input", "flat.png", "--target", "flat.png", "-o", "k.json", "--json")
     assert result.exit_code == 0
@@ -193,7 +193,7 @@ def test_learn_says_what_is_not_to_be_relied_on():
         (["--input", "a.png", "--target", "b.tif", "-o", "k.json", "--device", "nowhere"], 2, "available: cpu"),
     ],
 )
-def test_wrong_use(arguments, status, said):
+def test_error_messages_of_learn(arguments, status, said):
     Path("old.json").write_text("{}")
     result = run("learn", *arguments)
     assert result.exit_code == status

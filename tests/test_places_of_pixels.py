@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 from command_line import run
-from test_large import run_in_no_memory
+from test_large import run_in_windows
 
 import edgekit as ek
 
@@ -42,7 +42,7 @@ def tags_of(name):
         return {tag.code: tag.value for tag in file.pages[0].tags if tag.code > 33000}
 
 
-@pytest.mark.parametrize("do", [run, run_in_no_memory], ids=["whole", "windows"])
+@pytest.mark.parametrize("do", [run, run_in_windows], ids=["whole", "windows"])
 @pytest.mark.parametrize("dtype", ["float32", "int16"])
 def test_pixels_without_data_are_masked(dtype, do):
     image = slope(dtype)
@@ -61,7 +61,7 @@ def test_pixels_without_data_are_masked(dtype, do):
     assert tags_of("slope.tif")[42113] == "-9999"
 
 
-@pytest.mark.parametrize("do", [run, run_in_no_memory], ids=["whole", "windows"])
+@pytest.mark.parametrize("do", [run, run_in_windows], ids=["whole", "windows"])
 def test_results_keep_geographic_tags(do):
     write("heights.tif", slope(), tile=(16, 16))
     for border in ("reflect", "valid"):
@@ -76,7 +76,7 @@ def test_results_keep_geographic_tags(do):
         assert 42113 not in found
 
 
-@pytest.mark.parametrize("do", [run, run_in_no_memory], ids=["whole", "windows"])
+@pytest.mark.parametrize("do", [run, run_in_windows], ids=["whole", "windows"])
 def test_gradients_per_unit_of_length(do):
     write("heights.tif", slope(), tile=(16, 16))
     command = ("sobel", "heights.tif", "--depth", "float", "--force", "-o", "g.tif")
@@ -111,7 +111,7 @@ def test_nodata_values_outside_the_type_are_ignored():
         image = np.random.default_rng(0).integers(0, 256, (40, 50), np.uint8)
         write("bytes.tif", image, nodata=nodata)
         np.testing.assert_array_equal(ek.read_image("bytes.tif"), image)
-        for do in (run, run_in_no_memory):
+        for do in (run, run_in_windows):
             assert do("sobel", "bytes.tif", "-o", "edges.tif", "--force").exit_code == 0, nodata
 
 
@@ -120,7 +120,7 @@ def test_measures_leave_out_pixels_without_data():
     image[20:30, 30:40] = -9999
     write("heights.tif", image, nodata=-9999, tile=(16, 16))
     command = ("score", "heights.tif", "--measure", "laplacian_variance", "--json")
-    for do, roi in ((run, ()), (run_in_no_memory, ()), (run_in_no_memory, ("--roi", "25,15,20,20"))):
+    for do, roi in ((run, ()), (run_in_windows, ()), (run_in_windows, ("--roi", "25,15,20,20"))):
         row = json.loads(do(*command, *roi).stdout)
         assert row["status"] == "ok"
         part = image if not roi else image[15:35, 25:45]
@@ -181,7 +181,7 @@ def microscope(kind, shape, axes, **metadata):
     return stack
 
 
-@pytest.mark.parametrize("do", [run, run_in_no_memory], ids=["whole", "windows"])
+@pytest.mark.parametrize("do", [run, run_in_windows], ids=["whole", "windows"])
 @pytest.mark.parametrize("axes", ["TZCYX", "ZYX", "YX"])
 @pytest.mark.parametrize("depth", ["8", "float"])
 def test_imagej_results_keep_axes_labels_and_sizes(depth, axes, do):
@@ -220,7 +220,7 @@ def test_results_that_imagej_cannot_hold_are_plain_tiff():
             assert (made.is_imagej, made.asarray().shape) == (held, image.shape)
 
 
-@pytest.mark.parametrize("do", [run, run_in_no_memory], ids=["whole", "windows"])
+@pytest.mark.parametrize("do", [run, run_in_windows], ids=["whole", "windows"])
 @pytest.mark.parametrize(("shape", "axes"), [((3, 2, 40, 50), "TCYX"), ((40, 50), "YX")])
 def test_ome_results_keep_channels_and_sizes(shape, axes, do):
     names = ["DAPI", "GFP"] if "C" in axes else ["DAPI"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 from command_line import run, shown
-from test_large import run_in_no_memory
+from test_large import run_in_windows
 
 import edgekit as ek
 from edgekit.batch.jobs.filtering import FilterJob
@@ -58,7 +58,7 @@ def test_sobel_of_8_bits_equals_cv2_convertscaleabs(angle, order, more):
     ("dtype", "low", "high"),
     [("uint16", 300, 3900), ("int16", -1000, 1500), ("float32", 0, 1), ("float32", 280, 310), ("float64", -3, 5)],
 )
-@pytest.mark.parametrize("do", [run, run_in_no_memory], ids=["whole", "windows"])
+@pytest.mark.parametrize("do", [run, run_in_windows], ids=["whole", "windows"])
 @pytest.mark.parametrize("backend", ["cv2", "torch"])
 def test_white_level_of_other_types_uses_percentiles(dtype, low, high, do, backend):
     image = smooth(dtype, low, high)
@@ -76,7 +76,7 @@ def test_white_level_of_other_types_uses_percentiles(dtype, low, high, do, backe
     assert np.median(tifffile.imread("out.tif")) > 2
 
 
-@pytest.mark.parametrize("do", [run, run_in_no_memory], ids=["whole", "windows"])
+@pytest.mark.parametrize("do", [run, run_in_windows], ids=["whole", "windows"])
 @pytest.mark.parametrize("more", [(), ("--depth", "16"), ("--channel", "each"), ("--overlay",)], ids=str)
 @pytest.mark.parametrize("dtype", ["uint16", "float32", "int16"])
 def test_white_level_of_colour_images(dtype, more, do):
@@ -102,7 +102,7 @@ def test_windows_equal_whole_images(dtype, options):
     image = smooth(dtype, 0, 250)
     tifffile.imwrite("in.tif", image, tile=(32, 48))
     made = []
-    for do in (run, run_in_no_memory):
+    for do in (run, run_in_windows):
         said = filtered("kirsch", "in.tif", "-o", "out.tif", *options, do=do)
         made.append((said, tifffile.imread("out.tif")))
     (whole, whole_image), (windows, windows_image) = made
@@ -128,7 +128,7 @@ def test_white_level_of_channels_that_are_not_colours():
     assert said["white"] == np.subtract(*percentiles(image)[::-1]) / 8
 
 
-@pytest.mark.parametrize("do", [run, run_in_no_memory], ids=["whole", "windows"])
+@pytest.mark.parametrize("do", [run, run_in_windows], ids=["whole", "windows"])
 def test_white_level_of_tiff_files_with_a_range(do):
     image = smooth("uint16", 0, 900)
     stated = [(280, "H", 1, 0, True), (281, "H", 1, 4095, True)]
@@ -154,7 +154,7 @@ def test_overlays_on_16_bit_images_are_visible():
     assert 60 < np.median(shown("out.png")) < 200
 
 
-@pytest.mark.parametrize("do", [run, run_in_no_memory], ids=["whole", "windows"])
+@pytest.mark.parametrize("do", [run, run_in_windows], ids=["whole", "windows"])
 def test_images_without_a_range_are_black(do):
     tifffile.imwrite("in.tif", np.full((80, 90), 3000, np.uint16), tile=(32, 48))
     said = filtered("sobel", "in.tif", "-o", "out.tif", "--border", "constant", do=do)
