@@ -13,7 +13,7 @@ import tifffile
 from command_line import run
 from format_files import RGB, dng, heif_of
 from PIL import Image
-from test_meaning_of_pixels import SCENE, by_pillow, by_tifffile, read
+from test_pixel_values import SCENE, by_pillow, by_tifffile, read
 
 import edgekit as ek
 from edgekit.common.read_options import ReadOptions

@@ -25,18 +25,18 @@ PAGE = ROOT / "docs" / "mutation.md"
 
 #: The tests that concern each module.
 MODULES = {
-    "operators/kernels": ("kernels", "taps", "filters_meaning", "filters_oracle", "spacing"),
-    "operators/table": ("kernels", "taps", "filters_errors", "filters_meaning"),
+    "operators/kernels": ("kernels", "kernel_arithmetic", "filters_meaning", "filters_oracle", "spacing"),
+    "operators/table": ("kernels", "kernel_arithmetic", "filters_errors", "filters_meaning"),
     "operators/filter_spec": (
-        "filters_errors", "filters_meaning", "filters_arrays", "filters_oracle", "numbers", "masks", "display",
+        "filters_errors", "filters_meaning", "filters_arrays", "filters_oracle", "extreme_values", "threshold", "display",
         "spacing",
     ),
-    "filters/execute": ("filters_errors", "filters_arrays", "filters_oracle", "numbers", "masks", "layout"),
+    "filters/execute": ("filters_errors", "filters_arrays", "filters_oracle", "extreme_values", "threshold", "layout"),
     "filters/apply": ("filters_errors", "filters_meaning", "filters_arrays", "filters_oracle", "layout"),
-    "focus/measures": ("measures", "numbers", "properties_measures"),
-    "focus/maps": ("measures", "numbers", "properties_measures"),
-    "focus/moments": ("measures", "numbers", "properties_measures"),
-    "focus/windowed": ("measures", "numbers", "properties_measures", "large"),
+    "focus/measures": ("measures", "extreme_values", "properties_measures"),
+    "focus/maps": ("measures", "extreme_values", "properties_measures"),
+    "focus/moments": ("measures", "extreme_values", "properties_measures"),
+    "focus/windowed": ("measures", "extreme_values", "properties_measures", "large"),
     "focus/edge_widths": ("scores", "blur_widths"),
     "focus/edge_profiles": ("scores", "blur_widths"),
     "focus/blur_score": ("scores", "batches"),
