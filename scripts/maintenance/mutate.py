@@ -28,8 +28,8 @@ MODULES = {
     "operators/kernels": ("kernels", "kernel_arithmetic", "filters_meaning", "filters_oracle", "spacing"),
     "operators/table": ("kernels", "kernel_arithmetic", "filters_errors", "filters_meaning"),
     "operators/filter_spec": (
-        "filters_errors", "filters_meaning", "filters_arrays", "filters_oracle", "extreme_values", "threshold", "display",
-        "spacing",
+        "filters_errors", "filters_meaning", "filters_arrays", "filters_oracle", "extreme_values", "threshold",
+        "display", "spacing",
     ),
     "filters/execute": ("filters_errors", "filters_arrays", "filters_oracle", "extreme_values", "threshold", "layout"),
     "filters/apply": ("filters_errors", "filters_meaning", "filters_arrays", "filters_oracle", "layout"),
