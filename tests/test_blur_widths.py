@@ -191,6 +191,25 @@ def test_blur_map():
     assert np.nanmedian(found[:, 200:]) == pytest.approx(3, rel=0.2)
 
 
+def test_maps_of_large_images():
+    """They are computed at viewing size, and stated for pixels of the image."""
+    image = squares(64, (1200, 2400)).astype(np.float32)
+    image[:, :1200] = cv2.GaussianBlur(image, (0, 0), 3)[:, :1200]
+    image = as_uint8(image)
+    widths = ek.blur_map(image)
+    assert widths.shape == image.shape
+    assert np.nanmedian(widths[:, :1100]) == pytest.approx(3, rel=0.2)
+    assert np.nanmedian(widths[:, 1300:]) < 1.3
+    view, full = (ek.sharpness_map(image, at=at) for at in ("view", "full"))
+    assert np.nanmedian(view[:, :1100]) > 100 * np.nanmedian(full[:, :1100])
+    assert np.nanmedian(view[:, 1300:]) > 0.9
+    left = np.zeros(image.shape, bool)
+    left[:, :1200] = True
+    for masked in (ek.blur_map(image, mask=left), ek.sharpness_map(image, mask=left)):
+        assert np.isnan(masked[:, 1200:]).all()
+    assert np.nanmedian(ek.blur_map(image, mask=left)[:, :1100]) == pytest.approx(3, rel=0.2)
+
+
 @pytest.mark.parametrize("sigma", [1, 3])
 def test_types_scales_and_offsets(sigma):
     image = as_uint8(cv2.GaussianBlur(squares(48), (0, 0), sigma))

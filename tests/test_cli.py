@@ -141,7 +141,7 @@ def test_standard_input_and_output():
         (["sobel", "missing.png"], 1, "missing.png: no such file"),
         (["sobel", "."], 2, "choose one with -o"),
         (["sobel", "photo.png", "--size", "4"], 2, "choose one of 3, 5, 7"),
-        (["sobel", "photo.png", "--angle", "nan"], 2, "must be finite"),
+        (["sobel", "photo.png", "--angle", "inf"], 2, "must be finite"),
         (["sobel", "photo.png", "--rotate", "ring", "--angle", "30"], 2, "multiple of 45"),
         (["gaussian", "photo.png", "--sigma", "-1"], 2, "sigma=-1.0 must be a positive"),
         (["laplacian", "photo.png", "--stencil", "5"], 2, "choose one of 4, 8"),

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import edgekit as ek
+from edgekit.focus.blur_score import judge
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 PHOTOGRAPHS = ("camera.png", "chelsea.png", "coffee.png", "rocket.jpg")
@@ -374,3 +375,10 @@ def test_sharpness_map_of_colour_images():
     shown = ek.sharpness_map(image)
     assert shown.shape == image.shape[:2]
     np.testing.assert_allclose(shown, ek.sharpness_map(image @ np.array([0.299, 0.587, 0.114]) / 255), atol=0.1)
+
+
+def test_confidence_falls_with_noise():
+    image = cv2.GaussianBlur(synthetic().astype(np.float32), (0, 0), 2)
+    noise = np.random.default_rng(0).normal(size=image.shape)
+    found = [judge(np.clip(np.rint(image + n * noise), 0, 255).astype(np.uint8)).confidence for n in (0, 40, 200)]
+    assert 1 > found[0] > found[1] > 0.8 > found[2] == 0

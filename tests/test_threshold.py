@@ -188,7 +188,8 @@ def test_numpy_scalars_as_level(number):
 def test_outline_equals_mask_minus_erosion(mask):
     planes = mask.reshape(*mask.shape[:2], -1)
     expected = [p & ~ndimage.binary_erosion(p, CROSS, border_value=1) for p in np.moveaxis(planes, 2, 0)]
-    np.testing.assert_array_equal(ek.outline(mask), np.stack(expected, 2).reshape(mask.shape))
+    found = ek.outline(mask, channel_axis=-1 if mask.ndim == 3 else None)
+    np.testing.assert_array_equal(found, np.stack(expected, 2).reshape(mask.shape))
 
 
 def test_outline_of_all_array_kinds(kind):

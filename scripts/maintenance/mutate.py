@@ -39,7 +39,7 @@ MODULES = {
     "focus/windowed": ("measures", "extreme_values", "properties_measures", "large"),
     "focus/edge_widths": ("scores", "blur_widths"),
     "focus/edge_profiles": ("scores", "blur_widths"),
-    "focus/blur_score": ("scores", "batches"),
+    "focus/blur_score": ("scores", "batches", "blur_widths"),
     "edges/canny_edges": ("edges", "edge_thresholds", "batches"),
 }  # fmt: skip
 
