@@ -17,6 +17,7 @@ FILTERS = {
     "sobel at 45": lambda image, **options: ek.sobel(image, angle=45, **options),
     "sobel along x, raw": lambda image, **options: ek.sobel(image, angle=0, scale="raw", **options),
     "bank": lambda image, **options: ek.oriented(image, [0, 50], operator="scharr", **options),
+    "four directions": lambda image, **options: ek.oriented(image, [0, 50, 90, 200], **options),
     "gradient": lambda image, **options: np.stack([(g := ek.gradient(image, **options)).gx, g.gy]),
     **{
         f"laplacian {stencil}": lambda image, stencil=stencil, **options: ek.laplacian(
@@ -85,7 +86,12 @@ def test_compiled_loops_are_bit_identical(data):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
     ("name", "loop"),
-    [("sobel", "gradient_magnitude"), ("bank", "gradient_along"), ("laplacian 8", "symmetric")],
+    [
+        ("sobel", "gradient_magnitude"),
+        ("bank", "gradient_along"),
+        ("four directions", "weighted"),
+        ("laplacian 8", "symmetric"),
+    ],
 )
 def test_compiled_loops_are_used(name, loop, dtype, monkeypatch):
     monkeypatch.setattr(fused, "MODE", "1")

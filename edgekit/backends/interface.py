@@ -215,14 +215,6 @@ class Backend(Protocol):
         They equal the result of `pad`, `correlate`, `weighted_sum` and `magnitude`, and take less time.
         """
 
-    def local_maxima(
-        self, strength: Array, gx: Array, gy: Array, sector: float, start: int, out: Array
-    ) -> bool:  # fmt: skip
-        """Fill `out` with rows of `edgekit.edges.thinning.suppress`, from row `start` on, and return True.
-
-        False without such a function. `sector` is 0 to interpolate.
-        """
-
     def keeps_nan_local(self, pixels: Array, kernels: Sequence[Kernel]) -> bool:
         """Tell whether `correlate` gives NaN only where a coefficient that is not zero meets NaN."""
 

@@ -100,8 +100,13 @@ def _suppress(strength: Array, gx: Array, gy: Array, *, interpolate: bool) -> Ar
     layout, xp = backend.image_layout(strength), backend.xp
 
     def compute(start: int, stop: int, into: Array | None) -> Array:
-        if into is not None and backend.local_maxima(strength, gx, gy, 0.0 if interpolate else SECTOR, start, into):
-            return into
+        # The loop is compiled for contiguous planes only.
+        if isinstance(into, np.ndarray) and all(a.flags.c_contiguous for a in (strength, gx, gy, into)):
+            compiled = fused.loops(into.size)
+            if compiled is not None:
+                sector = strength.dtype.type(0 if interpolate else SECTOR)
+                compiled.local_maxima(strength, gx, gy, sector, start, into)
+                return into
         padded = backend.pad(strength, layout, start, stop, (1, 1, 1, 1), "constant", strength.dtype, 0)
         x, y = gx[..., start:stop, :], gy[..., start:stop, :]
         wide, high = xp.abs(x), xp.abs(y)

@@ -67,15 +67,6 @@ def _types(dtype: np.dtype[Any], wide: bool) -> ArrayTypes:
     return ArrayTypes(result, work, pixels, float(low), float(high), info.nmant + 1, info.maxexp, kind == "f")
 
 
-def local_maxima(strength: Array, gx: Array, gy: Array, sector: float, start: int, out: Array) -> bool:
-    compiled = loops(out.size)
-    # The loop is compiled for contiguous planes only.
-    if compiled is None or not all(a.flags.c_contiguous for a in (strength, gx, gy, out)):
-        return False
-    compiled.local_maxima(strength, gx, gy, strength.dtype.type(sector), start, out)
-    return True
-
-
 def quantize(
     values: Array, scale: float, middle: int, top: int, dtype: Any, out: Array | None = None
 ) -> tuple[Array, int]:

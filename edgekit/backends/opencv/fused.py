@@ -119,7 +119,14 @@ def fused(
         _reduce(linear, _responses(linear, image, layout, start, stop, spec), spec, planes)
         return out
     assert loop is not None
+    assert compiled is not None
     beyond = _beyond(image.shape, spec.border)
+    if len(loop.weights) > 2:
+        # Both components once, then each direction.
+        along = np.empty((2, *shape), dtype)
+        compiled.gradient(image, start, beyond, loop.coefficients, *along)
+        each = [compiled.weighted(*along, *one) for one in zip(loop.weights, planes, strict=True)]
+        return None if any(each) else out
     for weights, plane in zip(loop.weights, planes, strict=True):
         if getattr(compiled, loop.name)(image, start, beyond, loop.coefficients, weights, plane):
             # Not finite, or tiny.

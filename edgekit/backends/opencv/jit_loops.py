@@ -243,6 +243,41 @@ def gradient_along(
 
 
 @compiled
+def gradient(
+    image: Array, start: int, beyond: Beyond, coefficients: Coefficients, along_x: Array, along_y: Array
+) -> None:  # fmt: skip
+    """Compute both components, without their weights."""
+    last, zeros, ends = _memory(image)
+    for i in range(along_x.shape[0]):
+        above, here, below = _rows(image, start + i, beyond, zeros, ends)
+        line_x, line_y = along_x[i], along_y[i]
+        for j in range(1, last):
+            line_x[j], line_y[j] = _gradient(above, here, below, j - 1, coefficients)
+        line_x[0], line_y[0] = _gradient(ends[0], ends[1], ends[2], 0, coefficients)
+        line_x[last], line_y[last] = _gradient(ends[0], ends[1], ends[2], 3, coefficients)
+
+
+@compiled
+def weighted(along_x: Array, along_y: Array, weights: Weights, out: Array) -> Any:
+    """Compute the weighted sum of components, as `gradient_along` does."""
+    weight_x, weight_y = weights
+    doubtful = np.int32(0)
+    for i in range(out.shape[0]):
+        line_x, line_y, line = along_x[i], along_y[i], out[i]
+        for j in range(line.size):
+            # A component of weight 0 is left out.
+            if weight_y == 0:
+                value = line_x[j] * weight_x
+            elif weight_x == 0:
+                value = line_y[j] * weight_y
+            else:
+                value = line_x[j] * weight_x + line_y[j] * weight_y
+            line[j] = value
+            doubtful |= np.int32(value - value != 0)
+    return doubtful != 0
+
+
+@compiled
 def symmetric(
     image: Array, start: int, beyond: Beyond, coefficients: Coefficients, weights: Weights, out: Array
 ) -> Any:

@@ -112,10 +112,6 @@ def fused(image: Array, layout: ImageLayout, start: int, stop: int, spec: Filter
     return None
 
 
-def local_maxima(strength: Array, gx: Array, gy: Array, sector: float, start: int, out: Array) -> bool:
-    return False
-
-
 def quantize(
     values: Array, scale: float, middle: int, top: int, dtype: Any, out: Array | None = None
 ) -> tuple[Array, Array]:
