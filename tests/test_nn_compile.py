@@ -148,17 +148,20 @@ def onnx_model(module, image, *, dynamo):
 @pytest.mark.parametrize("name", few(MODULES, "oriented", "log", "magnitude", "sharpness-tenengrad"))
 def test_onnx_runtimes_equal_torch(name, dynamo):
     onnxruntime = pytest.importorskip("onnxruntime")
-    module, image = MODULES[name], batch((1, 3, 20, 22))
+    # Two angles need two images.
+    module, image = MODULES[name], batch((2 if name == "oriented-many" else 1, 3, 20, 22))
     data = onnx_model(module, image, dynamo=dynamo).SerializeToString()
     expected = module(image).detach().numpy()
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     (found,) = session.run(None, {session.get_inputs()[0].name: image.numpy()})
-    size = np.abs(expected).max()
+    # Vollath's measures are small differences of large means.
+    size = 1 if name.startswith("sharpness-vollath") else np.abs(expected).max()
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * size)
     network = cv2.dnn.readNetFromONNX(np.frombuffer(data, np.uint8))
     network.setInput(image.numpy())
-    # OpenCV's means of large sums are less exact.
-    np.testing.assert_allclose(network.forward().reshape(expected.shape), expected, rtol=0, atol=1e-3 * size)
+    # OpenCV's means of large sums are less exact, and it misreads a graph of the older exporter: see docs/torch.md.
+    most = 5e-3 if name == "sharpness-crete_roffet" and not dynamo else 1e-3
+    np.testing.assert_allclose(network.forward().reshape(expected.shape), expected, rtol=0, atol=most * size)
 
 
 @pytest.mark.parametrize(

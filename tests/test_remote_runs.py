@@ -223,7 +223,7 @@ def test_store_faults_script_fills_the_page(store, monkeypatch, tmp_path):
     monkeypatch.setattr(faults, "FAULTS", ((None, 0.0), ("cut", 0.5)))
     faults.main(["--images", "6", "--size", "32", "--workers", "4", "--latency", "0", "--write"])
     text = page.read_text("utf-8")
-    assert "| nothing | 0% | 0 | 8 | 0 of 6 |" in text
+    assert "| none | 0% | 0 | 8 | 0 of 6 |" in text
     assert "| body truncated | 50% |" in text
     workers = [line.split()[1] for line in text.splitlines() if re.match(r"\| \d+ \|", line)]
     assert workers == ["1", "2", "4", "8", "16", "32"]
