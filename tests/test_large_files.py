@@ -142,7 +142,7 @@ def test_progress_reports_each_window_of_each_pass(monkeypatch):
     beats = []
     heartbeat.set(lambda: beats.append(1))
     large_files.filter_file(Path("in.tif"), job, Path("out.tif"), means)
-    # Two passes over four rows of tiles.
+    # The image has four rows of tiles. One pass finds the largest response, the other writes the result.
     assert reported == [(n, 8) for n in range(1, 9)]
     assert len(beats) == 8
 

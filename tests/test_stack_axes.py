@@ -197,7 +197,7 @@ def test_axes_of_a_file_in_a_store():
         memory.pipe(f"/stacks/{name}", Path(name).read_bytes())
     refused = run("memory://stacks/a.ome.tif")
     assert refused.exit_code == 2
-    assert "its axes ZCYX can be told apart only in a file on this machine; copy it" in refused.stderr
+    assert "a stack with the axes ZCYX is not read from a store; copy the file to this machine" in refused.stderr
     assert peaks("memory://stacks/pages.tif") == pytest.approx({"": 2}, abs=0.06)
 
 

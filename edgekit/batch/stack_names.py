@@ -123,7 +123,7 @@ def _stack(label: tuple[tuple[str, str], ...], files: list[tuple[float, Path]], 
 
 
 def _missing(depths: Sequence[float]) -> str:
-    """Return a message about the depths that are missing, if the others have equal distances."""
+    """Return a message about the depths that are missing in steps of the smallest distance."""
     gaps = list(itertools.pairwise(depths))
     step = min((after - before for before, after in gaps), default=1.0)
     counts = [round((after - before) / step) - 1 for before, after in gaps]

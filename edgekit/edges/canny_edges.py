@@ -164,8 +164,8 @@ def canny(
     Returns
     -------
     ndarray or Tensor of bool
-        True at edges, in the layout of a response. `edgekit.contours` locates the same edges with
-        subpixel accuracy.
+        True at edges, in the layout of a response. `edgekit.contours` locates the same edges with subpixel
+        accuracy.
 
     Notes
     -----

@@ -114,8 +114,8 @@ def axes_of(path: Path, read_options: ReadOptions, stated: str | None) -> tuple[
     if isinstance(path, StorePath):
         # Stores are not read by windows, and a whole file for each stack is too much.
         raise ParameterError(
-            f"{path}: its axes {content.series[0].axes}YX can be told apart only in a file on this machine; copy it "
-            "from the store first"
+            f"{path}: a stack with the axes {content.series[0].axes}YX is not read from a store; copy the file to this "
+            "machine first"
         )
     return found, content.note
 

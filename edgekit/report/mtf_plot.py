@@ -12,8 +12,8 @@ import numpy as np
 from edgekit.display.value_range import range_of
 from edgekit.metrology.mtf_result import Mtf
 
-#: Colour of regions without a result.
-_NOT_MEASURED = "#b00020"
+#: Colour of regions without an MTF50.
+_NO_MTF50 = "#b00020"
 
 #: Largest number of regions whose curves are named in the legend one by one.
 _NAMED = 12
@@ -27,7 +27,7 @@ def draw(image: Any, results: Sequence[Mtf], pitch: float | None, title: str, en
     image : ndarray
         The chart, (H, W) or (H, W, 3).
     results : sequence of Mtf
-        Each channel has two panels of its own.
+        Of one or several channels. Each channel has a panel with the regions and one with the curves.
     pitch : float, optional
         Distance of neighbouring pixels in micrometres, for a second axis in cycles per millimetre.
     title : str
@@ -54,13 +54,13 @@ def draw(image: Any, results: Sequence[Mtf], pitch: float | None, title: str, en
 
 
 def _colours(results: Sequence[Mtf]) -> list[Any]:
-    """Return a colour for each result by its MTF50; None where there is no MTF50."""
+    """Return a colour for each result by its MTF50."""
     from matplotlib import colormaps
 
     known = [result.mtf50 for result in results if np.isfinite(result.mtf50)]
     least, most = (min(known), max(known)) if known else (0.0, 1.0)
     places = [(result.mtf50 - least) / ((most - least) or 1) for result in results]
-    return [colormaps["viridis"](place) if np.isfinite(place) else None for place in places]
+    return [colormaps["viridis"](place) if np.isfinite(place) else _NO_MTF50 for place in places]
 
 
 def _draw_regions(axes: Any, image: Any, results: Sequence[Mtf], colours: Sequence[Any]) -> None:
@@ -72,14 +72,14 @@ def _draw_regions(axes: Any, image: Any, results: Sequence[Mtf], colours: Sequen
     box = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1}
     for number, (result, colour) in enumerate(zip(results, colours, strict=True), 1):
         x, y, width, height = result.region
-        axes.add_patch(Rectangle((x - 0.5, y - 0.5), width, height, fill=False, ec=colour or _NOT_MEASURED, lw=1.5))
+        axes.add_patch(Rectangle((x - 0.5, y - 0.5), width, height, fill=False, ec=colour, lw=1.5))
         middle = (x + width / 2, y + height / 2)
         axes.text(*middle, _label(number, result), ha="center", va="center", fontsize=7, color="black", bbox=box)
 
 
 def _draw_curves(axes: Any, results: Sequence[Mtf], colours: Sequence[Any], pitch: float | None) -> None:
     for number, (result, colour) in enumerate(zip(results, colours, strict=True), 1):
-        if colour is None:
+        if result.status != "ok":
             continue
         frequency, mtf, error = result.frequency, result.mtf, result.mtf_error
         axes.plot(frequency, mtf, color=colour, lw=1.2, label=_label(number, result))
@@ -91,10 +91,12 @@ def _draw_curves(axes: Any, results: Sequence[Mtf], colours: Sequence[Any], pitc
     if pitch is not None:
         above = axes.secondary_xaxis("top", functions=(lambda f: f * 1000 / pitch, lambda f: f * pitch / 1000))
         above.set_xlabel("cycles per millimetre")
-    if len(results) <= _NAMED and any(colour is not None for colour in colours):
+    if len(results) <= _NAMED and any(result.status == "ok" for result in results):
         axes.legend(fontsize=8)
     axes.grid(alpha=0.3)
 
 
 def _label(number: int, result: Mtf) -> str:
-    return f"{number}: {result.mtf50:.3f}" if np.isfinite(result.mtf50) else f"{number}: {result.status}"
+    if result.status == "ok":
+        return f"{number}: {result.mtf50:.3f}" if np.isfinite(result.mtf50) else f"{number}: above 1.5"
+    return f"{number}: {result.status}"

@@ -27,7 +27,7 @@ Weights = tuple[float, ...]
 
 # Numba adds integers of 32 bits in 64 bits, and a register holds half as many of these: each sum is cut to 32 bits.
 #
-# The three loops below compute a response of 3x3 kernels: each row without copying it, then its two ends. They are
+# The loops below compute responses of 3x3 kernels: each row without copying it, then its two ends. They are
 # written out one by one: Numba does not find a loop in its cache that receives or closes over another function.
 #
 #   image         (H, W), integers or floats
@@ -180,18 +180,22 @@ def _magnitude(
 
 
 @compiled
+def _weighted_sum(gx: Any, gy: Any, weights: Weights) -> Any:
+    """Return the weighted sum of both components; one of weight 0 is left out."""
+    along_x, along_y = weights
+    if along_y == 0:
+        return gx * along_x
+    if along_x == 0:
+        return gy * along_y
+    return gx * along_x + gy * along_y
+
+
+@compiled
 def _along(
     above: Array, here: Array, below: Array, j: int, coefficients: Coefficients, weights: Weights
 ) -> tuple[Any, Any]:
-    along_x, along_y = weights
     gx, gy = _gradient(above, here, below, j, coefficients)
-    # A component of weight 0 is left out.
-    if along_y == 0:
-        value = gx * along_x
-    elif along_x == 0:
-        value = gy * along_y
-    else:
-        value = gx * along_x + gy * along_y
+    value = _weighted_sum(gx, gy, weights)
     return value, _doubtful(here, value, 0, 0)
 
 
@@ -260,20 +264,12 @@ def gradient(
 @compiled
 def weighted(along_x: Array, along_y: Array, weights: Weights, out: Array) -> Any:
     """Compute the weighted sum of components, as `gradient_along` does."""
-    weight_x, weight_y = weights
     doubtful = np.int32(0)
     for i in range(out.shape[0]):
         line_x, line_y, line = along_x[i], along_y[i], out[i]
         for j in range(line.size):
-            # A component of weight 0 is left out.
-            if weight_y == 0:
-                value = line_x[j] * weight_x
-            elif weight_x == 0:
-                value = line_y[j] * weight_y
-            else:
-                value = line_x[j] * weight_x + line_y[j] * weight_y
-            line[j] = value
-            doubtful |= np.int32(value - value != 0)
+            line[j] = _weighted_sum(line_x[j], line_y[j], weights)
+            doubtful |= np.int32(line[j] - line[j] != 0)
     return doubtful != 0
 
 
