@@ -62,7 +62,7 @@ def thresholds(low: Any, high: Any, magnitude: Array, thin: Array) -> tuple[Any,
 
 def _automatic(thin: Array) -> float:
     """Return the high threshold of a NumPy plane."""
-    maxima = thin[np.isfinite(thin) & (thin > 0)]
+    maxima = _finite(thin.ravel()[np.flatnonzero(thin > 0)])
     if not maxima.size:
         return 0.0
     largest = float(maxima.max())
@@ -95,12 +95,18 @@ def quantile(values: Array, fraction: float) -> float:
 
     NumPy partitions by one position in a tenth of the time of `numpy.quantile`.
     """
-    known = values[np.isfinite(values)]
+    known = _finite(values)
     if not known.size:
         return 0.0
     position: float = fraction * (known.size - 1)
     place = int(position)
-    known.partition(place)
+    known = np.partition(known, place, axis=None)
     low = float(known[place])
     high = float(known[place + 1 :].min()) if place < position else low
     return low + (high - low) * (position - place)
+
+
+def _finite(values: Array) -> Array:
+    """Return the finite values, or the array itself if all are finite."""
+    known = np.isfinite(values)
+    return values if known.all() else values[known]

@@ -42,9 +42,8 @@ def thinned(edges: Array) -> Array:
 
     Pixels that were connected, also diagonally, stay connected.
     """
-    backend = backend_of(edges)
-    kept = by_numpy_plane(_thin, edges > 0)
-    return backend.cast(backend.xp.where(kept, edges, 0), edges.dtype)
+    xp = backend_of(edges).xp
+    return xp.where(by_numpy_plane(_thin, edges > 0), edges, xp.zeros_like(edges))
 
 
 def _thin(mask: Array) -> Array:

@@ -109,12 +109,14 @@ class FilterSpec:
         Distances (dy, dx) of neighbouring pixels.
     nan : str
         ``propagate`` or ``ignore``: what an exported graph does with pixels that are not finite.
+    double : bool
+        Whether large kernels are computed in double precision.
     shape : tuple of int
         Rows and columns of the kernels.
     halo : tuple of int
         Pixels above, below, left and right of an output pixel that the kernels cover.
     wide : bool
-        Whether the kernels are so large that single precision would lose digits.
+        Whether the kernels are so large that single precision would lose digits, and `double` is set.
     exact_factor : float
         Sums of n binary digits are exact for pixels up to this times 2ⁿ.
     largest_sum : float
@@ -130,6 +132,7 @@ class FilterSpec:
     tone: str
     spacing: tuple[float, float]
     nan: str
+    double: bool
 
     shape: tuple[int, int] = field(init=False)
     halo: tuple[int, int, int, int] = field(init=False)
@@ -145,7 +148,7 @@ class FilterSpec:
         for name, value in (
             ("shape", shape),
             ("halo", ((rows - 1) // 2, rows // 2, (columns - 1) // 2, columns // 2)),
-            ("wide", max(shape) > NARROW),
+            ("wide", self.double and max(shape) > NARROW),
             ("exact_factor", min(k.common_factor / total for k, total in zip(self.kernels, sums, strict=True))),
             ("largest_sum", max(1.0, *sums) * max(1.0, weight)),
         ):
@@ -269,6 +272,7 @@ def filter_spec(
     tone: str = "linear",
     spacing: tuple[float, float] = PIXELS,
     nan: str = "propagate",
+    double: bool = True,
     **parameters: Any,
 ) -> FilterSpec:
     """Check the options of a filter and return its specification.
@@ -288,6 +292,8 @@ def filter_spec(
         Distances (dy, dx) of neighbouring pixels, as `edgekit.operators.spacing.pixel_spacing` returns them.
     nan : str
         As for the modules of `edgekit.nn`.
+    double : bool
+        Whether kernels of more than 7 rows or columns are computed in double precision.
     **parameters
         Values of the operator's own parameters.
 
@@ -345,6 +351,7 @@ def filter_spec(
         tone=tone,
         spacing=spacing,
         nan=nan,
+        double=double,
     )
 
 

@@ -14,6 +14,34 @@ Array = NDArray[Any]
 
 
 @compiled
+def _local_maximum(above: Array, here: Array, below: Array, j: int, x: Any, y: Any, sector: Any) -> Any:
+    """Return the strength at column j + 1 of the middle row; 0 if a neighbour across the edge exceeds it.
+
+    There are no branches, so that several pixels are computed at once.
+    """
+    wide, high = abs(x), abs(y)
+    steep, falling = high > wide, (x < 0) != (y < 0)
+    longer, shorter = (high, wide) if steep else (wide, high)
+    diagonal = shorter / (longer if longer > 0 else here.dtype.type(1))
+    # Nothing is a maximum across an unknown direction.
+    diagonal = x + y if (x != x) | (y != y) else diagonal
+    a0, a1, a2 = above[j], above[j + 1], above[j + 2]
+    h0, value, h2 = here[j], here[j + 1], here[j + 2]
+    b0, b1, b2 = below[j], below[j + 1], below[j + 2]
+    behind, ahead = (a1, b1) if steep else (h0, h2)
+    far_behind, far_ahead = ((a2, b0) if steep else (b0, a2)) if falling else (a0, b2)
+    if sector:
+        corner = diagonal > sector
+        behind = far_behind if corner else behind
+        ahead = far_ahead if corner else ahead
+    else:
+        corner = False
+        behind += (far_behind - behind) * diagonal
+        ahead += (far_ahead - ahead) * diagonal
+    return value if (value > behind) & ((value > ahead) | ((value == ahead) & (not corner))) else here.dtype.type(0)
+
+
+@compiled
 def local_maxima(strength: Array, gx: Array, gy: Array, sector: Any, start: int, out: Array) -> None:
     """Keep strengths that no neighbour across the edge exceeds, as `edgekit.edges.thinning.suppress`.
 
@@ -29,44 +57,23 @@ def local_maxima(strength: Array, gx: Array, gy: Array, sector: Any, start: int,
         The rows from `start` on.
     """
     rows, columns = strength.shape
+    last = columns - 1
     zeros = np.zeros(columns, strength.dtype)
-    zero, one = zeros.dtype.type(0), zeros.dtype.type(1)
+    # Three pixels around the first of a row, and around the last.
+    ends = np.zeros((3, 6), strength.dtype)
     for i in range(start, start + out.shape[0]):
         above = strength[i - 1] if i > 0 else zeros
         here = strength[i]
         below = strength[i + 1] if i + 1 < rows else zeros
-        line = out[i - start]
-        for j in range(columns):
-            value, x, y = here[j], gx[i, j], gy[i, j]
-            line[j] = zero
-            if value == 0 or value != value:
-                continue
-            wide, high = abs(x), abs(y)
-            flat = high > wide
-            longer, shorter = (high, wide) if flat else (wide, high)
-            diagonal = shorter / (longer if longer > 0 else one)
-            if x != x or y != y:
-                diagonal = x + y
-            left, right = j - 1, j + 1
-            # The corner behind, and the one ahead.
-            falling = (x < 0) != (y < 0)
-            if flat:
-                behind, ahead = above[j], below[j]
-                corner, other = (right, left) if falling else (left, right)
-                far_behind = above[corner] if 0 <= corner < columns else zero
-                far_ahead = below[other] if 0 <= other < columns else zero
-            else:
-                behind = here[left] if j > 0 else zero
-                ahead = here[right] if right < columns else zero
-                far_behind = (below[left] if falling else above[left]) if j > 0 else zero
-                far_ahead = (above[right] if falling else below[right]) if right < columns else zero
-            if not sector:
-                behind += (far_behind - behind) * diagonal
-                ahead += (far_ahead - ahead) * diagonal
-            elif diagonal > sector:
-                behind, ahead = far_behind, far_ahead
-            if value > behind and (value > ahead or (value == ahead and not (sector and diagonal > sector))):
-                line[j] = value
+        along_x, along_y, line = gx[i], gy[i], out[i - start]
+        for j in range(columns - 2):
+            line[j + 1] = _local_maximum(above, here, below, j, along_x[j + 1], along_y[j + 1], sector)
+        for n, row in enumerate((above, here, below)):
+            ends[n, 1], ends[n, 4] = row[0], row[last]
+            if last > 0:
+                ends[n, 2], ends[n, 3] = row[1], row[last - 1]
+        line[0] = _local_maximum(ends[0], ends[1], ends[2], 0, along_x[0], along_y[0], sector)
+        line[last] = _local_maximum(ends[0], ends[1], ends[2], 3, along_x[last], along_y[last], sector)
 
 
 @compiled
