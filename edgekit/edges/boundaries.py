@@ -49,9 +49,9 @@ class _Kind(NamedTuple):
 AREA = 500_000
 
 _KINDS = {
-    ("boundaries", "gradients"): _Kind(0.7, 1.09, 3.94),
+    ("boundaries", "gradients"): _Kind(0.7, 0.406, 3.4),
     ("boundaries", "learned"): _Kind(0.3, 1.28, 1.56),
-    ("edges", "gradients"): _Kind(0.0, 0.0219, 2.17),
+    ("edges", "gradients"): _Kind(0.0, 0.013, 2.17),
     ("edges", "learned"): _Kind(0.0, 0.0194, 1.99),
 }
 
@@ -112,8 +112,9 @@ def detect(
        differences of colours. Gradients of colours that are not above their noise do not count.
     3. Gradients of all of them in five octaves, combined by the structure tensor (Di Zenzo), and divided by their mean
        in the surroundings: an edge among many edges has less weight. The strength is the weighted geometric mean over
-       octaves: edges of objects are present at several scales, texture is not. For all edges this is a factor of the
-       gradient of a Gaussian of σ = 1.5.
+       octaves: edges of objects are present at several scales, texture is not. An edge between two textures is
+       stronger: its factor is the gradient, at a scale of 7 pixels, of the density and the direction of gradients. For
+       all edges the strength is a factor of the gradient of a Gaussian of σ = 1.5.
     4. Non-maximum suppression. Each pixel of a boundary then gets most of the line's mean strength, so that a long
        clear line keeps its weak parts.
     5. In a large image the lines are moved to the steepest change of the original pixels, and drawn there.
