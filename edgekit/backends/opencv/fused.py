@@ -144,6 +144,8 @@ def _loop(spec: FilterSpec, dtype: np.dtype[Any]) -> _Loop | None:
     if spec.symmetric is not None:
         *coefficients, weight = spec.symmetric
         name, weights = "symmetric", ((weight,),)
+        if floats and not coefficients[0]:
+            del coefficients[0]
     elif spec.pair is None:
         return None
     else:

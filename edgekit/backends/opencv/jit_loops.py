@@ -7,6 +7,7 @@ May import `operators` and what is below it.
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numba
@@ -127,14 +128,17 @@ def _symmetric_of_integers(
     return np.float32(np.int32(around + np.int32(centre * h1)))
 
 
+def _cross_of_floats(above: Array, here: Array, below: Array, j: int, coefficients: Coefficients) -> Any:
+    # In the order of the plain steps. This order and that of `_symmetric_of_floats` give 0 on a flat image.
+    edge, centre = coefficients
+    return (((edge * above[j + 1] + edge * here[j]) + centre * here[j + 1]) + edge * here[j + 2]) + edge * below[j + 1]
+
+
 def _symmetric_of_floats(above: Array, here: Array, below: Array, j: int, coefficients: Coefficients) -> Any:
-    # In the order of the plain steps. Both orders give 0 on a flat image.
-    corner, edge, centre = coefficients
+    corner, edge, _ = coefficients
     a0, a1, a2 = above[j], above[j + 1], above[j + 2]
     h0, h1, h2 = here[j], here[j + 1], here[j + 2]
     b0, b1, b2 = below[j], below[j + 1], below[j + 2]
-    if corner == 0:
-        return (((edge * a1 + edge * h0) + centre * h1) + edge * h2) + edge * b1
     total = ((corner * (a0 - h1) + edge * (a1 - h1)) + corner * (a2 - h1)) + edge * (h0 - h1)
     return (((total + edge * (h2 - h1)) + corner * (b0 - h1)) + edge * (b1 - h1)) + corner * (b2 - h1)
 
@@ -146,7 +150,9 @@ def _symmetric(above: Array, here: Array, below: Array, j: int, coefficients: Co
 
 @overload(_symmetric, strict=False)
 def _(above: Any, here: Any, below: Any, j: Any, coefficients: Any) -> Callable[..., Any]:
-    return _symmetric_of_floats if isinstance(above.dtype, numba.types.Float) else _symmetric_of_integers
+    if not isinstance(above.dtype, numba.types.Float):
+        return _symmetric_of_integers
+    return _cross_of_floats if len(coefficients) == 2 else _symmetric_of_floats
 
 
 def _doubtful(row: Array, value: Any, least: Any, some: Any) -> Any:
@@ -165,13 +171,36 @@ def _(row: Any, value: Any, least: Any, some: Any) -> Callable[..., Any]:
     return of_floats if isinstance(row.dtype, numba.types.Float) else of_integers
 
 
-# The two values of a pixel: the response, and whether it is doubtful.
+def _not_finite(row: Array, line: Array) -> Any:
+    """Tell whether a response to a row of this type is not finite somewhere."""
+    raise NotImplementedError
+
+
+@partial(compiled, any_order=True)
+def _difference_from_itself(line: Array) -> Any:
+    """Return 0, or NaN if a value is not finite."""
+    total = line[0] - line[0]
+    for j in range(line.size):
+        total += line[j] - line[j]
+    return total
+
+
+@overload(_not_finite, strict=False)
+def _(row: Any, line: Any) -> Callable[..., Any]:
+    def of_floats(row: Array, line: Array) -> Any:
+        return _difference_from_itself(line) != 0
+
+    def of_integers(row: Array, line: Array) -> Any:
+        return False
+
+    return of_floats if isinstance(row.dtype, numba.types.Float) else of_integers
 
 
 @compiled
 def _magnitude(
     above: Array, here: Array, below: Array, j: int, coefficients: Coefficients, weights: Weights
 ) -> tuple[Any, Any]:
+    """Return the magnitude, and whether it is doubtful."""
     unit, least = weights
     gx, gy = _gradient(above, here, below, j, coefficients)
     gx, gy = unit * gx, unit * gy
@@ -191,21 +220,15 @@ def _weighted_sum(gx: Any, gy: Any, weights: Weights) -> Any:
 
 
 @compiled
-def _along(
-    above: Array, here: Array, below: Array, j: int, coefficients: Coefficients, weights: Weights
-) -> tuple[Any, Any]:
+def _along(above: Array, here: Array, below: Array, j: int, coefficients: Coefficients, weights: Weights) -> Any:
     gx, gy = _gradient(above, here, below, j, coefficients)
-    value = _weighted_sum(gx, gy, weights)
-    return value, _doubtful(here, value, 0, 0)
+    return _weighted_sum(gx, gy, weights)
 
 
 @compiled
-def _even(
-    above: Array, here: Array, below: Array, j: int, coefficients: Coefficients, weights: Weights
-) -> tuple[Any, Any]:
+def _even(above: Array, here: Array, below: Array, j: int, coefficients: Coefficients, weights: Weights) -> Any:
     (weight,) = weights
-    value = weight * _symmetric(above, here, below, j, coefficients)
-    return value, _doubtful(here, value, 0, 0)
+    return weight * _symmetric(above, here, below, j, coefficients)
 
 
 @compiled
@@ -233,17 +256,16 @@ def gradient_along(
 ) -> Any:
     """Compute the weighted sum of both components."""
     last, zeros, ends = _memory(image)
-    doubtful = np.int32(0)
+    doubtful = False
     for i in range(out.shape[0]):
         above, here, below = _rows(image, start + i, beyond, zeros, ends)
         line = out[i]
         for j in range(1, last):
-            line[j], doubt = _along(above, here, below, j - 1, coefficients, weights)
-            doubtful |= doubt
-        line[0], first = _along(ends[0], ends[1], ends[2], 0, coefficients, weights)
-        line[last], doubt = _along(ends[0], ends[1], ends[2], 3, coefficients, weights)
-        doubtful |= first | doubt
-    return doubtful != 0
+            line[j] = _along(above, here, below, j - 1, coefficients, weights)
+        line[0] = _along(ends[0], ends[1], ends[2], 0, coefficients, weights)
+        line[last] = _along(ends[0], ends[1], ends[2], 3, coefficients, weights)
+        doubtful |= _not_finite(here, line)
+    return doubtful
 
 
 @compiled
@@ -264,32 +286,34 @@ def gradient(
 @compiled
 def weighted(along_x: Array, along_y: Array, weights: Weights, out: Array) -> Any:
     """Compute the weighted sum of components, as `gradient_along` does."""
-    doubtful = np.int32(0)
+    doubtful = False
     for i in range(out.shape[0]):
         line_x, line_y, line = along_x[i], along_y[i], out[i]
         for j in range(line.size):
             line[j] = _weighted_sum(line_x[j], line_y[j], weights)
-            doubtful |= np.int32(line[j] - line[j] != 0)
-    return doubtful != 0
+        doubtful |= _not_finite(line_x, line)
+    return doubtful
 
 
 @compiled
 def symmetric(
     image: Array, start: int, beyond: Beyond, coefficients: Coefficients, weights: Weights, out: Array
 ) -> Any:
-    """Compute the response of a kernel with the symmetries of the square: corner, edge and centre coefficients."""
+    """Compute the response of a kernel with the symmetries of the square.
+
+    Its coefficients are those at corners, at edges and at the centre. For floats, a first one of 0 is left out.
+    """
     last, zeros, ends = _memory(image)
-    doubtful = np.int32(0)
+    doubtful = False
     for i in range(out.shape[0]):
         above, here, below = _rows(image, start + i, beyond, zeros, ends)
         line = out[i]
         for j in range(1, last):
-            line[j], doubt = _even(above, here, below, j - 1, coefficients, weights)
-            doubtful |= doubt
-        line[0], first = _even(ends[0], ends[1], ends[2], 0, coefficients, weights)
-        line[last], doubt = _even(ends[0], ends[1], ends[2], 3, coefficients, weights)
-        doubtful |= first | doubt
-    return doubtful != 0
+            line[j] = _even(above, here, below, j - 1, coefficients, weights)
+        line[0] = _even(ends[0], ends[1], ends[2], 0, coefficients, weights)
+        line[last] = _even(ends[0], ends[1], ends[2], 3, coefficients, weights)
+        doubtful |= _not_finite(here, line)
+    return doubtful
 
 
 @compiled
