@@ -50,16 +50,16 @@ AREA = 500_000
 
 _KINDS = {
     ("boundaries", "gradients"): _Kind(0.7, 0.406, 3.4),
-    ("boundaries", "learned"): _Kind(0.3, 1.28, 1.56),
-    ("edges", "gradients"): _Kind(0.0, 0.013, 2.17),
-    ("edges", "learned"): _Kind(0.0, 0.0194, 1.99),
+    ("boundaries", "learned"): _Kind(0.3, 1.19, 1.47),
+    ("edges", "gradients"): _Kind(0.0, 0.01, 1.81),
+    ("edges", "learned"): _Kind(0.0, 0.0101, 1.93),
 }
 
 #: Most times that `detail` doubles the size.
 FINEST = 6
 
-#: The strength of a pixel is this power of the odds that the network gives, for boundaries and for all edges.
-ODDS, EDGE_ODDS = 0.5, 0.2
+#: The strength of a boundary is this power of the odds that the network gives.
+ODDS = 0.5
 
 
 def detect(
@@ -114,7 +114,7 @@ def detect(
        in the surroundings: an edge among many edges has less weight. The strength is the weighted geometric mean over
        octaves: edges of objects are present at several scales, texture is not. An edge between two textures is
        stronger: its factor is the gradient, at a scale of 7 pixels, of the density and the direction of gradients. For
-       all edges the strength is a factor of the gradient of a Gaussian of σ = 1.5.
+       all edges the strength is the gradient of a Gaussian of σ = 1.5, times 0.2 plus the probability of a boundary.
     4. Non-maximum suppression. Each pixel of a boundary then gets most of the line's mean strength, so that a long
        clear line keeps its weak parts.
     5. In a large image the lines are moved to the steepest change of the original pixels, and drawn there.
@@ -161,7 +161,7 @@ def detect(
 
 def constants(what: str, model: str) -> tuple[float, float]:
     """Return the strength whose probability is a half, and the steepness of the probability."""
-    kind = _KINDS[what, model.removesuffix("-fast")]
+    kind = _kind(what, model)
     return kind.half, kind.steep
 
 
@@ -178,15 +178,14 @@ def _of_one(planes: Sequence[Array], what: str, model: str, detail: int) -> Arra
     """Return the probabilities of one image, (rows, columns)."""
     backend = backend_of(planes[0])
     xp = backend.xp
-    kind = _KINDS[what, model.removesuffix("-fast")]
+    kind = _kind(what, model)
     work = working(planes, AREA * 4**detail)
     found = _edges(work.planes, what, model, floating=backend.array_types(planes[0]).floating)
     thin = suppress(found.strength, xp.cos(found.across), xp.sin(found.across), interpolate=True)
     thin = thinned(xp.where(work.known, thin, 0))
     if kind.shared:
         thin = thin * by_numpy_plane(lambda plane: _gain_along_lines(plane, kind.shared), detached(thin))
-    power = thin**kind.steep
-    probability = power / (power + kind.half**kind.steep)
+    probability = _probability(thin, kind)
     return _at_full_size(probability, found.across, work.finer) if work.finer else probability
 
 
@@ -196,15 +195,24 @@ def _edges(planes: Sequence[Array], what: str, model: str, *, floating: bool) ->
     planes, half = octaves.relative(planes, floating=floating)
     if model == "gradients":
         found = octaves.boundaries(planes, half)
-        if what == "boundaries":
-            return found
-        return octaves.all_edges(planes, found.strength**octaves.SHARE_OF_BOUNDARIES)
-    scales = learned.SCALES if model == "learned" else (1.0,)
-    odds = learned.logits(octaves.roots(planes, half), half, scales)
-    if what == "boundaries":
-        # The network sees the border of the image. Where nothing changes there is no line.
-        return octaves.ridges(xp.where(octaves.changes(planes), xp.exp(odds * ODDS), 0))
-    return octaves.all_edges(planes, xp.exp(odds * EDGE_ODDS))
+        strength = found.strength
+    else:
+        scales = learned.SCALES if model == "learned" else (1.0,)
+        strength = xp.exp(learned.logits(octaves.roots(planes, half), half, scales) * ODDS)
+    if what == "edges":
+        return octaves.all_edges(planes, _probability(strength, _kind("boundaries", model)))
+    # The network sees the border of the image. Where nothing changes there is no line.
+    return found if model == "gradients" else octaves.ridges(xp.where(octaves.changes(planes), strength, 0))
+
+
+def _kind(what: str, model: str) -> _Kind:
+    return _KINDS[what, model.removesuffix("-fast")]
+
+
+def _probability(strength: Array, kind: _Kind) -> Array:
+    """Return the probability of a strength."""
+    power = strength**kind.steep
+    return power / (power + kind.half**kind.steep)
 
 
 def _at_full_size(probability: Array, across: Array, finer: Sequence[Sequence[Array]]) -> Array:

@@ -48,8 +48,8 @@ FINE, FINE_COLOUR = 1.5, 0.7
 #: Added to the magnitude of all edges, relative to white.
 FAINT = 0.003
 
-#: The power of the strength of boundaries in that of all edges.
-SHARE_OF_BOUNDARIES = 0.5
+#: Added to the probability of a boundary: all edges have at least this weight.
+UNLIKELY = 0.2
 
 #: Gradients of colours below this multiple of their noise are not counted.
 NOISE = 2.0
@@ -117,21 +117,21 @@ def _weights(shift: float) -> list[float]:
     return [float(w) for w in np.interp(places, range(len(WEIGHTS)), WEIGHTS, right=0)]
 
 
-def all_edges(planes: Sequence[Array], evidence: Array) -> Edges:
-    """Return all edges: a fine gradient of the gray levels, times evidence that there is a boundary.
+def all_edges(planes: Sequence[Array], probability: Array) -> Edges:
+    """Return all edges: a fine gradient of the gray levels, with more weight where a boundary is probable.
 
     Parameters
     ----------
     planes : sequence of array
         Relative to white.
-    evidence : array
-        At least 0.
+    probability : array
+        Of a boundary at each pixel.
     """
     backend = backend_of(planes[0])
     xp = backend.xp
     planes = opponents([backend.cast(p, xp.float32) for p in planes], FINE_COLOUR)
     xx, yy, xy = _tensor([apply_bank(p, "gaussian", {"sigma": FINE}) for p in planes])
-    strength = xp.where(xx + yy > 0, _largest(xx, yy, xy) + FAINT, 0) * evidence
+    strength = xp.where(xx + yy > 0, _largest(xx, yy, xy) + FAINT, 0) * (UNLIKELY + probability)
     return Edges(strength, xp.arctan2(2 * xy, xx - yy) / 2)
 
 

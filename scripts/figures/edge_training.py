@@ -27,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     steps = [row["step"] for row in rows]
     axes.plot(steps, [row["train"] for row in rows], label="training photographs, changed at random")
     axes.plot(steps, [row["val"] for row in rows], label="20 validation photographs, averaged weights")
+    best = min(rows, key=lambda row: row["val"])
+    label = f"weights of the package: {best['step']} steps, {best['seconds'] / 3600:.1f} hours"
+    axes.plot(best["step"], best["val"], "o", color="black", label=label)
     axes.set(xlabel="steps", ylabel="loss")
     axes.set_ylim(bottom=min(row["val"] for row in rows) - 0.02, top=0.5)
     axes.grid(alpha=0.3)

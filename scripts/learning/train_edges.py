@@ -1,6 +1,6 @@
 """Trains the boundary network of `detect(model="learned")` on photographs with boundaries that people drew.
 
-    python scripts/learning/train_edges.py BSDS500 -o FOLDER [--steps 20000] [--threads 2] [--seed 0]
+    python scripts/learning/train_edges.py BSDS500 -o FOLDER [--steps 15000] [--threads 2] [--seed 0]
 
 BSDS500 contains images/train, images/val, groundTruth/train and groundTruth/val. The network learns from the 200
 photographs of train alone. Every fifth photograph of val tells which weights are kept. FOLDER receives last.pt, from
@@ -185,10 +185,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="folder of BSDS500")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of checkpoints")
-    parser.add_argument("--steps", type=int, default=20000, help="default: %(default)s")
+    parser.add_argument("--steps", type=int, default=15000, help="default: %(default)s")
     parser.add_argument("--threads", type=int, default=2, help="of torch (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
-    parser.add_argument("--bfloat16", action=argparse.BooleanOptionalAction, default=True, help="half precision")
+    parser.add_argument(
+        "--bfloat16",
+        action="store_true",
+        help="half precision: faster if the processor has it, else far slower",
+    )
     train(parser.parse_args(arguments))
 
 
