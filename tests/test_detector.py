@@ -184,6 +184,18 @@ def test_object_edges_are_stronger_than_texture(contrast, texture, kind):
     assert np.quantile(on_rim, 0.2) > np.quantile(on_ground, 0.98)
 
 
+@pytest.mark.parametrize("turn", [0, 1], ids=["along the axes", "diagonal"])
+def test_the_boundary_of_two_textures_is_stronger_than_their_edges(turn, kind):
+    y, x = np.mgrid[:160, :240]
+    # Stripes of the same contrast and width, at right angles.
+    phase = np.where(x < 120, y + turn * x, x - turn * y)
+    stripes = 128 + 40 * np.sin(2 * np.pi * phase / 8)
+    image = np.rint(stripes + np.random.default_rng(0).normal(0, 4, stripes.shape)).astype(np.uint8)
+    found = flattened(kind, ek.detect(kind.image(image)))[8:-8]
+    inside = np.concatenate([found[:, 20:100], found[:, 140:220]], 1)
+    assert found[:, 114:126].max(1).mean() > 2 * inside[inside > 0].mean()
+
+
 @pytest.mark.parametrize("depth", [0.1, 0.3])
 def test_edges_between_colours_of_equal_luminance(depth, kind):
     for colour in (np.array([1, -0.299 / 0.587, 0]), np.array([0, -0.114 / 0.587, 1])):
