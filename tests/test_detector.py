@@ -196,6 +196,17 @@ def test_the_boundary_of_two_textures_is_stronger_than_their_edges(turn, kind):
     assert found[:, 114:126].max(1).mean() > 2 * inside[inside > 0].mean()
 
 
+@pytest.mark.parametrize("model", ["gradients", "learned", "learned-fast"])
+def test_all_edges_have_more_weight_where_a_boundary_is_probable(model):
+    _, x = np.mgrid[:128, :256]
+    # Stripes, and one step of the same contrast.
+    image = np.where(x < 128, 100 + 50 * (x // 8 % 2), np.where(x < 192, 100, 150)).astype(np.uint8)
+    found = ek.detect(image, what="edges", model=model)[20:-20]
+    step, stripes = found[:, 188:196].max(1).mean(), found[:, 20:110]
+    odds = step / (1 - step), (p := stripes[stripes > 0].mean()) / (1 - p)
+    assert odds[0] > 3 * odds[1] > 0
+
+
 @pytest.mark.parametrize("depth", [0.1, 0.3])
 def test_edges_between_colours_of_equal_luminance(depth, kind):
     for colour in (np.array([1, -0.299 / 0.587, 0]), np.array([0, -0.114 / 0.587, 1])):
