@@ -41,8 +41,8 @@ Weights = tuple[float, ...]
 #
 # A loop returns whether the response of floats is doubtful: somewhere it is not finite, or squares were rounded to 0.
 #
-# `_gradient`, `_symmetric` and `_doubtful` have one version for integers and one for floats. Numba chooses by the type
-# of the image when it compiles a loop; Python itself never calls them.
+# `_gradient`, `_symmetric`, `_doubtful` and `_not_finite` have one version for integers and others for floats. Numba
+# chooses by the types of the arguments when it compiles a loop. Python itself never calls them: they raise there.
 
 
 @compiled
