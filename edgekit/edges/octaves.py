@@ -5,7 +5,9 @@ also on ten pictures of UDED.
 """
 
 import math
+import operator
 from collections.abc import Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -38,8 +40,9 @@ SURROUND = 2.0
 #: Added to the surround, relative to the mean of the magnitude: weak edges in flat surroundings stay weak.
 QUIET = 0.25
 
-#: Standard deviation of the gradient of texture, in pixels of the image reduced to a quarter; what is added to it, so
-#: that the edge of an object without texture keeps its strength; and its power in the strength of an edge.
+#: Standard deviation of the gradient of texture, in pixels of the image reduced to a quarter, for an image of PIXELS
+#: pixels; what is added to it, so that the edge of an object without texture keeps its strength; and its power in the
+#: strength of an edge.
 COARSE, UNTEXTURED, SHARE_OF_TEXTURE = 1.75, 0.017, 0.42
 
 #: Standard deviation of the gradient for all edges, in pixels, and the weight of differences in colour.
@@ -103,8 +106,8 @@ def boundaries(planes: Sequence[Array], half: float) -> Edges:
     unit = 2 ** (len(weights) - 1)
     planes = [padded(p, unit) for p in opponents(roots(planes, half), COLOUR)]
     strength, xx, yy, xy = _octaves(planes, weights)
-    change = (UNTEXTURED + _change_of_texture(planes)) ** SHARE_OF_TEXTURE
-    strength = xp.exp(strength / sum(weights)) * change / STRONGER**larger
+    change = _change_of_texture(planes, COARSE * 2 ** (larger / 2))
+    strength = xp.exp(strength / sum(weights)) * (UNTEXTURED + change) ** SHARE_OF_TEXTURE / STRONGER**larger
     strength = apply(xp.where(xx + yy > 0, strength, 0), _SMOOTH, {})
     across = xp.arctan2(2 * xy, xx - yy) / 2
     return Edges(strength[:rows, :columns], across[:rows, :columns])
@@ -169,7 +172,7 @@ def _octaves(planes: Sequence[Array], weights: Sequence[float]) -> list[Array]:
     return [part + doubled(c) for part, c in zip(here, coarser, strict=True)]
 
 
-def _change_of_texture(planes: Sequence[Array]) -> Array:
+def _change_of_texture(planes: Sequence[Array], sigma: float) -> Array:
     """Return how much the texture on one side of each pixel differs from that on the other, from 0 to about 1.
 
     Texture is the density and the direction of gradients. Their contrast has little effect: each counts by its
@@ -180,24 +183,31 @@ def _change_of_texture(planes: Sequence[Array]) -> Array:
     magnitude = xp.sqrt(xx + yy + TINY)
     weight = 1 / (magnitude * (magnitude + xp.mean(magnitude)))
     parts = [halved(halved(part * weight)) for part in (xx - yy, 2 * xy, xx + yy)]
-    gradients = [apply_bank(part, "gaussian", {"sigma": COARSE}) for part in parts]
-    products = [(gx * gx, gy * gy, gx * gy) for gx, gy in gradients]
-    return doubled(doubled(_largest(*(sum(same) for same in zip(*products, strict=True)))))
+    gradients = [apply_bank(part, "gaussian", {"sigma": sigma}) for part in parts]
+    return doubled(doubled(_largest(*_sums(_products(gradients)))))
 
 
-def _tensor(gradients: Sequence[tuple[Array, Array]]) -> list[Array]:
+def _tensor(gradients: Sequence[Sequence[Array]]) -> list[Array]:
     """Return the sums of gx², gy² and gx·gy. Of colours only what is above their noise is added."""
-    xp = backend_of(gradients[0][0]).xp
-    total = [0.0, 0.0, 0.0]
-    for n, (gx, gy) in enumerate(gradients):
-        parts = [gx * gx, gy * gy, gx * gy]
-        if n and len(gradients) == 3:
-            energy = parts[0] + parts[1]
-            limit = (NOISE * _noise(energy)) ** 2
-            share = (1 - limit / xp.where(energy > limit, energy, 1)) * (energy > limit)
-            parts = [p * share for p in parts] if limit else parts
-        total = [t + p for t, p in zip(total, parts, strict=True)]
-    return total
+    lightness, *others = _products(gradients)
+    return _sums([lightness, *map(_above_noise, others)] if len(others) == 2 else [lightness, *others])
+
+
+def _products(gradients: Sequence[Sequence[Array]]) -> list[list[Array]]:
+    return [[gx * gx, gy * gy, gx * gy] for gx, gy in gradients]
+
+
+def _sums(products: Sequence[Sequence[Array]]) -> list[Array]:
+    return [reduce(operator.add, same) for same in zip(*products, strict=True)]
+
+
+def _above_noise(products: list[Array]) -> list[Array]:
+    """Return products of the components of a gradient, less the share that is due to noise."""
+    xp = backend_of(products[0]).xp
+    energy = products[0] + products[1]
+    limit = (NOISE * _noise(energy)) ** 2
+    share = 1 - limit / xp.where(energy > limit, energy, limit) if limit else 1
+    return [p * share for p in products]
 
 
 def _noise(energy: Array) -> float:
