@@ -32,7 +32,7 @@ from edgekit.common.load_cv2 import cv2
 from edgekit.errors import MissingExtraError
 from edgekit.operators.borders import index_map
 from edgekit.operators.filter_spec import FilterSpec
-from edgekit.operators.kernels import Vector, sums_to_zero
+from edgekit.operators.kernels import Kernel, Vector, shape, sums_to_zero
 
 Array = NDArray[Any]
 
@@ -106,7 +106,7 @@ def fused(
     # The loops are compiled for contiguous images only.
     loop = _loop(spec, image.dtype) if image.dtype in _LOOPED and image.flags.c_contiguous else None
     compiled = loops(math.prod(shape)) if loop else None
-    linear = _linear(spec) if compiled is None and image.dtype == np.uint8 else None
+    linear = _linear(spec, image.dtype) if compiled is None and image.dtype in _LOOPED else None
     if compiled is None and linear is None:
         return None
     dtype = image.dtype if image.dtype.kind == "f" else np.dtype(np.float32)
@@ -116,8 +116,9 @@ def fused(
         out = np.empty((*stacked, *shape), dtype)
     planes = out.reshape(-1, *shape)
     if linear is not None:
-        _reduce(linear, _responses(linear, image, layout, start, stop, spec), spec, planes)
-        return out
+        _reduce(linear, _responses(linear, image, layout, start, stop, spec, planes), spec, planes)
+        finite = image.dtype.kind != "f" or all(math.isfinite(cv2.sumElems(plane)[0]) for plane in planes)
+        return out if finite else None
     assert loop is not None
     assert compiled is not None
     beyond = _beyond(image.shape, spec.border)
@@ -188,7 +189,7 @@ def _beyond(shape: tuple[int, ...], border: str) -> tuple[int, ...]:
 
 
 class _Linear(NamedTuple):
-    """OpenCV's functions for the linear responses of a specification to 8-bit images.
+    """OpenCV's functions for the linear responses of a specification to images of one type.
 
     Attributes
     ----------
@@ -196,8 +197,8 @@ class _Linear(NamedTuple):
         ``fill(pixels, border, out)`` computes the responses (N, H, W) of pixels (H, W).
     borders : collection of str
         The borders that `fill` has.
-    dtype : dtype
-        Of the responses.
+    pixels, dtype : dtype
+        Of the pixels that are filtered, and of the responses.
     weights : tuple of tuple of float
         For each component a weight of each response.
     squared : bool
@@ -206,36 +207,48 @@ class _Linear(NamedTuple):
 
     fill: Callable[[Array, int, Array], None]
     borders: Collection[str]
+    pixels: Any
     dtype: Any
     weights: tuple[Vector, ...]
     squared: bool
 
 
 @lru_cache(maxsize=256)
-def _linear(spec: FilterSpec) -> _Linear | None:
-    """Return functions that filter pixels as they are: with OpenCV's borders, not padded."""
+def _linear(spec: FilterSpec, dtype: np.dtype[Any]) -> _Linear | None:
+    """Return functions that filter pixels with OpenCV's borders, not padded."""
     weights = tuple(component.weights for component in spec.components)
     if spec.reduce == "maximum" or spec.wide or any(side % 2 == 0 for side in spec.shape):
         return None
-    if spec.pair is not None:
+    of_bytes, floats = dtype == np.uint8, dtype.kind == "f"
+    if spec.pair is not None and of_bytes:
         corner, middle, pairs = spec.pair
         both = all(any(w) for w in zip(*pairs, strict=True))
         # Other factors than powers of two would be rounded elsewhere than in the plain steps.
         if both and middle == 2 * corner and abs(math.frexp(corner)[0]) == 0.5:
             squared = spec.reduce == "magnitude" and pairs == ((1, 0), (0, 1))
             pairs = tuple(tuple(corner * w for w in line) for line in pairs)
-            return _Linear(_sobel_pair, ("reflect", "edge"), np.dtype(np.int16), pairs, squared)
-    chains = [chain for kernel in spec.kernels for chain in steps(kernel, np.float32, Rounding.NONE)]
+            return _Linear(_sobel_pair, ("reflect", "edge"), dtype, np.dtype(np.int16), pairs, squared)
+    work = dtype if floats else np.dtype(np.float32)
+    rounding = Rounding.SEEN if floats else Rounding.NONE
+    if floats and (spec.reduce == "magnitude" or not all(map(_summed_in_order, spec.kernels))):
+        return None
+    chains = [chain for kernel in spec.kernels for chain in steps(kernel, work, rounding)]
     filters = [step for chain in chains for step in chain if isinstance(step, OpenCVFilter)]
     one_call_each = len(filters) == len(spec.kernels) == len(chains) == sum(map(len, chains))
-    if not one_call_each or len({f.of_bytes for f in filters}) > 1:
+    types = {f.of_bytes if of_bytes else f.dtype for f in filters}
+    if not one_call_each or len(types) > 1:
         return None
 
     def fill(pixels: Array, border: int, out: Array) -> None:
         for cv2_filter, response in zip(filters, out, strict=True):
             cv2_filter.fill(pixels, border, response)
 
-    return _Linear(fill, tiling.CV2_BORDERS, filters[0].of_bytes, weights, squared=False)
+    return _Linear(fill, tiling.CV2_BORDERS, dtype if of_bytes else work, types.pop(), weights, squared=False)
+
+
+def _summed_in_order(kernel: Kernel) -> bool:
+    """Tell whether OpenCV adds floats in the same order in all columns, and no product is rounded."""
+    return all(len(c) == 1 and min(shape(c[0])) > 1 and partial_sums_exact(c[0]) for c in kernel.chains)
 
 
 def _sobel_pair(pixels: Array, border: int, out: Array) -> None:
@@ -243,9 +256,9 @@ def _sobel_pair(pixels: Array, border: int, out: Array) -> None:
 
 
 def _responses(
-    linear: _Linear, image: Array, layout: ImageLayout, start: int, stop: int, spec: FilterSpec
+    linear: _Linear, image: Array, layout: ImageLayout, start: int, stop: int, spec: FilterSpec, planes: Array
 ) -> Array:  # fmt: skip
-    """Return the linear responses of some rows, (N, rows, columns)."""
+    """Return the linear responses of some rows, (N, rows, columns): in the place of the result, if it has one plane."""
     top, bottom, left, _ = spec.halo
     if spec.border in linear.borders:
         first = max(start - top, 0)
@@ -254,8 +267,10 @@ def _responses(
     else:
         pixels = tiling.pad(image, layout, start, stop, spec.halo, spec.border, image.dtype, 0)
         border = cv2.BORDER_REPLICATE
-    responses = np.empty((len(linear.weights[0]), *pixels.shape), linear.dtype)
-    linear.fill(pixels, border, responses)
+    size = (len(linear.weights[0]), *pixels.shape)
+    in_place = size == planes.shape and len(planes) == 1 and linear.dtype == planes.dtype
+    responses = planes if in_place else np.empty(size, linear.dtype)
+    linear.fill(pixels.astype(linear.pixels, copy=False), border, responses)
     return responses[:, top : top + stop - start, left : left + layout.columns]
 
 
@@ -277,7 +292,7 @@ def _reduce(linear: _Linear, responses: Array, spec: FilterSpec, planes: Array) 
     else:
         made = [weighted_sum(list(responses), w, plane) for w, plane in zip(linear.weights, planes, strict=True)]
     for response, plane in zip(made, planes, strict=True):
-        if response is not plane:
+        if not np.may_share_memory(response, plane):
             plane[...] = response
 
 

@@ -7,7 +7,6 @@ May import `operators` and what is below it.
 
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numba
@@ -15,6 +14,7 @@ import numpy as np
 from numba.extending import overload
 from numpy.typing import NDArray
 
+from edgekit.backends.opencv.jit_checks import all_above, as_integer, not_finite
 from edgekit.backends.opencv.jit_compiler import compiled
 from edgekit.backends.opencv.jit_edges import connected as connected
 from edgekit.backends.opencv.jit_edges import local_maxima as local_maxima
@@ -41,8 +41,8 @@ Weights = tuple[float, ...]
 #
 # A loop returns whether the response of floats is doubtful: somewhere it is not finite, or squares were rounded to 0.
 #
-# `_gradient`, `_symmetric`, `_doubtful` and `_not_finite` have one version for integers and others for floats. Numba
-# chooses by the types of the arguments when it compiles a loop. Python itself never calls them: they raise there.
+# `_gradient` and `_symmetric` have one version for integers and others for floats. Numba chooses by the types of the
+# arguments when it compiles a loop. Python itself never calls them: they raise there.
 
 
 @compiled
@@ -155,57 +155,32 @@ def _(above: Any, here: Any, below: Any, j: Any, coefficients: Any) -> Callable[
     return _cross_of_floats if len(coefficients) == 2 else _symmetric_of_floats
 
 
-def _doubtful(row: Array, value: Any, least: Any, some: Any) -> Any:
-    """Tell whether a value of a pixel of this row is not finite, or below `least` where `some` is not zero."""
-    raise NotImplementedError
-
-
-@overload(_doubtful, strict=False)
-def _(row: Any, value: Any, least: Any, some: Any) -> Callable[..., Any]:
-    def of_floats(row: Array, value: Any, least: Any, some: Any) -> Any:
-        return np.int32((value - value != 0) | ((value < least) & (some != 0)))
-
-    def of_integers(row: Array, value: Any, least: Any, some: Any) -> Any:
-        return np.int32(0)
-
-    return of_floats if isinstance(row.dtype, numba.types.Float) else of_integers
-
-
-def _not_finite(row: Array, line: Array) -> Any:
-    """Tell whether a response to a row of this type is not finite somewhere."""
-    raise NotImplementedError
-
-
-@partial(compiled, any_order=True)
-def _difference_from_itself(line: Array) -> Any:
-    """Return 0, or NaN if a value is not finite."""
-    total = line[0] - line[0]
-    for j in range(line.size):
-        total += line[j] - line[j]
-    return total
-
-
-@overload(_not_finite, strict=False)
-def _(row: Any, line: Any) -> Callable[..., Any]:
-    def of_floats(row: Array, line: Array) -> Any:
-        return _difference_from_itself(line) != 0
-
-    def of_integers(row: Array, line: Array) -> Any:
-        return False
-
-    return of_floats if isinstance(row.dtype, numba.types.Float) else of_integers
+@compiled
+def _some_tiny(
+    above: Array, here: Array, below: Array, ends: Array, coefficients: Coefficients, weights: Weights
+) -> Any:  # fmt: skip
+    """Tell whether somewhere in a row the sum of squares is too small to be exact, and not 0 for a gradient of 0."""
+    found = _tiny(ends[0], ends[1], ends[2], 0, coefficients, weights)
+    found |= _tiny(ends[0], ends[1], ends[2], 3, coefficients, weights)
+    for j in range(here.size - 2):
+        found |= _tiny(above, here, below, j, coefficients, weights)
+    return found != 0
 
 
 @compiled
-def _magnitude(
-    above: Array, here: Array, below: Array, j: int, coefficients: Coefficients, weights: Weights
-) -> tuple[Any, Any]:
-    """Return the magnitude, and whether it is doubtful."""
+def _tiny(above: Array, here: Array, below: Array, j: int, coefficients: Coefficients, weights: Weights) -> Any:
     unit, least = weights
     gx, gy = _gradient(above, here, below, j, coefficients)
     gx, gy = unit * gx, unit * gy
-    squares = gx * gx + gy * gy
-    return math.sqrt(squares), _doubtful(here, squares, least, abs(gx) + abs(gy))
+    return np.int32((gx * gx + gy * gy < least) & ((gx != 0) | (gy != 0)))
+
+
+@compiled
+def _magnitude(above: Array, here: Array, below: Array, j: int, coefficients: Coefficients, weights: Weights) -> Any:
+    unit, _ = weights
+    gx, gy = _gradient(above, here, below, j, coefficients)
+    gx, gy = unit * gx, unit * gy
+    return math.sqrt(gx * gx + gy * gy)
 
 
 @compiled
@@ -237,17 +212,19 @@ def gradient_magnitude(
 ) -> Any:
     """Compute the root of the squares of both components; the weights are their factor and the least sum of squares."""
     last, zeros, ends = _memory(image)
-    doubtful = np.int32(0)
+    doubtful = False
+    small = as_integer(image, np.sqrt(weights[1]))
     for i in range(out.shape[0]):
         above, here, below = _rows(image, start + i, beyond, zeros, ends)
         line = out[i]
         for j in range(1, last):
-            line[j], doubt = _magnitude(above, here, below, j - 1, coefficients, weights)
-            doubtful |= doubt
-        line[0], first = _magnitude(ends[0], ends[1], ends[2], 0, coefficients, weights)
-        line[last], doubt = _magnitude(ends[0], ends[1], ends[2], 3, coefficients, weights)
-        doubtful |= first | doubt
-    return doubtful != 0
+            line[j] = _magnitude(above, here, below, j - 1, coefficients, weights)
+        line[0] = _magnitude(ends[0], ends[1], ends[2], 0, coefficients, weights)
+        line[last] = _magnitude(ends[0], ends[1], ends[2], 3, coefficients, weights)
+        if not all_above(here, line, small):
+            doubtful |= _some_tiny(above, here, below, ends, coefficients, weights)
+        doubtful |= not_finite(here, line)
+    return doubtful
 
 
 @compiled
@@ -264,7 +241,7 @@ def gradient_along(
             line[j] = _along(above, here, below, j - 1, coefficients, weights)
         line[0] = _along(ends[0], ends[1], ends[2], 0, coefficients, weights)
         line[last] = _along(ends[0], ends[1], ends[2], 3, coefficients, weights)
-        doubtful |= _not_finite(here, line)
+        doubtful |= not_finite(here, line)
     return doubtful
 
 
@@ -291,7 +268,7 @@ def weighted(along_x: Array, along_y: Array, weights: Weights, out: Array) -> An
         line_x, line_y, line = along_x[i], along_y[i], out[i]
         for j in range(line.size):
             line[j] = _weighted_sum(line_x[j], line_y[j], weights)
-        doubtful |= _not_finite(line_x, line)
+        doubtful |= not_finite(line_x, line)
     return doubtful
 
 
@@ -312,7 +289,7 @@ def symmetric(
             line[j] = _even(above, here, below, j - 1, coefficients, weights)
         line[0] = _even(ends[0], ends[1], ends[2], 0, coefficients, weights)
         line[last] = _even(ends[0], ends[1], ends[2], 3, coefficients, weights)
-        doubtful |= _not_finite(here, line)
+        doubtful |= not_finite(here, line)
     return doubtful
 
 
