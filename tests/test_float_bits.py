@@ -1,5 +1,7 @@
 """Responses of floating-point images: bit-identical at all positions, with and without compiled loops."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -123,3 +125,17 @@ def test_tiny_and_large_values_with_compiled_loops(name, dtype, size, monkeypatc
     monkeypatch.setattr(fused, "MODE", "1")
     np.testing.assert_array_equal(FILTERS[name](image), plain)
     assert plain.any()
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_special_values_at_each_place_of_a_row(name, monkeypatch):
+    places = ((20, 0), (20, 5), (20, 19), (2, 0), (2, 1))
+    for value, (columns, column) in product((np.nan, np.inf, 3e38, 1e-30), places):
+        image = np.zeros((9, columns), np.float32)
+        image[4, column] = value
+        with monkeypatch.context() as patch:
+            patch.setattr(fused, "_LOOPED", frozenset())
+            plain = FILTERS[name](image)
+        for mode in "01":
+            monkeypatch.setattr(fused, "MODE", mode)
+            np.testing.assert_array_equal(FILTERS[name](image), plain)
