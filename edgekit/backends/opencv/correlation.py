@@ -313,10 +313,11 @@ def weighted_sum(responses: Sequence[Array], weights: Sequence[float], out: Arra
     if not rest and weight == 1 and first.dtype == dtype:
         return first
     total = _place(out, first.shape, dtype)
-    # Converted first: NumPy takes longer for a product of two types.
-    np.copyto(total, first)
-    if weight != 1:
-        total *= dtype.type(weight)
+    if first.dtype != dtype:
+        # NumPy takes longer for a product of two types.
+        np.copyto(total, first)
+        first = total
+    np.multiply(first, dtype.type(weight), total)
     for response, weight in rest:
         total += np.multiply(response, weight, dtype=dtype)
     return total
