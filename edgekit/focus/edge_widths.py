@@ -59,7 +59,7 @@ LEAST_LONG = 1.0
 
 #: The quantile of the sharpest edges. Along a motion it is larger than the width across, by at least this factor. If
 #: only the background is blurred, it is smaller.
-SHARPEST, LONG_SHARPEST = 0.1, 1.1
+SHARPEST, LONG_SHARPEST = 0.1, 1.2
 
 #: Texture without isolated edges is measured by a ratio of energies. The first number converts its root to the width of
 #: the blur, the second is the relative standard error of this width.

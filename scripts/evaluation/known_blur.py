@@ -45,6 +45,7 @@ LONGEST = 1024
 class Trial(NamedTuple):
     """What was found for one photograph, blur and condition."""
 
+    folder: str
     blur: str
     condition: str
     ratio: float
@@ -122,7 +123,15 @@ def trials(path: Path) -> list[Trial]:
             result = ek.blur_width(stored(image_blurred, noise, quality, bits, random))
             turned = abs((result.direction - degrees + 90) % 180 - 90)
             words = f"noise {noise:.0%}" if noise else f"JPEG {quality}" if quality else f"{bits} bits"
-            found.append(Trial(name, words, result.width / math.hypot(width, own), turned))
+            found.append(
+                Trial(
+                    f"{path.parent.parent.name}/{path.parent.name}",
+                    name,
+                    words,
+                    result.width / math.hypot(width, own),
+                    turned,
+                )
+            )
     return found
 
 
@@ -132,7 +141,7 @@ def row(name: str, chosen: Sequence[Trial]) -> str:
     errors = np.abs(ratios[np.isfinite(ratios)] - 1)
     turned = np.array([trial.turned for trial in chosen])
     turned = turned[np.isfinite(turned)]
-    motions = "motion" in name
+    motions = name.startswith(("motion", "every motion"))
     share = f"{len(turned) / len(chosen):.0%}" if motions else "-"
     angles = f"{np.median(turned):.1f}, {np.percentile(turned, 90):.1f}" if motions and len(turned) else "-"
     undefined = int(np.isnan(ratios).sum())
@@ -143,7 +152,7 @@ def row(name: str, chosen: Sequence[Trial]) -> str:
 
 
 def table(found: Sequence[Trial], photographs: int) -> str:
-    """Return the table: a line for each blur, and for each kind of blur and condition."""
+    """Return the table: a line for each blur, for each kind of blur and condition, and for each folder."""
     lines = [
         f"{photographs} photographs.",
         "",
@@ -156,6 +165,8 @@ def table(found: Sequence[Trial], photographs: int) -> str:
     for kind in ("Gaussian", "disc", "motion"):
         for words in dict.fromkeys(trial.condition for trial in found):
             lines.append(row(f"every {kind}, {words}", [t for t in found if t.condition == words and kind in t.blur]))
+    for folder in dict.fromkeys(trial.folder for trial in found):
+        lines.append(row(f"every blur, `{folder}`", [trial for trial in found if trial.folder == folder]))
     return "\n".join([*lines, row("all", found)])
 
 
