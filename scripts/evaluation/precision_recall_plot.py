@@ -16,9 +16,9 @@ SIZE, DOTS = (9, 9.4), 120
 
 FAINT, PAPER, GRID = "#59636e", "#ffffff", "#d8dee4"
 
-#: Okabe and Ito's colours, which colour-blind people can distinguish, without the yellow, which is hardly visible on
-#: white.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+#: Okabe and Ito's colours, which colour-blind people can distinguish. Instead of the yellow, which is hardly visible on
+#: white, there is a brown.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#8C510A")
 
 
 class Published(NamedTuple):

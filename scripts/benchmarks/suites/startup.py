@@ -26,6 +26,7 @@ LABELS = {
     "bare": "three lines of OpenCV",
     "sobel": "`edgekit sobel`",
     "help": "`edgekit --help`",
+    "click": "`import click` alone",
 }
 
 
@@ -38,6 +39,7 @@ def commands(folder: Path) -> dict[str, list[str]]:
         "bare": [sys.executable, str(script), str(SAMPLE), f"{folder}/bare.png"],
         "sobel": [*edgekit, "sobel", str(SAMPLE), "-o", f"{folder}/edges.png", "--force"],
         "help": [*edgekit, "--help"],
+        "click": [sys.executable, "-c", "import click"],
     }
 
 

@@ -1,9 +1,9 @@
-"""Measures `detect` on photographs that were enlarged, and its time and memory for large images.
+"""Measures `detect` on photographs that were enlarged or made noisy, and its time and memory for large images.
 
-    python scripts/evaluation/edge_sizes.py IMAGES BOUNDARIES [--limit 20] --write
+    python scripts/evaluation/edge_conditions.py IMAGES BOUNDARIES [--limit 20] --write
 
-IMAGES and BOUNDARIES are those of `edge_detection.py`. Enlarged maps are reduced by the largest of their pixels, and
-compared with the boundaries that people drew. --write writes the tables into docs/boundaries.md.
+IMAGES and BOUNDARIES are those of `edge_detection.py`. Enlarged maps are reduced by the largest of their pixels. All
+maps are compared with the boundaries that people drew. --write writes the tables into docs/boundaries.md.
 Needs `pip install -e ".[bench]"`, and Linux for the memory.
 """
 
@@ -11,7 +11,8 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -19,20 +20,23 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import edgekit as ek
 from common.blocks import fill
 from common.paths import ROOT, SAMPLES
 from evaluation.boundary_measure import agree, inner, tally
-from evaluation.edge_detection import find, one_thread
+from evaluation.edge_detection import Pair, find, one_thread
+from evaluation.edge_methods import METHODS, Image, Strength
 
 PAGE = ROOT / "docs" / "boundaries.md"
 
-#: Enlargements of the photographs, and options of `detect`.
-FACTORS = (1, 2, 4)
+#: Enlargements of the photographs, and standard deviations of noise in gray levels.
+FACTORS, NOISES = (1, 2, 4), (0, 5, 10, 20)
+
+#: The methods, and the options of `detect` whose time and memory are measured.
+NOISY = ("gaussian", "detect", "detect-edges", "learned")
 OPTIONS: dict[str, dict[str, str]] = {
-    "`detect`": {},
-    '`what="edges"`': {"what": "edges"},
-    '`model="learned"`': {"model": "learned"},
+    "detect": {},
+    "detect-edges": {"what": "edges"},
+    "learned": {"model": "learned"},
 }
 
 #: Rows and columns of large images: 12, 24 and 45 megapixels.
@@ -53,32 +57,34 @@ print(time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_m
 """
 
 
-def enlarged(image: np.ndarray, factor: int, options: dict[str, str]) -> np.ndarray:
+def enlarged(name: str, image: Image, factor: int) -> Strength:
     """Return the edges of an enlarged photograph, in the size of the photograph."""
     if factor == 1:
-        return ek.detect(image, **options)
-    found = ek.detect(cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC), **options)
+        return METHODS[name].strength(image)
+    found = METHODS[name].strength(cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC))
     rows, columns = image.shape[:2]
     return found.reshape(rows, factor, columns, factor).max((1, 3))
 
 
-def by_size(images: Path, boundaries: Path, limit: int) -> str:
-    """Return the table of enlarged photographs."""
-    pairs = [pair for pair, _ in find(images, boundaries, limit)[0]]
+def noisy(name: str, image: Image, deviation: float) -> Strength:
+    """Return the edges of a photograph with Gaussian noise, a different one in each channel."""
+    noise = np.random.default_rng(0).normal(0, deviation, image.shape)
+    return METHODS[name].strength(np.clip(np.rint(image + noise), 0, 255).astype(np.uint8))
+
+
+def agreement(pairs: Sequence[Pair], names: Sequence[str], columns: dict[str, Callable[[str, Image], Strength]]) -> str:
+    """Return a table with a line for each method, and a column for each change of the photographs."""
     lines = [
-        f"{len(pairs)} photographs, enlarged. ODS, and in parentheses its threshold.",
+        f"{len(pairs)} photographs. ODS, and in parentheses its threshold.",
         "",
-        "| method |" + "".join(f" {f} times |" for f in FACTORS),
-        "|---|" + "---:|" * len(FACTORS),
+        "| method |" + "".join(f" {label} |" for label in columns),
+        "|---|" + "---:|" * len(columns),
     ]
     thresholds = inner(THRESHOLDS)
-    for label, options in OPTIONS.items():
-        row = f"| {label} |"
-        for factor in FACTORS:
-            counts = []
-            for pair in pairs:
-                image, people = pair.read()
-                counts.append(tally(enlarged(image, factor, options), people, thresholds))
+    for name in names:
+        row = f"| {METHODS[name].label} |"
+        for strength in columns.values():
+            counts = [tally(strength(name, image), people, thresholds) for image, people in map(Pair.read, pairs)]
             found = agree(counts, thresholds)
             row += f" {found.ods:.3f} ({found.threshold:.2f}) |"
         lines.append(row)
@@ -93,8 +99,8 @@ def costs() -> str:
         "| method |" + "".join(f" {rows * columns / 1e6:.0f} Mpx |" for rows, columns in LARGE),
         "|---|" + "---:|" * len(LARGE),
     ]
-    for label, options in OPTIONS.items():
-        row = f"| {label} |"
+    for name, options in OPTIONS.items():
+        row = f"| {METHODS[name].label} |"
         for rows, columns in LARGE:
             command = [sys.executable, "-c", _CHILD, str(SAMPLES / "coffee.png"), str(rows), str(columns)]
             out = subprocess.run([*command, json.dumps(options)], check=True, capture_output=True, text=True).stdout
@@ -112,8 +118,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--limit", type=int, default=20, help="number of photographs (default: %(default)s)")
     parser.add_argument("--write", action="store_true", help="write the tables into docs/boundaries.md")
     options = parser.parse_args(arguments)
+    pairs = [pair for pair, _ in find(options.images, options.boundaries, options.limit)[0]]
+    sizes = {f"{n} times" if n > 1 else "as it is": partial(enlarged, factor=n) for n in FACTORS}
+    noises = {f"σ = {n}" if n else "as it is": partial(noisy, deviation=n) for n in NOISES}
     with one_thread():
-        tables = {"sizes": by_size(options.images, options.boundaries, options.limit), "costs": costs()}
+        tables = {
+            "sizes": agreement(pairs, list(OPTIONS), sizes),
+            "noise": agreement(pairs, NOISY, noises),
+            "costs": costs(),
+        }
     text = PAGE.read_text(encoding="utf-8") if options.write else ""
     for name, table in tables.items():
         print(f"{table}\n")

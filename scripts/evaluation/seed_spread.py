@@ -1,0 +1,77 @@
+"""Measures how much the boundaries of the network depend on the seed of its training.
+
+    python scripts/evaluation/seed_spread.py IMAGES BOUNDARIES FOLDER... [--limit 80] [--write]
+
+IMAGES and BOUNDARIES are those of `edge_detection.py`, each FOLDER is one of `learning/train_edges.py`. Prints a line
+for each training. --write writes the table into docs/boundaries.md.
+Needs `pip install -e ".[bench,torch]"`.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import edgekit as ek
+from common.blocks import fill_page
+from common.paths import DOCS
+from edgekit.edges import learned
+from edgekit.edges.boundaries import Model
+from evaluation.boundary_measure import agree, inner, tally
+from evaluation.edge_detection import Pair, find, one_thread
+from learning import export_edges
+
+THRESHOLDS = 49
+
+MODELS: tuple[Model, ...] = ("learned-fast", "learned")
+
+
+def line(folder: Path, pairs: Sequence[Pair]) -> str:
+    """Return a line of the table."""
+    curve = json.loads((folder / "curve.json").read_text(encoding="utf-8"))
+    best = min(curve, key=lambda row: row["val"])
+    with tempfile.TemporaryDirectory() as scratch:
+        learned.WEIGHTS = Path(scratch) / "weights.npz"
+        export_edges.main([str(folder / "best.pt"), "-o", str(learned.WEIGHTS)])
+        learned._weights.cache_clear()
+        row = f"| {folder.name} | {curve[-1]['step']} | {curve[-1]['seconds'] / 60:.0f} | {best['val']:.3f} |"
+        for model in MODELS:
+            counts = []
+            for pair in pairs:
+                image, people = pair.read()
+                counts.append(tally(ek.detect(image, model=model), people, inner(THRESHOLDS)))
+            found = agree(counts, inner(THRESHOLDS))
+            row += f" {found.ods:.3f} | {found.ap:.3f} |"
+    return row
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the command line, and print or write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("images", type=Path)
+    parser.add_argument("boundaries", type=Path)
+    parser.add_argument("folders", type=Path, nargs="+", help="folders of trainings")
+    parser.add_argument("--limit", type=int, default=80, help="number of photographs (default: %(default)s)")
+    parser.add_argument("--write", action="store_true", help="write the table into docs/boundaries.md")
+    options = parser.parse_args(arguments)
+    pairs = [pair for pair, _ in find(options.images, options.boundaries, options.limit)[0]]
+    lines = [
+        f"{len(pairs)} photographs. Loss: the smallest on the validation photographs.",
+        "",
+        "| training | steps | minutes | loss | ODS, one scale | AP | ODS, three scales | AP |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    with one_thread():
+        lines += [line(folder, pairs) for folder in options.folders]
+    text = "\n".join(lines)
+    print(text)
+    if options.write:
+        fill_page(DOCS / "boundaries.md", "seeds", text)
+
+
+if __name__ == "__main__":
+    main()
