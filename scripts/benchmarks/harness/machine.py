@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.harness.workers import SWITCH, has_switch, home
 
 LIBRARIES = (
-    "numpy", "opencv-python", "opencv-python-headless", "scikit-image", "scipy", "torch", "kornia", "pyvips",
+    "numpy", "opencv-python", "opencv-python-headless", "scikit-image", "scipy", "torch", "kornia", "pyvips", "easobel",
     "pyvips-binary", "numba", "isal", "pillow", "tifffile", "click", "cleanvision", "sharp-frames", "matplotlib",
 )  # fmt: skip
 

@@ -73,6 +73,7 @@ def contenders(operation: str, dtype: str) -> list[Contender]:
         return [opencv, *_edgekit(""), vips, copied]
     share = 1.0 if dtype == "float32" else reach(dtype)
     skimage = {"magnitude": share * HALF * math.sqrt(2), "laplacian": -share}.get(operation, share * HALF)
+    easobel = Contender("easobel", "easobel, `sobel_mt`", own="|gx| + |gy|, and 0 at the border")
     lines = {
         "magnitude": "`Sobel` twice and `magnitude`",
         "angle": "`Sobel` twice and `addWeighted`",
@@ -90,6 +91,7 @@ def contenders(operation: str, dtype: str) -> list[Contender]:
         # By default kornia divides by the same number as edgekit.
         Contender("kornia", "kornia, torch on the CPU", "torch", factor=1.0 if operation == "magnitude" else raw),
         Contender("pyvips", "pyvips, `conv`", factor=raw),
+        *([easobel] if operation == "magnitude" and dtype == "float32" else []),
         copied,
     ]
 
@@ -113,7 +115,8 @@ def make(name: str, operation: str, dtype: str, megapixels: float) -> Call:
     if library == "opencv":
         return _by_opencv(operation, image, bool(how))
     makers = {
-        "filter2d": _by_filter2d, "skimage": _by_skimage, "scipy": _by_scipy, "kornia": _by_kornia, "pyvips": _by_pyvips
+        "filter2d": _by_filter2d, "skimage": _by_skimage, "scipy": _by_scipy, "kornia": _by_kornia,
+        "pyvips": _by_pyvips, "easobel": _by_easobel,
     }  # fmt: skip
     return makers[library](operation, image)
 
@@ -259,3 +262,9 @@ def _by_pyvips(operation: str, image: Image) -> Call:
         "picture": lambda: pyvips.Image.new_from_array(image).sobel().numpy(),
     }
     return calls.get(operation, lambda: [response.numpy() for response in filtered()])
+
+
+def _by_easobel(operation: str, image: Image) -> Call:
+    import easobel
+
+    return lambda: easobel.sobel_mt(image, cv2.getNumThreads())
