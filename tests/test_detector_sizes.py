@@ -172,11 +172,27 @@ def test_network_equals_a_plain_implementation(kind):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-def test_detect_is_differentiable():
-    image = torch.rand(1, 3, 64, 80, requires_grad=True)
-    ek.detect(image, model="learned-fast").sum().backward()
-    assert torch.isfinite(image.grad).all()
-    assert image.grad.abs().sum() > 0
+@pytest.mark.parametrize("what", ["boundaries", "edges"])
+@pytest.mark.parametrize("model", ["gradients", "learned-fast"])
+def test_detect_is_differentiable(model, what):
+    pixels = torch.rand(1, 3, 64, 80)
+    # A part of the image is flat.
+    pixels[..., 40:] = 0.3
+    for image, some in ((pixels, True), (torch.full((1, 3, 64, 80), 0.3), False)):
+        image.requires_grad_()
+        ek.detect(image, model=model, what=what).sum().backward()
+        assert torch.isfinite(image.grad).all()
+        assert bool(image.grad.abs().sum() > 0) == some
+
+
+def test_noise_of_colours_without_lightness_is_the_same_in_numpy_and_torch():
+    random = np.random.default_rng(0)
+    noise = random.normal(0, 0.02, (2, 64, 80))
+    roots = 0.6 + np.stack([noise[0], -(0.299 * noise[0] + 0.114 * noise[1]) / 0.587, noise[1]], -1)
+    image = (roots**2).astype(np.float32)
+    expected = ek.detect(image)
+    found = ek.detect(torch.from_numpy(image).movedim(-1, 0))[0].numpy()
+    assert (np.abs(found - expected) > 0.01).sum() <= 4
 
 
 def test_refined_lines_follow_the_edge():

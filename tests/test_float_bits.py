@@ -134,7 +134,7 @@ def test_special_values_at_each_place_of_a_row(name, monkeypatch):
         image = np.zeros((9, columns), np.float32)
         image[4, column] = value
         with monkeypatch.context() as patch:
-            patch.setattr(fused, "_LOOPED", frozenset())
+            patch.setattr(fused, "_TYPES", frozenset())
             plain = FILTERS[name](image)
         for mode in "01":
             monkeypatch.setattr(fused, "MODE", mode)

@@ -113,9 +113,9 @@ def detect(
     3. Gradients of all of them in five octaves, combined by the structure tensor (Di Zenzo), and divided by their mean
        in the surroundings: an edge among many edges has less weight. The strength is the weighted geometric mean over
        octaves: edges of objects are present at several scales, texture is not. An edge between two textures is
-       stronger: its factor is the gradient, at a scale of 7 to 9 pixels, of the density and the direction of gradients.
-       For all edges the strength is the gradient of a Gaussian of σ = 1.5, times 0.2 plus the probability of a
-       boundary.
+       stronger: its factor is the gradient of the density and the direction of gradients, at a scale of at least 7
+       pixels. For all edges the strength is the gradient of a Gaussian of σ = 1.5, times 0.2 plus the probability of
+       a boundary.
     4. Non-maximum suppression. Each pixel of a boundary then gets most of the line's mean strength, so that a long
        clear line keeps its weak parts.
     5. In a large image the lines are moved to the steepest change of the original pixels, and drawn there.

@@ -42,7 +42,7 @@ QUIET = 0.25
 
 #: Standard deviation of the gradient of texture, in pixels of the image reduced to a quarter, for an image of PIXELS
 #: pixels; what is added to it, so that the edge of an object without texture keeps its strength; and its power in the
-#: strength of an edge.
+#: strength of an edge. The deviation grows with the fourth root of the number of pixels.
 COARSE, UNTEXTURED, SHARE_OF_TEXTURE = 1.75, 0.017, 0.42
 
 #: Standard deviation of the gradient for all edges, in pixels, and the weight of differences in colour.
@@ -109,8 +109,7 @@ def boundaries(planes: Sequence[Array], half: float) -> Edges:
     change = _change_of_texture(planes, COARSE * 2 ** (larger / 2))
     strength = xp.exp(strength / sum(weights)) * (UNTEXTURED + change) ** SHARE_OF_TEXTURE / STRONGER**larger
     strength = apply(xp.where(xx + yy > 0, strength, 0), _SMOOTH, {})
-    across = xp.arctan2(2 * xy, xx - yy) / 2
-    return Edges(strength[:rows, :columns], across[:rows, :columns])
+    return Edges(strength[:rows, :columns], _across(xx, yy, xy)[:rows, :columns])
 
 
 def _weights(shift: float) -> list[float]:
@@ -135,7 +134,7 @@ def all_edges(planes: Sequence[Array], probability: Array) -> Edges:
     planes = opponents([backend.cast(p, xp.float32) for p in planes], FINE_COLOUR)
     xx, yy, xy = _tensor([apply_bank(p, "gaussian", {"sigma": FINE}) for p in planes])
     strength = xp.where(xx + yy > 0, _largest(xx, yy, xy) + FAINT, 0) * (UNLIKELY + probability)
-    return Edges(strength, xp.arctan2(2 * xy, xx - yy) / 2)
+    return Edges(strength, _across(xx, yy, xy))
 
 
 def changes(planes: Sequence[Array]) -> Array:
@@ -147,12 +146,11 @@ def changes(planes: Sequence[Array]) -> Array:
 
 def ridges(strength: Array) -> Edges:
     """Return smoothed strengths, and the direction in which they fall most steeply on both sides."""
-    xp = backend_of(strength).xp
     strength = apply(strength, own_operator([[bell] for bell in gaussian(1.0)]), {})
     strength = apply(strength, own_operator([gaussian(1.0)]), {})
     gx, gy = apply_bank(strength, "gaussian", {"sigma": 1.5})
     (xx, xy), (_, yy) = (apply_bank(g, "sobel", {}) for g in (gx, gy))
-    return Edges(strength, xp.arctan2(-2 * xy, yy - xx) / 2)
+    return Edges(strength, _across(-xx, -yy, -xy))
 
 
 def _octaves(planes: Sequence[Array], weights: Sequence[float]) -> list[Array]:
@@ -176,12 +174,14 @@ def _change_of_texture(planes: Sequence[Array], sigma: float) -> Array:
     """Return how much the texture on one side of each pixel differs from that on the other, from 0 to about 1.
 
     Texture is the density and the direction of gradients. Their contrast has little effect: each counts by its
-    magnitude relative to the sum of this magnitude and the mean one.
+    magnitude relative to the sum of this magnitude and the mean one. `sigma` is in pixels of the image reduced to a
+    quarter.
     """
     xp = backend_of(planes[0]).xp
     xx, yy, xy = _tensor([apply_bank(p, "sobel", {}) for p in planes])
-    magnitude = xp.sqrt(xx + yy + TINY)
-    weight = 1 / (magnitude * (magnitude + xp.mean(magnitude)))
+    magnitude = _root(xx + yy)
+    product = magnitude * (magnitude + xp.mean(magnitude))
+    weight = xp.where(product > 0, 1 / xp.where(product > 0, product, 1), 0)
     parts = [halved(halved(part * weight)) for part in (xx - yy, 2 * xy, xx + yy)]
     gradients = [apply_bank(part, "gaussian", {"sigma": sigma}) for part in parts]
     return doubled(doubled(_largest(*_sums(_products(gradients)))))
@@ -206,7 +206,8 @@ def _above_noise(products: list[Array]) -> list[Array]:
     xp = backend_of(products[0]).xp
     energy = products[0] + products[1]
     limit = (NOISE * _noise(energy)) ** 2
-    share = 1 - limit / xp.where(energy > limit, energy, limit) if limit else 1
+    above = energy > limit
+    share = xp.where(above, 1 - limit / xp.where(above, energy, 1), 0) if limit else 1
     return [p * share for p in products]
 
 
@@ -219,8 +220,21 @@ def _noise(energy: Array) -> float:
 
 def _largest(xx: Array, yy: Array, xy: Array) -> Array:
     """Return the largest change in any direction (Di Zenzo)."""
-    xp = backend_of(xx).xp
-    return xp.sqrt((xx + yy + xp.sqrt((xx - yy) ** 2 + 4 * xy * xy)) / 2)
+    return _root((xx + yy + _root((xx - yy) ** 2 + 4 * xy * xy)) / 2)
+
+
+def _root(squares: Array) -> Array:
+    """Return the root. Its gradient at 0 is 0, and not infinite."""
+    xp = backend_of(squares).xp
+    positive = squares > 0
+    return xp.where(positive, xp.sqrt(xp.where(positive, squares, 1)), 0)
+
+
+def _across(xx: Array, yy: Array, xy: Array) -> Array:
+    """Return the direction of the largest change, without gradients: that of 0 has none."""
+    xx, yy, xy = map(detached, (xx, yy, xy))
+    direction: Array = backend_of(xx).xp.arctan2(2 * xy, xx - yy) / 2
+    return direction
 
 
 def _surround(magnitude: Array) -> Array:

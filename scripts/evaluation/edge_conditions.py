@@ -31,8 +31,10 @@ PAGE = ROOT / "docs" / "boundaries.md"
 #: Enlargements of the photographs, and standard deviations of noise in gray levels.
 FACTORS, NOISES = (1, 2, 4), (0, 5, 10, 20)
 
-#: The methods, and the options of `detect` whose time and memory are measured.
+#: The methods that are measured with noise.
 NOISY = ("gaussian", "detect", "detect-edges", "learned")
+
+#: The methods that are measured at several sizes, and the options of `detect` for them.
 OPTIONS: dict[str, dict[str, str]] = {
     "detect": {},
     "detect-edges": {"what": "edges"},
@@ -75,7 +77,7 @@ def noisy(name: str, image: Image, deviation: float) -> Strength:
 def agreement(pairs: Sequence[Pair], names: Sequence[str], columns: dict[str, Callable[[str, Image], Strength]]) -> str:
     """Return a table with a line for each method, and a column for each change of the photographs."""
     lines = [
-        f"{len(pairs)} photographs. ODS, and in parentheses its threshold.",
+        f"{len(pairs)} photographs, {THRESHOLDS} thresholds. ODS, and in parentheses its threshold.",
         "",
         "| method |" + "".join(f" {label} |" for label in columns),
         "|---|" + "---:|" * len(columns),
@@ -119,8 +121,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--write", action="store_true", help="write the tables into docs/boundaries.md")
     options = parser.parse_args(arguments)
     pairs = [pair for pair, _ in find(options.images, options.boundaries, options.limit)[0]]
-    sizes = {f"{n} times" if n > 1 else "as it is": partial(enlarged, factor=n) for n in FACTORS}
-    noises = {f"σ = {n}" if n else "as it is": partial(noisy, deviation=n) for n in NOISES}
+    sizes = {f"{n} times" if n > 1 else "unchanged": partial(enlarged, factor=n) for n in FACTORS}
+    noises = {f"σ = {n}" if n else "unchanged": partial(noisy, deviation=n) for n in NOISES}
     with one_thread():
         tables = {
             "sizes": agreement(pairs, list(OPTIONS), sizes),

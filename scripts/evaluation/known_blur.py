@@ -116,6 +116,7 @@ def trials(path: Path) -> list[Trial]:
     factor = min(1.0, LONGEST / max(image.shape))
     image = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA).astype(np.float32)
     random = np.random.default_rng(zlib.crc32(path.name.encode()))
+    folder = f"{path.parent.parent.name}/{path.parent.name}"
     own = ek.blur_width(np.uint8(image)).width
     found = []
     for name, image_blurred, width, degrees in blurred(image, random):
@@ -123,15 +124,7 @@ def trials(path: Path) -> list[Trial]:
             result = ek.blur_width(stored(image_blurred, noise, quality, bits, random))
             turned = abs((result.direction - degrees + 90) % 180 - 90)
             words = f"noise {noise:.0%}" if noise else f"JPEG {quality}" if quality else f"{bits} bits"
-            found.append(
-                Trial(
-                    f"{path.parent.parent.name}/{path.parent.name}",
-                    name,
-                    words,
-                    result.width / math.hypot(width, own),
-                    turned,
-                )
-            )
+            found.append(Trial(folder, name, words, result.width / math.hypot(width, own), turned))
     return found
 
 

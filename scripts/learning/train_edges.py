@@ -45,6 +45,9 @@ SIDE = 0.3
 #: Share of the averaged weights that remains after a step.
 KEPT = 0.9985
 
+#: Every which photograph of val tells which weights are kept.
+STOPPING = 5
+
 #: Steps between two lines of the curve, and between two checkpoints.
 REPORT, SAVE = 250, 250
 
@@ -135,7 +138,7 @@ def train(options: argparse.Namespace) -> None:
     cv2.setNumThreads(1)
     options.output.mkdir(parents=True, exist_ok=True)
     train_set, val = (load(options.data / "images" / n, options.data / "groundTruth" / n) for n in ("train", "val"))
-    checked = val[::5]
+    checked = val[::STOPPING]
     model = TrainingNetwork().to(memory_format=torch.channels_last).train()
     decayed = [p for p in model.parameters() if p.dim() > 1]
     plain = [p for p in model.parameters() if p.dim() == 1]

@@ -313,11 +313,13 @@ def weighted_sum(responses: Sequence[Array], weights: Sequence[float], out: Arra
     if not rest and weight == 1 and first.dtype == dtype:
         return first
     total = _place(out, first.shape, dtype)
-    if first.dtype != dtype:
+    if first.dtype == dtype:
+        np.multiply(first, dtype.type(weight), total)
+    else:
         # NumPy takes longer for a product of two types.
         np.copyto(total, first)
-        first = total
-    np.multiply(first, dtype.type(weight), total)
+        if weight != 1:
+            total *= dtype.type(weight)
     for response, weight in rest:
         total += np.multiply(response, weight, dtype=dtype)
     return total

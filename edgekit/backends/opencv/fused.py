@@ -1,4 +1,4 @@
-"""Fast functions for whole responses: compiled loops (Numba), and OpenCV's Sobel pair.
+"""Fast functions for whole responses: compiled loops (Numba), and OpenCV's filters with their own borders.
 
 The responses are those of the plain steps, bit for bit. Loading the loops takes as long as they save on 1000
 megapixels. They are loaded when a process has filtered that much, or at once if Numba is loaded already.
@@ -47,8 +47,8 @@ SMALLEST = 2**16
 
 _pixels = 0
 
-#: Types for which there are compiled loops.
-_LOOPED = {np.dtype(t) for t in (np.uint8, np.int8, np.uint16, np.int16, np.float32, np.float64)}
+#: Types of the images that are filtered here.
+_TYPES = {np.dtype(t) for t in (np.uint8, np.int8, np.uint16, np.int16, np.float32, np.float64)}
 
 #: Larger factors, and smaller than its inverse, may leave the range of single precision.
 _LARGEST_FACTOR = 2.0**100
@@ -104,9 +104,9 @@ def fused(
         return None
     shape = (stop - start, layout.columns)
     # The loops are compiled for contiguous images only.
-    loop = _loop(spec, image.dtype) if image.dtype in _LOOPED and image.flags.c_contiguous else None
+    loop = _loop(spec, image.dtype) if image.dtype in _TYPES and image.flags.c_contiguous else None
     compiled = loops(math.prod(shape)) if loop else None
-    linear = _linear(spec, image.dtype) if compiled is None and image.dtype in _LOOPED else None
+    linear = _linear(spec, image.dtype) if compiled is None and image.dtype in _TYPES else None
     if compiled is None and linear is None:
         return None
     dtype = image.dtype if image.dtype.kind == "f" else np.dtype(np.float32)
@@ -117,6 +117,7 @@ def fused(
     planes = out.reshape(-1, *shape)
     if linear is not None:
         _reduce(linear, _responses(linear, image, layout, start, stop, spec, planes), spec, planes)
+        # Elsewhere a pixel that is not finite affects only the support of each kernel.
         finite = image.dtype.kind != "f" or all(math.isfinite(cv2.sumElems(plane)[0]) for plane in planes)
         return out if finite else None
     assert loop is not None
@@ -247,7 +248,10 @@ def _linear(spec: FilterSpec, dtype: np.dtype[Any]) -> _Linear | None:
 
 
 def _summed_in_order(kernel: Kernel) -> bool:
-    """Tell whether OpenCV adds floats in the same order in all columns, and no product is rounded."""
+    """Tell whether OpenCV adds floats in the same order in all columns, and no product is rounded.
+
+    It adds those of a row or a column of coefficients in another order in the last columns.
+    """
     return all(len(c) == 1 and min(shape(c[0])) > 1 and partial_sums_exact(c[0]) for c in kernel.chains)
 
 
@@ -258,7 +262,7 @@ def _sobel_pair(pixels: Array, border: int, out: Array) -> None:
 def _responses(
     linear: _Linear, image: Array, layout: ImageLayout, start: int, stop: int, spec: FilterSpec, planes: Array
 ) -> Array:  # fmt: skip
-    """Return the linear responses of some rows, (N, rows, columns): in the place of the result, if it has one plane."""
+    """Return the linear responses of some rows, (N, rows, columns); a single one lies in `planes` if it fits."""
     top, bottom, left, _ = spec.halo
     if spec.border in linear.borders:
         first = max(start - top, 0)
@@ -292,6 +296,7 @@ def _reduce(linear: _Linear, responses: Array, spec: FilterSpec, planes: Array) 
     else:
         made = [weighted_sum(list(responses), w, plane) for w, plane in zip(linear.weights, planes, strict=True)]
     for response, plane in zip(made, planes, strict=True):
+        # A response may lie in its plane already.
         if not np.may_share_memory(response, plane):
             plane[...] = response
 

@@ -1,10 +1,11 @@
-"""Checks of rows of floats, for compiled loops. They do nothing for images of integers. Imports nothing else.
+"""Checks of rows of floats, for compiled loops. They do nothing for images of integers. Imports nothing of the package.
 
 Floats without a sign, read as integers, have the order of their values, then infinity, then NaN. Numba computes the
 largest of integers several at a time, and that of floats one by one.
 
 Each function has one version for integers and one for floats. Numba chooses by the type of the image's row when it
-compiles a loop. Python itself never calls them.
+compiles a loop. Python itself never calls them. Numba keeps compiled loops until their own file changes: after a change
+of this file, change `jit_loops.py` too.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,7 @@ Array = NDArray[Any]
 
 
 def not_finite(row: Array, line: Array) -> Any:
-    """Tell whether a response to a row of this type is not finite somewhere."""
+    """Tell whether some value of `line` is not finite. `row`, of the image, chooses the version."""
     raise NotImplementedError
 
 
@@ -60,7 +61,7 @@ def _(row: Any, value: Any) -> Callable[..., Any]:
 
 
 def all_above(row: Array, line: Array, limit: Any) -> Any:
-    """Tell whether all floats of a line, which have no sign, are above a limit; its bits are those of an integer."""
+    """Tell whether all floats of a line, which have no sign, are above a limit that `as_integer` returned."""
     raise NotImplementedError
 
 

@@ -221,6 +221,7 @@ def gradient_magnitude(
             line[j] = _magnitude(above, here, below, j - 1, coefficients, weights)
         line[0] = _magnitude(ends[0], ends[1], ends[2], 0, coefficients, weights)
         line[last] = _magnitude(ends[0], ends[1], ends[2], 3, coefficients, weights)
+        # Only rows with small magnitudes are computed again.
         if not all_above(here, line, small):
             doubtful |= _some_tiny(above, here, below, ends, coefficients, weights)
         doubtful |= not_finite(here, line)
