@@ -109,7 +109,8 @@ def boundaries(planes: Sequence[Array], half: float) -> Edges:
     change = _change_of_texture(planes, COARSE * 2 ** (larger / 2))
     strength = xp.exp(strength / sum(weights)) * (UNTEXTURED + change) ** SHARE_OF_TEXTURE / STRONGER**larger
     strength = apply(xp.where(xx + yy > 0, strength, 0), _SMOOTH, {})
-    return Edges(strength[:rows, :columns], _across(xx, yy, xy)[:rows, :columns])
+    across = xp.arctan2(2 * xy, xx - yy) / 2
+    return Edges(strength[:rows, :columns], across[:rows, :columns])
 
 
 def _weights(shift: float) -> list[float]:
@@ -134,7 +135,7 @@ def all_edges(planes: Sequence[Array], probability: Array) -> Edges:
     planes = opponents([backend.cast(p, xp.float32) for p in planes], FINE_COLOUR)
     xx, yy, xy = _tensor([apply_bank(p, "gaussian", {"sigma": FINE}) for p in planes])
     strength = xp.where(xx + yy > 0, _largest(xx, yy, xy) + FAINT, 0) * (UNLIKELY + probability)
-    return Edges(strength, _across(xx, yy, xy))
+    return Edges(strength, xp.arctan2(2 * xy, xx - yy) / 2)
 
 
 def changes(planes: Sequence[Array]) -> Array:
@@ -146,11 +147,12 @@ def changes(planes: Sequence[Array]) -> Array:
 
 def ridges(strength: Array) -> Edges:
     """Return smoothed strengths, and the direction in which they fall most steeply on both sides."""
+    xp = backend_of(strength).xp
     strength = apply(strength, own_operator([[bell] for bell in gaussian(1.0)]), {})
     strength = apply(strength, own_operator([gaussian(1.0)]), {})
     gx, gy = apply_bank(strength, "gaussian", {"sigma": 1.5})
     (xx, xy), (_, yy) = (apply_bank(g, "sobel", {}) for g in (gx, gy))
-    return Edges(strength, _across(-xx, -yy, -xy))
+    return Edges(strength, xp.arctan2(-2 * xy, yy - xx) / 2)
 
 
 def _octaves(planes: Sequence[Array], weights: Sequence[float]) -> list[Array]:
@@ -228,13 +230,6 @@ def _root(squares: Array) -> Array:
     xp = backend_of(squares).xp
     positive = squares > 0
     return xp.where(positive, xp.sqrt(xp.where(positive, squares, 1)), 0)
-
-
-def _across(xx: Array, yy: Array, xy: Array) -> Array:
-    """Return the direction of the largest change, without gradients: that of 0 has none."""
-    xx, yy, xy = map(detached, (xx, yy, xy))
-    direction: Array = backend_of(xx).xp.arctan2(2 * xy, xx - yy) / 2
-    return direction
 
 
 def _surround(magnitude: Array) -> Array:
