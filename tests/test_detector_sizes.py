@@ -186,13 +186,14 @@ def test_detect_is_differentiable(model, what):
 
 
 def test_gradients_of_colours_below_their_noise_are_exactly_zero():
-    gx, gy = np.random.default_rng(0).normal(size=(2, 64, 80)).astype(np.float32)
-    products = [gx * gx, gy * gy, gx * gy]
-    expected = octaves._above_noise(products)
-    found = octaves._above_noise([torch.from_numpy(p) for p in products])
-    for plain, tensor in zip(expected, found, strict=True):
-        assert 0.1 < (plain == 0).mean() < 0.99
-        np.testing.assert_array_equal(tensor.numpy() == 0, plain == 0)
+    for scale in np.linspace(0.001, 1, 20, dtype=np.float32):
+        gx, gy = scale * np.random.default_rng(0).normal(size=(2, 64, 80)).astype(np.float32)
+        products = [gx * gx, gy * gy, gx * gy]
+        expected = octaves._above_noise(products)
+        found = octaves._above_noise([torch.from_numpy(p) for p in products])
+        for plain, tensor in zip(expected, found, strict=True):
+            assert 0.1 < (plain == 0).mean() < 0.99
+            np.testing.assert_array_equal(tensor.numpy() == 0, plain == 0)
 
 
 def test_refined_lines_follow_the_edge():
