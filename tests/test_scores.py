@@ -287,7 +287,9 @@ def test_scores_are_equal_for_all_array_kinds(kind):
 @pytest.mark.parametrize("name", ["chelsea.png", "coffee.png"])
 def test_colour_images_are_scored_by_luminance(name, kind):
     image = ek.read_image(SAMPLES / name)
-    expected = ek.score(image @ np.array([0.299, 0.587, 0.114]) / 255)
+    luminance = image @ np.array([0.299, 0.587, 0.114])
+    expected = ek.score(np.rint(luminance).astype(np.uint8))
+    assert expected == pytest.approx(ek.score(luminance / 255), abs=0.005)
     opaque = np.concatenate([image, np.full_like(image[:, :, :1], 255)], axis=2)
     for colour in (image, opaque):
         assert float(ek.score(kind.image(colour))) == pytest.approx(expected, abs=1e-3)

@@ -52,6 +52,10 @@ NOISE_RATIO = 0.85
 #: Noise is measured in at most this number of pixels, in the middle of the image.
 MOST_FOR_NOISE = 500_000
 
+#: OpenCV's conversion to gray levels by the number of channels. Integers are rounded, as by decoders that read a colour
+#: file in gray.
+_TO_GRAY = {3: cv2.COLOR_RGB2GRAY, 4: cv2.COLOR_RGBA2GRAY}
+
 _RIPPLE = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 
 
@@ -121,6 +125,8 @@ def picture_area(image: Array, mask: Array | None = None, white: float | None = 
     """
     if image.dtype == bool:
         image = image.astype(np.uint8) * np.uint8(255)
+    if image.ndim == 3 and image.dtype in (np.uint8, np.uint16) and image.shape[2] in _TO_GRAY:
+        image = cv2.cvtColor(np.ascontiguousarray(image), _TO_GRAY[image.shape[2]])
     plane = image if image.ndim == 2 and image.dtype == np.uint8 else planes_of(image)
     if white is None:
         white = float(np.iinfo(image.dtype).max) if image.dtype.kind in "iu" else math.inf
