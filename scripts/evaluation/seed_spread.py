@@ -1,6 +1,6 @@
 """Measures how much the boundaries of the network depend on the seed of its training.
 
-    python scripts/evaluation/seed_spread.py BSDS500 FOLDER... [--write]
+    python scripts/evaluation/seed_spread.py BSDS500 FOLDER... [-j 2] [--write]
 
 BSDS500 is that of `learning/train_edges.py`, and each FOLDER is one of its folders. The photographs are those of val,
 without every fifth one, which decided the end of the training. Prints a table. --write writes it into
@@ -10,9 +10,12 @@ Needs `pip install -e ".[bench,torch]"`.
 
 import argparse
 import json
+import multiprocessing
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -27,7 +30,7 @@ from evaluation.edge_detection import Pair, find, one_thread
 from learning.export_edges import export
 from learning.train_edges import STOPPING
 
-THRESHOLDS = 99
+THRESHOLDS = 49
 
 MODELS: tuple[Model, ...] = ("learned-fast", "learned")
 
@@ -36,7 +39,7 @@ def line(folder: Path, pairs: Sequence[Pair]) -> str:
     """Return a line of the table."""
     curve = json.loads((folder / "curve.json").read_text(encoding="utf-8"))
     best = min(curve, key=lambda row: row["val"])
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, one_thread():
         learned.WEIGHTS = Path(scratch) / "weights.npz"
         export(folder / "best.pt", learned.WEIGHTS)
         learned._weights.cache_clear()
@@ -56,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="folder of BSDS500")
     parser.add_argument("folders", type=Path, nargs="+", help="folders of trainings")
+    parser.add_argument("-j", "--jobs", type=int, default=1, help="processes (default: %(default)s)")
     parser.add_argument("--write", action="store_true", help="write the table into docs/boundaries.md")
     options = parser.parse_args(arguments)
     found = find(options.data / "images" / "val", options.data / "groundTruth" / "val", None)[0]
@@ -66,8 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "| training | steps | minutes | loss | ODS, one scale | AP | ODS, three scales | AP |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
-    with one_thread():
-        lines += [line(folder, pairs) for folder in options.folders]
+    with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool:
+        lines += pool.map(partial(line, pairs=pairs), options.folders)
     text = "\n".join(lines)
     print(text)
     if options.write:
