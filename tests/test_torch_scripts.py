@@ -38,7 +38,8 @@ def test_table_of_torch_filters(script):
     text = bench.table(image, runs=1, compiled=False)
     rows = [[c.strip() for c in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
     assert [r[:2] for r in rows[1:5]] == [[n, w] for n in bench.OURS for w in ("eager", "eager, with gradient")]
-    assert all(float(cell) > 0 for r in rows[1:5] for cell in r[2:])
+    # Beside other work a peer may take so long that the ratio is shown as 0.
+    assert all(float(cell) >= 0 for r in rows[1:5] for cell in r[2:])
     memory = {r[0]: float(r[1]) for r in rows if r[0] in ("edgekit", "two conv2d and a square root", "kornia")}
     assert memory["edgekit"] < memory["two conv2d and a square root"]
 
