@@ -260,9 +260,9 @@ def test_a_line_of_text_is_not_a_border():
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 @pytest.mark.parametrize("channels", [3, 4])
 def test_colour_is_measured_as_the_gray_levels_that_a_decoder_gives(dtype, channels):
-    colour = np.asarray(ek.read_image("samples/coffee.png"), dtype) * (257 if dtype == "uint16" else 1)
-    gray = cv2.cvtColor(colour.astype(dtype), cv2.COLOR_RGB2GRAY)
-    image = np.concatenate([colour, colour[..., :1]], -1)[..., :channels].astype(dtype)
+    colour = ek.read_image(SAMPLES / "coffee.png").astype(dtype) * np.array(257 if dtype == "uint16" else 1, dtype)
+    gray = cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY)
+    image = np.concatenate([colour, colour[..., :1]], -1)[..., :channels]
     assert ek.blur_width(image) == pytest.approx(ek.blur_width(gray), nan_ok=True)
     assert ek.blur_width(image[::-1, ::-1]) == pytest.approx(ek.blur_width(gray[::-1, ::-1]), nan_ok=True)
     assert ek.score(image) == ek.score(gray)

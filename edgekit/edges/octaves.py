@@ -222,7 +222,7 @@ def _noise(energy: Array) -> float:
 
 def _largest(xx: Array, yy: Array, xy: Array) -> Array:
     """Return the largest change in any direction (Di Zenzo)."""
-    return _root((xx + yy + _root((xx - yy) ** 2 + 4 * xy * xy)) / 2)
+    return _root((xx + yy + backend_of(xx).magnitude([xx - yy, 2 * xy])) / 2)
 
 
 def _root(squares: Array) -> Array:

@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
+#: The integer type for floats of this number of bits.
+_INTEGERS: dict[int, Any] = {32: np.int32, 64: np.int64}
+
 
 def not_finite(row: Array, line: Array) -> Any:
     """Tell whether some value of `line` is not finite. `row`, of the image, chooses the version."""
@@ -26,7 +29,7 @@ def not_finite(row: Array, line: Array) -> Any:
 
 @overload(not_finite, strict=False)
 def _(row: Any, line: Any) -> Callable[..., Any]:
-    integer = np.int32 if line.dtype.bitwidth == 32 else np.int64
+    integer = _INTEGERS[line.dtype.bitwidth]
     without_sign = integer(np.iinfo(integer).max)
     infinite = np.full(1, np.inf, f"f{without_sign.itemsize}").view(integer)[0]
 
@@ -49,7 +52,7 @@ def as_integer(row: Array, value: Any) -> Any:
 
 @overload(as_integer, strict=False)
 def _(row: Any, value: Any) -> Callable[..., Any]:
-    integer = np.int32 if value.bitwidth == 32 else np.int64
+    integer = _INTEGERS[value.bitwidth]
 
     def of_floats(row: Array, value: Any) -> Any:
         return np.full(1, value).view(integer)[0]
@@ -67,7 +70,7 @@ def all_above(row: Array, line: Array, limit: Any) -> Any:
 
 @overload(all_above, strict=False)
 def _(row: Any, line: Any, limit: Any) -> Callable[..., Any]:
-    integer = np.int32 if line.dtype.bitwidth == 32 else np.int64
+    integer = _INTEGERS[line.dtype.bitwidth]
     most = integer(np.iinfo(integer).max)
 
     def of_floats(row: Array, line: Array, limit: Any) -> Any:

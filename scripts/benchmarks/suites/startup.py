@@ -26,7 +26,8 @@ LABELS = {
     "bare": "three lines of OpenCV",
     "sobel": "`edgekit sobel`",
     "help": "`edgekit --help`",
-    "click": "`import click` alone",
+    "python": "Python alone",
+    "click": "Python and `import click`",
 }
 
 
@@ -39,6 +40,7 @@ def commands(folder: Path) -> dict[str, list[str]]:
         "bare": [sys.executable, str(script), str(SAMPLE), f"{folder}/bare.png"],
         "sobel": [*edgekit, "sobel", str(SAMPLE), "-o", f"{folder}/edges.png", "--force"],
         "help": [*edgekit, "--help"],
+        "python": [sys.executable, "-c", "pass"],
         "click": [sys.executable, "-c", "import click"],
     }
 
