@@ -150,8 +150,8 @@ def _levels(gray: Array, avoid: Array | None) -> Iterator[_Level]:
     while min(image.shape) >= SMALLEST and len(levels) < LEVELS:
         near = None if hidden is None else cv2.dilate(hidden, np.ones((2 * MARGIN + 1,) * 2, np.uint8)) > 0
         levels.append(_Level(image, near, 2 ** len(levels)))
-        image = _halved(image)
-        hidden = None if hidden is None else (_halved(hidden.astype(np.float32)) > 0).astype(np.uint8)
+        image = halved(image)
+        hidden = None if hidden is None else (halved(hidden.astype(np.float32)) > 0).astype(np.uint8)
     for level in levels:
         small = next((other for other in levels if other.image.size <= MOST_PIXELS), levels[-1])
         # Each tile needs a cell of the small level, and a block of the large one.
@@ -171,7 +171,8 @@ def _middle(level: _Level) -> _Level:
     return level._replace(image=np.ascontiguousarray(level.image[part]), avoid=avoid)
 
 
-def _halved(image: Array) -> Array:
+def halved(image: Array) -> Array:
+    """Return an image at half its size: the mean of each square of two by two pixels."""
     rows, columns = (n // 2 for n in image.shape)
     return cv2.resize(image[: 2 * rows, : 2 * columns], (columns, rows), interpolation=cv2.INTER_AREA)
 
@@ -266,9 +267,9 @@ def _largest_of_each_tile(values: Array) -> tuple[Array, Array, Array]:
 
 def _places(squared: Array, row: Array, column: Array) -> tuple[Array, Array]:
     """Return y and x of the largest value of each cell."""
-    steps = np.arange(CELL)
-    y, x = row[:, None] * CELL + steps, column[:, None] * CELL + steps
-    place = squared[y[:, :, None], x[:, None, :]].reshape(len(row), -1).argmax(1)
+    rows, columns = (n // CELL for n in squared.shape)
+    cells = squared[: rows * CELL, : columns * CELL].reshape(rows, CELL, columns, CELL)
+    place = cells[row, :, column].reshape(len(row), -1).argmax(1)
     return row * CELL + place // CELL, column * CELL + place % CELL
 
 

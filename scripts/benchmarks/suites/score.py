@@ -1,4 +1,4 @@
-"""Sharpness: the variance of the Laplacian in memory, and a folder of photographs scored by whole processes."""
+"""Sharpness: the variance of the Laplacian and the score in memory, and a folder of photographs, by whole processes."""
 
 import csv
 import importlib.util
@@ -23,6 +23,14 @@ IN_MEMORY = (
     Contender("base", "`ek.sharpness`, base path", "base"),
     Contender("fast", "`ek.sharpness`, fast path", "fast"),
 )
+
+#: The score of an image that is in memory already.
+SCORED = (
+    Contender("score", "`ek.score`", "auto"),
+    Contender("score_colour", "`ek.score`, the image in colour", "auto"),
+    Contender("decoding", "decoding the image from a JPEG, gray", own="pixels only"),
+)
+SCORED_MEGAPIXELS = 10
 
 #: Largest difference of the variance, which is some hundreds.
 TOLERANCE = 1e-3
@@ -74,10 +82,18 @@ def make(name: str, megapixels: float) -> Call:
         return lambda: cv2.Laplacian(image, cv2.CV_64F).var()
     if name == "opencv16":
         return lambda: cv2.meanStdDev(cv2.Laplacian(image, cv2.CV_16S))[1][0, 0] ** 2
+    if name == "decoding":
+        jpeg = cv2.imencode(".jpg", image)[1]
+        return lambda: cv2.imdecode(jpeg, cv2.IMREAD_GRAYSCALE)
     if name == "fast" and not has_switch():
         raise LeftOut("this edgekit has no fast path")
     import edgekit as ek
 
+    if name == "score":
+        return lambda: ek.score(image)
+    if name == "score_colour":
+        colour = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
+        return lambda: ek.score(colour)
     return lambda: ek.sharpness(image)
 
 
@@ -86,6 +102,14 @@ def work(megapixels: float) -> Work:
     return Work(
         f"score-{megapixels:g}", f"Variance of the Laplacian, uint8, {megapixels:g} megapixels", __name__,
         {"megapixels": megapixels}, IN_MEMORY, ("opencv", "opencv16"), tolerance=TOLERANCE,
+    )  # fmt: skip
+
+
+def score_work() -> Work:
+    """Return the score of one image."""
+    return Work(
+        "score-in-memory", f"Score, uint8, {SCORED_MEGAPIXELS} megapixels", __name__,
+        {"megapixels": SCORED_MEGAPIXELS}, SCORED, ("score",),
     )  # fmt: skip
 
 
@@ -111,6 +135,7 @@ def commands(folder: Path, scratch: Path) -> dict[str, list[str]]:
 def run(bench: Bench) -> Outcome:
     """Measure both."""
     memory = [compare(work(megapixels), bench.workers, bench.runs) for megapixels in bench.sizes]
+    memory.append(compare(score_work(), bench.workers, bench.runs))
     folder = score_folder(bench)
     blocks = {"sharpness": "\n\n".join(detail(c) for c in memory), "score": detail(folder, "s")}
     lines = {e.label: [(0.0, folder.facts["images"] / e.median)] for e in folder.entries.values()}
