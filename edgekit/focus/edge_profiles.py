@@ -208,7 +208,8 @@ def _gradient(image: Array) -> tuple[Array, Array]:
 
 def _squared(gx: Array, gy: Array, avoid: Array | None) -> Array:
     """Return the squared gradient; 0 for pixels that must not be used."""
-    squared = cv2.add(cv2.multiply(gx, gx), cv2.multiply(gy, gy))
+    squared = cv2.multiply(gx, gx)
+    cv2.accumulateSquare(gy, squared)
     return squared if avoid is None else np.where(avoid, np.float32(0), squared)
 
 
@@ -360,12 +361,15 @@ def _fit(profiles: Array) -> _Fit:
     shape = len(profiles), -1, len(WIDTHS)
     odd = _product(after - before, ideal.odd).reshape(shape)
     even = _product(both, ideal.even).reshape(shape)
-    # From the first position to the last.
-    each = np.concatenate([(odd[:, 1:] - even)[:, ::-1], odd[:, :1], odd[:, 1:] + even], axis=1)
-    largest = each.max(1)
+    # Of two opposite positions, the one where the even part adds to the odd one.
+    either = odd.copy()
+    either[:, 1:] += np.abs(even)
+    largest = either.max(1)
     fits = np.where(largest > 0, largest * largest / np.maximum(energy, np.float32(1e-12)), 0)
     best, n = fits.argmax(1), np.arange(len(profiles))
-    position = each[n, :, best].argmax(1)
+    odd, even = odd[n, :, best], even[n, :, best]
+    # From the first position to the last.
+    position = np.hstack([(odd[:, 1:] - even)[:, ::-1], odd[:, :1], odd[:, 1:] + even]).argmax(1)
     # The maximum of the parabola through the best width and its neighbours.
     middle = best.clip(1, len(WIDTHS) - 2)
     before, at, after = fits[n, middle - 1], fits[n, middle], fits[n, middle + 1]
