@@ -122,6 +122,21 @@ class TileFilter(NamedTuple):
     filter: Callable[[Array, Array | None, Array | None], Array]
 
 
+class FusedFilter(NamedTuple):
+    """A faster way to the rows of a response.
+
+    Attributes
+    ----------
+    compute : callable
+        As `ComputeRows`; None instead of an array for rows with values that it does not know, such as NaN.
+    one_pass : bool
+        Whether it reads each pixel and writes each response once, so that tiles need not fit into the cache.
+    """
+
+    compute: Callable[[int, int, Array | None], Array | None]
+    one_pass: bool
+
+
 class Rounding(Enum):
     """What rounding does to a linear response."""
 
@@ -160,7 +175,7 @@ class Backend(Protocol):
 
     def run_tiles(
         self, compute: ComputeRows, layout: ImageLayout, rows: int, overlap: int, result: Result,
-        sources: Sequence[Array | None], tile: TileFilter | None = None,
+        sources: Sequence[Array | None], tile: TileFilter | None = None, *, one_pass: bool = False,
     ) -> Array:  # fmt: skip
         """Compute a result of `rows` rows tile by tile.
 
@@ -176,6 +191,8 @@ class Backend(Protocol):
             The arrays that are read.
         tile : TileFilter, optional
             The steps of `compute`. With them the gradient is computed tile by tile as well.
+        one_pass : bool
+            As for `FusedFilter`.
         """
 
     def pad(
@@ -207,12 +224,10 @@ class Backend(Protocol):
             Whether the components may be overwritten.
         """
 
-    def fused(
-        self, image: Array, layout: ImageLayout, start: int, stop: int, spec: FilterSpec, out: Array | None
-    ) -> Array | None:  # fmt: skip
-        """Return rows ``start`` to ``stop - 1`` of a response whose sums are all exact; None without such a function.
+    def fused(self, image: Array, layout: ImageLayout, spec: FilterSpec) -> FusedFilter | None:
+        """Return a faster way to a response whose sums are all exact, or of floats; None without one.
 
-        They equal the result of `pad`, `correlate`, `weighted_sum` and `magnitude`, and take less time.
+        The result equals that of `pad`, `correlate`, `weighted_sum` and `magnitude`.
         """
 
     def keeps_nan_local(self, pixels: Array, kernels: Sequence[Kernel]) -> bool:

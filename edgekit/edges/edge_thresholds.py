@@ -30,6 +30,9 @@ NOISE, LEAST = 3.0, 5.0
 QUANTILE = 0.2
 RAYLEIGH = math.sqrt(-2 * math.log(1 - QUANTILE))
 
+#: Values in the sample of an image from which a quantile is estimated before it is computed.
+SAMPLE = 2**14
+
 #: The response of OpenCV's 3x3 Sobel operator to a ramp of one gray level per pixel.
 OPENCV = 8
 
@@ -93,17 +96,36 @@ def _level(level: float | str, magnitude: Array) -> Any:
 def quantile(values: Array, fraction: float) -> float:
     """Return a quantile of the finite values of a NumPy array, interpolated linearly; 0 if there are none.
 
-    NumPy partitions by one position in a tenth of the time of `numpy.quantile`.
+    The value is that of `numpy.quantile`, in a small part of its time.
     """
     known = _finite(values)
     if not known.size:
         return 0.0
     position: float = fraction * (known.size - 1)
     place = int(position)
-    known = np.partition(known, place, axis=None)
-    low = float(known[place])
-    high = float(known[place + 1 :].min()) if place < position else low
+    near, below = _near(known, place)
+    near = np.partition(near, place - below, axis=None)
+    low = float(near[place - below])
+    high = float(near[place - below + 1 :].min()) if place < position else low
     return low + (high - low) * (position - place)
+
+
+def _near(values: Array, place: int) -> tuple[Array, int]:
+    """Return the values around the one that has this place in their order, and how many are less than all of these.
+
+    They lie between two values of a sample: the others need not be ordered.
+    """
+    step = values.size // SAMPLE
+    if step < 2:
+        return values, 0
+    sample = np.sort(values.ravel()[::step])
+    first, last = (place // step + side * math.isqrt(SAMPLE) * 4 for side in (-1, 1))
+    low = sample[first] if first > 0 else -math.inf
+    high = sample[last] if last < len(sample) else math.inf
+    near, below = values[(values >= low) & (values <= high)], int(np.count_nonzero(values < low))
+    # The next value is needed as well.
+    found = below <= place and min(place + 1, values.size - 1) < below + near.size
+    return (near, below) if found else (values, 0)
 
 
 def _finite(values: Array) -> Array:

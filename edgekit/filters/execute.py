@@ -108,10 +108,11 @@ def respond(
         return backend.pad(image, layout, *at, types.pixels, 0), valid
 
     fusable = linear and (rounding is Rounding.NONE or types.floating) and mask is None and kernel is None
+    fused = backend.fused(image, layout, spec) if fusable else None
 
     def compute(start: int, stop: int, into: Array | None) -> Array:
         place = into if conversion is None else None
-        response = backend.fused(image, layout, start, stop, spec, place) if fusable else None
+        response = fused.compute(start, stop, place) if fused else None
         if response is None:
             response = _filter_tile(context, *read(image, start, stop), place)
         return response if conversion is None else conversion.apply(backend.cast(response, types.result), into)
@@ -121,7 +122,9 @@ def respond(
     stacked = spec.reduce in ("stack", "gradient")
     result = Result((len(spec.components), *shape) if stacked else shape, result_dtype, int(stacked), out)
     top, bottom, _, _ = spec.halo
-    return backend.run_tiles(compute, layout, rows, top + bottom, result, (image, mask, kernel), tile)
+    one_pass = fused is not None and fused.one_pass and conversion is None
+    sources = image, mask, kernel
+    return backend.run_tiles(compute, layout, rows, top + bottom, result, sources, tile, one_pass=one_pass)
 
 
 def _result_shape(spec: FilterSpec, layout: ImageLayout) -> tuple[int, tuple[int, ...]]:

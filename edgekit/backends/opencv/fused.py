@@ -9,14 +9,14 @@ import math
 import os
 import sys
 from collections.abc import Callable, Collection
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.backends.interface import ImageLayout, Rounding
+from edgekit.backends.interface import FusedFilter, ImageLayout, Rounding
 from edgekit.backends.opencv import tiling
 from edgekit.backends.opencv.correlation import (
     OpenCVFilter,
@@ -97,35 +97,39 @@ class _Loop(NamedTuple):
     weights: tuple[tuple[Any, ...], ...]
 
 
-def fused(
-    image: Array, layout: ImageLayout, start: int, stop: int, spec: FilterSpec, out: Array | None
-) -> Array | None:  # fmt: skip
-    if image.ndim != 2 or spec.border == "valid":
+def fused(image: Array, layout: ImageLayout, spec: FilterSpec) -> FusedFilter | None:
+    if image.ndim != 2 or spec.border == "valid" or image.dtype not in _TYPES:
         return None
-    shape = (stop - start, layout.columns)
     # The loops are compiled for contiguous images only.
-    loop = _loop(spec, image.dtype) if image.dtype in _TYPES and image.flags.c_contiguous else None
-    compiled = loops(math.prod(shape)) if loop else None
-    linear = _linear(spec, image.dtype) if compiled is None and image.dtype in _TYPES else None
-    if compiled is None and linear is None:
+    loop = _loop(spec, image.dtype) if image.flags.c_contiguous else None
+    if loop is not None and (compiled := loops(image.size)) is not None:
+        return FusedFilter(partial(_by_loop, compiled, loop, image, spec), one_pass=True)
+    linear = _linear(spec, image.dtype)
+    if linear is None:
         return None
+    direct = linear.direct and spec.border in linear.borders
+    return FusedFilter(partial(_by_opencv, linear, direct, image, layout, spec), direct)
+
+
+def _planes(image: Array, spec: FilterSpec, rows: int, out: Array | None) -> tuple[Array, Array]:
+    """Return the place of some rows, which is `out` if possible, and the same as planes (N, rows, columns)."""
+    shape = rows, image.shape[1]
     dtype = image.dtype if image.dtype.kind == "f" else np.dtype(np.float32)
     # Planes of `out` may lie apart; each must be contiguous.
     if out is None or out.dtype != dtype or not (out[0] if out.ndim == 3 else out).flags.c_contiguous:
         stacked = (len(spec.components),) if spec.reduce in ("stack", "gradient") else ()
         out = np.empty((*stacked, *shape), dtype)
-    planes = out.reshape(-1, *shape)
-    if linear is not None:
-        _reduce(linear, _responses(linear, image, layout, start, stop, spec, planes), spec, planes)
-        # Elsewhere a pixel that is not finite affects only the support of each kernel.
-        finite = image.dtype.kind != "f" or all(math.isfinite(cv2.sumElems(plane)[0]) for plane in planes)
-        return out if finite else None
-    assert loop is not None
-    assert compiled is not None
+    return out, out.reshape(-1, *shape)
+
+
+def _by_loop(
+    compiled: ModuleType, loop: "_Loop", image: Array, spec: FilterSpec, start: int, stop: int, out: Array | None
+) -> Array | None:  # fmt: skip
+    out, planes = _planes(image, spec, stop - start, out)
     beyond = _beyond(image.shape, spec.border)
     if len(loop.weights) > 2:
         # Both components once, then each direction.
-        along = np.empty((2, *shape), dtype)
+        along = np.empty((2, *planes.shape[1:]), out.dtype)
         compiled.gradient(image, start, beyond, loop.coefficients, *along)
         each = [compiled.weighted(*along, *one) for one in zip(loop.weights, planes, strict=True)]
         return None if any(each) else out
@@ -134,6 +138,20 @@ def fused(
             # Not finite, or tiny.
             return None
     return out
+
+
+def _by_opencv(
+    linear: "_Linear", direct: bool, image: Array, layout: ImageLayout, spec: FilterSpec, start: int, stop: int,
+    out: Array | None,
+) -> Array | None:  # fmt: skip
+    out, planes = _planes(image, spec, stop - start, out)
+    if direct:
+        _fill(linear, image, layout, start, stop, spec, planes)
+    else:
+        _reduce(linear, _responses(linear, image, layout, start, stop, spec), spec, planes)
+    # Elsewhere a pixel that is not finite affects only the support of each kernel.
+    finite = image.dtype.kind != "f" or all(math.isfinite(cv2.sumElems(plane)[0]) for plane in planes)
+    return out if finite else None
 
 
 @lru_cache(maxsize=256)
@@ -204,6 +222,8 @@ class _Linear(NamedTuple):
         For each component a weight of each response.
     squared : bool
         Whether the result is the root of the sum of the squares of two integer responses, times a power of two.
+    direct : bool
+        Whether the responses are the result.
     """
 
     fill: Callable[[Array, int, Array], None]
@@ -212,6 +232,7 @@ class _Linear(NamedTuple):
     dtype: Any
     weights: tuple[Vector, ...]
     squared: bool
+    direct: bool
 
 
 @lru_cache(maxsize=256)
@@ -228,7 +249,7 @@ def _linear(spec: FilterSpec, dtype: np.dtype[Any]) -> _Linear | None:
         if both and middle == 2 * corner and abs(math.frexp(corner)[0]) == 0.5:
             squared = spec.reduce == "magnitude" and pairs == ((1, 0), (0, 1))
             pairs = tuple(tuple(corner * w for w in line) for line in pairs)
-            return _Linear(_sobel_pair, ("reflect", "edge"), dtype, np.dtype(np.int16), pairs, squared)
+            return _Linear(_sobel_pair, ("reflect", "edge"), dtype, np.dtype(np.int16), pairs, squared, direct=False)
     work = dtype if floats else np.dtype(np.float32)
     rounding = Rounding.SEEN if floats else Rounding.NONE
     if floats and (spec.reduce == "magnitude" or not all(map(_summed_in_order, spec.kernels))):
@@ -244,7 +265,12 @@ def _linear(spec: FilterSpec, dtype: np.dtype[Any]) -> _Linear | None:
         for cv2_filter, response in zip(filters, out, strict=True):
             cv2_filter.fill(pixels, border, response)
 
-    return _Linear(fill, tiling.CV2_BORDERS, dtype if of_bytes else work, types.pop(), weights, squared=False)
+    of_result = types.pop()
+    ones = weights == tuple(tuple(float(i == j) for j in range(len(filters))) for i in range(len(filters)))
+    direct = ones and of_result == work and spec.reduce != "magnitude"
+    return _Linear(
+        fill, tiling.CV2_BORDERS, dtype if of_bytes else work, of_result, weights, squared=False, direct=direct
+    )
 
 
 def _summed_in_order(kernel: Kernel) -> bool:
@@ -259,10 +285,25 @@ def _sobel_pair(pixels: Array, border: int, out: Array) -> None:
     cv2.spatialGradient(pixels, out[0], out[1], borderType=border)
 
 
-def _responses(
+def _fill(
     linear: _Linear, image: Array, layout: ImageLayout, start: int, stop: int, spec: FilterSpec, planes: Array
+) -> None:  # fmt: skip
+    """Compute some rows of the responses in their place."""
+    pixels = tiling.without_overlap(image[start:stop]).astype(linear.pixels, copy=False)
+    linear.fill(pixels, tiling.CV2_BORDERS[spec.border], planes)
+    top, bottom, _, _ = spec.halo
+    # There the image goes on beyond these rows, where OpenCV has put a border.
+    above = (start, min(start + top, stop)) if start else (start, start)
+    below = (max(stop - bottom, start), stop) if stop < layout.rows else (stop, stop)
+    for first, last in (above, below):
+        if first < last:
+            planes[:, first - start : last - start] = _responses(linear, image, layout, first, last, spec)
+
+
+def _responses(
+    linear: _Linear, image: Array, layout: ImageLayout, start: int, stop: int, spec: FilterSpec
 ) -> Array:  # fmt: skip
-    """Return the linear responses of some rows, (N, rows, columns); a single one lies in `planes` if it fits."""
+    """Return the linear responses of some rows, (N, rows, columns)."""
     top, bottom, left, _ = spec.halo
     if spec.border in linear.borders:
         first = max(start - top, 0)
@@ -271,9 +312,7 @@ def _responses(
     else:
         pixels = tiling.pad(image, layout, start, stop, spec.halo, spec.border, image.dtype, 0)
         border = cv2.BORDER_REPLICATE
-    size = (len(linear.weights[0]), *pixels.shape)
-    in_place = size == planes.shape and len(planes) == 1 and linear.dtype == planes.dtype
-    responses = planes if in_place else np.empty(size, linear.dtype)
+    responses = np.empty((len(linear.weights[0]), *pixels.shape), linear.dtype)
     linear.fill(pixels.astype(linear.pixels, copy=False), border, responses)
     return responses[:, top : top + stop - start, left : left + layout.columns]
 
@@ -296,8 +335,7 @@ def _reduce(linear: _Linear, responses: Array, spec: FilterSpec, planes: Array) 
     else:
         made = [weighted_sum(list(responses), w, plane) for w, plane in zip(linear.weights, planes, strict=True)]
     for response, plane in zip(made, planes, strict=True):
-        # A response may lie in its plane already.
-        if not np.may_share_memory(response, plane):
+        if response is not plane:
             plane[...] = response
 
 

@@ -24,6 +24,9 @@ Array = NDArray[Any]
 #: Pixels in a tile. Half as many need more calls, twice as many do not fit into the cache.
 TILE = 2**18
 
+#: How many times as large are tiles that need not fit into the cache, so that fewer calls take less time.
+LARGER = 4
+
 #: Tiles for each thread, at least: a thread with fewer takes longer to start than it saves.
 TILES_PER_THREAD = 3
 
@@ -125,7 +128,7 @@ def each_tile(
 
 def run_tiles(
     compute: ComputeRows, layout: ImageLayout, rows: int, overlap: int, result: Result,
-    sources: Sequence[Array | None], tile: object = None,
+    sources: Sequence[Array | None], tile: object = None, *, one_pass: bool = False,
 ) -> Array:  # fmt: skip
     out, target = result.out, None
     if out is not None:
@@ -147,8 +150,15 @@ def run_tiles(
 
     # The rows that two tiles read are filtered twice: a tile should be several times as tall.
     height = max(TILE // (layout.columns * (layout.channels or 1)), 4 * overlap, 16)
+    threads, per_thread = cv2.getNumThreads(), TILES_PER_THREAD if overlap <= SMALL_OVERLAP else 1
+    if one_pass and rows > height:
+        # The same threads, with fewer and larger tiles.
+        tiles = math.ceil(rows / height)
+        threads = max(1, min(threads, MOST_THREADS, tiles // per_thread))
+        height = math.ceil(rows / (threads * math.ceil(tiles / (threads * LARGER))))
+        per_thread = 1
     with np.errstate(all="ignore"):
-        each_tile(rows, height, cv2.getNumThreads(), fill, TILES_PER_THREAD if overlap <= SMALL_OVERLAP else 1)
+        each_tile(rows, height, threads, fill, per_thread)
     if out is None:
         return target
     if not np.may_share_memory(out, target):

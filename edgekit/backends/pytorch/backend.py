@@ -108,7 +108,7 @@ def magnitude(components: Sequence[Array], out: Array | None = None, *, overwrit
     return squares.sqrt_()
 
 
-def fused(image: Array, layout: ImageLayout, start: int, stop: int, spec: FilterSpec, out: Array | None) -> None:
+def fused(image: Array, layout: ImageLayout, spec: FilterSpec) -> None:
     return None
 
 

@@ -56,7 +56,7 @@ def on_cpu(array: Array) -> bool:
 
 def run_tiles(
     compute: ComputeRows, layout: ImageLayout, rows: int, overlap: int, result: Result,
-    sources: Sequence[Array | None], tile: TileFilter | None = None,
+    sources: Sequence[Array | None], tile: TileFilter | None = None, *, one_pass: bool = False,
 ) -> Array:  # fmt: skip
     out = result.out
     if out is not None:
