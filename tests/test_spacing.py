@@ -163,7 +163,7 @@ def test_fused_functions_equal_separate_steps(monkeypatch):
     for fused.MODE in "01":
         found.append([f(s) for f in filters for s in (2.0, 3.0, 0.3, (2, 4), (3, 5), (5, 2), (0.3, 0.7))])
     monkeypatch.setattr(fused, "MODE", "0")
-    monkeypatch.setattr(backend, "fused", lambda *a: None)
+    monkeypatch.setattr(backend, "fused", lambda *_, **__: None)
     plain = [f(s) for f in filters for s in (2.0, 3.0, 0.3, (2, 4), (3, 5), (5, 2), (0.3, 0.7))]
     for made in found:
         for n, (one, other) in enumerate(zip(made, plain, strict=True)):

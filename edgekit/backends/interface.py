@@ -128,12 +128,13 @@ class FusedFilter(NamedTuple):
     Attributes
     ----------
     compute : callable
-        As `ComputeRows`; None instead of an array for rows with values that it does not know, such as NaN.
+        ``compute(image, start, stop, into)`` returns rows as `ComputeRows` does; None for rows with values that it does
+        not know, such as NaN. The image has the layout and type of the given one.
     one_pass : bool
         Whether it reads each pixel and writes each response once, so that tiles need not fit into the cache.
     """
 
-    compute: Callable[[int, int, Array | None], Array | None]
+    compute: Callable[[Array, int, int, Array | None], Array | None]
     one_pass: bool
 
 
@@ -204,7 +205,7 @@ class Backend(Protocol):
     def correlate(
         self, pixels: Array, kernels: Sequence[Kernel | Array], dtype: Any, rounding: Rounding
     ) -> list[Array]:
-        """Correlate padded pixels with each kernel, in `dtype`. No response reaches beyond the pixels.
+        """Correlate padded pixels, or a mask, with each kernel, in `dtype`. No response reaches beyond the pixels.
 
         A kernel whose coefficients sum to zero gives exactly 0 on a flat image, in spite of rounding.
         """
@@ -224,10 +225,13 @@ class Backend(Protocol):
             Whether the components may be overwritten.
         """
 
-    def fused(self, image: Array, layout: ImageLayout, spec: FilterSpec) -> FusedFilter | None:
+    def fused(
+        self, image: Array, layout: ImageLayout, spec: FilterSpec, *, padded: bool = False
+    ) -> FusedFilter | None:  # fmt: skip
         """Return a faster way to a response whose sums are all exact, or of floats; None without one.
 
-        The result equals that of `pad`, `correlate`, `weighted_sum` and `magnitude`.
+        The result equals that of `pad`, `correlate`, `weighted_sum` and `magnitude`. With `padded` the image has its
+        border already, and rows and columns of the response within the border are not defined.
         """
 
     def keeps_nan_local(self, pixels: Array, kernels: Sequence[Kernel]) -> bool:
@@ -267,6 +271,9 @@ class Backend(Protocol):
         array
             (rows, columns): the first channel of the result.
         """
+
+    def keep(self, array: Array, where: Array, other: Any) -> Array:
+        """Return the values of an array where `where` is True, and `other` elsewhere."""
 
     def cast(self, array: Array, dtype: Any) -> Array:
         """Return `array` as `dtype`."""

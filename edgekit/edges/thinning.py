@@ -42,8 +42,7 @@ def thinned(edges: Array) -> Array:
 
     Pixels that were connected, also diagonally, stay connected.
     """
-    xp = backend_of(edges).xp
-    return xp.where(by_numpy_plane(_thin, edges > 0), edges, xp.zeros_like(edges))
+    return backend_of(edges).keep(edges, by_numpy_plane(_thin, edges > 0), False)
 
 
 def _thin(mask: Array) -> Array:

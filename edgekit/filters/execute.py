@@ -25,6 +25,9 @@ from edgekit.filters.reduction import MARGIN, at_any_size, dizenzo, one_channel,
 from edgekit.operators.filter_spec import Component, FilterSpec
 from edgekit.operators.kernels import Kernel
 
+#: Pixels in the parts of a large tile that is not computed in one pass: these have more arrays in the cache.
+SMALLER = 2**18
+
 
 class Conversion(NamedTuple):
     """A step that converts a response, element by element, before it is stored.
@@ -51,6 +54,10 @@ class _Context(NamedTuple):
     rounding: Rounding
     kernel: Array | None
     """A learned kernel, in place of the one of the specification."""
+    fusable: bool
+    """Whether `Backend.fused` may compute it."""
+    tried: bool
+    """Whether it computes the image as it is, so that tiles of it remain that it cannot compute."""
 
 
 def respond(
@@ -100,29 +107,40 @@ def respond(
     linear = spec.tone == "linear" and (spec.channel != "luminance" or layout.channels in (None, 1))
     if linear and max(-types.low, types.high) <= spec.exact_factor * 2.0**types.digits:
         rounding = Rounding.NONE
-    context = _Context(spec, backend, layout, types, rounding, kernel)
 
     def read(image: Array, start: int, stop: int) -> tuple[Array, Array | None]:
         at = (start, stop, spec.halo, spec.border)
         valid = None if mask is None else backend.pad(mask, layout, *at, mask.dtype, 1)
         return backend.pad(image, layout, *at, types.pixels, 0), valid
 
-    fusable = linear and (rounding is Rounding.NONE or types.floating) and mask is None and kernel is None
-    fused = backend.fused(image, layout, spec) if fusable else None
+    fusable = linear and (rounding is Rounding.NONE or types.floating) and kernel is None
+    fused = backend.fused(image, layout, spec) if fusable and mask is None else None
+    one_pass = fused is not None and fused.one_pass and conversion is None
+    context = _Context(spec, backend, layout, types, rounding, kernel, fusable, fused is not None)
 
     def compute(start: int, stop: int, into: Array | None) -> Array:
         place = into if conversion is None else None
-        response = fused.compute(start, stop, place) if fused else None
+        response = fused.compute(image, start, stop, place) if fused else None
+        if response is None and one_pass and (stop - start) * layout.columns > SMALLER:
+            return in_parts(start, stop, into)
         if response is None:
             response = _filter_tile(context, *read(image, start, stop), place)
         return response if conversion is None else conversion.apply(backend.cast(response, types.result), into)
+
+    def in_parts(start: int, stop: int, into: Array) -> Array:
+        height = max(1, SMALLER // layout.columns)
+        for first in range(start, stop, height):
+            part = into[..., first - start : first - start + height, :]
+            made = compute(first, min(first + height, stop), part)
+            if made is not part:
+                part[...] = made
+        return into
 
     tile = None if conversion is not None else TileFilter(image, read, partial(_filter_tile, context))
     result_dtype = types.result if conversion is None else conversion.dtype
     stacked = spec.reduce in ("stack", "gradient")
     result = Result((len(spec.components), *shape) if stacked else shape, result_dtype, int(stacked), out)
     top, bottom, _, _ = spec.halo
-    one_pass = fused is not None and fused.one_pass and conversion is None
     sources = image, mask, kernel
     return backend.run_tiles(compute, layout, rows, top + bottom, result, sources, tile, one_pass=one_pass)
 
@@ -154,6 +172,8 @@ def _result_shape(spec: FilterSpec, layout: ImageLayout) -> tuple[int, tuple[int
 
 def _filter_tile(context: _Context, pixels: Array, valid: Array | None, into: Array | None) -> Array:
     """Return the response of the padded pixels of a tile."""
+    if context.fusable and (response := _fused_tile(pixels, valid, context)) is not None:
+        return response
     spec, backend, layout, types = context.spec, context.backend, context.layout, context.types
     axis = layout.channel_axis
     combined = spec.channel != "each" and layout.channels is not None
@@ -170,6 +190,36 @@ def _filter_tile(context: _Context, pixels: Array, valid: Array | None, into: Ar
     components, extreme = _components(pixels, valid, context, _places(spec, into))
     response = _reduced(components, extreme, into, context)
     return response[..., 0] if combined and axis == -1 else response
+
+
+def _fused_tile(pixels: Array, valid: Array | None, context: _Context) -> Array | None:
+    """Return the response of a padded tile by the backend's faster way, with 0 in the place of invalid pixels.
+
+    None without such a way, or if it was tried before.
+    """
+    spec, backend, xp = context.spec, context.backend, context.backend.xp
+    fused = backend.fused(pixels, backend.image_layout(pixels), spec, padded=True)
+    if fused is None:
+        return None
+    known = valid
+    if context.types.floating:
+        finite = xp.isfinite(pixels)
+        known = finite if valid is None else valid & finite
+    complete = known is None or bool(known.all())
+    if complete and valid is None and context.tried:
+        return None
+    top, bottom, left, right = spec.halo
+    rows, columns = pixels.shape
+    response = fused.compute(pixels if complete else backend.keep(pixels, known, 0), top, rows - bottom, None)
+    if response is None:
+        return None
+    response = response[..., left : columns - right]
+    if not complete:
+        unaffected = [_unaffected(known, component, context) for component in spec.components]
+        planes = response if spec.reduce in ("stack", "gradient") else [response] * len(unaffected)
+        for plane, where in zip(planes, unaffected, strict=True):
+            plane[~where] = xp.nan
+    return response
 
 
 def _logarithm(pixels: Array, step: float, context: _Context) -> Array:
@@ -220,22 +270,20 @@ def _components(
     if not finite and not local:
         is_finite = xp.isfinite(pixels)
         valid = is_finite if valid is None else valid & is_finite
-    invalid = None
     if valid is not None:
-        invalid = None if local else xp.where(valid, 0, xp.ones_like(pixels))
-        pixels = xp.where(valid, pixels, xp.nan if local else 0)
+        pixels = backend.keep(pixels, valid, xp.nan if local else 0)
     totals = _linear(pixels, context, places)
     if large:
         # A partial sum may overflow where the whole sum does not.
         step = 2.0 ** (exponent * 3 // 4)
         smaller = _linear(pixels / step, context, [None] * len(totals))
-        totals = [xp.where(xp.isfinite(t), t, s * step) for t, s in zip(totals, smaller, strict=True)]
+        totals = [backend.keep(t, xp.isfinite(t), s * step) for t, s in zip(totals, smaller, strict=True)]
     if local:
         # Infinite responses become NaN as well, and no gradient flows from them to valid pixels.
-        totals = [xp.where(xp.isfinite(t), t, xp.nan) for t in totals]
-    elif invalid is not None:
-        affected = [_affected(invalid, c, context) for c in spec.components]
-        totals = [xp.where(a, xp.nan, t) for a, t in zip(affected, totals, strict=True)]
+        totals = [backend.keep(t, xp.isfinite(t), xp.nan) for t in totals]
+    elif valid is not None:
+        unaffected = [_unaffected(valid, c, context) for c in spec.components]
+        totals = [backend.keep(t, u, xp.nan) for t, u in zip(totals, unaffected, strict=True)]
     return totals, large or some_tiny
 
 
@@ -247,11 +295,11 @@ def _linear(pixels: Array, context: _Context, places: Sequence[Array | None]) ->
     return [backend.weighted_sum(responses, c.weights, place) for c, place in zip(spec.components, places, strict=True)]
 
 
-def _affected(invalid: Array, component: Component, context: _Context) -> Array:
-    """Tell where a coefficient that is not zero covers an invalid pixel."""
+def _unaffected(valid: Array, component: Component, context: _Context) -> Array:
+    """Tell where no coefficient that is not zero covers an invalid pixel."""
     support = component.support if context.kernel is None else context.kernel != 0
-    (covered,) = context.backend.correlate(invalid, (support,), context.types.work, Rounding.NONE)
-    return covered > 0
+    (covered,) = context.backend.correlate(~valid, (support,), context.types.work, Rounding.NONE)
+    return covered == 0
 
 
 def _reduced(components: list[Array], extreme: bool, into: Array | None, context: _Context) -> Array:

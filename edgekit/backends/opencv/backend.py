@@ -104,6 +104,13 @@ def exporting() -> bool:
     return False
 
 
+def keep(array: Array, where: Array, other: Any) -> Array:
+    # A fraction of the time of `numpy.where`.
+    result = array.copy()
+    np.copyto(result, other, where=~where)
+    return result
+
+
 def cast(array: Array, dtype: Any) -> Array:
     return array.astype(dtype, copy=False)
 

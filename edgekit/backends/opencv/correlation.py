@@ -38,6 +38,8 @@ _DEPTHS = {
 
 
 def correlate(pixels: Array, kernels: Sequence[Kernel], dtype: Any, rounding: Rounding) -> list[Array]:
+    if pixels.dtype == bool:
+        pixels = pixels.view(np.uint8)
     # OpenCV filters floats in half the time of integers of 16 bits.
     if pixels.dtype != np.uint8 and pixels.dtype != dtype:
         pixels = pixels.astype(dtype, order="C")
@@ -333,6 +335,15 @@ def _place(out: Array | None, shape: tuple[int, ...], dtype: Any) -> Array:
 
 
 def magnitude(components: Sequence[Array], out: Array | None = None, *, overwrite: bool = False) -> Array:
+    first = components[0]
+    if first.ndim == 2 and first.size > 2 * tiling.TILE:
+        root = _place(out, first.shape, first.dtype)
+
+        def rows(start: int, stop: int) -> None:
+            magnitude([part[start:stop] for part in components], root[start:stop], overwrite=overwrite)
+
+        tiling.each_tile(len(first), max(1, tiling.TILE // first.shape[1]), cv2.getNumThreads(), rows)
+        return root
     # cv2.magnitude needs one pass, but its last digit is not always the same.
     total: Array | None = None
     for part in components:

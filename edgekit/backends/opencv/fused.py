@@ -97,18 +97,20 @@ class _Loop(NamedTuple):
     weights: tuple[tuple[Any, ...], ...]
 
 
-def fused(image: Array, layout: ImageLayout, spec: FilterSpec) -> FusedFilter | None:
-    if image.ndim != 2 or spec.border == "valid" or image.dtype not in _TYPES:
+def fused(image: Array, layout: ImageLayout, spec: FilterSpec, *, padded: bool = False) -> FusedFilter | None:
+    border = "edge" if padded else spec.border
+    if image.ndim != 2 or border == "valid" or image.dtype not in _TYPES:
         return None
     # The loops are compiled for contiguous images only.
     loop = _loop(spec, image.dtype) if image.flags.c_contiguous else None
     if loop is not None and (compiled := loops(image.size)) is not None:
-        return FusedFilter(partial(_by_loop, compiled, loop, image, spec), one_pass=True)
-    linear = _linear(spec, image.dtype)
+        return FusedFilter(partial(_by_loop, compiled, loop, spec, _beyond(image.shape, border)), one_pass=True)
+    # OpenCV's filters save the padding.
+    linear = None if padded else _linear(spec, image.dtype)
     if linear is None:
         return None
-    direct = linear.direct and spec.border in linear.borders
-    return FusedFilter(partial(_by_opencv, linear, direct, image, layout, spec), direct)
+    direct = linear.direct and border in linear.borders
+    return FusedFilter(partial(_by_opencv, linear, direct, layout, spec), direct)
 
 
 def _planes(image: Array, spec: FilterSpec, rows: int, out: Array | None) -> tuple[Array, Array]:
@@ -123,10 +125,10 @@ def _planes(image: Array, spec: FilterSpec, rows: int, out: Array | None) -> tup
 
 
 def _by_loop(
-    compiled: ModuleType, loop: "_Loop", image: Array, spec: FilterSpec, start: int, stop: int, out: Array | None
+    compiled: ModuleType, loop: "_Loop", spec: FilterSpec, beyond: tuple[int, ...],
+    image: Array, start: int, stop: int, out: Array | None,
 ) -> Array | None:  # fmt: skip
     out, planes = _planes(image, spec, stop - start, out)
-    beyond = _beyond(image.shape, spec.border)
     if len(loop.weights) > 2:
         # Both components once, then each direction.
         along = np.empty((2, *planes.shape[1:]), out.dtype)
@@ -141,7 +143,7 @@ def _by_loop(
 
 
 def _by_opencv(
-    linear: "_Linear", direct: bool, image: Array, layout: ImageLayout, spec: FilterSpec, start: int, stop: int,
+    linear: "_Linear", direct: bool, layout: ImageLayout, spec: FilterSpec, image: Array, start: int, stop: int,
     out: Array | None,
 ) -> Array | None:  # fmt: skip
     out, planes = _planes(image, spec, stop - start, out)

@@ -108,7 +108,7 @@ def magnitude(components: Sequence[Array], out: Array | None = None, *, overwrit
     return squares.sqrt_()
 
 
-def fused(image: Array, layout: ImageLayout, spec: FilterSpec) -> None:
+def fused(image: Array, layout: ImageLayout, spec: FilterSpec, *, padded: bool = False) -> None:
     return None
 
 
@@ -119,6 +119,10 @@ def quantize(
     shown = torch.round(values if middle else values.abs()) + middle
     clipped = ((shown > top) | (shown < (1 if middle else 0))).sum()
     return torch.where(shown.isnan(), middle, shown).clip(0, top).to(dtype), clipped
+
+
+def keep(array: Array, where: Array, other: Any) -> Array:
+    return torch.where(where, array, other)
 
 
 def cast(array: Array, dtype: Any) -> Array:

@@ -26,6 +26,8 @@ MOST_SHIFTS = 9
 
 
 def correlate(pixels: Array, kernels: Sequence[Kernel | Array], dtype: Any, rounding: Rounding) -> list[Array]:
+    if pixels.dtype == torch.bool:
+        pixels = pixels.to(dtype)
     if exporting():
         return _by_convolutions(pixels, kernels)
     return [_learned(pixels, k) if isinstance(k, torch.Tensor) else _differentiable(pixels, k) for k in kernels]

@@ -29,7 +29,13 @@ class FastPath(NamedTuple):
 def _no_fused() -> None:
     from edgekit.backends.opencv import backend
 
-    vars(backend)["fused"] = lambda *_: None
+    vars(backend)["fused"] = lambda *_, **__: None
+
+
+def _no_large_tiles() -> None:
+    from edgekit.backends.opencv import tiling
+
+    vars(tiling)["LARGER"] = 1
 
 
 def _no_pair() -> None:
@@ -58,9 +64,11 @@ def _no_moments() -> None:
 
 PATHS = (
     FastPath("8-bit images filtered by OpenCV as they are, not padded", ("sobel", "laplacian", "small"), _no_fused),
+    FastPath("larger tiles where each pixel is read once", ("one-direction", "laplacian-floats"), _no_large_tiles),
     FastPath("`cv2.spatialGradient` for both Sobel components of 8-bit images", ("sobel", "angle"), _no_pair),
     FastPath("compiled loops for 3x3 kernels", ("sobel", "angle", "laplacian", "picture"), None, (True, False)),
     FastPath("compiled loops for 3x3 kernels of floats", ("sobel-floats", "laplacian-floats"), None, (True, False)),
+    FastPath("compiled loops with masks, NaN, and integers of 32 bits", ("masked", "nan", "wide"), None, (True, False)),
     FastPath("compiled loops for the suppression, hysteresis and thinning of edges", ("canny",), None, (True, False)),
     FastPath("compiled loop for the variance of the Laplacian", ("sharpness",), None, (True, False)),
     FastPath("variance of the Laplacian from sums of 16-bit integers", ("sharpness",), _no_moments),
@@ -81,12 +89,17 @@ def calls(megapixels: float) -> dict[str, Call]:
 
     image, floats = photograph(megapixels, "uint8"), photograph(megapixels, "float32")
     out, small = np.empty(image.shape, np.float32), np.ascontiguousarray(image[:64, :64])
+    mask, holes, wide = image < 250, np.where(image < 250, floats, np.nan), image.astype(np.int32)
     return {
         "sobel": lambda: ek.sobel(image, out=out),
         "angle": lambda: ek.sobel(image, angle=45, out=out),
         "laplacian": lambda: ek.laplacian(image, out=out),
         "sobel-floats": lambda: ek.sobel(floats, out=out),
         "laplacian-floats": lambda: ek.laplacian(floats, out=out),
+        "masked": lambda: ek.sobel(image, mask=mask),
+        "nan": lambda: ek.sobel(holes),
+        "wide": lambda: ek.sobel(wide),
+        "one-direction": lambda: ek.sobel(image, angle=0, out=out),
         "canny": lambda: ek.canny(image, sigma=2),
         "small": lambda: ek.laplacian(small),
         "picture": lambda: ek.picture(image, "sobel").image,
