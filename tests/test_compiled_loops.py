@@ -10,7 +10,6 @@ import edgekit as ek
 from edgekit.backends.opencv import backend as opencv
 from edgekit.backends.opencv import fused, jit_loops, tiling
 from edgekit.backends.opencv.fused import laplacian_sums
-from edgekit.filters import execute
 from edgekit.filters.apply import apply
 from edgekit.operators.kernels import Kernel
 from edgekit.operators.table import Kind, Operator
@@ -190,53 +189,6 @@ def test_other_layouts_are_not_compiled(image, run, calls):
     plain, compiled = both(run, image)
     np.testing.assert_array_equal(compiled, plain)
     assert not calls
-
-
-def with_nan(image):
-    """Return an image of floats with some values that are not finite."""
-    image = np.array(image)
-    image[::7, 3], image[5, ::4] = np.nan, np.inf
-    return image
-
-
-@pytest.mark.parametrize(
-    "run",
-    [
-        ek.sobel,
-        ek.laplacian,
-        lambda i, **o: ek.sobel(i, angle=30, **o),
-        lambda i, **o: ek.oriented(i, [10, 45, 90], operator="scharr", **o),
-        lambda i, **o: np.stack([(g := ek.gradient(i, **o)).gx, g.gy]),
-    ],
-    ids=["magnitude", "laplacian", "direction", "directions", "components"],
-)
-@pytest.mark.parametrize(
-    ("image", "options"),
-    [
-        *((picture(t, (40, 9)), {}) for t in ("int32", "uint32", "float16")),
-        *((picture(t, (40, 9)), {"mask": picture("uint8", (40, 9)) > 60}) for t in ("uint8", "uint16", "float32")),
-        *((picture(t, (40, 9)), {"mask": np.ones((40, 9), bool)}) for t in ("uint8", "float64")),
-        *((with_nan(picture(t, (40, 9))), {}) for t in ("float16", "float32", "float64")),
-        (with_nan(picture("float32", (40, 9))), {"mask": picture("uint8", (40, 9)) > 60, "border": "wrap"}),
-        (picture("uint16", (40, 9)).astype(">u2"), {}),
-        (picture("uint8", (40, 9)), {"border": "valid"}),
-    ],
-    ids=lambda value: str(getattr(value, "dtype", "")) or "-".join(value),
-)
-def test_tiles_are_compiled_where_images_are_not(image, options, run, small_tiles, calls):
-    np.testing.assert_array_equal(*both(run, image, **options))
-    assert calls
-
-
-def test_large_tiles_are_computed_in_parts(small_tiles, calls, monkeypatch):
-    """A single NaN does not change the rest of a large tile."""
-    monkeypatch.setattr(execute, "SMALLER", 64)
-    image = np.array(picture("float32", (400, 9)))
-    image[200, 4] = np.nan
-    for run in (ek.sobel, ek.laplacian, lambda i: ek.oriented(i, [0, 45])):
-        plain, compiled = both(run, image)
-        np.testing.assert_array_equal(compiled, plain)
-        assert np.isnan(plain).any(axis=tuple(range(plain.ndim - 2))).sum() <= 9
 
 
 @pytest.mark.parametrize("shape", [(1, 9), (9, 1), (1, 1), (2, 2)])

@@ -13,6 +13,7 @@ from edgekit.backends.interface import (
     Array,
     ArrayTypes,
     Backend,
+    ComputeRows,
     ImageLayout,
     Result,
     Rounding,
@@ -121,28 +122,36 @@ def respond(
     def compute(start: int, stop: int, into: Array | None) -> Array:
         place = into if conversion is None else None
         response = fused.compute(image, start, stop, place) if fused else None
-        if response is None and one_pass and (stop - start) * layout.columns > SMALLER:
-            return in_parts(start, stop, into)
         if response is None:
             response = _filter_tile(context, *read(image, start, stop), place)
         return response if conversion is None else conversion.apply(backend.cast(response, types.result), into)
-
-    def in_parts(start: int, stop: int, into: Array) -> Array:
-        height = max(1, SMALLER // layout.columns)
-        for first in range(start, stop, height):
-            part = into[..., first - start : first - start + height, :]
-            made = compute(first, min(first + height, stop), part)
-            if made is not part:
-                part[...] = made
-        return into
 
     tile = None if conversion is not None else TileFilter(image, read, partial(_filter_tile, context))
     result_dtype = types.result if conversion is None else conversion.dtype
     stacked = spec.reduce in ("stack", "gradient")
     result = Result((len(spec.components), *shape) if stacked else shape, result_dtype, int(stacked), out)
     top, bottom, _, _ = spec.halo
+    compute_rows: ComputeRows = compute
+    if fused is not None and one_pass and rows * layout.columns > SMALLER:
+        compute_rows = partial(_at_once_or_in_parts, partial(fused.compute, image), compute, SMALLER // layout.columns)
     sources = image, mask, kernel
-    return backend.run_tiles(compute, layout, rows, top + bottom, result, sources, tile, one_pass=one_pass)
+    return backend.run_tiles(compute_rows, layout, rows, top + bottom, result, sources, tile, one_pass=one_pass)
+
+
+def _at_once_or_in_parts(
+    at_once: ComputeRows, part: ComputeRows, height: int, start: int, stop: int, into: Array
+) -> Array:  # fmt: skip
+    """Compute a large tile in one pass, or in parts if it has values that are not known there, such as NaN."""
+    response = at_once(start, stop, into)
+    if response is not None:
+        return response
+    height = max(1, height)
+    for first in range(start, stop, height):
+        place = into[..., first - start : first - start + height, :]
+        made = part(first, min(first + height, stop), place)
+        if made is not place:
+            place[...] = made
+    return into
 
 
 def _result_shape(spec: FilterSpec, layout: ImageLayout) -> tuple[int, tuple[int, ...]]:
