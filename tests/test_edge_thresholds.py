@@ -13,7 +13,7 @@ from edge_oracle import share_near, soft
 from oracle import correlate, gaussian, gaussian_derivative, radius
 
 import edgekit as ek
-from edgekit.edges.edge_thresholds import quantile
+from edgekit.edges.edge_thresholds import SAMPLE, quantile
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 
@@ -23,6 +23,25 @@ def magnitude(image, sigma=1.4):
     smooth, slope = gaussian(sigma, radius(sigma)), gaussian_derivative(sigma)
     reads = (slope * np.arange(-radius(sigma), radius(sigma) + 1)).sum()
     return np.hypot(*(correlate(image, np.outer(*pair)) for pair in ((smooth, slope), (slope, smooth)))) / reads
+
+
+@pytest.mark.parametrize("fraction", [0, 1e-5, 0.2, 0.5, 0.92, 0.9999, 1])
+@pytest.mark.parametrize("kind", ["different", "equal", "sorted", "some zeros", "few levels", "unlike its sample"])
+def test_quantile_of_many_values(fraction, kind):
+    """Most of the values are not ordered, by the help of a sample."""
+    values = np.random.default_rng(0).normal(size=(300, 401)).astype(np.float32)
+    if kind == "equal":
+        values[:] = 3
+    elif kind == "sorted":
+        values = np.sort(values, axis=None)
+    elif kind == "some zeros":
+        values[values < 0.5] = 0
+    elif kind == "few levels":
+        values = np.round(2 * values)
+    elif kind == "unlike its sample":
+        values.ravel()[:: values.size // SAMPLE] = 9
+    expected = np.quantile(values.astype(np.float64), fraction)
+    assert quantile(values, fraction) == pytest.approx(expected, rel=1e-6, abs=1e-9)
 
 
 @pytest.mark.parametrize("fraction", [0, 0.2, 0.5, 0.92, 1])

@@ -15,6 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import edgekit as ek
+from edgekit.backends.interface import Result
 from edgekit.backends.opencv import backend, tiling
 from edgekit.batch.engines.local import Threads
 
@@ -43,6 +44,22 @@ def meeting(threads):
             barrier.wait(10)
 
     return do, seen
+
+
+@pytest.mark.parametrize(("rows", "heights", "threads"), [(40, [40], 0), (100, [50, 50], 1), (500, [63] * 7 + [59], 1)])
+def test_tiles_of_one_pass_are_larger(rows, heights, threads, started, monkeypatch):
+    monkeypatch.setattr(tiling, "TILE", 8 * 16)
+    monkeypatch.setattr(backend.cv2, "getNumThreads", lambda: 2)
+    image, runs = np.zeros((rows, 8), np.uint8), []
+
+    def compute(start, stop, into):
+        runs.append((start, stop))
+        return into
+
+    layout, result = backend.image_layout(image), Result(image.shape, np.dtype(np.float32), 0, None)
+    tiling.run_tiles(compute, layout, rows, 2, result, (), one_pass=True)
+    assert [stop - start for start, stop in sorted(runs)] == heights
+    assert len(started) == threads
 
 
 @given(st.integers(1, 400), st.integers(1, 450), st.integers(0, 12))
