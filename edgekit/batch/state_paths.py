@@ -3,7 +3,6 @@
 May import `io` and what is below it.
 """
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,6 +17,8 @@ def state_of_store(output: Path) -> Path:
 
     A store cannot hold it, since objects in stores are written once as a whole.
     """
+    import hashlib
+
     name = hashlib.blake2b(str(output).rstrip("/").encode(), digest_size=10).hexdigest()
     return Path(click.get_app_dir("edgekit"), "stores", f"{name}.sqlite")
 

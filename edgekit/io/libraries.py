@@ -1,7 +1,6 @@
 """Loads the libraries of the extras when a format needs them. May import `common` and what is below it."""
 
 import importlib
-import logging
 from types import ModuleType
 
 from edgekit.common.extras import install_command
@@ -35,6 +34,8 @@ def load_library(module: str, package: str, extra: str, needed_by: str) -> Modul
 
 def hide_messages(library: str) -> None:
     """Hide the log messages of a library about damaged files, unless the user has set up logging for it."""
+    import logging
+
     logger = logging.getLogger(library)
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())

@@ -4,7 +4,6 @@ fsspec, which sends the requests, is loaded at the first request.
 """
 
 import glob
-import hashlib
 import os
 import stat
 import time
@@ -229,6 +228,8 @@ def _status(info: ObjectInfo) -> os.stat_result:
     elif not checksum:
         nanoseconds = round((seconds or 0.0) * 1e9)
     else:
+        import hashlib
+
         digest = hashlib.blake2b(checksum.encode(), digest_size=8).digest()
         nanoseconds = int(seconds or 0) * 10**9 + int.from_bytes(digest) % 10**9
     kind = stat.S_IFDIR if info.get("type") == "directory" else stat.S_IFREG

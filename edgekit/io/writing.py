@@ -6,10 +6,8 @@ the temporary file keeps two writers of the same output apart.
 """
 
 import contextlib
-import hashlib
 import io
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -231,6 +229,9 @@ def _remove(temporary: Path) -> None:
     try:
         with _locked(temporary):
             if temporary.is_dir():
+                # Imported here, as it takes milliseconds of every start.
+                import shutil
+
                 shutil.rmtree(temporary)
             else:
                 temporary.unlink()
@@ -298,6 +299,8 @@ def fit_name(stem: str, rest: str) -> str:
     name = os.fsencode(stem)
     if len(name + os.fsencode(rest)) <= MAX_NAME:
         return stem + rest
+    import hashlib
+
     end = f"-{hashlib.blake2b(name, digest_size=8).hexdigest()}{rest}"
     # Cut by characters: a character may have several bytes.
     while stem and len(os.fsencode(stem + end)) > MAX_NAME:
