@@ -62,6 +62,11 @@ def test_mode_1_requires_loops_and_mode_0_disables_them(pixels, automatic, monke
 def test_pixels_of_images_are_counted(automatic):
     ek.sobel(IMAGE)
     assert fused._pixels == 300 * 300
+    # Tiles are not counted again.
+    ek.sobel(IMAGE.astype(np.float32))
+    ek.sobel(IMAGE, mask=IMAGE > 0)
+    assert fused._pixels == 3 * 300 * 300
+    fused._pixels = 300 * 300
     # No loop supports integers of 64 bits.
     ek.sobel(IMAGE.astype(np.int64))
     assert fused._pixels == 300 * 300

@@ -75,7 +75,7 @@ def test_tiles_are_compiled_where_images_are_not(image, options, run, calls):
 
 def test_large_tiles_are_computed_in_parts(monkeypatch):
     """A single NaN does not change the rest of a large tile."""
-    monkeypatch.setattr(execute, "SMALLER", 64)
+    monkeypatch.setattr(execute, "PART", 64)
     image = np.array(picture("float32", (400, 9)))
     image[200, 4] = np.nan
     for run in (ek.sobel, ek.laplacian, lambda i, **o: ek.oriented(i, [0, 45], **o)):

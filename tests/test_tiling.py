@@ -228,7 +228,8 @@ def test_overflow_is_infinite_in_all_threads(threads, state, monkeypatch):
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_nested_strips(threads):
+def test_nested_strips(threads, started):
+    """They are computed by the thread of the outer strip."""
     seen = []
 
     def outer(start, stop):
@@ -238,6 +239,7 @@ def test_nested_strips(threads):
 
     tiling.each_tile(20, 1, threads, outer)
     assert sorted(seen) == [(n, [(0, 2), (2, 4), (4, 6)]) for n in range(20)]
+    assert len(started) == threads - 1
 
 
 @pytest.mark.parametrize(("threads", "expected"), [(1, 0), (3, 2)])

@@ -131,7 +131,7 @@ class FusedFilter(NamedTuple):
         ``compute(image, start, stop, into)`` returns rows as `ComputeRows` does; None for rows with values that it does
         not know, such as NaN. The image has the layout and type of the given one.
     one_pass : bool
-        Whether it reads each pixel and writes each response once, so that tiles need not fit into the cache.
+        Whether it computes the response in one pass over the pixels, so that tiles need not fit into the cache.
     """
 
     compute: Callable[[Array, int, int, Array | None], Array | None]
@@ -225,9 +225,7 @@ class Backend(Protocol):
             Whether the components may be overwritten.
         """
 
-    def fused(
-        self, image: Array, layout: ImageLayout, spec: FilterSpec, *, padded: bool = False
-    ) -> FusedFilter | None:  # fmt: skip
+    def fused(self, image: Array, spec: FilterSpec, *, padded: bool = False) -> FusedFilter | None:
         """Return a faster way to a response whose sums are all exact, or of floats; None without one.
 
         The result equals that of `pad`, `correlate`, `weighted_sum` and `magnitude`. With `padded` the image has its

@@ -96,7 +96,7 @@ def _level(level: float | str, magnitude: Array) -> Any:
 def quantile(values: Array, fraction: float) -> float:
     """Return a quantile of the finite values of a NumPy array, interpolated linearly; 0 if there are none.
 
-    The value is that of `numpy.quantile`, in a small part of its time.
+    It is that of `numpy.quantile` except for rounding, in a small part of the time.
     """
     known = _finite(values)
     if not known.size:

@@ -26,8 +26,8 @@ from edgekit.filters.reduction import MARGIN, at_any_size, dizenzo, one_channel,
 from edgekit.operators.filter_spec import Component, FilterSpec
 from edgekit.operators.kernels import Kernel
 
-#: Pixels in the parts of a large tile that is not computed in one pass: these have more arrays in the cache.
-SMALLER = 2**18
+#: Pixels in a part of a large tile: computed in several steps, its arrays must fit into the cache.
+PART = 2**18
 
 
 class Conversion(NamedTuple):
@@ -58,7 +58,7 @@ class _Context(NamedTuple):
     fusable: bool
     """Whether `Backend.fused` may compute it."""
     tried: bool
-    """Whether it computes the image as it is, so that tiles of it remain that it cannot compute."""
+    """Whether it was tried on the image itself. Tiles without invalid pixels that remain cannot be computed so."""
 
 
 def respond(
@@ -115,8 +115,9 @@ def respond(
         return backend.pad(image, layout, *at, types.pixels, 0), valid
 
     fusable = linear and (rounding is Rounding.NONE or types.floating) and kernel is None
-    fused = backend.fused(image, layout, spec) if fusable and mask is None else None
-    one_pass = fused is not None and fused.one_pass and conversion is None
+    # Pixels of masked images are counted by the backend, too.
+    unmasked = backend.fused(image, spec) if fusable else None
+    fused = unmasked if mask is None else None
     context = _Context(spec, backend, layout, types, rounding, kernel, fusable, fused is not None)
 
     def compute(start: int, stop: int, into: Array | None) -> Array:
@@ -132,8 +133,10 @@ def respond(
     result = Result((len(spec.components), *shape) if stacked else shape, result_dtype, int(stacked), out)
     top, bottom, _, _ = spec.halo
     compute_rows: ComputeRows = compute
-    if fused is not None and one_pass and rows * layout.columns > SMALLER:
-        compute_rows = partial(_at_once_or_in_parts, partial(fused.compute, image), compute, SMALLER // layout.columns)
+    one_pass = False
+    if fused is not None and fused.one_pass and conversion is None and rows * layout.columns > PART:
+        one_pass = True
+        compute_rows = partial(_at_once_or_in_parts, partial(fused.compute, image), compute, PART // layout.columns)
     sources = image, mask, kernel
     return backend.run_tiles(compute_rows, layout, rows, top + bottom, result, sources, tile, one_pass=one_pass)
 
@@ -141,11 +144,11 @@ def respond(
 def _at_once_or_in_parts(
     at_once: ComputeRows, part: ComputeRows, height: int, start: int, stop: int, into: Array
 ) -> Array:  # fmt: skip
-    """Compute a large tile in one pass, or in parts if it has values that are not known there, such as NaN."""
+    """Compute a large tile in one pass; in parts if that does not know some of its values, such as NaN."""
     response = at_once(start, stop, into)
     if response is not None:
         return response
-    height = max(1, height)
+    height = max(16, height)
     for first in range(start, stop, height):
         place = into[..., first - start : first - start + height, :]
         made = part(first, min(first + height, stop), place)
@@ -207,7 +210,7 @@ def _fused_tile(pixels: Array, valid: Array | None, context: _Context) -> Array 
     None without such a way, or if it was tried before.
     """
     spec, backend, xp = context.spec, context.backend, context.backend.xp
-    fused = backend.fused(pixels, backend.image_layout(pixels), spec, padded=True)
+    fused = backend.fused(pixels, spec, padded=True)
     if fused is None:
         return None
     known = valid

@@ -209,7 +209,7 @@ def _gradient(image: Array) -> tuple[Array, Array]:
 def _squared(gx: Array, gy: Array, avoid: Array | None) -> Array:
     """Return the squared gradient; 0 for pixels that must not be used."""
     squared = cv2.multiply(gx, gx)
-    cv2.accumulateSquare(gy, squared)
+    cv2.add(squared, cv2.multiply(gy, gy), squared)
     return squared if avoid is None else np.where(avoid, np.float32(0), squared)
 
 

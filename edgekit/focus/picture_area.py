@@ -155,7 +155,10 @@ def picture_area(image: Array, mask: Array | None = None, white: float | None = 
 
 
 def _averaged(values: Array, size: tuple[int, int]) -> Array:
-    """Reduce an array to columns and rows by averaging, in single precision."""
+    """Reduce an array to columns and rows by averaging. The last step is in single precision.
+
+    Where it is halved, integers are rounded, and an odd last row or column is left out.
+    """
     columns, rows = size
     # OpenCV halves an image in a tenth of the time of another factor.
     while values.shape[0] >= 2 * rows and values.shape[1] >= 2 * columns:

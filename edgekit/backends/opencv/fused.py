@@ -42,7 +42,7 @@ MODE = os.environ.get("EDGEKIT_FAST", "")
 #: takes half a second.
 BREAK_EVEN = 10**9
 
-#: Smaller tiles are not counted, and use the loops only with ``EDGEKIT_FAST=1``.
+#: Smaller images are not counted, and use the loops only with ``EDGEKIT_FAST=1``.
 SMALLEST = 2**16
 
 _pixels = 0
@@ -60,7 +60,7 @@ def loops(pixels: int, *, counts: bool = True) -> ModuleType | None:
     Parameters
     ----------
     pixels : int
-        Size of the tile.
+        Size of the image or tile.
     counts : bool
         Whether these pixels count towards the break-even.
 
@@ -97,20 +97,23 @@ class _Loop(NamedTuple):
     weights: tuple[tuple[Any, ...], ...]
 
 
-def fused(image: Array, layout: ImageLayout, spec: FilterSpec, *, padded: bool = False) -> FusedFilter | None:
+def fused(image: Array, spec: FilterSpec, *, padded: bool = False) -> FusedFilter | None:
     border = "edge" if padded else spec.border
     if image.ndim != 2 or border == "valid" or image.dtype not in _TYPES:
         return None
     # The loops are compiled for contiguous images only.
     loop = _loop(spec, image.dtype) if image.flags.c_contiguous else None
-    if loop is not None and (compiled := loops(image.size)) is not None:
-        return FusedFilter(partial(_by_loop, compiled, loop, spec, _beyond(image.shape, border)), one_pass=True)
+    # The pixels of a padded tile were counted with the image.
+    if loop is not None and (compiled := loops(image.size, counts=not padded)) is not None:
+        by_loop = partial(_by_loop, compiled, loop, spec, _beyond(image.shape, border))
+        return FusedFilter(by_loop, one_pass=len(loop.weights) == 1)
     # OpenCV's filters save the padding.
     linear = None if padded else _linear(spec, image.dtype)
     if linear is None:
         return None
     direct = linear.direct and border in linear.borders
-    return FusedFilter(partial(_by_opencv, linear, direct, layout, spec), direct)
+    one_pass = direct and len(linear.weights) == 1 and linear.pixels == image.dtype
+    return FusedFilter(partial(_by_opencv, linear, direct, spec), one_pass)
 
 
 def _planes(image: Array, spec: FilterSpec, rows: int, out: Array | None) -> tuple[Array, Array]:
@@ -143,14 +146,13 @@ def _by_loop(
 
 
 def _by_opencv(
-    linear: "_Linear", direct: bool, layout: ImageLayout, spec: FilterSpec, image: Array, start: int, stop: int,
-    out: Array | None,
+    linear: "_Linear", direct: bool, spec: FilterSpec, image: Array, start: int, stop: int, out: Array | None
 ) -> Array | None:  # fmt: skip
     out, planes = _planes(image, spec, stop - start, out)
     if direct:
-        _fill(linear, image, layout, start, stop, spec, planes)
+        _fill(linear, image, start, stop, spec, planes)
     else:
-        _reduce(linear, _responses(linear, image, layout, start, stop, spec), spec, planes)
+        _reduce(linear, _responses(linear, image, start, stop, spec), spec, planes)
     # Elsewhere a pixel that is not finite affects only the support of each kernel.
     finite = image.dtype.kind != "f" or all(math.isfinite(cv2.sumElems(plane)[0]) for plane in planes)
     return out if finite else None
@@ -287,24 +289,20 @@ def _sobel_pair(pixels: Array, border: int, out: Array) -> None:
     cv2.spatialGradient(pixels, out[0], out[1], borderType=border)
 
 
-def _fill(
-    linear: _Linear, image: Array, layout: ImageLayout, start: int, stop: int, spec: FilterSpec, planes: Array
-) -> None:  # fmt: skip
+def _fill(linear: _Linear, image: Array, start: int, stop: int, spec: FilterSpec, planes: Array) -> None:
     """Compute some rows of the responses in their place."""
     pixels = tiling.without_overlap(image[start:stop]).astype(linear.pixels, copy=False)
     linear.fill(pixels, tiling.CV2_BORDERS[spec.border], planes)
     top, bottom, _, _ = spec.halo
-    # There the image goes on beyond these rows, where OpenCV has put a border.
+    # OpenCV has put a border around these rows. Where the image continues, the first and last ones are computed again.
     above = (start, min(start + top, stop)) if start else (start, start)
-    below = (max(stop - bottom, start), stop) if stop < layout.rows else (stop, stop)
+    below = (max(stop - bottom, start), stop) if stop < len(image) else (stop, stop)
     for first, last in (above, below):
         if first < last:
-            planes[:, first - start : last - start] = _responses(linear, image, layout, first, last, spec)
+            planes[:, first - start : last - start] = _responses(linear, image, first, last, spec)
 
 
-def _responses(
-    linear: _Linear, image: Array, layout: ImageLayout, start: int, stop: int, spec: FilterSpec
-) -> Array:  # fmt: skip
+def _responses(linear: _Linear, image: Array, start: int, stop: int, spec: FilterSpec) -> Array:
     """Return the linear responses of some rows, (N, rows, columns)."""
     top, bottom, left, _ = spec.halo
     if spec.border in linear.borders:
@@ -312,11 +310,13 @@ def _responses(
         pixels, border = tiling.without_overlap(image[first : stop + bottom]), tiling.CV2_BORDERS[spec.border]
         top, left = start - first, 0
     else:
+        rows, columns = image.shape
+        layout = ImageLayout(rows, columns, None, (), channel_axis=-1)
         pixels = tiling.pad(image, layout, start, stop, spec.halo, spec.border, image.dtype, 0)
         border = cv2.BORDER_REPLICATE
     responses = np.empty((len(linear.weights[0]), *pixels.shape), linear.dtype)
     linear.fill(pixels.astype(linear.pixels, copy=False), border, responses)
-    return responses[:, top : top + stop - start, left : left + layout.columns]
+    return responses[:, top : top + stop - start, left : left + image.shape[1]]
 
 
 def _reduce(linear: _Linear, responses: Array, spec: FilterSpec, planes: Array) -> None:
@@ -337,8 +337,7 @@ def _reduce(linear: _Linear, responses: Array, spec: FilterSpec, planes: Array) 
     else:
         made = [weighted_sum(list(responses), w, plane) for w, plane in zip(linear.weights, planes, strict=True)]
     for response, plane in zip(made, planes, strict=True):
-        if response is not plane:
-            plane[...] = response
+        plane[...] = response
 
 
 def laplacian_sums(pixels: Array, rows: slice, columns: slice) -> tuple[int, int]:

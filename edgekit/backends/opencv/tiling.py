@@ -24,7 +24,7 @@ Array = NDArray[Any]
 #: Pixels in a tile. Half as many need more calls, twice as many do not fit into the cache.
 TILE = 2**18
 
-#: How many times as large are tiles that need not fit into the cache, so that fewer calls take less time.
+#: Tiles that are computed in one pass are up to this many times as large, to save calls.
 LARGER = 4
 
 #: Tiles for each thread, at least: a thread with fewer takes longer to start than it saves.
@@ -98,6 +98,7 @@ def each_tile(
     failures: list[BaseException] = []
 
     def work() -> None:
+        alone, _thread.single = _thread.single, True
         try:
             while todo:
                 try:
@@ -108,6 +109,8 @@ def each_tile(
         except BaseException as error:
             todo.clear()
             failures.append(error)
+        finally:
+            _thread.single = alone
 
     more = 0 if _thread.single else min(threads, MOST_THREADS, len(todo) // per_thread) - 1
     started: list[threading.Thread] = []

@@ -108,7 +108,7 @@ def magnitude(components: Sequence[Array], out: Array | None = None, *, overwrit
     return squares.sqrt_()
 
 
-def fused(image: Array, layout: ImageLayout, spec: FilterSpec, *, padded: bool = False) -> None:
+def fused(image: Array, spec: FilterSpec, *, padded: bool = False) -> None:
     return None
 
 
