@@ -171,11 +171,29 @@ def test_onnx_runtimes_equal_torch(name, dynamo):
         (nn.Sobel(angle=45), "Pad Conv"),
         (nn.Laplacian(), "Pad Conv"),
         (nn.Filter([[0, -1, 0], [-1, 5, -1], [0, -1, 0]]), "Pad Conv"),
+        (nn.Oriented(45.0), "Pad Conv Slice Slice Mul Mul Add"),
+        (
+            nn.Sharpness("tenengrad"),
+            "Gather Pad Unsqueeze Conv Squeeze Slice Slice Mul Mul Add ReduceMean",
+        ),
     ],
 )
 def test_exported_graph_has_one_convolution(module, nodes):
     graph = onnx_model(module, batch((1, 1, 20, 22)), dynamo=True).graph
     assert " ".join(node.op_type for node in graph.node) == nodes
+
+
+def test_exported_gradient():
+    """`edgekit.gradient` within another module."""
+
+    class Angles(torch.nn.Module):
+        def forward(self, image):
+            found = ek.gradient(image)
+            return found.gx + 2 * found.gy
+
+    image = batch((2, 3, 20, 22))
+    exported = torch.export.export(Angles(), (image,)).module()
+    torch.testing.assert_close(exported(image), Angles()(image))
 
 
 @pytest.mark.parametrize("kind", [nn.Sobel, nn.Laplacian, nn.Oriented])

@@ -59,6 +59,7 @@ def filter_image(
         angle = order.apply_to_values(angle, reduced=options.get("channel", "each") != "each")
     if stacked:
         response: Any = apply_bank(pixels, operator, parameters, angles, mask=mask, out=target, **options)
+        response = backend_of(pixels).xp.stack(response) if isinstance(response, list) else response
     else:
         response = apply(pixels, operator, parameters, angle=angle, mask=mask, out=target, **options)
     if order.given != order.usual:
@@ -112,7 +113,7 @@ def apply_bank(
 ) -> Array:
     """Filter as `apply` does in several directions, with the responses on a new first axis.
 
-    Without angles these are the two components of the gradient.
+    Without angles these are the two components of the gradient, in an exported graph as a list.
     """
     if isinstance(operator, str):
         operator = find(operator)

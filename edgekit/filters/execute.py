@@ -90,7 +90,8 @@ def respond(
     Returns
     -------
     ndarray or Tensor
-        The response, or `out`. Stacked responses and gradients have a new first axis.
+        The response, or `out`. Stacked responses and gradients have a new first axis. In an exported graph a gradient
+        is a list of its components.
 
     Raises
     ------
@@ -119,6 +120,10 @@ def respond(
     unmasked = backend.fused(image, spec) if fusable else None
     fused = unmasked if mask is None else None
     context = _Context(spec, backend, layout, types, rounding, kernel, fusable, fused is not None)
+
+    if spec.reduce == "gradient" and spec.channel in ("each", "luminance") and backend.exporting():
+        # Other runtimes would copy both components into one array.
+        return [backend.cast(part, types.result) for part in _tile_components(context, *read(image, 0, rows), None)[0]]
 
     def compute(start: int, stop: int, into: Array | None) -> Array:
         place = into if conversion is None else None
@@ -186,12 +191,21 @@ def _filter_tile(context: _Context, pixels: Array, valid: Array | None, into: Ar
     """Return the response of the padded pixels of a tile."""
     if context.fusable and (response := _fused_tile(pixels, valid, context)) is not None:
         return response
-    spec, backend, layout, types = context.spec, context.backend, context.layout, context.types
-    axis = layout.channel_axis
-    combined = spec.channel != "each" and layout.channels is not None
+    combined = context.spec.channel != "each" and context.layout.channels is not None
     if combined:
         # The result has no place for the channels.
         into = None
+    components, extreme = _tile_components(context, pixels, valid, into)
+    response = _reduced(components, extreme, into, context)
+    return response[..., 0] if combined and context.layout.channel_axis == -1 else response
+
+
+def _tile_components(
+    context: _Context, pixels: Array, valid: Array | None, into: Array | None
+) -> tuple[list[Array], bool]:  # fmt: skip
+    """Return the components of a padded tile, and whether their squares may overflow or underflow."""
+    spec, backend, layout, types = context.spec, context.backend, context.layout, context.types
+    axis = layout.channel_axis
     if spec.channel == "luminance" and layout.channels not in (None, 1):
         pixels = luminance([backend.cast(one_channel(pixels, i, axis), types.work) for i in range(3)])
         if valid is not None:
@@ -199,9 +213,7 @@ def _filter_tile(context: _Context, pixels: Array, valid: Array | None, into: Ar
     if spec.tone == "log":
         step = FLOAT_LEVEL if types.floating else 1.0
         pixels = _logarithm(backend.cast(pixels, types.work), step, context)
-    components, extreme = _components(pixels, valid, context, _places(spec, into))
-    response = _reduced(components, extreme, into, context)
-    return response[..., 0] if combined and axis == -1 else response
+    return _components(pixels, valid, context, _places(spec, into))
 
 
 def _fused_tile(pixels: Array, valid: Array | None, context: _Context) -> Array | None:
