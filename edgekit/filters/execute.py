@@ -116,7 +116,7 @@ def respond(
         return backend.pad(image, layout, *at, types.pixels, 0), valid
 
     fusable = linear and (rounding is Rounding.NONE or types.floating) and kernel is None
-    # Pixels of masked images are counted by the backend, too.
+    # The backend counts the pixels of masked images, too.
     unmasked = backend.fused(image, spec) if fusable else None
     fused = unmasked if mask is None else None
     context = _Context(spec, backend, layout, types, rounding, kernel, fusable, fused is not None)
