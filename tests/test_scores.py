@@ -360,16 +360,18 @@ def test_one_invalid_pixel_affects_its_neighbourhood_only(picture):
     assert np.isnan(shown).mean() < np.isnan(ek.sharpness_map(whole)).mean() + 0.02
 
 
-@pytest.mark.parametrize("period", [40, 300])
-def test_thin_masked_lines_of_large_images(period):
-    """Edges of what is masked do not count, also where the image is reduced."""
+def test_the_same_pixels_are_saturated_at_8_and_16_bits():
+    """Sharp white squares, over a blurred image without black."""
+    y, x = np.mgrid[:384, :512] % 64
+    image = levels(np.where(np.maximum(x, y) < 30, 253, blurred(80 + synthetic() / 2, 3)))
+    assert max(ek.score(image), ek.score(image.astype(np.uint16) * 257)) < 0.1
+
+
+def test_thin_masked_lines_of_large_images():
     image = levels(blurred(synthetic(1400, 2100), 6))
-    lines = image.copy()
-    lines[::period] = np.where(np.arange(2100) // 30 % 2, 0, 255)
-    mask = np.ones(image.shape, bool)
-    mask[::period] = False
-    assert ek.score(lines) > 0.5 > ek.score(image)
-    assert ek.score(lines, mask=mask) == pytest.approx(ek.score(image), abs=0.03)
+    lines, mask = image.copy(), np.full(image.shape, True)
+    lines[::40], mask[::40] = np.where(np.arange(2100) // 30 % 2, 0, 255), False
+    assert ek.score(lines) > 0.5 > ek.score(lines, mask=mask) == pytest.approx(ek.score(image), abs=0.03)
 
 
 def test_masked_pixels_do_not_change_the_score(picture):

@@ -68,8 +68,8 @@ class PictureArea(NamedTuple):
         (H, W), without borders of one colour.
     invalid : ndarray of bool or None
         True where a pixel is masked or not finite.
-    white : float
-        The value of white.
+    saturated : float
+        Gray levels from this one on are saturated.
     step : float
         The step between neighbouring gray levels.
     valid : float
@@ -82,7 +82,7 @@ class PictureArea(NamedTuple):
 
     gray: Array
     invalid: Array | None
-    white: float
+    saturated: float
     step: float
     valid: float
     origin: tuple[int, int]
@@ -90,7 +90,7 @@ class PictureArea(NamedTuple):
 
     def doubtful(self) -> Array | None:
         """Return where pixels are saturated, or outside the picture: their edges count only if there are no others."""
-        saturated = self.gray >= self.white * SATURATED
+        saturated = self.gray >= self.saturated
         share = np.count_nonzero(saturated) / saturated.size
         outside = _outside(self.gray, BORDER_STEPS / 2 * self.step)
         if not 0 < share < 0.5:
@@ -139,19 +139,20 @@ def picture_area(image: Array, mask: Array | None = None, white: float | None = 
         inside = _bounding_box(valid)
         # A level that occurs: another one would seem to be a finer step of the scale.
         plane = np.where(valid, plane, np.median(plane[valid].ravel()[::7]))[inside]
-    levels, step = plane, 1.0
+    levels, step, saturated = plane, 1.0, white * SATURATED
     if plane.dtype != np.uint8:
         levels, scale, low = _scaled(np.nan_to_num(plane) if not share else plane)
         unit = float(plane.min()) >= 0 and float(plane.max()) <= 1
         step = scale if image.dtype.kind in "iu" else scale * FLOAT_LEVEL if unit else 1.0
-        white = (white - low) * scale
-    white = min(white, float(levels.max(initial=0)) if image.dtype.kind == "f" else white)
+        saturated = (saturated - low) * scale
+    if image.dtype.kind == "f":
+        saturated = min(saturated, float(levels.max(initial=0)) * SATURATED)
     step = max(step, _step(levels))
     rows, columns = _without_borders(levels, BORDER_STEPS * step)
     levels = np.ascontiguousarray(levels[rows, columns])
     invalid = None if valid is None else ~valid[inside][rows, columns]
     origin = inside[0].start + rows.start, inside[1].start + columns.start
-    return PictureArea(levels, invalid, white, step, share, origin, _noise(levels))
+    return PictureArea(levels, invalid, saturated, step, share, origin, _noise(levels))
 
 
 def _averaged(values: Array, size: tuple[int, int]) -> Array:
