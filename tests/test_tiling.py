@@ -47,17 +47,25 @@ def meeting(threads):
 
 
 @pytest.mark.parametrize(("rows", "heights", "threads"), [(40, [40], 0), (100, [50, 50], 1), (500, [63] * 7 + [59], 1)])
-def test_tiles_of_one_pass_are_larger(rows, heights, threads, started, monkeypatch):
+def test_large_tiles(rows, heights, threads, started, monkeypatch):
+    """Rows that cannot be computed in large tiles are computed in small ones."""
     monkeypatch.setattr(tiling, "TILE", 8 * 16)
     monkeypatch.setattr(backend.cv2, "getNumThreads", lambda: 2)
-    image, runs = np.zeros((rows, 8), np.uint8), []
+    image, runs, small = np.zeros((rows, 8), np.uint8), [], []
+
+    def at_once(start, stop, into):
+        runs.append((start, stop))
+        return into if start else None
 
     def compute(start, stop, into):
-        runs.append((start, stop))
+        small.append((start, stop))
+        into[...] = 7
         return into
 
     layout, result = backend.image_layout(image), Result(image.shape, np.dtype(np.float32), 0, None)
-    tiling.run_tiles(compute, layout, rows, 2, result, (), one_pass=True)
+    made = tiling.run_tiles(compute, layout, rows, 2, result, (), at_once=at_once)
+    assert (made[: heights[0]] == 7).all()
+    assert [stop - start for start, stop in sorted(small)] == [16] * (heights[0] // 16) + [heights[0] % 16]
     assert [stop - start for start, stop in sorted(runs)] == heights
     assert len(started) == threads
 

@@ -104,6 +104,10 @@ class Result(NamedTuple):
 ComputeRows = Callable[[int, int, Array | None], Array]
 
 
+#: As `ComputeRows`; returns None for rows that it cannot compute.
+TryRows = Callable[[int, int, Array | None], Array | None]
+
+
 class TileFilter(NamedTuple):
     """A filter of tiles in two steps. A tile is a run of rows.
 
@@ -128,10 +132,11 @@ class FusedFilter(NamedTuple):
     Attributes
     ----------
     compute : callable
-        ``compute(image, start, stop, into)`` returns rows as `ComputeRows` does; None for rows with values that it does
-        not know, such as NaN. The image has the layout and type of the given one.
+        ``compute(image, start, stop, into)`` returns rows as `ComputeRows` does; None for rows that it cannot compute,
+        such as those with NaN. The image has the shape and type of the given one.
     one_pass : bool
-        Whether it computes the response in one pass over the pixels, so that tiles need not fit into the cache.
+        Whether each pixel is read once and each value of the response is written once. Then tiles may be larger than
+        the processor's cache.
     """
 
     compute: Callable[[Array, int, int, Array | None], Array | None]
@@ -176,7 +181,7 @@ class Backend(Protocol):
 
     def run_tiles(
         self, compute: ComputeRows, layout: ImageLayout, rows: int, overlap: int, result: Result,
-        sources: Sequence[Array | None], tile: TileFilter | None = None, *, one_pass: bool = False,
+        sources: Sequence[Array | None], tile: TileFilter | None = None, at_once: TryRows | None = None,
     ) -> Array:  # fmt: skip
         """Compute a result of `rows` rows tile by tile.
 
@@ -192,8 +197,8 @@ class Backend(Protocol):
             The arrays that are read.
         tile : TileFilter, optional
             The steps of `compute`. With them the gradient is computed tile by tile as well.
-        one_pass : bool
-            As for `FusedFilter`.
+        at_once : callable, optional
+            A faster way than `compute` for large tiles. Where it returns None, `compute` is called for smaller ones.
         """
 
     def pad(

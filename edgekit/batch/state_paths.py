@@ -17,6 +17,7 @@ def state_of_store(output: Path) -> Path:
 
     A store cannot hold it, since objects in stores are written once as a whole.
     """
+    # Imported here, as it takes milliseconds of every start.
     import hashlib
 
     name = hashlib.blake2b(str(output).rstrip("/").encode(), digest_size=10).hexdigest()

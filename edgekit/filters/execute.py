@@ -13,7 +13,6 @@ from edgekit.backends.interface import (
     Array,
     ArrayTypes,
     Backend,
-    ComputeRows,
     ImageLayout,
     Result,
     Rounding,
@@ -25,9 +24,6 @@ from edgekit.filters.luminance import luminance
 from edgekit.filters.reduction import MARGIN, at_any_size, dizenzo, one_channel, reduce_components, strongest
 from edgekit.operators.filter_spec import Component, FilterSpec
 from edgekit.operators.kernels import Kernel
-
-#: Pixels in a part of a large tile: computed in several steps, its arrays must fit into the cache.
-PART = 2**18
 
 
 class Conversion(NamedTuple):
@@ -116,12 +112,13 @@ def respond(
         return backend.pad(image, layout, *at, types.pixels, 0), valid
 
     fusable = linear and (rounding is Rounding.NONE or types.floating) and kernel is None
-    # The backend counts the pixels of masked images, too.
-    unmasked = backend.fused(image, spec) if fusable else None
-    fused = unmasked if mask is None else None
+    fused = backend.fused(image, spec) if fusable else None
+    if mask is not None:
+        # It has no mask: the backend has only counted the pixels. The tiles are filtered by `_fused_tile`.
+        fused = None
     context = _Context(spec, backend, layout, types, rounding, kernel, fusable, fused is not None)
 
-    if spec.reduce == "gradient" and spec.channel in ("each", "luminance") and backend.exporting():
+    if spec.reduce == "gradient" and spec.channel in ("each", "luminance") and out is None and backend.exporting():
         # Other runtimes would copy both components into one array.
         return [backend.cast(part, types.result) for part in _tile_components(context, *read(image, 0, rows), None)[0]]
 
@@ -137,29 +134,9 @@ def respond(
     stacked = spec.reduce in ("stack", "gradient")
     result = Result((len(spec.components), *shape) if stacked else shape, result_dtype, int(stacked), out)
     top, bottom, _, _ = spec.halo
-    compute_rows: ComputeRows = compute
-    one_pass = False
-    if fused is not None and fused.one_pass and conversion is None and rows * layout.columns > PART:
-        one_pass = True
-        compute_rows = partial(_at_once_or_in_parts, partial(fused.compute, image), compute, PART // layout.columns)
+    at_once = partial(fused.compute, image) if fused and fused.one_pass and conversion is None else None
     sources = image, mask, kernel
-    return backend.run_tiles(compute_rows, layout, rows, top + bottom, result, sources, tile, one_pass=one_pass)
-
-
-def _at_once_or_in_parts(
-    at_once: ComputeRows, part: ComputeRows, height: int, start: int, stop: int, into: Array
-) -> Array:  # fmt: skip
-    """Compute a large tile in one pass; in parts if that does not know some of its values, such as NaN."""
-    response = at_once(start, stop, into)
-    if response is not None:
-        return response
-    height = max(16, height)
-    for first in range(start, stop, height):
-        place = into[..., first - start : first - start + height, :]
-        made = part(first, min(first + height, stop), place)
-        if made is not place:
-            place[...] = made
-    return into
+    return backend.run_tiles(compute, layout, rows, top + bottom, result, sources, tile, at_once)
 
 
 def _result_shape(spec: FilterSpec, layout: ImageLayout) -> tuple[int, tuple[int, ...]]:

@@ -34,6 +34,7 @@ def load_library(module: str, package: str, extra: str, needed_by: str) -> Modul
 
 def hide_messages(library: str) -> None:
     """Hide the log messages of a library about damaged files, unless the user has set up logging for it."""
+    # Imported here, as it takes milliseconds of every start.
     import logging
 
     logger = logging.getLogger(library)

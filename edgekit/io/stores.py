@@ -228,6 +228,7 @@ def _status(info: ObjectInfo) -> os.stat_result:
     elif not checksum:
         nanoseconds = round((seconds or 0.0) * 1e9)
     else:
+        # Imported here, as it takes milliseconds of every start.
         import hashlib
 
         digest = hashlib.blake2b(checksum.encode(), digest_size=8).digest()

@@ -299,6 +299,7 @@ def fit_name(stem: str, rest: str) -> str:
     name = os.fsencode(stem)
     if len(name + os.fsencode(rest)) <= MAX_NAME:
         return stem + rest
+    # Imported here, as it takes milliseconds of every start.
     import hashlib
 
     end = f"-{hashlib.blake2b(name, digest_size=8).hexdigest()}{rest}"

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekit.backends.interface import ComputeRows, Halo, ImageLayout, Result
+from edgekit.backends.interface import ComputeRows, Halo, ImageLayout, Result, TryRows
 from edgekit.common.load_cv2 import cv2
 from edgekit.errors import DtypeError
 from edgekit.operators.borders import OUTSIDE, index_map
@@ -131,7 +131,7 @@ def each_tile(
 
 def run_tiles(
     compute: ComputeRows, layout: ImageLayout, rows: int, overlap: int, result: Result,
-    sources: Sequence[Array | None], tile: object = None, *, one_pass: bool = False,
+    sources: Sequence[Array | None], tile: object = None, at_once: TryRows | None = None,
 ) -> Array:  # fmt: skip
     out, target = result.out, None
     if out is not None:
@@ -145,23 +145,36 @@ def run_tiles(
     if target is None:
         target = np.empty(result.shape, result.dtype)
 
+    def rows_of_target(start: int, stop: int) -> Array:
+        return target[(slice(None),) * result.row_axis + (slice(start, stop),)]
+
     def fill(start: int, stop: int) -> None:
-        into = target[(slice(None),) * result.row_axis + (slice(start, stop),)]
+        into = rows_of_target(start, stop)
         made = compute(start, stop, into)
         if made is not into:
+            into[...] = made
+
+    def fill_at_once(start: int, stop: int) -> None:
+        into = rows_of_target(start, stop)
+        made = at_once(start, stop, into) if at_once else None
+        if made is None:
+            for first in range(start, stop, height):
+                fill(first, min(first + height, stop))
+        elif made is not into:
             into[...] = made
 
     # The rows that two tiles read are filtered twice: a tile should be several times as tall.
     height = max(TILE // (layout.columns * (layout.channels or 1)), 4 * overlap, 16)
     threads, per_thread = cv2.getNumThreads(), TILES_PER_THREAD if overlap <= SMALL_OVERLAP else 1
-    if one_pass and rows > height:
-        # The same threads, with fewer and larger tiles.
-        tiles = math.ceil(rows / height)
-        threads = max(1, min(threads, MOST_THREADS, tiles // per_thread))
-        height = math.ceil(rows / (threads * math.ceil(tiles / (threads * LARGER))))
-        per_thread = 1
     with np.errstate(all="ignore"):
-        each_tile(rows, height, threads, fill, per_thread)
+        if at_once is None or rows <= height:
+            each_tile(rows, height, threads, fill, per_thread)
+        else:
+            # As many threads, but fewer and larger tiles.
+            tiles = math.ceil(rows / height)
+            threads = max(1, min(threads, MOST_THREADS, tiles // per_thread))
+            larger = math.ceil(rows / (threads * math.ceil(tiles / (threads * LARGER))))
+            each_tile(rows, larger, threads, fill_at_once, 1)
     if out is None:
         return target
     if not np.may_share_memory(out, target):

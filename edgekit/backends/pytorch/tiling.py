@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch.autograd import forward_ad
 
-from edgekit.backends.interface import ComputeRows, Halo, ImageLayout, Result, TileFilter
+from edgekit.backends.interface import ComputeRows, Halo, ImageLayout, Result, TileFilter, TryRows
 from edgekit.errors import DtypeError
 from edgekit.operators.borders import index_map
 
@@ -56,7 +56,7 @@ def on_cpu(array: Array) -> bool:
 
 def run_tiles(
     compute: ComputeRows, layout: ImageLayout, rows: int, overlap: int, result: Result,
-    sources: Sequence[Array | None], tile: TileFilter | None = None, *, one_pass: bool = False,
+    sources: Sequence[Array | None], tile: TileFilter | None = None, at_once: TryRows | None = None,
 ) -> Array:  # fmt: skip
     out = result.out
     if out is not None:
