@@ -183,17 +183,18 @@ def test_exported_graph_has_one_convolution(module, nodes):
     assert " ".join(node.op_type for node in graph.node) == nodes
 
 
-def test_exported_gradient():
+@pytest.mark.parametrize("axis", [-3, -1])
+def test_exported_gradient(axis):
     """`edgekit.gradient` within another module."""
 
-    class Angles(torch.nn.Module):
+    class Weighted(torch.nn.Module):
         def forward(self, image):
-            found = ek.gradient(image)
+            found = ek.gradient(image, channel_axis=axis)
             return found.gx + 2 * found.gy
 
-    image = batch((2, 3, 20, 22))
-    exported = torch.export.export(Angles(), (image,)).module()
-    torch.testing.assert_close(exported(image), Angles()(image))
+    image = batch((2, 3, 20, 22)).movedim(-3, axis)
+    exported = torch.export.export(Weighted(), (image,)).module()
+    torch.testing.assert_close(exported(image), Weighted()(image))
 
 
 @pytest.mark.parametrize("kind", [nn.Sobel, nn.Laplacian, nn.Oriented])
