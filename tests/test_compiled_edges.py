@@ -9,7 +9,7 @@ from oracle import picture
 
 import edgekit as ek
 from edgekit.backends.opencv import fused, jit_loops, tiling
-from edgekit.edges.thinning import suppress, thinned
+from edgekit.edges.thinning import suppress, thinned_mask
 
 #: Few values, so that neighbours are often equal; and values whose differences are rounded, or not finite.
 VALUES = st.sampled_from([0.0, -0.0, 1.0, 2.0, 3.0, -1.0, -2.0, 0.1, 1e-30, 3e38, np.inf, -np.inf, np.nan])
@@ -48,7 +48,7 @@ def test_local_maxima(data, shape, dtype, interpolate):
 
 @given(arrays.arrays(bool, SHAPES))
 def test_thinned_lines(mask):
-    np.testing.assert_array_equal(*both(thinned, mask))
+    np.testing.assert_array_equal(*both(thinned_mask, mask))
 
 
 @given(arrays.arrays("uint8", SHAPES, elements=st.integers(0, 4)))

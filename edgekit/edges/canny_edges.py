@@ -11,7 +11,7 @@ from edgekit.backends.opencv import fused
 from edgekit.common.choices import check_choice, check_flag, plain_number, real_number, shown
 from edgekit.common.types import ChannelAxis, ImageT
 from edgekit.edges.edge_thresholds import OPENCV, thresholds
-from edgekit.edges.thinning import as_single, by_numpy_plane, label, offsets, suppress, thinned
+from edgekit.edges.thinning import as_single, by_numpy_plane, label, offsets, suppress, thinned, thinned_mask
 from edgekit.errors import ParameterError, ShapeError
 from edgekit.filters.apply import apply_bank, cos_sin_each
 from edgekit.filters.documentation import documented
@@ -204,7 +204,7 @@ def find_edges(
     gx, gy, magnitude = _gradient(image, sigma, scale, options)
     thin = suppress(magnitude, gx, gy, interpolate=interpolate)
     edges = _connected(thin, *thresholds(low, high, magnitude, thin))
-    return gx, gy, magnitude, thinned(edges) if interpolate else edges
+    return gx, gy, magnitude, thinned_mask(edges) if interpolate else edges
 
 
 def _gradient(image: Array, sigma: float, scale: str, options: dict[str, Any]) -> tuple[Array, Array, Array]:

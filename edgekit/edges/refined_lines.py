@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgekit.backends.choice import backend_of
 from edgekit.backends.interface import Array
 from edgekit.edges.resampling import detached
-from edgekit.edges.thinning import thinned
+from edgekit.edges.thinning import thinned_mask
 
 #: Distances from a line at which pixels are read, in pixels, and the standard deviation of their weights.
 OFFSETS = np.arange(-3, 3.5, 0.5, dtype=np.float32)
@@ -155,7 +155,7 @@ def _drawn(places: Points, sources: NDArray[Any], pairs: NDArray[Any], size: tup
         line = places[a] * (1 - share[:, None]) + places[b] * share[:, None]
         _set(image, line.reshape(-1, 2), sources[np.where(share < 0.5, a, b)].ravel())
     _set(image, places, sources)
-    rows, columns = np.nonzero(thinned((image >= 0).astype(np.uint8)))
+    rows, columns = np.nonzero(thinned_mask(image >= 0))
     return rows, columns, image[rows, columns]
 
 

@@ -37,12 +37,17 @@ def suppress(strength: Array, gx: Array, gy: Array, *, interpolate: bool) -> Arr
     return by_plane(partial(_suppress, interpolate=interpolate), strength, gx, gy)
 
 
-def thinned(edges: Array) -> Array:
-    """Return edges one pixel wide: corners of staircases and spurs of one pixel become 0 or False.
+def thinned(strength: Array) -> Array:
+    """Return edges one pixel wide: corners of staircases and spurs of one pixel become 0.
 
     Pixels that were connected, also diagonally, stay connected.
     """
-    return backend_of(edges).keep(edges, by_numpy_plane(_thin, edges > 0), False)
+    return backend_of(strength).keep(strength, thinned_mask(strength > 0), 0)
+
+
+def thinned_mask(edges: Array) -> Array:
+    """Return a mask of edges, thinned as by `thinned`."""
+    return by_numpy_plane(_thin, edges)
 
 
 def _thin(mask: Array) -> Array:
