@@ -9,15 +9,27 @@ from collections.abc import Sequence
 from edgekit.backends.choice import backend_of
 from edgekit.backends.interface import Array
 from edgekit.filters.apply import apply, apply_bank
-from edgekit.focus.moments import Map, Values, square
+from edgekit.focus.moments import Map, Values, in_floats, product, square
 from edgekit.operators.filter_spec import Nan
-from edgekit.operators.table import own_operator
+from edgekit.operators.kernels import column, compose, row, transpose
+from edgekit.operators.table import Operator, own_operator
 
 _SECOND_DIFFERENCES = own_operator([[-1, 2, -1]]), own_operator([[-1], [2], [-1]])
 
 #: Length of the mean of the blur effect.
 BOX = 11
-_BOXES = own_operator([[1 / BOX] * BOX]), own_operator([[1 / BOX]] * BOX)
+
+#: A difference along a line, and that of two means of `BOX` pixels, times `BOX`: what they have in common is left out.
+_DIFFERENCE, _DIFFERENCE_OF_MEANS = (-1, 0, 1), (-1, -1, *(0,) * (BOX - 2), 1, 1)
+
+
+def _sobel(line: Sequence[float]) -> tuple[Operator, Operator]:
+    """Return Sobel's operators along x and y with another difference in the place of their own."""
+    along_x = compose(column([1, 2, 1]), row(line))
+    return own_operator(along_x), own_operator(transpose(along_x))
+
+
+_BEFORE_AND_AFTER = tuple(zip(_sobel(_DIFFERENCE), _sobel(_DIFFERENCE_OF_MEANS), strict=True))
 
 
 def _levels(planes: Array, nan: Nan) -> Sequence[Values]:
@@ -43,6 +55,7 @@ def _squared_differences(step: int) -> Map:
     """Return the squared differences of pixels that are `step` apart, along x and along y."""
 
     def compute(planes: Array, nan: Nan) -> Sequence[Values]:
+        planes = in_floats(planes)
         along_x = planes[..., step:] - planes[..., :-step]
         along_y = planes[..., step:, :] - planes[..., :-step, :]
         return [Values(square(along_x)), Values(square(along_y))]
@@ -54,34 +67,38 @@ def _products(step: int) -> Map:
     """Return the products of pixels that are `step` apart along x."""
 
     def compute(planes: Array, nan: Nan) -> Sequence[Values]:
-        near, far = planes[..., :-step], planes[..., step:]
-        # The product of two numbers is the difference of two squares.
-        return [Values(square((near + far) / 2) - square((near - far) / 2))]
+        planes = in_floats(planes)
+        return [Values(product(planes[..., :-step], planes[..., step:]))]
 
     return Map(compute, step)
 
 
 def _blur_effect(planes: Array, nan: Nan) -> Sequence[Values]:
-    """Return the size of the derivative along x, and the part of it that remains after blurring; then along y."""
+    """Return the size of the derivative along x, and the part of it that remains after blurring; then along y.
+
+    Both are multiplied by the length of the mean, so that they are integers for an image of integers.
+    """
     xp = backend_of(planes).xp
     found = []
-    for angle, box in zip((0.0, 90.0), _BOXES, strict=True):
-        smooth = apply(planes, box, {}, border="symmetric", nan=nan)
+    for operators in _BEFORE_AND_AFTER:
+        responses = (apply(planes, o, {}, border="symmetric", scale="raw", nan=nan) for o in operators)
         # The reference leaves out the outermost pixels.
-        before, after = (xp.abs(apply(p, "sobel", {}, angle=angle, nan=nan))[..., 2:-1, 2:-1] for p in (planes, smooth))
+        before, after = (xp.abs(response)[..., 2:-1, 2:-1] for response in responses)
         # Both means are over the same pixels.
-        before = xp.where(xp.isnan(after), math.nan, before)
+        before = xp.where(xp.isnan(after), math.nan, before * BOX)
         found += [Values(before, first=2), Values(xp.minimum(before, after), first=2)]
     return found
 
 
 def _haar(planes: Array, nan: Nan) -> Sequence[Values]:
     """Return the energy of the details of blocks of 2x2 pixels, and the sums of these blocks."""
+    planes = in_floats(planes)
     rows, columns = (n // 2 * 2 for n in planes.shape[-2:])
     a, b = planes[..., :rows:2, :columns:2], planes[..., :rows:2, 1:columns:2]
     c, d = planes[..., 1:rows:2, :columns:2], planes[..., 1:rows:2, 1:columns:2]
-    along_x, along_y = (a - b) + (c - d), (a - c) + (b - d)
-    details = square(along_x) + square(along_y) + square((a - b) - (c - d))
+    first, second = a - b, c - d
+    along_x, along_y = first + second, (a - c) + (b - d)
+    details = square(along_x) + square(along_y) + square(first - second)
     return [Values(details, step=2), Values(a + b + c + d, step=2)]
 
 
@@ -91,5 +108,5 @@ GRADIENT_ENERGY = Map(_gradient_energy, 1)
 SECOND_DIFFERENCES = Map(_second_differences, 1)
 DIFFERENCES_OF_ONE, DIFFERENCES_OF_TWO = _squared_differences(1), _squared_differences(2)
 PRODUCTS_OF_ONE, PRODUCTS_OF_TWO = _products(1), _products(2)
-BLUR_EFFECT = Map(_blur_effect, BOX // 2 + 1, exact=False)
+BLUR_EFFECT = Map(_blur_effect, BOX // 2 + 1)
 HAAR = Map(_haar, 1)

@@ -11,6 +11,7 @@ import numpy as np
 
 from edgekit.backends.choice import backend_of
 from edgekit.backends.interface import Array
+from edgekit.common.load_cv2 import cv2
 from edgekit.operators.filter_spec import Nan
 
 
@@ -48,15 +49,13 @@ class Map(NamedTuple):
     ----------
     compute : callable
         Takes planes (..., rows, columns) of floating type, NaN where invalid, and the option `nan` of the filters.
+        Planes of NumPy can also have 8 bits. Their values are then integers, exact in single precision.
     halo : int
         Largest distance of a pixel that affects a value from the pixel of the value.
-    exact : bool
-        Whether the values of 8 bits are exact in single precision.
     """
 
     compute: Callable[[Array, Nan], Sequence[Values]]
     halo: int
-    exact: bool = True
 
 
 class Moments(NamedTuple):
@@ -99,6 +98,10 @@ def finite_moments(values: Array) -> Moments:
 def _moments_of_array(values: Array) -> Moments:
     if not values.size:
         return Moments(0, math.nan, math.nan)
+    if values.dtype in (np.uint8, np.float32):
+        found = _moments_of_integers(values)
+        if not math.isnan(found.mean):
+            return found
     # As above.
     first = float(values.flat[0])
     rest = np.subtract(values, first, dtype=np.float64)
@@ -109,6 +112,19 @@ def _moments_of_array(values: Array) -> Moments:
     rest -= offset
     np.square(rest, out=rest)
     return Moments(values.size, first + offset, float(rest.mean()))
+
+
+def _moments_of_integers(values: Array) -> Moments:
+    """Return the moments of the values of an image of 8 bits: their differences and their sums are exact."""
+    if values.dtype == np.uint8:
+        mean, deviation = (float(v[0, 0]) for v in cv2.meanStdDev(values))
+        return Moments(values.size, mean, deviation**2)
+    # As above.
+    first = values.flat[0]
+    rest = values - first
+    mean = float(cv2.sumElems(rest)[0]) / rest.size
+    variance = float(cv2.norm(rest, cv2.NORM_L2SQR)) / rest.size - mean**2
+    return Moments(rest.size, float(first) + mean, max(0.0, variance))
 
 
 def merged(parts: Iterable[Moments]) -> Moments:
@@ -122,17 +138,23 @@ def merged(parts: Iterable[Moments]) -> Moments:
     return Moments(count, mean, sum(part.count * (part.variance + (part.mean - mean) ** 2) for part in parts) / count)
 
 
-def known(values: Array, operation: Callable[[Array], Array]) -> Array:
-    """Apply an operation where values are not NaN: the gradient of torch would be NaN elsewhere too."""
-    backend = backend_of(values)
+def product(first: Array, second: Array) -> Array:
+    """Return the products, NaN where a factor is NaN."""
+    backend = backend_of(first)
     # Exported graphs are not made for training.
-    if isinstance(values, np.ndarray) or backend.exporting():
-        return operation(values)
+    if isinstance(first, np.ndarray) or backend.exporting():
+        return first * second
+    # The gradient of torch would be NaN elsewhere too.
     xp = backend.xp
-    valid = ~xp.isnan(values)
-    return xp.where(valid, operation(xp.where(valid, values, 0)), math.nan)
+    valid = ~(xp.isnan(first) | xp.isnan(second))
+    return xp.where(valid, xp.where(valid, first, 0) * xp.where(valid, second, 0), math.nan)
 
 
 def square(values: Array) -> Array:
     """Return the squares."""
-    return known(values, lambda numbers: numbers * numbers)
+    return product(values, values)
+
+
+def in_floats(planes: Array) -> Array:
+    """Return planes in which differences can be computed: of single precision in place of 8 bits."""
+    return planes.astype(np.float32) if planes.dtype == np.uint8 else planes

@@ -11,7 +11,7 @@ from edgekit.backends.interface import Array
 from edgekit.backends.opencv import fused, tiling
 from edgekit.common.load_cv2 import cv2
 from edgekit.focus.maps import LAPLACIAN
-from edgekit.focus.moments import Map, Moments, merged, moments
+from edgekit.focus.moments import Map, Moments, in_floats, merged, moments
 from edgekit.focus.planes import invalid_as_nan, planes_of, scaling
 
 #: The moments of each map, in the order of its values.
@@ -42,7 +42,9 @@ def moments_of_image(image: Array, mask: Array | None, maps: Sequence[Map]) -> t
         parts[start] = moments_of_window(image[first:last], *inside, maps, mask=hidden, exponent=exponent)
 
     if image.size:
-        height = max(tiling.TILE // 2 // columns, 8 * max(m.halo for m in maps), 16)
+        # A mebibyte of numbers in single or double precision.
+        pixels = tiling.TILE if _is_of_bytes(image) else tiling.TILE // 2
+        height = max(pixels // columns, 8 * max(m.halo for m in maps), 16)
         tiling.each_tile(rows, height, cv2.getNumThreads(), measure)
     # In the order of the rows, whichever thread was first.
     return merged_windows([parts[start] for start in sorted(parts)]), exponent
@@ -69,21 +71,15 @@ def moments_of_window(
     """
     found: dict[Map, Sequence[Moments]] = {}
     maps = list(maps)
-    if LAPLACIAN in maps and image.dtype == np.uint8 and image.ndim == 2 and mask is None:
+    of_bytes = _is_of_bytes(image)
+    if LAPLACIAN in maps and of_bytes and mask is None:
         found[LAPLACIAN] = [_laplacian(image, rows, columns)]
         maps.remove(LAPLACIAN)
-    single = image.dtype == np.uint8 and image.ndim == 2
-    for exact in (True, False):
-        some = [m for m in maps if (single and m.exact) == exact]
-        if some:
-            planes = image.astype(np.float32) if exact else planes_of(image)
-            if mask is not None or image.dtype.kind == "f":
-                planes = invalid_as_nan(planes, mask)
-            planes = np.ldexp(planes, -exponent) if exponent else planes
-            found |= {
-                m: [moments(values.within(rows, columns)) for values in m.compute(planes, "propagate")] for m in some
-            }
-    return found
+    planes = image if of_bytes else planes_of(image)
+    if mask is not None or image.dtype.kind == "f":
+        planes = invalid_as_nan(in_floats(planes), mask)
+    planes = np.ldexp(planes, -exponent) if exponent else planes
+    return found | {m: [moments(v.within(rows, columns)) for v in m.compute(planes, "propagate")] for m in maps}
 
 
 def merged_windows(parts: Sequence[Found]) -> Found:
@@ -98,6 +94,11 @@ def halo_of(maps: Iterable[Map], start: int) -> tuple[int, int]:
     """
     halo = max(m.halo for m in maps)
     return halo + (start - halo) % 2, halo
+
+
+def _is_of_bytes(image: Array) -> bool:
+    """Tell whether an image has one channel of 8 bits: it is measured in single precision, which is exact."""
+    return bool(image.dtype == np.uint8 and image.ndim == 2)
 
 
 def _laplacian(image: Array, rows: slice, columns: slice) -> Moments:

@@ -31,7 +31,7 @@ from common.paths import README, ROOT
 PAGE = ROOT / "docs" / "performance.md"
 
 #: The suites: modules of `benchmarks.suites`, whose `run` measures.
-SUITES = ("copy", "filter", "score", "batch", "startup", "overhead", "scaling", "detect", "fast_paths")
+SUITES = ("copy", "filter", "score", "batch", "startup", "overhead", "scaling", "detect", "measures", "fast_paths")
 
 #: The suites that read a folder of photographs.
 FOLDERS = ("score", "batch")
