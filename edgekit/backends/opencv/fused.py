@@ -111,15 +111,19 @@ def fused(image: Array, spec: FilterSpec, *, padded: bool = False) -> FusedFilte
     linear = None if padded else _linear(spec, image.dtype)
     if linear is None:
         return None
-    direct = linear.direct and border in linear.borders
-    one_pass = direct and len(linear.weights) == 1 and linear.pixels == image.dtype
-    return FusedFilter(partial(_by_opencv, linear, direct, spec), one_pass)
+    in_place = linear.direct and border in linear.borders and linear.dtype == _result_type(image.dtype)
+    one_pass = in_place and len(linear.weights) == 1 and linear.pixels == image.dtype
+    return FusedFilter(partial(_by_opencv, linear, in_place, spec), one_pass)
+
+
+def _result_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return dtype if dtype.kind == "f" else np.dtype(np.float32)
 
 
 def _planes(image: Array, spec: FilterSpec, rows: int, out: Array | None) -> tuple[Array, Array]:
     """Return the place of some rows, which is `out` if possible, and the same as planes (N, rows, columns)."""
     shape = rows, image.shape[1]
-    dtype = image.dtype if image.dtype.kind == "f" else np.dtype(np.float32)
+    dtype = _result_type(image.dtype)
     # Planes of `out` may lie apart; each must be contiguous.
     if out is None or out.dtype != dtype or not (out[0] if out.ndim == 3 else out).flags.c_contiguous:
         stacked = (len(spec.components),) if spec.reduce in ("stack", "gradient") else ()
@@ -146,10 +150,10 @@ def _by_loop(
 
 
 def _by_opencv(
-    linear: "_Linear", direct: bool, spec: FilterSpec, image: Array, start: int, stop: int, out: Array | None
+    linear: "_Linear", in_place: bool, spec: FilterSpec, image: Array, start: int, stop: int, out: Array | None
 ) -> Array | None:  # fmt: skip
     out, planes = _planes(image, spec, stop - start, out)
-    if direct:
+    if in_place:
         _fill(linear, image, start, stop, spec, planes)
     else:
         _reduce(linear, _responses(linear, image, start, stop, spec), spec, planes)
@@ -227,7 +231,7 @@ class _Linear(NamedTuple):
     squared : bool
         Whether the result is the root of the sum of the squares of two integer responses, times a power of two.
     direct : bool
-        Whether the responses are the result.
+        Whether the responses are the result, apart from their type.
     """
 
     fill: Callable[[Array, int, Array], None]
@@ -254,7 +258,7 @@ def _linear(spec: FilterSpec, dtype: np.dtype[Any]) -> _Linear | None:
             squared = spec.reduce == "magnitude" and pairs == ((1, 0), (0, 1))
             pairs = tuple(tuple(corner * w for w in line) for line in pairs)
             return _Linear(_sobel_pair, ("reflect", "edge"), dtype, np.dtype(np.int16), pairs, squared, direct=False)
-    work = dtype if floats else np.dtype(np.float32)
+    work = _result_type(dtype)
     rounding = Rounding.SEEN if floats else Rounding.NONE
     if floats and (spec.reduce == "magnitude" or not all(map(_summed_in_order, spec.kernels))):
         return None
@@ -269,12 +273,10 @@ def _linear(spec: FilterSpec, dtype: np.dtype[Any]) -> _Linear | None:
         for cv2_filter, response in zip(filters, out, strict=True):
             cv2_filter.fill(pixels, border, response)
 
-    of_result = types.pop()
     ones = weights == tuple(tuple(float(i == j) for j in range(len(filters))) for i in range(len(filters)))
-    direct = ones and of_result == work and spec.reduce != "magnitude"
-    return _Linear(
-        fill, tiling.CV2_BORDERS, dtype if of_bytes else work, of_result, weights, squared=False, direct=direct
-    )
+    direct = ones and spec.reduce != "magnitude"
+    pixels = dtype if of_bytes else work
+    return _Linear(fill, tiling.CV2_BORDERS, pixels, types.pop(), weights, squared=False, direct=direct)
 
 
 def _summed_in_order(kernel: Kernel) -> bool:
@@ -321,6 +323,9 @@ def _responses(linear: _Linear, image: Array, start: int, stop: int, spec: Filte
 
 def _reduce(linear: _Linear, responses: Array, spec: FilterSpec, planes: Array) -> None:
     """Compute the result from the linear responses."""
+    if linear.direct:
+        np.copyto(planes, responses)
+        return
     if linear.squared:
         (corner, _), _ = linear.weights
         x, y = parts = np.empty(responses.shape, np.float32)
