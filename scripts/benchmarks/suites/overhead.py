@@ -23,16 +23,21 @@ CALLS = {
 }
 
 
-def image() -> Image:
+#: The calls that are measured, with the type of the image. Of floats OpenCV computes no Laplacian in double precision.
+MEASURED = [(call, "uint8") for call in CALLS]
+MEASURED += [(call, dtype) for dtype in ("uint16", "float32") for call in CALLS if call != "sharpness"]
+
+
+def image(dtype: str) -> Image:
     """Return a part of a photograph."""
     whole = cv2.imread(str(PHOTOGRAPH), cv2.IMREAD_GRAYSCALE)
     assert whole is not None
-    return np.ascontiguousarray(whole[100 : 100 + SIDE, 200 : 200 + SIDE])
+    return np.ascontiguousarray(whole[100 : 100 + SIDE, 200 : 200 + SIDE]).astype(dtype)
 
 
-def make(name: str, call: str) -> Call:
+def make(name: str, call: str, dtype: str) -> Call:
     """Return the call of a contender."""
-    gray = image()
+    gray = image(dtype)
     if name == "bare":
         bare: dict[str, Call] = {
             "sobel-0": lambda: cv2.filter2D(gray, cv2.CV_32F, SOBEL_X),
@@ -56,24 +61,25 @@ def make(name: str, call: str) -> Call:
 
 def run(bench: Bench) -> Outcome:
     """Measure each call."""
-    comparisons = [compare(work(call), bench.workers, bench.runs) for call in CALLS]
+    comparisons = [compare(work(call, dtype), bench.workers, bench.runs) for call, dtype in MEASURED]
     rows = [_row(comparison) for comparison in comparisons]
     head = ["call", "µs", "OpenCV call", "µs", "ratio", "difference, µs"]
-    text = "\n".join([f"{SIDE}x{SIDE}, uint8:", "", table(head, rows), *left_out(comparisons)])
+    text = "\n".join([f"{SIDE}x{SIDE}:", "", table(head, rows), *left_out(comparisons)])
     return Outcome(comparisons, {"overhead": text})
 
 
-def work(call: str) -> Work:
+def work(call: str, dtype: str) -> Work:
     """Return one call."""
     ours, bare, factor = CALLS[call]
     contenders = (Contender("bare", bare, "peers", factor), Contender("edgekit", ours, "auto"))
-    return Work(
-        f"overhead-{call}", f"{ours}, {SIDE}x{SIDE}", __name__, {"call": call}, contenders, ["bare"], tolerance=1e-3
-    )
+    title = f"{ours}, {SIDE}x{SIDE}, {dtype}"
+    task = {"call": call, "dtype": dtype}
+    return Work(f"overhead-{call}-{dtype}", title, __name__, task, contenders, ["bare"], tolerance=1e-3)
 
 
 def _row(comparison: Comparison) -> list[str]:
     ours, bare = (comparison.entries[name] for name in ("edgekit", "bare"))
     between = number(1e6 * (ours.median - bare.median))
+    label = f"{ours.label}, {comparison.facts['dtype']}"
     ratio = times(comparison, "edgekit", "bare")
-    return [ours.label, number(1e6 * ours.median), bare.label, number(1e6 * bare.median), ratio, between]
+    return [label, number(1e6 * ours.median), bare.label, number(1e6 * bare.median), ratio, between]
