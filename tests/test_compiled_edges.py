@@ -56,6 +56,14 @@ def test_hysteresis(strength):
     np.testing.assert_array_equal(*both(ek.hysteresis, strength, 1, 3))
 
 
+@pytest.mark.parametrize("order", [np.asfortranarray, np.transpose, np.flipud])
+def test_rows_that_are_not_contiguous(order, calls):
+    strength = order(np.random.default_rng(0).random((40, 30)))
+    np.testing.assert_array_equal(*both(ek.hysteresis, strength, 0.5, 0.9))
+    np.testing.assert_array_equal(*both(thinned_mask, strength > 0.3))
+    assert set(calls) == {"connected", "thin"}
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
 @pytest.mark.parametrize("interpolate", [True, False])
 def test_canny_in_tiles(dtype, interpolate, calls, monkeypatch):

@@ -284,7 +284,7 @@ def _connected(strength: Array, low: Any, high: Any) -> Array:
 def _reached(weak: Array, strong: Array) -> Array:
     """Return the pixels of a NumPy plane that are weak and connected to a strong one."""
     if (compiled := fused.loops(weak.size, counts=False)) is not None:
-        levels = np.pad(weak.view(np.uint8) + strong, 1)
+        levels = np.pad(np.ascontiguousarray(weak.view(np.uint8) + strong), 1)
         compiled.connected(levels)
         return levels[1:-1, 1:-1] == 2
     count, labels = label(weak)

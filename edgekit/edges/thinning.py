@@ -53,7 +53,7 @@ def thinned_mask(edges: Array) -> Array:
 def _thin(mask: Array) -> Array:
     """Thin a NumPy plane of bool (Lam, Lee and Suen 1992, 10.1109/34.161346) until nothing changes."""
     if (compiled := fused.loops(mask.size, counts=False)) is not None:
-        padded = np.pad(mask.view(np.uint8), 1)
+        padded = np.pad(np.ascontiguousarray(mask).view(np.uint8), 1)
         compiled.thin(padded, np.stack(_kept_neighbourhoods()))
         return padded[1:-1, 1:-1].astype(bool)
     left = mask.astype(np.uint8)

@@ -19,7 +19,8 @@ _SECOND_DIFFERENCES = own_operator([[-1, 2, -1]]), own_operator([[-1], [2], [-1]
 #: Length of the mean of the blur effect.
 BOX = 11
 
-#: A difference along a line, and that of two means of `BOX` pixels, times `BOX`: what they have in common is left out.
+#: A difference along a line, and that of two means of `BOX` pixels, times `BOX`. The pixels that both means contain
+#: cancel: an invalid one among them does not count.
 _DIFFERENCE, _DIFFERENCE_OF_MEANS = (-1, 0, 1), (-1, -1, *(0,) * (BOX - 2), 1, 1)
 
 

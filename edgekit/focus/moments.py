@@ -98,10 +98,9 @@ def finite_moments(values: Array) -> Moments:
 def _moments_of_array(values: Array) -> Moments:
     if not values.size:
         return Moments(0, math.nan, math.nan)
-    if values.dtype in (np.uint8, np.float32):
-        found = _moments_of_integers(values)
-        if not math.isnan(found.mean):
-            return found
+    # In single precision they are those of an image of 8 bits.
+    if values.dtype in (np.uint8, np.float32) and (found := _moments_of_integers(values)):
+        return found
     # As above.
     first = float(values.flat[0])
     rest = np.subtract(values, first, dtype=np.float64)
@@ -114,17 +113,22 @@ def _moments_of_array(values: Array) -> Moments:
     return Moments(values.size, first + offset, float(rest.mean()))
 
 
-def _moments_of_integers(values: Array) -> Moments:
-    """Return the moments of the values of an image of 8 bits: their differences and their sums are exact."""
-    if values.dtype == np.uint8:
-        mean, deviation = (float(v[0, 0]) for v in cv2.meanStdDev(values))
-        return Moments(values.size, mean, deviation**2)
-    # As above.
-    first = values.flat[0]
-    rest = values - first
-    mean = float(cv2.sumElems(rest)[0]) / rest.size
-    variance = float(cv2.norm(rest, cv2.NORM_L2SQR)) / rest.size - mean**2
-    return Moments(rest.size, float(first) + mean, max(0.0, variance))
+def _moments_of_integers(values: Array) -> Moments | None:
+    """Return the moments of integers below 2^24, from their sum and that of their squares.
+
+    None if one of them is NaN, or if the variance would lose digits.
+    """
+    # The squares of differences from one of the values are smaller.
+    first = 0 if values.dtype == np.uint8 else values.flat[0]
+    rest = values - first if first else values
+    sums = cv2.sumElems(rest)[0], cv2.norm(rest, cv2.NORM_L2SQR)
+    if any(map(math.isnan, sums)):
+        return None
+    # OpenCV may compute the norm from its root: the last digit is rounded away. Sums up to 2^53 are exact.
+    (total, squares), count = map(round, sums), rest.size
+    variance = (count * squares - total * total) / count**2
+    exact = squares < 2**53 or variance > total * total / count**2 / 2**16
+    return Moments(count, float(first) + total / count, variance) if exact else None
 
 
 def merged(parts: Iterable[Moments]) -> Moments:

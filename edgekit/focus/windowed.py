@@ -41,11 +41,10 @@ def moments_of_image(image: Array, mask: Array | None, maps: Sequence[Map]) -> t
         hidden = None if mask is None else mask[first:last]
         parts[start] = moments_of_window(image[first:last], *inside, maps, mask=hidden, exponent=exponent)
 
-    if image.size:
-        # A mebibyte of numbers in single or double precision.
-        pixels = tiling.TILE if _is_of_bytes(image) else tiling.TILE // 2
-        height = max(pixels // columns, 8 * max(m.halo for m in maps), 16)
-        tiling.each_tile(rows, height, cv2.getNumThreads(), measure)
+    # A mebibyte of numbers in single or double precision.
+    pixels = tiling.TILE if _is_of_bytes(image) else tiling.TILE // 2
+    height = max(pixels // columns, 8 * max(m.halo for m in maps), 16)
+    tiling.each_tile(rows, height, cv2.getNumThreads(), measure)
     # In the order of the rows, whichever thread was first.
     return merged_windows([parts[start] for start in sorted(parts)]), exponent
 
@@ -111,7 +110,7 @@ def _laplacian(image: Array, rows: slice, columns: slice) -> Moments:
 
 def _exponent(image: Array, mask: Array | None) -> int:
     """Return the exponent of a power of two; 0 for most images."""
-    if image.dtype.kind != "f" or not image.size:
+    if image.dtype.kind != "f":
         return 0
     height = max(tiling.TILE // image.shape[1], 1)
     largest, kind = 0.0, planes_of(image[:1])

@@ -111,6 +111,7 @@ def fused(image: Array, spec: FilterSpec, *, padded: bool = False) -> FusedFilte
     linear = None if padded else _linear(spec, image.dtype)
     if linear is None:
         return None
+    # OpenCV writes them into the result.
     in_place = linear.direct and border in linear.borders and linear.dtype == _result_type(image.dtype)
     one_pass = in_place and len(linear.weights) == 1 and linear.pixels == image.dtype
     return FusedFilter(partial(_by_opencv, linear, in_place, spec), one_pass)

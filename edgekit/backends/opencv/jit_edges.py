@@ -79,12 +79,13 @@ def local_maxima(strength: Array, gx: Array, gy: Array, sector: Any, start: int,
 @compiled
 def _places(pixels: Array, least: int) -> Array:
     """Return the places of bytes that are at least `least`, which is above 0, in ascending order."""
-    # Most are 0, eight at a time.
+    # Most bytes are 0: eight of them are checked at once.
     words = pixels[: pixels.size // 8 * 8].view(np.uint64)
-    most = 8
+    # Room for those that are left after the last word, and for a place that is overwritten.
+    room = 8
     for word in words:
-        most += 8 * (word != 0)
-    found = np.empty(most, np.int64)
+        room += 8 * (word != 0)
+    found = np.empty(room, np.int64)
     count = 0
     for n in range(words.size):
         if words[n]:

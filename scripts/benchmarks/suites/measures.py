@@ -125,16 +125,17 @@ def make(name: str, measure: str, megapixels: float) -> Call:
     from edgekit.focus.measures import sharpness_of
 
     gray = photograph(megapixels)
-    names = tuple(FORMULAS) if measure == ALL else (measure,)
+    measures = tuple(FORMULAS) if measure == ALL else (measure,)
 
     def by_opencv() -> list[float]:
-        return [FORMULAS[name](gray) for name in names]
+        return [FORMULAS[each](gray) for each in measures]
 
     def by_edgekit() -> list[float]:
-        return list(sharpness_of(gray, names).values())
+        return list(sharpness_of(gray, measures).values())
 
-    compute, unit = by_opencv if name == "opencv" else by_edgekit, by_opencv()
-    return lambda: float(np.abs(np.divide(compute(), unit) - 1).max())
+    compute = by_opencv if name == "opencv" else by_edgekit
+    expected = by_opencv()
+    return lambda: float(np.abs(np.divide(compute(), expected) - 1).max())
 
 
 def run(bench: Bench) -> Outcome:
