@@ -56,6 +56,16 @@ def test_hysteresis(strength):
     np.testing.assert_array_equal(*both(ek.hysteresis, strength, 1, 3))
 
 
+@pytest.mark.parametrize("columns", range(1, 10))
+def test_the_last_pixel_counts(columns):
+    """The bytes of a plane are checked eight at a time, and then the rest."""
+    for rows in range(1, 10):
+        strength = np.full((rows, columns), 2)
+        strength[-1, -1] = 4
+        for result in both(ek.hysteresis, strength, 1, 3):
+            assert result.all()
+
+
 @pytest.mark.parametrize("order", [np.asfortranarray, np.transpose, np.flipud])
 def test_rows_that_are_not_contiguous(order, calls):
     strength = order(np.random.default_rng(0).random((40, 30)))
