@@ -63,7 +63,7 @@ def _fresh():
         torch.compiler.reset()
 
 
-@pytest.mark.parametrize("name", few(MODULES, "scharr-wrap", "magnitude"))
+@pytest.mark.parametrize("name", few(MODULES, "scharr-wrap", "magnitude", "sharpness-brenner"))
 def test_modules_compile_without_graph_breaks(name):
     module = MODULES[name]
     close(torch.compile(module, fullgraph=True, backend="aot_eager")(batch()), module(batch()))

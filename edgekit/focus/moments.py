@@ -160,5 +160,6 @@ def square(values: Array) -> Array:
 
 
 def in_floats(planes: Array) -> Array:
-    """Return planes in which differences can be computed: of single precision in place of 8 bits."""
-    return planes.astype(np.float32) if planes.dtype == np.uint8 else planes
+    """Return planes in which differences can be computed: of single precision in place of 8 bits of NumPy."""
+    # torch.compile compares no type of a tensor with one of NumPy.
+    return planes.astype(np.float32) if isinstance(planes, np.ndarray) and planes.dtype == np.uint8 else planes
