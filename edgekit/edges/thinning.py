@@ -46,7 +46,7 @@ def thinned(strength: Array) -> Array:
 
 
 def thinned_mask(edges: Array) -> Array:
-    """Return a mask of edges, thinned as by `thinned`."""
+    """Return a mask of edges one pixel wide, as `thinned` does for strengths."""
     return by_numpy_plane(_thin, edges)
 
 

@@ -25,7 +25,7 @@ _DIFFERENCE, _DIFFERENCE_OF_MEANS = (-1, 0, 1), (-1, -1, *(0,) * (BOX - 2), 1, 1
 
 
 def _sobel(line: Sequence[float]) -> tuple[Operator, Operator]:
-    """Return Sobel's operators along x and y with another difference in the place of their own."""
+    """Return the operators that smooth by [1, 2, 1] and take the difference `line` across it: along x and along y."""
     along_x = compose(column([1, 2, 1]), row(line))
     return own_operator(along_x), own_operator(transpose(along_x))
 

@@ -118,17 +118,13 @@ def _moments_of_integers(values: Array) -> Moments | None:
 
     None if one of them is NaN, or if the variance would lose digits.
     """
-    # The squares of differences from one of the values are smaller.
-    first = 0 if values.dtype == np.uint8 else values.flat[0]
-    rest = values - first if first else values
-    sums = cv2.sumElems(rest)[0], cv2.norm(rest, cv2.NORM_L2SQR)
+    sums = cv2.sumElems(values)[0], cv2.norm(values, cv2.NORM_L2SQR)
     if any(map(math.isnan, sums)):
         return None
     # OpenCV may compute the norm from its root: the last digit is rounded away. Sums up to 2^53 are exact.
-    (total, squares), count = map(round, sums), rest.size
-    variance = (count * squares - total * total) / count**2
-    exact = squares < 2**53 or variance > total * total / count**2 / 2**16
-    return Moments(count, float(first) + total / count, variance) if exact else None
+    (total, squares), count = map(round, sums), values.size
+    mean, variance = total / count, (count * squares - total * total) / count**2
+    return Moments(count, mean, variance) if squares < 2**53 or variance > mean**2 / 2**16 else None
 
 
 def merged(parts: Iterable[Moments]) -> Moments:

@@ -111,13 +111,14 @@ def fused(image: Array, spec: FilterSpec, *, padded: bool = False) -> FusedFilte
     linear = None if padded else _linear(spec, image.dtype)
     if linear is None:
         return None
-    # OpenCV writes them into the result.
+    # OpenCV can write the responses into the result.
     in_place = linear.direct and border in linear.borders and linear.dtype == _result_type(image.dtype)
     one_pass = in_place and len(linear.weights) == 1 and linear.pixels == image.dtype
     return FusedFilter(partial(_by_opencv, linear, in_place, spec), one_pass)
 
 
 def _result_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the type of the response to an image of one of `_TYPES`."""
     return dtype if dtype.kind == "f" else np.dtype(np.float32)
 
 

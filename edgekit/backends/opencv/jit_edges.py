@@ -101,7 +101,7 @@ def _places(pixels: Array, least: int) -> Array:
 
 @compiled
 def thin(mask: Array, keep: Array) -> None:
-    """Thin lines in place, as `edgekit.edges.thinning.thinned`.
+    """Thin lines in place, as `edgekit.edges.thinning.thinned_mask`.
 
     Parameters
     ----------

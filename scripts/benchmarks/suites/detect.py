@@ -27,7 +27,7 @@ CONTENDERS = (
     Contender("opencv", "OpenCV's `Canny`", own="other edges"),
 )
 
-#: Of the large photograph for Canny's detector.
+#: Size of the large photograph for Canny's detector.
 MEGAPIXELS = 8.0
 
 #: Standard deviation of its Gaussian, and half the length of the kernels.

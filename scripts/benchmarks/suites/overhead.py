@@ -24,7 +24,12 @@ CALLS = {
 
 
 #: The calls that are measured, with the type of the image. Of float32 OpenCV computes no Laplacian in double precision.
-MEASURED = [(c, t) for t in ("uint8", "uint16", "float32") for c in CALLS if (c, t) != ("sharpness", "float32")]
+MEASURED = [
+    (call, dtype)
+    for dtype in ("uint8", "uint16", "float32")
+    for call in CALLS
+    if (call, dtype) != ("sharpness", "float32")
+]
 
 
 def image(dtype: str) -> Image:
